@@ -1,0 +1,280 @@
+//! Ways in: one configured source of users is a [`Connection`]; the code behind it is a strategy.
+//!
+//! A login is a small machine: [`Connection::begin`] yields a [`Step`], the user agent carries it
+//! out, and [`Connection::resume`] turns what came back into the next one, until
+//! [`Step::Done`] holds an [`Authenticated`]. A strategy sees neither cookies nor pages nor
+//! sessions: what it wants back later travels as opaque [`ConnectionData`] in the sealed flow.
+//! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
+//! [`Connection::accounts`]). [`registry`] is the one table of strategies.
+
+pub(crate) mod database;
+pub(crate) mod registry;
+
+use std::{error::Error, fmt, net::IpAddr};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::Serialize;
+use url::Url;
+
+use crate::{
+    clock::Timestamp,
+    identity::{Authentication, ConnectionId, Identity, Subject},
+    secret::Secret,
+    store::Pin,
+};
+
+/// One configured way to sign in.
+#[async_trait]
+pub(crate) trait Connection: fmt::Debug + Send + Sync {
+    /// Its name in the configuration.
+    fn id(&self) -> &ConnectionId;
+    /// What its name stands for; kept by the storage so that it cannot silently change.
+    fn pin(&self) -> Pin;
+    /// The first step of a login.
+    async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection>;
+    /// The next step. `kept: None` is an answer that nobody asked for: refused unless the strategy
+    /// opts in.
+    async fn resume(
+        &self,
+        kept: Option<&ConnectionData>,
+        reply: Reply<'_>,
+        peer: &Peer,
+    ) -> Result<Step, Rejection>;
+    /// Sign-up and change of password, where the credentials are ours.
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        None
+    }
+    /// A form that the login page can show before a connection is chosen.
+    fn inline(&self) -> Option<InlineForm> {
+        None
+    }
+}
+
+/// What is known when a login begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start<'a> {
+    /// Whom the person says they are.
+    pub(crate) login_hint: Option<&'a str>,
+    /// Where the provider is to send its answer.
+    pub(crate) callback: &'a Url,
+    pub(crate) peer: &'a Peer,
+}
+
+/// The other end of the request, as far as a strategy may know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) now: Timestamp,
+}
+
+/// What happens next in a login.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The person is known.
+    Done {
+        who: Box<Authenticated>,
+        /// What the strategy wants back when the session is refreshed or ends.
+        keep: ConnectionData,
+    },
+    /// Ask the person, on a page of ours.
+    Prompt { form: Form, keep: ConnectionData },
+    /// Send the user agent away.
+    Redirect { to: Url, keep: ConnectionData },
+}
+
+/// A form of ours, as data: the page renders it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum Form {
+    /// A name to sign in with and a password.
+    Password(PasswordForm),
+}
+
+/// What the password form shows.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct PasswordForm {
+    /// What the person may type as the name.
+    pub(crate) names: LoginNames,
+    /// Whether a link to the sign-up page is shown.
+    pub(crate) signup: bool,
+}
+
+/// What people of a connection sign in with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LoginNames {
+    Email,
+    EmailOrUsername,
+    Username,
+}
+
+/// A form that shares the login page.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum InlineForm {
+    Password(PasswordForm),
+}
+
+/// What the user agent brought back, raw where a signature covers the octets; neither headers nor
+/// cookies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reply<'a> {
+    /// The query of a GET, without its `?`.
+    Query(&'a str),
+    /// The body of a POST, `application/x-www-form-urlencoded`.
+    Form(&'a [u8]),
+}
+
+/// Bytes that only the strategy that wrote them reads. They never hold a person's credential.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct ConnectionData(pub(crate) Bytes);
+
+/// The proof that a provider or a password vouched for somebody. Only a strategy makes one.
+#[derive(Clone, Debug)]
+pub(crate) struct Authenticated {
+    identity: Identity,
+    authentication: Authentication,
+}
+
+impl Authenticated {
+    /// For strategies alone: `identity` was proven at `auth_time` by the methods in `amr`.
+    pub(in crate::connection) fn new(
+        identity: Identity,
+        auth_time: Timestamp,
+        amr: Vec<String>,
+        acr: Option<String>,
+    ) -> Self {
+        let authentication = Authentication {
+            connection: identity.connection.clone(),
+            subject: identity.subject.clone(),
+            auth_time,
+            amr,
+            acr,
+        };
+        Self { identity, authentication }
+    }
+
+    /// What the connection asserts.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// How and when it was proven.
+    pub(crate) fn authentication(&self) -> &Authentication {
+        &self.authentication
+    }
+
+    /// Takes it apart.
+    pub(crate) fn into_parts(self) -> (Identity, Authentication) {
+        (self.identity, self.authentication)
+    }
+}
+
+/// Accounts whose credentials this connection keeps.
+#[async_trait]
+pub(crate) trait Accounts: Send + Sync {
+    /// Whether strangers may make an account.
+    fn signup(&self) -> bool;
+    /// What an account is named by.
+    fn names(&self) -> LoginNames;
+    /// Checks what was typed and hashes the password; the admission writes it.
+    async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError>;
+    /// Replaces the password of a person who knows the current one.
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        current: &Secret,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError>;
+    /// Replaces a password on the operator's word.
+    async fn set_password(
+        &self,
+        subject: &Subject,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError>;
+}
+
+/// What a stranger typed into the sign-up form.
+#[derive(Clone, Debug)]
+pub(crate) struct SignUp {
+    pub(crate) email: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) password: Secret,
+}
+
+/// An account that is ready to be written, and the proof of who it will be.
+#[derive(Debug)]
+pub(crate) struct PreparedAccount {
+    pub(crate) account: crate::store::AccountRecord,
+    pub(crate) who: Box<Authenticated>,
+}
+
+/// Why an account was not made or changed. The person may know all of it but
+/// [`Rejected`](Self::Rejected).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error("the e-mail address is not one")]
+    BadEmail,
+    #[error("a username has 1 to 64 letters, digits and . _ -")]
+    BadUsername,
+    #[error("the password is longer than {most} bytes")]
+    PasswordTooLong { most: usize },
+    #[error("the password is shorter than {least} characters")]
+    PasswordTooShort { least: usize },
+    #[error("the current password is wrong")]
+    WrongPassword,
+    #[error("{0}")]
+    Rejected(Rejection),
+}
+
+impl From<Rejection> for AccountError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// A login that did not go on: at whose fault, at which step, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("connection {connection}: {fault} at {step}")]
+pub(crate) struct Rejection {
+    pub(crate) connection: ConnectionId,
+    pub(crate) fault: Fault,
+    /// The step that failed, for the operator: `verify-password`, `token-request`.
+    pub(crate) step: &'static str,
+    #[source]
+    pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Who must act.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fault {
+    /// We cannot take more at the moment.
+    Busy,
+    /// The person, or the provider on their behalf, got it wrong or said no.
+    Denied,
+    /// Our own store or code failed.
+    Internal,
+    /// The operator's settings do not fit the provider.
+    Misconfigured,
+    /// The provider broke its protocol.
+    Misbehaved,
+    /// The provider does not answer.
+    Unreachable,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "too busy",
+            Self::Denied => "denied",
+            Self::Internal => "internal error",
+            Self::Misconfigured => "misconfigured",
+            Self::Misbehaved => "the provider broke the protocol",
+            Self::Unreachable => "the provider is unreachable",
+        })
+    }
+}

@@ -1,0 +1,7 @@
+mod clock;
+mod identity;
+mod metrics;
+mod random;
+mod secret;
+
+mod store;

@@ -1,0 +1,51 @@
+//! What is counted. Labels come from closed sets or from the configuration, never from a request.
+
+use std::sync::LazyLock;
+
+use prometheus::{
+    Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, TextEncoder,
+    register_histogram_vec, register_int_counter, register_int_counter_vec, register_int_gauge,
+};
+
+macro_rules! metrics {
+    ($($name:ident: $kind:ty = $made:expr;)*) => {
+        $(
+            #[expect(clippy::expect_used, reason = "the name is a constant and registered once")]
+            pub(crate) static $name: LazyLock<$kind> =
+                LazyLock::new(|| $made.expect("a metric of this name is registered once"));
+        )*
+        /// Makes every metric appear from the start, at zero.
+        pub(crate) fn register() {
+            $(LazyLock::force(&$name);)*
+        }
+    };
+}
+
+metrics! {
+    EVENTS: IntCounterVec = register_int_counter_vec!(
+        "vestibule_events_total", "Audit events, by kind", &["event"]);
+    DECISIONS: IntCounterVec = register_int_counter_vec!(
+        "vestibule_decisions_total", "What the gate decided", &["verdict"]);
+    REQUEST_SECONDS: HistogramVec = register_histogram_vec!(
+        "vestibule_page_seconds", "Time to answer one of our own pages", &["page"]);
+    SESSION_LOADS: IntCounterVec = register_int_counter_vec!(
+        "vestibule_session_lookups_total", "Sessions looked up, by where they were found", &["found"]);
+    CONFIG_RELOADS: IntCounterVec = register_int_counter_vec!(
+        "vestibule_config_reloads_total", "Reloads of the configuration, by result", &["result"]);
+    CONFIG_GENERATION: IntGauge = register_int_gauge!(
+        "vestibule_config_generation", "How often the configuration was swapped in");
+    STORE_ERRORS: IntCounter = register_int_counter!(
+        "vestibule_store_errors_total", "Calls to a store that failed");
+    PASSWORD_HASHES: IntCounterVec = register_int_counter_vec!(
+        "vestibule_password_hashes_total", "Password hashes, by result", &["result"]);
+    UPSTREAM_ERRORS: IntCounter = register_int_counter!(
+        "vestibule_upstream_errors_total", "Requests that the application did not answer");
+}
+
+/// The text exposition format.
+pub(crate) fn render() -> String {
+    let mut text = Vec::new();
+    // Encoding into memory fails only on a metric without a name, and ours have one.
+    let _ = TextEncoder::new().encode(&prometheus::gather(), &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}

@@ -1,0 +1,212 @@
+//! What is remembered, and the ports to whatever remembers it.
+//!
+//! Plain records and the traits of the engines live here; behaviour lives in [`crate::user`] and
+//! [`crate::session`]. An engine is one value that implements every port it can ([`sqlite`] all of
+//! them, [`memory`] those of the sessions), and each runs the suite in `conformance`.
+//!
+//! Conventions: absent is `Ok(None)`, a lost race is `Ok(false)` or a variant that names it, and an
+//! error always means that the store is broken: whoever gets one denies. Whatever is used once is
+//! consumed in the transaction of the change it allows. Every change that another process must
+//! notice is written to the `changes` feed in the same transaction.
+
+mod event;
+mod records;
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+
+pub(crate) use self::{event::*, records::*};
+use crate::{
+    clock::Timestamp,
+    identity::{ConnectionId, Identity, Subject, UserId},
+};
+
+/// The store is broken: away, full, locked or corrupt.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// What is stored does not parse: the data or the schema is damaged.
+    #[error("the storage holds something unreadable: {0}")]
+    Corrupt(String),
+    /// No room is left on the device.
+    #[error("the storage is full")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The engine does not answer in time or at all.
+    #[error("the storage does not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Sessions, the handles to them, and everything that is used once on the way to one.
+#[async_trait]
+pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + Sync {
+    /// Writes a new session or a new state of one, with the handle that the browser gets, and
+    /// consumes what the login used up. All of it or nothing.
+    async fn issue(&self, new: NewSession) -> Result<Issued, StoreError>;
+    /// The session behind a handle, with the host that the handle is for.
+    async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError>;
+    /// One session by its id.
+    async fn find(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
+    /// Gives a live session one more handle, paid for by a one-time row (a hand-over ticket).
+    /// `false`: the ticket was used or ran out, or the session is gone.
+    async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError>;
+    /// Writes a new state over version `was`; never brings a removed session back.
+    async fn replace(&self, record: SessionRecord, was: u64) -> Result<bool, StoreError>;
+    /// Ends a session: the record and all its handles.
+    async fn remove(&self, id: SessionId, event: Option<Event>) -> Result<bool, StoreError>;
+    /// Ends many; says how many.
+    async fn remove_all(&self, whose: &Whose, event: Option<Event>) -> Result<u64, StoreError>;
+    /// Notes last uses, in one batch. A time never goes back; unknown sessions are passed over.
+    async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
+    /// The newest sessions first, at most `most`.
+    async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError>;
+    /// Removes at most `most` sessions that ended before `now` or were last used before `idle`.
+    async fn sweep(
+        &self,
+        now: Timestamp,
+        idle: Timestamp,
+        most: usize,
+    ) -> Result<u64, StoreError>;
+}
+
+/// Things that work once, and counters that run out. Keyed by typed purpose and hash.
+#[async_trait]
+pub(crate) trait OneTimeStore: Send + Sync {
+    /// `true` for the first caller only, until `used.until`.
+    async fn first_use(&self, used: OneTimeUse) -> Result<bool, StoreError>;
+    /// Keeps a row that [`take`](Self::take) will hand out once.
+    async fn put(&self, row: OneTimeRow) -> Result<(), StoreError>;
+    /// Reads a row without using it up; `None` when there is none or `now` is past its end.
+    async fn peek(&self, key: &OneTimeKey, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Removes and returns a row; the second caller gets `None`, and so does one after its end.
+    async fn take(&self, key: &OneTimeKey, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Adds one to a counter unless that would pass `limit` within `window`, atomically. The
+    /// window starts with the first count. The number of counters is bounded by the type of
+    /// [`Counter`], so nobody can grow the store by failing often.
+    async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError>;
+    /// Sets a counter back to nothing.
+    async fn forgive(&self, counter: &Counter) -> Result<(), StoreError>;
+    /// Removes at most `most` rows and counters that ended before `now`.
+    async fn sweep_one_time(&self, now: Timestamp, most: usize) -> Result<u64, StoreError>;
+}
+
+/// What changed, in order, for the caches of every process.
+#[async_trait]
+pub(crate) trait ChangeFeed: Send + Sync {
+    /// The number of the newest change; 0 when there was none.
+    async fn newest(&self) -> Result<u64, StoreError>;
+    /// The changes after `seen`, oldest first, at most `most`. [`Changes::Gap`] when some of them
+    /// were swept already: the caller drops its whole cache.
+    async fn since(&self, seen: u64, most: usize) -> Result<Changes, StoreError>;
+    /// Forgets changes older than `before`.
+    async fn sweep_changes(&self, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Users, their identities, the accounts of the built-in database connections, and the pins that
+/// tie a connection's name to its issuer.
+#[async_trait]
+pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
+    async fn find(&self, id: &UserId) -> Result<Option<UserRecord>, StoreError>;
+    async fn find_by_handle(&self, handle: &str) -> Result<Option<UserRecord>, StoreError>;
+    /// The user that an identity belongs to.
+    async fn find_by_identity(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+    ) -> Result<Option<UserRecord>, StoreError>;
+    /// A user's identities, oldest first.
+    async fn identities(&self, id: &UserId) -> Result<Vec<IdentityRecord>, StoreError>;
+    /// Writes user, identity and, for a sign-up, the account, or says which of them is taken.
+    async fn create(&self, new: NewUser) -> Result<Created, StoreError>;
+    /// Writes a new state over version `was`.
+    async fn replace(
+        &self,
+        user: UserRecord,
+        was: u64,
+        event: Option<Event>,
+    ) -> Result<bool, StoreError>;
+    /// Refreshes what a connection last said; `false` when the identity is not known.
+    async fn refresh_identity(&self, identity: &Identity, at: Timestamp)
+    -> Result<bool, StoreError>;
+    /// Removes a user with all identities and accounts.
+    async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError>;
+    /// Moves an identity to another user. A user whose last identity leaves stays, without one.
+    async fn link(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+        to: &UserId,
+        event: Event,
+    ) -> Result<bool, StoreError>;
+    /// Takes an identity (and its account) away from its user.
+    async fn unlink(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+        event: Event,
+    ) -> Result<bool, StoreError>;
+    /// Users after `after` in the order of their ids, at most `most`, that match `search` in id,
+    /// handle, name or e-mail (a plain substring, no wildcards).
+    async fn list(
+        &self,
+        search: Option<&str>,
+        after: Option<&UserId>,
+        most: usize,
+    ) -> Result<Vec<UserRecord>, StoreError>;
+    /// How many users there are in all and by connection.
+    async fn counts(&self) -> Result<Vec<(ConnectionId, u64)>, StoreError>;
+    /// Whether some user is the owner.
+    async fn has_owner(&self) -> Result<bool, StoreError>;
+
+    /// The account that signs in with this normalised e-mail or username.
+    async fn account_by_login(
+        &self,
+        connection: &ConnectionId,
+        login: &str,
+    ) -> Result<Option<AccountRecord>, StoreError>;
+    async fn account(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+    ) -> Result<Option<AccountRecord>, StoreError>;
+    /// Writes a new state over version `was`.
+    async fn replace_account(
+        &self,
+        account: AccountRecord,
+        was: u64,
+        event: Option<Event>,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes what a connection's name stands for, or says that it stands for something else.
+    async fn pin(&self, connection: &ConnectionId, pin: &Pin) -> Result<Pinned, StoreError>;
+    /// Lets the name stand for `pin` from now on.
+    async fn adopt(
+        &self,
+        connection: &ConnectionId,
+        pin: &Pin,
+        event: Event,
+    ) -> Result<(), StoreError>;
+
+    /// The newest audit events first, at most `most`.
+    async fn events(&self, most: usize) -> Result<Vec<Event>, StoreError>;
+    /// Writes an event that no other change carries.
+    async fn record(&self, event: Event) -> Result<(), StoreError>;
+    /// Forgets events older than `before`.
+    async fn sweep_events(&self, before: Timestamp, most: usize) -> Result<u64, StoreError>;
+}
+
+/// The sealed keys of the key ring.
+#[async_trait]
+pub(crate) trait KeyStore: fmt::Debug + Send + Sync {
+    /// All keys, oldest first.
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+    /// Replaces the whole ring if it still is as `was` says (the ids, oldest first).
+    async fn replace_keys(
+        &self,
+        was: &[u32],
+        ring: Vec<KeyRecord>,
+        event: Option<Event>,
+    ) -> Result<bool, StoreError>;
+}
+
+/// How long audit events are kept.
+pub(crate) const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
