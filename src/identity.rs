@@ -30,7 +30,10 @@ impl FromStr for ConnectionId {
         if (1..=32).contains(&name.len()) && name.bytes().all(known) {
             Ok(Self(name.into()))
         } else {
-            Err(BadName { what: "a connection's name", rule: "1 to 32 of a-z, 0-9 and -" })
+            Err(BadName {
+                what: "a connection's name",
+                rule: "1 to 32 of a-z, 0-9 and -",
+            })
         }
     }
 }
@@ -88,7 +91,10 @@ impl FromStr for Subject {
         if (1..=512).contains(&text.len()) && !text.chars().any(char::is_control) {
             Ok(Self(text.into()))
         } else {
-            Err(BadName { what: "a subject", rule: "1 to 512 bytes without control characters" })
+            Err(BadName {
+                what: "a subject",
+                rule: "1 to 512 bytes without control characters",
+            })
         }
     }
 }
@@ -119,12 +125,22 @@ impl fmt::Display for Subject {
 pub(crate) struct UserId(Arc<str>);
 
 /// What stays as it is in a user id: the characters that are safe in a header, a path and a shell.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'@');
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'@');
 
 impl UserId {
     /// The id of the account that this identity makes.
     pub(crate) fn new(connection: &ConnectionId, subject: &Subject) -> Self {
-        Self(format!("{connection}|{}", utf8_percent_encode(subject.as_str(), KEPT)).into())
+        Self(
+            format!(
+                "{connection}|{}",
+                utf8_percent_encode(subject.as_str(), KEPT)
+            )
+            .into(),
+        )
     }
 
     /// The id as text.
@@ -146,7 +162,10 @@ impl FromStr for UserId {
             {
                 Ok(Self(text.into()))
             }
-            _ => Err(BadName { what: "a user id", rule: "the form connection|subject" }),
+            _ => Err(BadName {
+                what: "a user id",
+                rule: "the form connection|subject",
+            }),
         }
     }
 }
@@ -249,7 +268,10 @@ mod tests {
         assert_eq!(id("google", "110|x").as_str(), "google|110%7Cx");
         assert_ne!(id("a", "b|c"), id("a-b", "c"));
         assert_eq!(id("members", "älice%").as_str(), "members|%C3%A4lice%25");
-        assert_eq!(id("acme", "x y").as_str().parse::<UserId>().unwrap(), id("acme", "x y"));
+        assert_eq!(
+            id("acme", "x y").as_str().parse::<UserId>().unwrap(),
+            id("acme", "x y")
+        );
     }
 
     #[test]

@@ -1,7 +1,12 @@
 mod clock;
 mod identity;
 mod metrics;
+mod problem;
 mod random;
 mod secret;
+mod units;
 
+mod connection;
+mod route;
+mod session;
 mod store;

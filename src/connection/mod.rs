@@ -152,7 +152,10 @@ impl Authenticated {
             amr,
             acr,
         };
-        Self { identity, authentication }
+        Self {
+            identity,
+            authentication,
+        }
     }
 
     /// What the connection asserts.

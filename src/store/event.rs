@@ -151,6 +151,8 @@ impl Event {
             address = self.address.map(tracing::field::display),
             request_id = self.request_id.as_deref(),
         );
-        crate::metrics::EVENTS.with_label_values(&[self.kind.name()]).inc();
+        crate::metrics::EVENTS
+            .with_label_values(&[self.kind.name()])
+            .inc();
     }
 }

@@ -60,12 +60,7 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     /// The newest sessions first, at most `most`.
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError>;
     /// Removes at most `most` sessions that ended before `now` or were last used before `idle`.
-    async fn sweep(
-        &self,
-        now: Timestamp,
-        idle: Timestamp,
-        most: usize,
-    ) -> Result<u64, StoreError>;
+    async fn sweep(&self, now: Timestamp, idle: Timestamp, most: usize) -> Result<u64, StoreError>;
 }
 
 /// Things that work once, and counters that run out. Keyed by typed purpose and hash.
@@ -125,8 +120,11 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         event: Option<Event>,
     ) -> Result<bool, StoreError>;
     /// Refreshes what a connection last said; `false` when the identity is not known.
-    async fn refresh_identity(&self, identity: &Identity, at: Timestamp)
-    -> Result<bool, StoreError>;
+    async fn refresh_identity(
+        &self,
+        identity: &Identity,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// Removes a user with all identities and accounts.
     async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError>;
     /// Moves an identity to another user. A user whose last identity leaves stays, without one.

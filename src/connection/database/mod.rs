@@ -1,0 +1,1 @@
+//! People whose passwords are kept here.

@@ -1,0 +1,54 @@
+//! What is wrong with a setting, before anybody knows on which line it stands.
+
+use std::fmt;
+
+/// One mistake in the configuration. Parts collect them; `config` adds file and line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Problem {
+    /// Where: the path of keys from the root, like `routes[2].allow[0]` or `connections.acme.ca`.
+    pub(crate) key: String,
+    /// What is wrong, in one sentence without a full stop.
+    pub(crate) message: String,
+    /// What to do, in one sentence without a full stop.
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    /// A mistake at `key`.
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Says what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same mistake, seen from the part that holds this one: `key` goes in front.
+    pub(crate) fn under(mut self, key: &str) -> Self {
+        self.key = if self.key.is_empty() {
+            key.to_owned()
+        } else if self.key.starts_with('[') {
+            format!("{key}{}", self.key)
+        } else {
+            format!("{key}.{}", self.key)
+        };
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message)?;
+        self.hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+impl std::error::Error for Problem {}
