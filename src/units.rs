@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// A duration with its unit: `10s`, `8h`, `7d`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
 #[serde(try_from = "String")]
-#[schemars(with = "String", regex(pattern = r"^(\d+\s*(ms|s|m|min|h|d|w)\s*)+$"))]
+#[schemars(with = "String", extend("pattern" = r"^(\d+\s*(ms|s|m|min|h|d|w)\s*)+$"))]
 pub(crate) struct Span(pub(crate) Duration);
 
 impl FromStr for Span {
@@ -41,7 +41,7 @@ impl fmt::Display for Span {
 /// A number of bytes with its unit: `16KiB`, `10MiB`, `1GiB`, `512B`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
 #[serde(try_from = "String")]
-#[schemars(with = "String", regex(pattern = r"^\d+\s*(B|KiB|MiB|GiB)$"))]
+#[schemars(with = "String", extend("pattern" = r"^\d+\s*(B|KiB|MiB|GiB)$"))]
 pub(crate) struct Size(pub(crate) u64);
 
 impl FromStr for Size {
