@@ -1,11 +1,15 @@
 //! `[[routes]]` as the operator writes it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::units::{Size, Span};
+use crate::{
+    headers::{HeaderEncoding, Headers},
+    policy::Require,
+    units::{Size, Span},
+};
 
 /// One `[[routes]]` table.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -88,43 +92,6 @@ pub(crate) enum UpstreamHost {
     #[default]
     Preserve,
     Upstream,
-}
-
-/// Step-up: what a login must have been like.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Require {
-    /// Methods that must all have been used (RFC 8176).
-    pub(crate) amr: Vec<String>,
-    /// One of these authentication contexts.
-    pub(crate) acr: Vec<String>,
-    /// How old the login may be.
-    pub(crate) max_age: Option<Span>,
-}
-
-/// Identity headers: the name of a preset, or a table of header = template.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Headers {
-    Preset(String),
-    Table(BTreeMap<String, String>),
-}
-
-impl Default for Headers {
-    fn default() -> Self {
-        Self::Preset("x-forwarded".to_owned())
-    }
-}
-
-/// How a value that is not printable ASCII is written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum HeaderEncoding {
-    /// UTF-8, then percent-encoding of everything outside printable ASCII and of `%`.
-    #[default]
-    Percent,
-    /// The UTF-8 octets as they are.
-    Utf8,
 }
 
 /// What is too much.

@@ -1,0 +1,5 @@
+//! Identity headers.
+
+mod config;
+
+pub(crate) use config::*;

@@ -1,0 +1,5 @@
+//! Policies.
+
+mod config;
+
+pub(crate) use config::*;
