@@ -4,6 +4,8 @@
 //! localhost, where browsers refuse that prefix, the name ends in a hash of `public_url`, since
 //! cookies do not tell ports apart and two trials must not share one.
 
+use std::{fmt, time::Duration};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -14,8 +16,8 @@ use crate::{
         seal::{self, Context},
     },
     protocol::{
-        cookie::{self, Found, SetCookie},
-        host::{Origin, Scheme},
+        Origin, Scheme,
+        cookie::{self, Found, Kept, SetCookie},
     },
     random::Random,
 };
@@ -56,7 +58,7 @@ impl CookieKind {
 impl CookieNames {
     /// The names for a deployment at this login origin.
     pub(crate) fn new(login: &Origin) -> Self {
-        let secure = login.scheme() == Scheme::Https;
+        let secure = login.scheme == Scheme::Https;
         let (prefix, suffix) = if secure {
             ("__Host-vestibule".to_owned(), String::new())
         } else {
@@ -96,20 +98,27 @@ impl CookieNames {
         bare.strip_prefix("vestibule").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
-    /// A cookie that lives `seconds`; `None`: as long as the browser.
-    pub(crate) fn set(&self, name: String, value: String, seconds: Option<u64>) -> SetCookie {
-        SetCookie { name, value, max_age: seconds, secure: self.secure }
+    /// A cookie that the browser keeps for `time`. `None` for a value that no cookie can hold, and
+    /// ours are all base64url or names.
+    pub(crate) fn set(&self, name: &str, value: &str, time: Duration) -> Option<SetCookie> {
+        SetCookie::new(name, value, self.secure, Kept::For(time)).ok()
     }
 
     /// The end of a cookie.
-    pub(crate) fn clear(&self, name: String) -> SetCookie {
-        self.set(name, String::new(), Some(0))
+    pub(crate) fn clear(&self, name: &str) -> Option<SetCookie> {
+        SetCookie::delete(name, self.secure).ok()
     }
 }
 
 /// The Cookie lines of a request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Jar(Vec<String>);
+
+impl fmt::Debug for Jar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Jar({} lines)", self.0.len())
+    }
+}
 
 impl Jar {
     /// From the raw lines.
@@ -119,7 +128,7 @@ impl Jar {
 
     /// The value of a cookie that occurs once. Twice is as good as none: one of them was planted.
     pub(crate) fn one(&self, name: &str) -> Option<&str> {
-        match cookie::find(self.0.iter().map(String::as_str), name) {
+        match cookie::find(self.0.iter().map(String::as_bytes), name) {
             Found::One(value) => Some(value),
             Found::None | Found::Several => None,
         }

@@ -18,14 +18,14 @@ use crate::{
 };
 
 /// How long the first of two steps is good for.
-const PENDING: std::time::Duration = std::time::Duration::from_secs(600);
+const PENDING: Duration = Duration::from_secs(600);
 /// How long a browser is remembered to have signed in to an account.
-const KNOWN: u64 = 180 * 24 * 3600;
+const KNOWN: Duration = Duration::from_secs(180 * 24 * 3600);
 /// Accounts remembered per browser.
 const MOST_KNOWN: usize = 5;
 /// How often in how long somebody is passed on without a question before that is a loop.
 const MOST_TRIPS: u32 = 5;
-const TRIPS_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
+const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A proof that waits for another step: kept in the store, named by the browser.
 #[derive(Debug, Deserialize, Serialize)]
@@ -78,14 +78,19 @@ impl Engine {
     }
 
     /// The person confirmed that another session ends.
-    pub(super) async fn switch(&self, visit: &Visit, flow: &LoginFlow, ticket: &str) -> Turn {
-        let Some(key) = pending_key(ticket) else { return self.start_again(visit) };
+    pub(crate) async fn switch(&self, visit: &Visit, fields: &Fields) -> Turn {
+        let flow = match self.flow_of_form(visit, fields) {
+            Ok(flow) => flow,
+            Err(turn) => return *turn,
+        };
+        let gone = || self.start_again(visit, StartAgainWhy::Expired);
+        let Some(key) = fields.one("ticket").and_then(pending_key) else { return gone() };
         let now = visit.now;
         let row = match self.parts.once.peek(&key, now).await {
             Ok(row) => row.and_then(|row| serde_json::from_slice::<Pending>(&row).ok()),
             Err(error) => return self.store_is_away(visit, &error),
         };
-        let Some(pending) = row else { return self.start_again(visit) };
+        let Some(pending) = row else { return gone() };
         // Between two steps somebody may have been blocked.
         let user = match self.parts.directory.find(&pending.user).await {
             Ok(user) => user,
@@ -94,9 +99,9 @@ impl Engine {
         match user {
             Some(user) if !user.blocked => {
                 let uses = vec![OneTimeUse::Row { key, now }];
-                self.open_session(visit, flow, user, pending, uses).await
+                self.open_session(visit, &flow, user, pending, uses).await
             }
-            _ => self.start_again(visit),
+            _ => gone(),
         }
     }
 
@@ -110,20 +115,20 @@ impl Engine {
         let ticket: [u8; 32] = self.parts.random.bytes();
         let ticket = URL_SAFE_NO_PAD.encode(ticket);
         let row = serde_json::to_vec(&pending).ok().zip(pending_key(&ticket));
-        let Some((payload, key)) = row else { return self.start_again(visit) };
+        let Some((payload, key)) = row else {
+            return self.start_again(visit, StartAgainWhy::Expired);
+        };
         let put = OneTimeRow { key, payload, until: visit.now + PENDING };
         if let Err(error) = self.parts.once.put(put).await {
             return self.store_is_away(visit, &error);
         }
-        let held = visit.session().map(|held| held.user().handle.clone()).unwrap_or_default();
-        let page = SwitchUserPage {
-            action: self.path("login/switch"),
-            flow: flow.id.clone(),
-            csrf: flow.csrf().to_owned(),
-            ticket,
-            current: held,
-            other: user.handle.clone(),
-            stay: self.path("account"),
+        let mut go_on = self.post(flow, "switch");
+        go_on.hidden.push(Hidden { name: "ticket".to_owned(), value: ticket });
+        let page = SwitchUser {
+            current: visit.session().map(|held| held.user().handle.clone()).unwrap_or_default(),
+            new: user.handle.clone(),
+            go_on,
+            stay: self.href("account"),
         };
         Turn::page(StatusCode::OK, Page::SwitchUser(page)).with(self.keep_flow(visit, flow))
     }
@@ -157,46 +162,59 @@ impl Engine {
             }
             Err(error) => {
                 tracing::info!(%error, request_id = visit.request_id, "a login did not end in a session");
-                return self.start_again(visit);
+                return self.start_again(visit, StartAgainWhy::AlreadyUsed);
             }
         };
         let names = self.names();
-        let lifetime = self.parts.sessions.lifetimes().absolute.as_secs();
-        let mut set = vec![
-            names.set(names.session().to_owned(), opened.cookie, Some(lifetime)),
+        let lifetime = self.parts.sessions.lifetimes().absolute;
+        let set = [
+            names.set(names.session(), &opened.cookie, lifetime),
             self.end_flow(flow),
-            names.set(names.of(CookieKind::Last), proven.connection.to_string(), Some(KNOWN)),
+            names.set(&names.of(CookieKind::Last), proven.connection.as_str(), KNOWN),
+            self.remember_browser(visit, &proven),
         ];
-        set.extend(self.remember_browser(visit, &proven));
         let here = Visit { session: Some((opened.session, opened.token)), ..visit.clone() };
-        self.go_on(&here, &flow.return_to, flow.nonce.as_deref()).await.with(set)
+        self.go_on(&here, &flow.return_to, flow.nonce.as_deref()).await.with(set.into_iter().flatten())
     }
 
     /// Sends a signed-in person to where they wanted to go. The address was checked when the flow
     /// began and is checked again against the configuration of now.
     pub(super) async fn go_on(&self, visit: &Visit, return_to: &str, nonce: Option<&str>) -> Turn {
         let return_to = self.parse_return(return_to);
-        let Some(host) = return_to.other_host() else {
-            return Turn::see_other(return_to.location());
+        let Place::Other { host, url } = return_to.place() else {
+            return Turn::see_other(return_to.target());
         };
-        let ticket = match (visit.session(), nonce.and_then(hash_from_text)) {
-            (Some(session), Some(nonce)) => {
-                self.parts.sessions.hand_over(session, host.as_str(), &nonce).await
-            }
-            // Nothing binds a ticket to this browser yet: the other host begins.
-            _ => return Turn::see_other(return_to.location()),
+        let Ok(mut to) = Url::parse(url) else { return Turn::see_other("/") };
+        // Nothing binds a ticket to this browser yet: the other host begins.
+        let (Some(session), Some(nonce)) = (visit.session(), nonce.and_then(hash_from_text)) else {
+            return self.leave(visit, &to, host.as_str());
         };
-        match ticket {
+        match self.parts.sessions.hand_over(session, host.as_str(), &nonce).await {
             Err(error) => self.store_is_away(visit, &error),
             Ok(ticket) => {
-                let mut to = self.place.login.with_host(host);
-                to.push_str(&self.path("handover"));
-                let query = url::form_urlencoded::Serializer::new(String::new())
+                let wanted = match to.query() {
+                    Some(query) => format!("{}?{query}", to.path()),
+                    None => to.path().to_owned(),
+                };
+                to.set_path(&self.path("handover"));
+                to.query_pairs_mut()
+                    .clear()
                     .append_pair("ticket", &URL_SAFE_NO_PAD.encode(ticket))
-                    .append_pair("rd", &return_to.path_and_query())
-                    .finish();
-                Turn::see_other(format!("{to}?{query}{}", return_to.fragment_suffix()))
+                    .append_pair("rd", &wanted);
+                self.leave(visit, &to, host.as_str())
             }
+        }
+    }
+
+    /// Sends the browser to another origin. After a form this takes a page: Chrome applies
+    /// `form-action` to the redirects that follow a submit.
+    pub(super) fn leave(&self, visit: &Visit, to: &Url, display_name: &str) -> Turn {
+        match Href::url(to) {
+            Some(to) if visit.posted => {
+                let display_name = display_name.to_owned();
+                Turn::page(StatusCode::OK, Page::Onward(Onward { to, display_name }))
+            }
+            _ => Turn::see_other(to.as_str()),
         }
     }
 
@@ -216,12 +234,12 @@ impl Engine {
             _ => Trips { to: return_to.to_owned(), began: visit.now, count: 1 },
         };
         if count.count > MOST_TRIPS {
-            return self.loop_broken(visit, "not-accepted").with([self.names().clear(name)]);
+            return self
+                .loop_broken(visit, LoopCause::SessionRefused)
+                .with(self.names().clear(&name));
         }
         let value = cookies::seal(&ring, at, &count, self.parts.random.as_ref());
-        let set = value.map(|value| {
-            self.names().set(name.clone(), value, Some(TRIPS_WITHIN.as_secs()))
-        });
+        let set = value.and_then(|value| self.names().set(&name, &value, TRIPS_WITHIN));
         self.go_on(visit, return_to, nonce).await.with(set)
     }
 
@@ -239,7 +257,7 @@ impl Engine {
         let at = (name.as_str(), visit.host.as_str());
         let value =
             cookies::seal(&self.parts.ring.load(), at, &known, self.parts.random.as_ref())?;
-        Some(self.names().set(name, value, Some(KNOWN)))
+        self.names().set(&name, &value, KNOWN)
     }
 
     /// The browser, if it knows this account.
@@ -262,8 +280,14 @@ impl Engine {
 
     /// A return address that is good now; the start page in place of any other.
     pub(super) fn parse_return(&self, text: &str) -> ReturnTo {
-        ReturnTo::parse(text, &self.place.login, &self.place.prefix, &|host| self.gate.knows(host))
-            .unwrap_or_else(|_| ReturnTo::root())
+        self.read_return(text, &self.base.login).unwrap_or_else(ReturnTo::root)
+    }
+
+    /// A return address as seen from `here`.
+    pub(super) fn read_return(&self, text: &str, here: &Origin) -> Option<ReturnTo> {
+        let allowed = |host: &Host| self.gate.knows(host);
+        let rules = ReturnRules { login: here, reserved: &self.base.prefix, allowed: &allowed };
+        ReturnTo::parse(text, rules).ok()
     }
 }
 

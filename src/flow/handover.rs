@@ -24,7 +24,7 @@ impl Engine {
             <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(ticket).ok()?).ok()
         });
         let Some(ticket) = ticket else { return self.start_again(visit, StartAgainWhy::NoFlow) };
-        let here = self.place.login.with_host(&visit.host);
+        let here = self.base.login.with_host(&visit.host);
         let rd = fields.one("rd").unwrap_or("/");
         let to = ReturnTo::parse(rd, &self.return_rules(&here)).unwrap_or_else(|_| ReturnTo::root());
         match self.parts.sessions.redeem(&ticket, visit.host.as_str(), &nonce).await {

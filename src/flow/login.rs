@@ -72,7 +72,7 @@ impl Engine {
         if matches!(outlook, Outlook::Open) && !ask.switch && visit.session.is_some() {
             return self.pass_on(visit, &flow.return_to, flow.nonce.as_deref()).await;
         }
-        let offered = self.gate.offered(&return_to.destination(&self.place.login));
+        let offered = self.gate.offered(&return_to.destination(&self.base.login));
         let chosen = ask.connection.as_deref().and_then(|name| name.parse().ok());
         if let Some(id) = chosen.filter(|id| offered.contains(id)) {
             return self.begin(visit, flow, &id, ask.login_hint.as_deref()).await;
@@ -94,7 +94,7 @@ impl Engine {
             str::to_owned,
         );
         let hash = digest::sha256(nonce.as_bytes());
-        let here = self.place.login.with_host(&visit.host);
+        let here = self.base.login.with_host(&visit.host);
         let rd = ReturnTo::parse(ask.rd.as_deref().unwrap_or("/"), &self.return_rules(&here));
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         let wanted = rd.map(|rd| rd.absolute(&here)).unwrap_or_else(|_| format!("{here}/"));
@@ -109,7 +109,7 @@ impl Engine {
         if ask.switch {
             query.append_pair("switch", "1");
         }
-        let to = format!("{}{}?{}", self.place.login, self.path("login"), query.finish());
+        let to = format!("{}{}?{}", self.base.login, self.path("login"), query.finish());
         Turn::see_other(to).with([self.names().set(name, nonce, Some(600))])
     }
 
@@ -120,7 +120,7 @@ impl Engine {
             Err(turn) => return *turn,
         };
         let return_to = self.parse_return(&flow.return_to);
-        let offered = self.gate.offered(&return_to.destination(&self.place.login));
+        let offered = self.gate.offered(&return_to.destination(&self.base.login));
         let typed = fields.one("login").unwrap_or_default().trim();
         let found = self.connections.by_domain(typed, &offered);
         match found.as_slice() {
@@ -169,7 +169,7 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         };
         flow.connection = Some((id.clone(), settings.fingerprint));
-        let callback = self.place.login.page(&self.path(&format!("callback/{id}")));
+        let callback = self.base.login.page(&self.path(&format!("callback/{id}")));
         let start = Start { login_hint: hint, callback: &callback, peer: &visit.peer() };
         match connection.begin(start).await {
             Ok(step) => self.advance(visit, flow, settings, step, hint).await,
@@ -186,7 +186,7 @@ impl Engine {
         let Some((connection, settings)) = self.connections.enabled(id) else {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         };
-        if !flow.begun_with(id, settings.fingerprint) {
+        if !flow.fits(id, settings.fingerprint) {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         }
         flow.add_fragment(fields.one("fragment"));
@@ -371,7 +371,7 @@ impl Engine {
             };
             self.prompt(flow, id, Form::Password(form), typed)
         } else {
-            let offered = self.gate.offered(&return_to.destination(&self.place.login));
+            let offered = self.gate.offered(&return_to.destination(&self.base.login));
             let mut page = self.login_page(visit, flow, &offered);
             page.form = self.inline(visit, flow, &offered);
             page
@@ -512,7 +512,7 @@ impl Engine {
 
     /// What the gate would say to this person at the page that was wanted.
     fn outlook(&self, visit: &Visit, return_to: &ReturnTo) -> Outlook {
-        let destination = return_to.destination(&self.place.login);
+        let destination = return_to.destination(&self.base.login);
         self.gate.outlook(&destination, visit.session(), visit.now, visit.address)
     }
 

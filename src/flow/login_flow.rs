@@ -61,6 +61,28 @@ impl LoginFlow {
         ConnectionData(URL_SAFE_NO_PAD.decode(&self.kept).unwrap_or_default().into())
     }
 
+    /// Whether it began with this connection as it is set now, or with none in particular.
+    pub(crate) fn fits(&self, id: &ConnectionId, fingerprint: u64) -> bool {
+        let begun = self.connection.as_ref();
+        begun.is_none_or(|(begun, was)| begun == id && *was == fingerprint)
+    }
+
+    /// Whether it began with this connection as it is set now.
+    pub(crate) fn began_with(&self, id: &ConnectionId, fingerprint: u64) -> bool {
+        self.connection.is_some() && self.fits(id, fingerprint)
+    }
+
+    /// The browser told the fragment of the page that was wanted.
+    pub(crate) fn add_fragment(&mut self, fragment: Option<&str>) {
+        let plain = |text: &&str| text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fragment = fragment.map(|text| text.strip_prefix('#').unwrap_or(text)).filter(plain);
+        if let Some(fragment) = fragment.filter(|text| !text.is_empty() && !text.contains('#')) {
+            if !self.return_to.contains('#') {
+                self.return_to = format!("{}#{fragment}", self.return_to);
+            }
+        }
+    }
+
     /// Lets the strategy keep something else.
     pub(crate) fn keep(&mut self, data: &ConnectionData) {
         self.kept = URL_SAFE_NO_PAD.encode(&data.0);
@@ -118,7 +140,7 @@ impl Engine {
         }
         let Some(value) = value else { return Vec::new() };
         let mut set = self.end_oldest_flows(visit, &flow.id);
-        set.push(self.names().set(name, value, Some(FLOW_LIFETIME.as_secs())));
+        set.extend(self.names().set(&name, &value, FLOW_LIFETIME));
         set
     }
 
@@ -134,11 +156,11 @@ impl Engine {
         // Unreadable ones sort first: they are of no use to anybody.
         others.sort_unstable();
         let excess = (others.len() + 1).saturating_sub(MOST_FLOWS);
-        others.iter().take(excess).map(|(_, id)| names.clear(names.flow(id))).collect()
+        others.iter().take(excess).filter_map(|(_, id)| names.clear(&names.flow(id))).collect()
     }
 
     /// The end of a flow's cookie.
-    pub(crate) fn end_flow(&self, flow: &LoginFlow) -> SetCookie {
-        self.names().clear(self.names().flow(&flow.id))
+    pub(crate) fn end_flow(&self, flow: &LoginFlow) -> Option<SetCookie> {
+        self.names().clear(&self.names().flow(&flow.id))
     }
 }

@@ -17,34 +17,42 @@
 
 mod account;
 mod cookies;
+mod failures;
+mod fields;
 mod finish;
+mod handover;
 mod login;
 mod login_flow;
 mod owner;
 mod sign_out;
 mod sign_up;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::StatusCode;
 
-pub(crate) use self::{cookies::*, login_flow::*, owner::*};
+pub(crate) use self::{
+    cookies::*,
+    fields::Fields,
+    login::{Answer, LoginAsk, REPOSTED},
+    login_flow::*,
+    owner::new_owner_token,
+};
 use crate::{
     clock::{Clock, Timestamp},
-    connection::{Connection, ConnectionSettings, Connections, Peer},
+    connection::{
+        Allowed, Authenticated, Connection, ConnectionSettings, Connections, Peer, Throttle,
+    },
     crypto::ring::KeyRing,
     gate::Gate,
     identity::ConnectionId,
-    protocol::{
-        cookie::SetCookie,
-        host::{Host, Origin},
-    },
+    protocol::{Host, Origin, PathPrefix, cookie::SetCookie},
     random::Random,
     session::{Session, Sessions, Token},
-    store::OneTimeStore,
+    store::{AccountRecord, OneTimeStore},
     text::Page,
-    user::{Directory, Throttle},
+    user::Directory,
 };
 
 /// Everything a login needs, for one generation of the configuration.
@@ -53,7 +61,7 @@ pub(crate) struct Engine {
     pub(crate) parts: Arc<Parts>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) place: Place,
+    pub(crate) base: Base,
 }
 
 /// What outlives a reload.
@@ -72,16 +80,16 @@ pub(crate) struct Parts {
 
 /// Where logins happen.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Base {
     /// The login host.
     pub(crate) login: Origin,
     /// The reserved prefix, like `/.auth`.
-    pub(crate) prefix: String,
+    pub(crate) prefix: PathPrefix,
     pub(crate) names: CookieNames,
 }
 
 /// One request to one of our pages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Visit {
     pub(crate) request_id: String,
     pub(crate) host: Host,
@@ -89,7 +97,16 @@ pub(crate) struct Visit {
     pub(crate) user_agent: String,
     pub(crate) jar: Jar,
     pub(crate) session: Option<(Arc<Session>, Token)>,
+    /// Whether this is a form.
+    pub(crate) posted: bool,
     pub(crate) now: Timestamp,
+}
+
+/// Somebody who was proven, and the account that is to be written with them.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    pub(crate) who: Box<Authenticated>,
+    pub(crate) account: Option<AccountRecord>,
 }
 
 /// What the browser gets.
@@ -97,6 +114,8 @@ pub(crate) struct Visit {
 pub(crate) struct Turn {
     pub(crate) next: Next,
     pub(crate) cookies: Vec<SetCookie>,
+    /// When to come back.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// What comes next.
@@ -110,12 +129,26 @@ pub(crate) enum Next {
 impl Turn {
     /// A page.
     pub(crate) fn page(status: StatusCode, page: Page) -> Self {
-        Self { next: Next::Page(status, Box::new(page)), cookies: Vec::new() }
+        Self { next: Next::Page(status, Box::new(page)), cookies: Vec::new(), retry_after: None }
     }
 
     /// Somewhere else.
     pub(crate) fn see_other(to: impl Into<String>) -> Self {
-        Self { next: Next::SeeOther(to.into()), cookies: Vec::new() }
+        Self { next: Next::SeeOther(to.into()), cookies: Vec::new(), retry_after: None }
+    }
+
+    /// With another status.
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        if let Next::Page(was, _) = &mut self.next {
+            *was = status;
+        }
+        self
+    }
+
+    /// With the time to come back.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// With cookies.
@@ -133,24 +166,29 @@ impl Visit {
 
     /// What a strategy may know of this request.
     pub(crate) fn peer(&self) -> Peer {
-        Peer { address: self.address, now: self.now }
+        Peer { address: self.address, now: self.now, allowed: None }
+    }
+
+    /// The same, with the proof that a try was paid for.
+    pub(crate) fn peer_allowed(&self, allowed: Allowed) -> Peer {
+        Peer { allowed: Some(allowed), ..self.peer() }
     }
 }
 
 impl Engine {
     /// The names of our cookies.
     pub(crate) fn names(&self) -> &CookieNames {
-        &self.place.names
+        &self.base.names
     }
 
     /// The path of a page of ours.
     pub(crate) fn path(&self, page: &str) -> String {
-        format!("{}/{page}", self.place.prefix)
+        format!("{}/{page}", self.base.prefix.as_str())
     }
 
     /// Whether this request is at the login host.
     pub(crate) fn at_login_host(&self, visit: &Visit) -> bool {
-        visit.host == *self.place.login.host()
+        visit.host == self.base.login.host
     }
 
     /// An enabled connection with its settings.

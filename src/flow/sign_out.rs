@@ -60,7 +60,7 @@ impl Engine {
     }
 
     fn signed_out(&self, visit: &Visit, rd: Option<&str>) -> Turn {
-        let login = self.place.login.with_host(&visit.host);
+        let login = self.base.login.with_host(&visit.host);
         match rd.and_then(|rd| crate::protocol::ReturnTo::parse(rd, &self.return_rules(&login)).ok())
         {
             Some(to) => Turn::see_other(to.location()),

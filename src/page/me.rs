@@ -9,7 +9,7 @@ use crate::flow::{Engine, Visit};
 
 /// The signed-in person, or 401.
 pub(super) fn answer(engine: &Engine, visit: &Visit) -> Response<Bytes> {
-    let https = engine.place.login.scheme == crate::protocol::Scheme::Https;
+    let https = engine.base.login.scheme == crate::protocol::Scheme::Https;
     let mut answer = match visit.session() {
         None => headers::json(
             StatusCode::UNAUTHORIZED,

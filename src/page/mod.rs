@@ -124,7 +124,7 @@ impl Site {
         match headers.get(header::ORIGIN) {
             None => true,
             Some(origin) => {
-                origin.as_bytes() == self.engine.place.login.at(visit.host.clone()).to_string().as_bytes()
+                origin.as_bytes() == self.engine.base.login.at(visit.host.clone()).to_string().as_bytes()
             }
         }
     }
@@ -161,7 +161,7 @@ impl Site {
                 page => self.html(visit, status, page, request),
             },
         };
-        headers::common(answer.headers_mut(), self.engine.place.login.scheme == Scheme::Https);
+        headers::common(answer.headers_mut(), self.engine.base.login.scheme == Scheme::Https);
         for cookie in &turn.cookies {
             if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
                 answer.headers_mut().append(header::SET_COOKIE, value);
