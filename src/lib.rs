@@ -10,3 +10,4 @@ mod connection;
 mod route;
 mod session;
 mod store;
+mod text;
