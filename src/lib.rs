@@ -12,3 +12,4 @@ mod connection;
 mod route;
 mod session;
 mod store;
+mod text;
