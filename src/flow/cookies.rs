@@ -6,15 +6,10 @@
 
 use std::{fmt, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    crypto::{
-        digest,
-        ring::KeyRing,
-        seal::{self, Context},
-    },
+    crypto::{self, KeyRing, Purpose},
     protocol::{
         Origin, Scheme,
         cookie::{self, Found, Kept, SetCookie},
@@ -62,7 +57,7 @@ impl CookieNames {
         let (prefix, suffix) = if secure {
             ("__Host-vestibule".to_owned(), String::new())
         } else {
-            let hash = digest::sha256(login.to_string().as_bytes());
+            let hash = crypto::sha256(login.to_string().as_bytes());
             let tail: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
             ("vestibule".to_owned(), format!("-{tail}"))
         };
@@ -143,26 +138,32 @@ impl Jar {
     }
 }
 
+/// Where a sealed cookie belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) purpose: Purpose,
+    pub(crate) name: &'a str,
+    pub(crate) host: &'a str,
+}
+
 /// Seals what a cookie carries: nobody else can read or make it, and it is good for one cookie
 /// name on one host only.
 pub(crate) fn seal<T: Serialize>(
     ring: &KeyRing,
-    (name, host): (&str, &str),
+    at: At<'_>,
     content: &T,
     random: &dyn Random,
 ) -> Option<String> {
     let text = serde_json::to_vec(content).ok()?;
-    let sealed = seal::seal(ring, &Context::cookie(name, host), &text, random);
-    Some(URL_SAFE_NO_PAD.encode(sealed))
+    let context: [&[u8]; 2] = [at.name.as_bytes(), at.host.as_bytes()];
+    let place = crypto::Place { purpose: at.purpose, context: &context };
+    Some(crypto::seal_text(ring, place, &text, random))
 }
 
 /// Opens what [`seal`] made.
-pub(crate) fn open<T: DeserializeOwned>(
-    ring: &KeyRing,
-    (name, host): (&str, &str),
-    value: &str,
-) -> Option<T> {
-    let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
-    let text = seal::open(ring, &Context::cookie(name, host), &sealed).ok()?;
+pub(crate) fn open<T: DeserializeOwned>(ring: &KeyRing, at: At<'_>, value: &str) -> Option<T> {
+    let context: [&[u8]; 2] = [at.name.as_bytes(), at.host.as_bytes()];
+    let place = crypto::Place { purpose: at.purpose, context: &context };
+    let text = crypto::open_text(ring, place, value).ok()?;
     serde_json::from_slice(&text).ok()
 }

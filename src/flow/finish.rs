@@ -8,7 +8,7 @@ use super::{CookieKind, Engine, LoginFlow, Next, Turn, Visit, cookies};
 use crate::{
     clock::Timestamp,
     connection::{Authenticated, ConnectionSettings},
-    crypto::digest,
+    crypto,
     identity::{Authentication, UserId},
     protocol::{cookie::SetCookie, return_to::ReturnTo},
     session::{Login, OpenError},
@@ -222,7 +222,7 @@ impl Engine {
     /// keeps the browser from holding its session, and going on would not end.
     pub(super) async fn pass_on(&self, visit: &Visit, return_to: &str, nonce: Option<&str>) -> Turn {
         let name = self.names().of(CookieKind::Trips);
-        let at = (name.as_str(), visit.host.as_str());
+        let at = device_at(&name, visit);
         let ring = self.parts.ring.load_full();
         let held = visit.jar.one(&name).and_then(|value| cookies::open::<Trips>(&ring, at, value));
         let count = match held {
@@ -254,7 +254,7 @@ impl Engine {
         known.accounts.insert(0, account);
         known.accounts.truncate(MOST_KNOWN);
         let name = self.names().of(CookieKind::Known);
-        let at = (name.as_str(), visit.host.as_str());
+        let at = device_at(&name, visit);
         let value =
             cookies::seal(&self.parts.ring.load(), at, &known, self.parts.random.as_ref())?;
         self.names().set(&name, &value, KNOWN)
@@ -275,7 +275,7 @@ impl Engine {
     fn known(&self, visit: &Visit) -> Option<Known> {
         let name = self.names().of(CookieKind::Known);
         let value = visit.jar.one(&name)?;
-        cookies::open(&self.parts.ring.load(), (&name, visit.host.as_str()), value)
+        cookies::open(&self.parts.ring.load(), device_at(&name, visit), value)
     }
 
     /// A return address that is good now; the start page in place of any other.
@@ -294,10 +294,14 @@ impl Engine {
 fn pending_key(ticket: &str) -> Option<OneTimeKey> {
     let ticket = URL_SAFE_NO_PAD.decode(ticket).ok()?;
     (ticket.len() == 32)
-        .then(|| OneTimeKey { purpose: Purpose::Pending, hash: digest::sha256(&ticket) })
+        .then(|| OneTimeKey { purpose: Purpose::Pending, hash: crypto::sha256(&ticket) })
 }
 
 /// A SHA-256 in base64url, as a nonce's hash travels.
 pub(super) fn hash_from_text(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn device_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
+    At { purpose: crypto::Purpose::Device, name, host: visit.host.as_str() }
 }

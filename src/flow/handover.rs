@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{CookieKind, Engine, Fields, Turn, Visit};
 use crate::{
-    crypto::digest,
+    crypto,
     protocol::ReturnTo,
     session::OpenError,
     text::{LoopCause, StartAgainWhy},
@@ -19,7 +19,7 @@ impl Engine {
             // The redirect before this one set it.
             return self.loop_broken(visit, LoopCause::CookiesBlocked);
         };
-        let nonce = digest::sha256(nonce.as_bytes());
+        let nonce = crypto::sha256(nonce.as_bytes());
         let ticket = fields.one("ticket").and_then(|ticket| {
             <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(ticket).ok()?).ok()
         });

@@ -11,7 +11,7 @@ use crate::{
         AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, Form, InlineForm,
         LoginName, LoginNames, PasswordForm, Rejection, Reply, Start, Step, Throttled,
     },
-    crypto::digest,
+    crypto,
     gate::{Needs, Outlook},
     identity::ConnectionId,
     protocol::ReturnTo,
@@ -93,7 +93,7 @@ impl Engine {
             || URL_SAFE_NO_PAD.encode(self.parts.random.bytes::<32>()),
             str::to_owned,
         );
-        let hash = digest::sha256(nonce.as_bytes());
+        let hash = crypto::sha256(nonce.as_bytes());
         let here = self.base.login.with_host(&visit.host);
         let rd = ReturnTo::parse(ask.rd.as_deref().unwrap_or("/"), &self.return_rules(&here));
         let mut query = url::form_urlencoded::Serializer::new(String::new());

@@ -4,10 +4,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{CookieNames, Engine, Visit, cookies};
+use super::{At, CookieNames, Engine, Visit, cookies};
 use crate::{
     clock::Timestamp,
     connection::ConnectionData,
+    crypto,
     identity::ConnectionId,
     protocol::cookie::SetCookie,
     store::{OneTimeKey, OneTimeUse, Purpose},
@@ -93,7 +94,7 @@ impl LoginFlow {
         OneTimeUse::First {
             key: OneTimeKey {
                 purpose: Purpose::Flow,
-                hash: crate::crypto::digest::sha256(self.id.as_bytes()),
+                hash: crypto::sha256(self.id.as_bytes()),
             },
             until: self.began + FLOW_LIFETIME,
         }
@@ -121,7 +122,7 @@ impl Engine {
         let name = self.names().flow(id);
         let value = visit.jar.one(&name)?;
         let ring = self.parts.ring.load();
-        let flow: LoginFlow = cookies::open(&ring, (&name, visit.host.as_str()), value)?;
+        let flow: LoginFlow = cookies::open(&ring, flow_at(&name, visit), value)?;
         let age = self.parts.clock.now().since(flow.began);
         (flow.id == id && age < FLOW_LIFETIME).then_some(flow)
     }
@@ -130,7 +131,7 @@ impl Engine {
     pub(crate) fn keep_flow(&self, visit: &Visit, flow: &LoginFlow) -> Vec<SetCookie> {
         let name = self.names().flow(&flow.id);
         let ring = self.parts.ring.load();
-        let at = (name.as_str(), visit.host.as_str());
+        let at = flow_at(&name, visit);
         let mut flow = flow.clone();
         let mut value = cookies::seal(&ring, at, &flow, self.parts.random.as_ref());
         if value.as_ref().is_some_and(|value| value.len() > MOST_BYTES) {
@@ -163,4 +164,8 @@ impl Engine {
     pub(crate) fn end_flow(&self, flow: &LoginFlow) -> Option<SetCookie> {
         self.names().clear(&self.names().flow(&flow.id))
     }
+}
+
+fn flow_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
+    At { purpose: crypto::Purpose::Flow, name, host: visit.host.as_str() }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::Clock,
     connection::{AccountError, Accounts, ConnectionSettings},
-    crypto::digest,
+    crypto,
     identity::ConnectionId,
     random::Random,
     store::{OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, Purpose, StoreError},
@@ -33,7 +33,7 @@ pub(crate) async fn new_owner_token(
     random: &dyn Random,
 ) -> Result<String, StoreError> {
     let token: [u8; 32] = random.bytes();
-    let key = OneTimeKey { purpose: Purpose::Owner, hash: digest::sha256(&token) };
+    let key = OneTimeKey { purpose: Purpose::Owner, hash: crypto::sha256(&token) };
     once.put(OneTimeRow { key, payload: Vec::new(), until: clock.now() + LIFETIME }).await?;
     Ok(URL_SAFE_NO_PAD.encode(token))
 }
@@ -105,7 +105,7 @@ impl Engine {
         let away = |error| Box::new(self.store_is_away(visit, &error));
         let gone = || Box::new(self.failure(visit, FailureKind::OwnerLinkGone, Vec::new()));
         let token = URL_SAFE_NO_PAD.decode(token).map_err(|_| gone())?;
-        let key = OneTimeKey { purpose: Purpose::Owner, hash: digest::sha256(&token) };
+        let key = OneTimeKey { purpose: Purpose::Owner, hash: crypto::sha256(&token) };
         let row = self.parts.once.peek(&key, visit.now).await.map_err(away)?;
         let owned = self.parts.directory.has_owner().await.map_err(away)?;
         if row.is_some() && !owned { Ok(key) } else { Err(gone()) }

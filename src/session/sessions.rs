@@ -20,10 +20,10 @@ use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
-use super::{Lifetimes, Session, Streams, Token, Tokens};
+use super::{Lifetimes, Session, Streams, Token};
 use crate::{
     clock::{Clock, Timestamp},
-    crypto::ring::KeyRing,
+    crypto::{self, KeyRing},
     identity::{Authentication, UserId},
     random::Random,
     store::{
@@ -47,7 +47,7 @@ pub(crate) struct Sessions {
     pub(super) users: Arc<dyn UserStore>,
     pub(super) clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    tokens: ArcSwap<Tokens>,
+    ring: Arc<ArcSwap<KeyRing>>,
     lifetimes: ArcSwap<Lifetimes>,
     cache: Cache<[u8; 32], Cached, BuildHasherDefault<FirstBytes>>,
     /// Counts revocations. A load that saw another number does not enter the cache.
@@ -112,9 +112,6 @@ pub(crate) enum OpenError {
     /// The session that was to be extended ended or changed meanwhile.
     #[error("the session changed meanwhile")]
     Changed,
-    /// The ring has no current key.
-    #[error("no key to sign a session token with")]
-    NoKey,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -126,20 +123,21 @@ pub(crate) struct Parts {
     pub(crate) users: Arc<dyn UserStore>,
     /// The feeds of the stores, each once.
     pub(crate) feeds: Vec<Arc<dyn ChangeFeed>>,
+    pub(crate) ring: Arc<ArcSwap<KeyRing>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
 
 impl Sessions {
     /// An empty cache over these stores.
-    pub(crate) fn new(parts: Parts, ring: &KeyRing, lifetimes: Lifetimes, cached: u64) -> Self {
+    pub(crate) fn new(parts: Parts, lifetimes: Lifetimes, cached: u64) -> Self {
         let contact = AtomicI64::new(parts.clock.now().millis());
         Self {
             store: parts.store,
             users: parts.users,
             clock: parts.clock,
             random: parts.random,
-            tokens: ArcSwap::from_pointee(Tokens::new(ring)),
+            ring: parts.ring,
             lifetimes: ArcSwap::from_pointee(lifetimes),
             cache: Cache::builder()
                 .max_capacity(cached)
@@ -154,19 +152,9 @@ impl Sessions {
         }
     }
 
-    /// The keys changed.
-    pub(crate) fn use_ring(&self, ring: &KeyRing) {
-        self.tokens.store(Arc::new(Tokens::new(ring)));
-    }
-
     /// The settings changed.
     pub(crate) fn use_lifetimes(&self, lifetimes: Lifetimes) {
         self.lifetimes.store(Arc::new(lifetimes));
-    }
-
-    /// The makers and checkers of tokens.
-    pub(crate) fn tokens(&self) -> Arc<Tokens> {
-        self.tokens.load_full()
     }
 
     /// The store, for lists.
@@ -185,8 +173,8 @@ impl Sessions {
     }
 
     /// The token in a cookie's value, if it was made for this host.
-    pub(crate) fn token(&self, cookie: &str, host: &str) -> Option<Token> {
-        self.tokens.load().verify(cookie, host)
+    pub(crate) fn token(&self, cookie: &[u8], host: &str) -> Option<Token> {
+        Token::verify(&self.ring.load(), cookie, host)
     }
 
     /// Looks in the cache. This is the path of a signed-in request: it waits for nothing.
@@ -281,11 +269,8 @@ impl Sessions {
             (Some((held, _)), None) => Some(held.id()),
             _ => None,
         };
-        let (token, cookie) = self
-            .tokens
-            .load()
-            .issue(&login.host, self.random.as_ref())
-            .ok_or(OpenError::NoKey)?;
+        let (token, cookie) =
+            Token::issue(&self.ring.load(), &login.host, self.random.as_ref());
         let event = Event {
             address: login.address,
             request_id: Some(login.request_id.clone()),
@@ -363,7 +348,7 @@ impl Sessions {
         ticket: &[u8; 32],
         host: &str,
         nonce_hash: &[u8; 32],
-    ) -> Result<Option<String>, OpenError> {
+    ) -> Result<Option<String>, StoreError> {
         let (key, now) = (ticket_key(ticket), self.clock.now());
         let Some(payload) = self.store.peek(&key, now).await? else { return Ok(None) };
         let session = payload.split_first_chunk::<16>().and_then(|(id, rest)| {
@@ -374,8 +359,7 @@ impl Sessions {
             self.store.take(&key, now).await?;
             return Ok(None);
         };
-        let (token, cookie) =
-            self.tokens.load().issue(host, self.random.as_ref()).ok_or(OpenError::NoKey)?;
+        let (token, cookie) = Token::issue(&self.ring.load(), host, self.random.as_ref());
         let handle =
             HandleRecord { hash: token.hash(), session, host: host.to_owned(), created_at: now };
         let added = self.store.add_handle(handle, OneTimeUse::Row { key, now }).await?;
@@ -428,7 +412,7 @@ impl Sessions {
 }
 
 fn ticket_key(ticket: &[u8; 32]) -> OneTimeKey {
-    OneTimeKey { purpose: Purpose::Handover, hash: crate::crypto::digest::sha256(ticket) }
+    OneTimeKey { purpose: Purpose::Handover, hash: crypto::sha256(ticket) }
 }
 
 /// The newest proof of each identity stays; the oldest others go when there are too many.
