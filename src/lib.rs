@@ -7,6 +7,8 @@ mod secret;
 mod units;
 
 mod connection;
+mod headers;
+mod policy;
 mod route;
 mod session;
 mod store;
