@@ -10,6 +10,8 @@ mod crypto;
 mod protocol;
 
 mod connection;
+mod headers;
+mod policy;
 mod route;
 mod session;
 mod store;
