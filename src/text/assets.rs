@@ -31,13 +31,9 @@ impl Asset {
         bytes: impl Into<Bytes>,
     ) -> Self {
         let bytes = bytes.into();
-        let hash: String = Sha256::digest(&bytes)
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = u64::from_be_bytes(*Sha256::digest(&bytes).first_chunk().unwrap_or(&[0; 8]));
         Self {
-            path: format!("{prefix}/assets/{stem}-{hash}.{extension}"),
+            path: format!("{prefix}/assets/{stem}-{hash:016x}.{extension}"),
             media_type,
             bytes,
         }

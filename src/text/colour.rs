@@ -131,7 +131,7 @@ impl FromStr for Colour {
             .ok_or_else(bad)?;
         match *digits.as_slice() {
             [r, g, b] => Ok(Self::new(r * 17, g * 17, b * 17)),
-            [r, s, g, h, b, c] => Ok(Self::new(r * 16 + s, g * 16 + h, b * 16 + c)),
+            [r, r0, g, g0, b, b0] => Ok(Self::new(r * 16 + r0, g * 16 + g0, b * 16 + b0)),
             _ => Err(bad()),
         }
     }
@@ -165,27 +165,29 @@ mod tests {
     /// The custom properties of both schemes, the dark ones over the light ones.
     fn schemes(css: &str) -> [HashMap<String, Colour>; 2] {
         let mut schemes = [HashMap::new(), HashMap::new()];
-        let mut blocks = css.split(":root").skip(1).peekable();
-        let mut dark = false;
-        let mut before = css.split(":root").next().unwrap();
-        while let Some(block) = blocks.next() {
-            dark = before.trim_end().ends_with("dark) {")
-                || before.trim_end().ends_with("dark){")
-                || (dark && false);
+        let mut before = "";
+        for (number, block) in css.split(":root").enumerate() {
+            let dark = before
+                .trim_end()
+                .trim_end_matches('{')
+                .trim_end()
+                .ends_with("dark)");
+            before = block;
+            if number == 0 {
+                continue;
+            }
             let inside = block.split_once('{').unwrap().1.split('}').next().unwrap();
             for line in inside.split(';') {
                 let Some((name, value)) = line.split_once(':') else {
                     continue;
                 };
-                let Ok(colour) = value.trim().parse::<Colour>() else {
-                    continue;
-                };
-                if !dark {
-                    schemes[0].insert(name.trim().to_owned(), colour);
+                if let Ok(colour) = value.trim().parse::<Colour>() {
+                    if !dark {
+                        schemes[0].insert(name.trim().to_owned(), colour);
+                    }
+                    schemes[1].insert(name.trim().to_owned(), colour);
                 }
-                schemes[1].insert(name.trim().to_owned(), colour);
             }
-            before = block;
         }
         schemes
     }

@@ -14,7 +14,7 @@
 pub(crate) mod assets;
 pub(crate) mod colour;
 pub(crate) mod config;
-mod device;
+pub(crate) mod device;
 mod functions;
 pub(crate) mod message;
 pub(crate) mod page;
@@ -27,21 +27,15 @@ use minijinja::{
     Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig, value::Serde,
 };
 
+pub(crate) use self::{assets::Asset, config::Config, message::Locale, page::Page};
 use self::{
     assets::Policies,
     message::{Catalogue, LANGUAGES},
 };
-pub(crate) use self::{
-    assets::{ASSET_POLICY, Asset},
-    config::Config,
-    device::device,
-    message::Locale,
-    page::Page,
-};
 use crate::problem::Problem;
 
-/// What one render may cost; the largest page here takes a fiftieth of it.
-const FUEL: u64 = 2_000_000;
+/// What one render may cost; the largest sample takes less than a fiftieth of it.
+const FUEL: u64 = 250_000;
 /// The most bytes of one template of the operator's.
 const MOST_TEMPLATE: u64 = 1 << 20;
 
@@ -156,7 +150,7 @@ fn environment(
         .build();
     let mut environment = Environment::new();
     let sources = Arc::clone(sources);
-    environment.set_loader(move |name| Ok(sources.get(name).map(|source| source.to_string())));
+    environment.set_loader(move |name| Ok(sources.get(name).map(ToString::to_string)));
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.set_syntax(syntax.map_err(|error| Problem::new("pages", error.to_string()))?);

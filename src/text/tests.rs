@@ -111,16 +111,15 @@ fn naughty_strings_stay_text() {
     let pages = built();
     for page in sample::pages() {
         let plain = draw(&pages, page.template(), &poisoned(&page, "x"));
-        for string in &strings {
+        for strings in strings.chunks(12) {
+            let string = &strings.join(" ");
             let html = draw(&pages, page.template(), &poisoned(&page, string));
             assert_eq!(tags(&html).len(), tags(&plain).len(), "{string:?} {html}");
-            // with the texts taken out again, nothing is left of them
-            let escaped = minijinja::HtmlEscape(string).to_string();
             for (tag, expected) in tags(&html).iter().zip(tags(&plain)) {
                 let quotes = |tag: &str| tag.matches('"').count();
                 assert_eq!(quotes(tag), quotes(expected), "{string:?}: {tag}");
                 let name = |tag: &str| tag.split(' ').next().unwrap().to_owned();
-                assert_eq!(name(tag), name(expected), "{string:?} ({escaped})");
+                assert_eq!(name(tag), name(expected), "{string:?}");
             }
         }
     }
@@ -429,6 +428,11 @@ fn a_broken_template_is_named_when_it_is_loaded() {
             "demo.html line 1: template not found",
         ),
         ("loggin.html", "", "no page is drawn by loggin.html"),
+        (
+            "demo.html",
+            &" ".repeat((1 << 20) + 1),
+            "demo.html: it is larger than 1 MiB",
+        ),
     ];
     for (name, source, expected) in cases {
         let message = message(name, source);
@@ -440,6 +444,22 @@ fn a_broken_template_is_named_when_it_is_loaded() {
     };
     let problems = Pages::load(&config, "/.auth").unwrap_err();
     assert!(problems[0].message.contains("cannot read the folder"));
+}
+
+#[test]
+fn a_long_account_page_is_far_from_the_fuel_limit() {
+    let mut page = sample::pages()
+        .into_iter()
+        .find_map(|page| match page {
+            Page::Account(account) => Some(account),
+            _ => None,
+        })
+        .unwrap();
+    page.sessions = page.sessions.iter().cycle().take(500).cloned().collect();
+    let html = built()
+        .render(&Page::Account(page), Locale::default())
+        .unwrap();
+    assert!(html.len() > 100_000);
 }
 
 #[test]
@@ -478,7 +498,7 @@ fn a_logo_is_a_small_picture() {
     );
     for (name, bytes) in [
         ("logo.html", &b"x"[..]),
-        ("big.svg", &[b'x'; (512 << 10) + 1]),
+        ("big.svg", &vec![b'x'; (512 << 10) + 1]),
     ] {
         assert_eq!(load(name, bytes).unwrap_err()[0].key, "pages.logo");
     }

@@ -69,7 +69,7 @@ pub(crate) struct PasswordChange {
 /// A place where the person is signed in.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SessionRow {
-    /// What the browser calls itself, in short; see [`device`](crate::text::device).
+    /// What the browser calls itself, in short; see [`device`](crate::text::device::device).
     pub(crate) device: String,
     pub(crate) address: Option<String>,
     /// The display names of the connections used.
