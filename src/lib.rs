@@ -8,11 +8,15 @@ mod units;
 
 mod crypto;
 mod protocol;
+mod text;
+
+mod store;
 
 mod connection;
+
+mod session;
+
+
 mod headers;
 mod policy;
 mod route;
-mod session;
-mod store;
-mod text;

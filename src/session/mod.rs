@@ -68,11 +68,13 @@ impl Session {
         identities: Vec<IdentityRecord>,
     ) -> Self {
         let last_used = AtomicI64::new(record.last_used_at.millis());
+        let noted = AtomicI64::new(record.last_used_at.millis());
         Self {
             record,
             user,
             identities,
             last_used,
+            noted,
             views: RwLock::default(),
         }
     }

@@ -75,7 +75,7 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
 
 /// Things that work once, and counters that run out. Keyed by typed purpose and hash.
 #[async_trait]
-pub(crate) trait OneTimeStore: Send + Sync {
+pub(crate) trait OneTimeStore: fmt::Debug + Send + Sync {
     /// `true` for the first caller only, until `used.until`.
     async fn first_use(&self, used: OneTimeUse) -> Result<bool, StoreError>;
     /// Keeps a row that [`take`](Self::take) will hand out once.
@@ -96,7 +96,7 @@ pub(crate) trait OneTimeStore: Send + Sync {
 
 /// What changed, in order, for the caches of every process.
 #[async_trait]
-pub(crate) trait ChangeFeed: Send + Sync {
+pub(crate) trait ChangeFeed: fmt::Debug + Send + Sync {
     /// The number of the newest change; 0 when there was none.
     async fn newest(&self) -> Result<u64, StoreError>;
     /// The changes after `seen`, oldest first, at most `most`. [`Changes::Gap`] when some of them
