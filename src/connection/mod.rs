@@ -7,8 +7,11 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+mod config;
 pub(crate) mod database;
 pub(crate) mod registry;
+
+pub(crate) use self::config::{Common, Field, SyncProfile, TrustEmail};
 
 use std::{error::Error, fmt, net::IpAddr};
 
