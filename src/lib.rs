@@ -6,6 +6,8 @@ mod random;
 mod secret;
 mod units;
 
+mod protocol;
+
 mod connection;
 mod route;
 mod session;
