@@ -9,14 +9,18 @@
 //! consumed in the transaction of the change it allows. Every change that another process must
 //! notice is written to the `changes` feed in the same transaction.
 
+#[cfg(test)]
+mod conformance;
 mod event;
+mod memory;
 mod records;
+mod sqlite;
 
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub(crate) use self::{event::*, records::*};
+pub(crate) use self::{event::*, memory::Memory, records::*, sqlite::Sqlite};
 use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject, UserId},
@@ -31,6 +35,12 @@ pub(crate) enum StoreError {
     /// No room is left on the device.
     #[error("the storage is full")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A newer version of this program has changed the schema in a way that this one cannot read.
+    #[error(
+        "the storage demands a newer version of Vestibule: its schema is for programs that know \
+         number {demands}, this one knows {knows}"
+    )]
+    TooNew { demands: i64, knows: i64 },
     /// The engine does not answer in time or at all.
     #[error("the storage does not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
