@@ -13,3 +13,4 @@ mod connection;
 mod route;
 mod session;
 mod store;
+mod user;

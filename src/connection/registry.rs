@@ -12,8 +12,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Common, Connection, database};
 use crate::{
-    clock::Clock, crypto::password::Hasher, identity::ConnectionId, problem::Problem,
-    random::Random, store::UserStore,
+    clock::Clock, crypto::Hasher, identity::ConnectionId, problem::Problem, random::Random,
+    store::UserStore,
 };
 
 /// Every strategy, in the order of the documentation.

@@ -20,7 +20,7 @@ use std::{
 use super::LoginName;
 use crate::{
     clock::{Clock, Timestamp},
-    crypto::digest,
+    crypto::MacKey,
     identity::{ConnectionId, Subject},
     store::{Budget, Counter, Counts, OneTimeStore, Spend, StoreError},
 };
@@ -30,7 +30,7 @@ pub(crate) struct Throttle {
     store: Arc<dyn OneTimeStore>,
     clock: Arc<dyn Clock>,
     /// Maps keys to counters, so that nobody outside can aim at one.
-    key: [u8; 32],
+    key: MacKey,
     budgets: Budgets,
 }
 
@@ -98,13 +98,13 @@ impl Throttle {
     pub(crate) fn new(
         store: Arc<dyn OneTimeStore>,
         clock: Arc<dyn Clock>,
-        key: [u8; 32],
+        key: &[u8; 32],
         budgets: Budgets,
     ) -> Self {
         Self {
             store,
             clock,
-            key,
+            key: MacKey::new(key),
             budgets,
         }
     }
@@ -182,10 +182,7 @@ impl Throttle {
     }
 
     fn counter(&self, counts: Counts, key: &[u8]) -> Counter {
-        let mut message = counts.name().as_bytes().to_vec();
-        message.push(0);
-        message.extend_from_slice(key);
-        let [high, low, ..] = digest::hmac_sha256(&self.key, &message);
+        let [high, low, ..] = self.key.sign(&[b"throttle", counts.name().as_bytes(), key]);
         Counter {
             counts,
             slot: u16::from_be_bytes([high, low]),

@@ -9,7 +9,6 @@ use crate::{
         AccountError, AccountKey, Accounts, Allowed, Authenticated, Fault, LoginName, LoginNames,
         MOST_PASSWORD, Password, Peer, PreparedAccount, Rejection, SignUp,
     },
-    crypto::password::Verified,
     identity::{Profile, Subject},
     protocol::EmailAddress,
     secret::Secret,

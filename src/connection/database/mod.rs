@@ -29,7 +29,7 @@ use super::{
     registry::{OpenConnection, Parts},
 };
 use crate::{
-    crypto::password::{HashError, Verified},
+    crypto::{HashError, Verified},
     identity::{ConnectionId, Identity, Profile},
     problem::Problem,
     store::{AccountRecord, Pin},
@@ -185,33 +185,40 @@ impl Database {
         account: Option<AccountRecord>,
         password: &Password,
     ) -> Result<AccountRecord, Rejection> {
-        let hash = account
-            .as_ref()
-            .map(|account| account.password_hash.as_str());
-        let hash = hash.filter(|hash| !hash.is_empty());
-        let verified = self
-            .parts
-            .hasher
-            .verify(hash, password.secret())
-            .await
-            .map_err(|error| self.unhashed(error))?;
         let denied = || self.reject(Fault::Denied, "verify-password");
-        match (verified, account) {
-            (Verified::Right, Some(account)) => Ok(account),
-            (Verified::RightButOutdated, Some(account)) => {
-                self.rehash(&account, password).await;
+        let hasher = &self.parts.hasher;
+        let hashed = account.filter(|account| !account.password_hash.is_empty());
+        let Some(account) = hashed else {
+            self.dummy(password).await?;
+            return Err(denied());
+        };
+        match hasher
+            .verify(password.secret(), &account.password_hash)
+            .await
+        {
+            Ok(Verified::Differs) => Err(denied()),
+            Ok(Verified::Matches { outdated }) => {
+                if outdated {
+                    self.rehash(&account, password).await;
+                }
                 Ok(account)
             }
-            (Verified::Corrupt, Some(account)) => {
+            Err(HashError::Unreadable) => {
                 tracing::error!(
                     connection = %self.id,
                     subject = %account.subject,
                     "the stored password hash is unreadable: nobody can sign in to this account"
                 );
+                self.dummy(password).await?;
                 Err(denied())
             }
-            _ => Err(denied()),
+            Err(error) => Err(self.unhashed(error)),
         }
+    }
+
+    async fn dummy(&self, password: &Password) -> Result<(), Rejection> {
+        let dummy = self.parts.hasher.verify_dummy(password.secret()).await;
+        dummy.map_err(|error| self.unhashed(error))
     }
 
     /// The login is good whether or not this succeeds; the next one tries again.
@@ -279,7 +286,7 @@ impl Database {
     fn unhashed(&self, error: HashError) -> Rejection {
         let fault = match error {
             HashError::Busy => Fault::Busy,
-            HashError::Failed => Fault::Internal,
+            _ => Fault::Internal,
         };
         self.failed(fault, "hash-password", error)
     }
