@@ -13,9 +13,9 @@ mod text;
 mod store;
 
 mod connection;
+mod user;
 
 mod session;
-
 
 mod headers;
 mod policy;

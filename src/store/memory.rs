@@ -425,6 +425,13 @@ impl OneTimeStore for Memory {
         })
     }
 
+    async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
+        if let Some((spent, _)) = self.held.lock().counters.get_mut(counter) {
+            *spent = spent.saturating_sub(1);
+        }
+        Ok(())
+    }
+
     async fn forgive(&self, counter: &Counter) -> Result<(), StoreError> {
         self.held.lock().counters.remove(counter);
         Ok(())

@@ -160,6 +160,22 @@ impl OneTimeStore for Sqlite {
         .await
     }
 
+    async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            sqlx::query(
+                "UPDATE counters SET spent = spent - 1 \
+                 WHERE counts = ?1 AND slot = ?2 AND spent > 0",
+            )
+            .bind(counter.counts.name())
+            .bind(i64::from(counter.slot))
+            .execute(write.sql())
+            .await?;
+            write.end(true).await
+        })
+        .await
+    }
+
     async fn forgive(&self, counter: &Counter) -> Result<(), StoreError> {
         self.within_patience(async {
             let mut write = self.write().await?;
