@@ -13,7 +13,6 @@ mod login;
 pub(crate) mod registry;
 mod throttle;
 
-pub(crate) use self::config::{Common, Field, SyncProfile, TrustEmail};
 
 use std::{error::Error, fmt, net::IpAddr};
 
