@@ -60,8 +60,13 @@ impl MacKey {
 
     /// Whether `code` is the code of these values, in constant time. All 32 octets are compared.
     pub(crate) fn matches(&self, parts: &[&[u8]], code: &[u8]) -> bool {
-        self.sign(parts).ct_eq(code).into()
+        equal(&self.sign(parts), code)
     }
+}
+
+/// Whether two values are equal, in constant time for values of one length.
+pub(crate) fn equal(first: &[u8], second: &[u8]) -> bool {
+    first.ct_eq(second).into()
 }
 
 impl fmt::Debug for MacKey {
@@ -123,6 +128,7 @@ mod tests {
             assert!(!key.matches(&[b"handle", b"a.test"], &other), "{bit}");
         }
         assert_eq!(format!("{key:?}"), "[key]");
+        assert!(equal(b"ab", b"ab") && !equal(b"ab", b"aB") && !equal(b"ab", b"a"));
     }
 
     #[test]

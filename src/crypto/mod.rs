@@ -16,10 +16,4 @@ mod password;
 mod ring;
 mod seal;
 
-pub(crate) use self::{
-    assertion::{SigningKey, SigningKeyError},
-    digest::{MacKey, derive, sha256, sha256_parts},
-    password::{Cost, HashError, Hasher, Pool, Verified},
-    ring::{KeyRing, Purpose, RingError, RingKey, RingState},
-    seal::{OpenError, Place, open, open_text, seal, seal_text},
-};
+pub(crate) use self::{assertion::*, digest::*, password::*, ring::*, seal::*};

@@ -45,7 +45,7 @@ impl Default for Cost {
 pub(crate) use self::workers::Pool;
 
 /// Passwords of more bytes are refused before they are hashed; 64 characters always fit.
-pub(crate) const LONGEST: usize = 1024;
+pub(crate) const LONGEST_PASSWORD: usize = 1024;
 
 /// What a check of a password found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -152,7 +152,7 @@ impl Hasher {
         password: &Secret,
         work: impl FnOnce(&Secret) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
-        if password.expose().len() > LONGEST {
+        if password.expose().len() > LONGEST_PASSWORD {
             return Err(HashError::TooLong);
         }
         let password = password.clone();
@@ -214,7 +214,7 @@ pub(crate) enum HashError {
     Failed,
     #[error("no thread for password hashes could be started")]
     NoThreads(#[source] std::io::Error),
-    #[error("the password has more than {LONGEST} bytes")]
+    #[error("the password has more than {LONGEST_PASSWORD} bytes")]
     TooLong,
     #[error("the stored password hash is not readable")]
     Unreadable,
@@ -299,9 +299,9 @@ mod tests {
     #[tokio::test]
     async fn long_passwords_count_whole_and_too_long_ones_are_refused() {
         let hasher = hasher(CHEAP);
-        let long = "p".repeat(LONGEST);
+        let long = "p".repeat(LONGEST_PASSWORD);
         let phc = hasher.hash(&secret(&long)).await.unwrap();
-        let shorter = secret(&"p".repeat(LONGEST - 1));
+        let shorter = secret(&"p".repeat(LONGEST_PASSWORD - 1));
         assert_eq!(
             hasher.verify(&shorter, &phc).await.unwrap(),
             Verified::Differs
