@@ -8,6 +8,7 @@
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
 mod config;
+mod connections;
 pub(crate) mod database;
 mod login;
 pub(crate) mod registry;
@@ -23,6 +24,7 @@ use url::Url;
 
 pub(crate) use self::{
     config::{Common, Field, SyncProfile, TrustEmail},
+    connections::{ConnectionSettings, Connections},
     login::{BadLogin, BadPassword, BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
     throttle::{
         AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
@@ -194,6 +196,8 @@ pub(crate) trait Accounts: Send + Sync {
     fn signup(&self) -> bool;
     /// What an account is named by.
     fn names(&self) -> LoginNames;
+    /// The shortest new password, in characters.
+    fn least_password(&self) -> usize;
     /// Whose budget a try with this name is paid from. It takes as long for a name that nobody
     /// has.
     async fn account_key(&self, login: &LoginName) -> Result<AccountKey, Rejection>;

@@ -10,16 +10,17 @@ use crate::{
     identity::ConnectionId,
     metrics,
     store::{Event, EventKind, StoreError},
-    text::{
-        Action, ActionLabel, Denial, Failure, FailureKind, Href, LoopBroken, LoopCause, Page,
-        StartAgain, StartAgainWhy,
+    text::page::{
+        Href, Page,
+        failure::{Action, ActionLabel, Denial, Failure, FailureKind},
+        login::{LoopBroken, LoopCause, StartAgain, StartAgainWhy},
     },
     user::Refusal,
 };
 
 impl Engine {
     /// An error page with the actions that make sense.
-    pub(super) fn failure(&self, visit: &Visit, kind: FailureKind, actions: Vec<Action>) -> Turn {
+    pub(crate) fn failure(&self, visit: &Visit, kind: FailureKind, actions: Vec<Action>) -> Turn {
         let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::FORBIDDEN);
         let signed_in_as = visit.session().map(|session| session.user().handle.clone());
         let request_id = visit.request_id.clone();
@@ -64,7 +65,7 @@ impl Engine {
         rejection: &Rejection,
     ) -> Turn {
         self.note_rejection(visit, rejection);
-        let display_name = settings.display_name().to_owned();
+        let display_name = settings.display_name.clone();
         let kind = match rejection.fault {
             Fault::Busy => FailureKind::Busy,
             Fault::Denied => FailureKind::ProviderRefused { display_name },
@@ -127,7 +128,7 @@ impl Engine {
 
     /// A link to a page of ours.
     pub(super) fn href(&self, page: &str) -> Href {
-        Href::path(&self.path(page)).unwrap_or_else(Href::root)
+        Href::path(&self.path(page)).unwrap_or_else(|| Href::root())
     }
 
     fn action(&self, label: ActionLabel, page: &str) -> Vec<Action> {

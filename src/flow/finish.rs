@@ -1,19 +1,25 @@
 //! From a proof to a session, and back to the page that was wanted.
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use super::{CookieKind, Engine, LoginFlow, Next, Turn, Visit, cookies};
+use super::{At, CookieKind, Engine, Fields, LoginFlow, Turn, Visit, cookies};
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, ConnectionSettings},
+    connection::{AccountKey, Authenticated, ConnectionSettings, KnownBrowser},
     crypto,
-    identity::{Authentication, UserId},
-    protocol::{cookie::SetCookie, return_to::ReturnTo},
+    identity::{Authentication, ConnectionId, Subject, UserId},
+    protocol::{Destination, Host, Origin, ReturnRules, ReturnTo, cookie::SetCookie},
     session::{Login, OpenError},
-    store::{AccountRecord, Event, EventKind, OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
-    text::{ErrorPage, Page, SwitchUserPage},
+    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
+    text::page::{
+        Hidden, Href, Page,
+        login::{LoopCause, Onward, StartAgainWhy, SwitchUser},
+    },
     user::{Admission, Admitted},
 };
 
@@ -52,28 +58,33 @@ struct Trips {
 }
 
 impl Engine {
-    /// Turns a proof into a user and a session.
+    /// Turns the proof of a provider or a password into a user and a session.
     pub(super) async fn admit(
         &self,
         visit: &Visit,
         flow: &LoginFlow,
         settings: &ConnectionSettings,
-        proven: Proven,
+        who: Authenticated,
     ) -> Turn {
-        let authentication = proven.who.authentication().clone();
-        let signup = settings.common.signup && self.strangers_welcome().await;
-        let admission = Admission { settings, signup, account: proven.account };
-        match self.parts.directory.admit(*proven.who, admission, &visit.origin()).await {
-            Err(refusal) => self.refused(visit, &authentication, &refusal),
-            Ok(Admitted { user, .. }) => {
-                let pending = Pending { user: user.id.clone(), authentication };
-                let other = visit.session().is_some_and(|held| held.user().id != user.id);
-                if other {
-                    self.ask_to_switch(visit, flow, &user, pending).await
-                } else {
-                    self.open_session(visit, flow, user, pending, Vec::new()).await
-                }
-            }
+        let rules = Admission {
+            sync_profile: settings.common.sync_profile,
+            signup: settings.signup && self.strangers_welcome().await,
+        };
+        let connection = who.identity().connection.clone();
+        match self.parts.directory.admit(who, rules, &visit.origin()).await {
+            Ok(admitted) => self.enter(visit, flow, admitted).await,
+            Err(refusal) => self.refused(visit, &connection, &refusal),
+        }
+    }
+
+    /// Gives an admitted person a session, after a question if somebody else is signed in.
+    pub(super) async fn enter(&self, visit: &Visit, flow: &LoginFlow, admitted: Admitted) -> Turn {
+        let Admitted { user, authentication, .. } = admitted;
+        let pending = Pending { user: user.id.clone(), authentication };
+        if visit.session().is_some_and(|held| held.user().id != user.id) {
+            self.ask_to_switch(visit, flow, &user, pending).await
+        } else {
+            self.open_session(visit, flow, user, pending, Vec::new()).await
         }
     }
 
@@ -92,7 +103,7 @@ impl Engine {
         };
         let Some(pending) = row else { return gone() };
         // Between two steps somebody may have been blocked.
-        let user = match self.parts.directory.find(&pending.user).await {
+        let user = match self.parts.directory.store().find(&pending.user).await {
             Ok(user) => user,
             Err(error) => return self.store_is_away(visit, &error),
         };
@@ -181,7 +192,7 @@ impl Engine {
     /// began and is checked again against the configuration of now.
     pub(super) async fn go_on(&self, visit: &Visit, return_to: &str, nonce: Option<&str>) -> Turn {
         let return_to = self.parse_return(return_to);
-        let Place::Other { host, url } = return_to.place() else {
+        let Destination::Other { host, url } = return_to.destination() else {
             return Turn::see_other(return_to.target());
         };
         let Ok(mut to) = Url::parse(url) else { return Turn::see_other("/") };

@@ -6,8 +6,7 @@ use super::{CookieKind, Engine, Fields, Turn, Visit};
 use crate::{
     crypto,
     protocol::ReturnTo,
-    session::OpenError,
-    text::{LoopCause, StartAgainWhy},
+    text::page::login::{LoopCause, StartAgainWhy},
 };
 
 impl Engine {
@@ -24,21 +23,20 @@ impl Engine {
             <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(ticket).ok()?).ok()
         });
         let Some(ticket) = ticket else { return self.start_again(visit, StartAgainWhy::NoFlow) };
-        let here = self.base.login.with_host(&visit.host);
+        let here = self.base.login.at(visit.host.clone());
         let rd = fields.one("rd").unwrap_or("/");
-        let to = ReturnTo::parse(rd, &self.return_rules(&here)).unwrap_or_else(|_| ReturnTo::root());
+        let to = self.read_return(rd, &here).unwrap_or_else(ReturnTo::root);
         match self.parts.sessions.redeem(&ticket, visit.host.as_str(), &nonce).await {
             Ok(Some(cookie)) => {
                 let names = self.names();
-                let lifetime = self.parts.sessions.lifetimes().absolute.as_secs();
-                let session = names.set(names.session().to_owned(), cookie, Some(lifetime));
-                Turn::see_other(to.location()).with([session, names.clear(name)])
+                let lifetime = self.parts.sessions.lifetimes().absolute;
+                let session = names.set(names.session(), &cookie, lifetime);
+                Turn::see_other(to.target()).with(session).with(names.clear(&name))
             }
             // Used already: with a session here, somebody merely went back.
-            Ok(None) if visit.session.is_some() => Turn::see_other(to.location()),
+            Ok(None) if visit.session.is_some() => Turn::see_other(to.target()),
             Ok(None) => self.start_again(visit, StartAgainWhy::AlreadyUsed),
-            Err(OpenError::Store(error)) => self.store_is_away(visit, &error),
-            Err(_) => self.start_again(visit, StartAgainWhy::NoFlow),
+            Err(error) => self.store_is_away(visit, &error),
         }
     }
 }

@@ -1,25 +1,33 @@
 //! The login page, and what comes back from it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
+use url::Url;
 
-use super::{CookieKind, Engine, Fields, LoginFlow, Proven, Turn, Visit, finish::hash_from_text};
+use super::{CookieKind, Engine, Fields, LoginFlow, Turn, Visit, finish::hash_from_text};
 use crate::{
     connection::{
         AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, Form, InlineForm,
         LoginName, LoginNames, PasswordForm, Rejection, Reply, Start, Step, Throttled,
     },
     crypto,
-    gate::{Needs, Outlook},
+    gate::{Asked, Outlook},
     identity::ConnectionId,
-    protocol::ReturnTo,
-    text::{
-        Button, ChooseConnection, Hidden, Href, Icon, Login, LoginForm, LoginProblem, LoopCause,
-        Names, Notice, Page, Post, Repost, StartAgainWhy,
+    policy::Missing,
+    protocol::{CanonicalPath, Destination, Host, ReturnTo},
+    text::page::{
+        Button, Hidden, Href, Icon, Names, Page, Post,
+        login::{
+            ChooseConnection, Login, LoginForm, LoginProblem, LoopCause, Notice, Repost,
+            StartAgainWhy,
+        },
     },
 };
+
+/// How long a nonce waits at another host for its ticket.
+const NONCE: Duration = Duration::from_secs(3600);
 
 /// What the query of the login page may hold.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +67,7 @@ impl LoginAsk {
 impl Engine {
     /// GET login.
     pub(crate) async fn login(&self, visit: &Visit, ask: LoginAsk) -> Turn {
-        if !self.at_login_host(visit) {
+        if !self.is_login_host(&visit.host) {
             return self.go_to_login_host(visit, &ask);
         }
         let held = ask.flow.as_deref().and_then(|id| self.find_flow(visit, id));
@@ -72,15 +80,15 @@ impl Engine {
         if matches!(outlook, Outlook::Open) && !ask.switch && visit.session.is_some() {
             return self.pass_on(visit, &flow.return_to, flow.nonce.as_deref()).await;
         }
-        let offered = self.gate.offered(&return_to.destination(&self.base.login));
+        let offered = self.offered(&return_to);
         let chosen = ask.connection.as_deref().and_then(|name| name.parse().ok());
         if let Some(id) = chosen.filter(|id| offered.contains(id)) {
             return self.begin(visit, flow, &id, ask.login_hint.as_deref()).await;
         }
         let mut page = self.login_page(visit, &flow, &offered);
         page.notice = ask.notice.or_else(|| notice(visit, &outlook));
-        if let (Some(hint), Some(form)) = (ask.login_hint, page.form.as_mut()) {
-            form.suggest(hint);
+        if let Some(hint) = ask.login_hint {
+            suggest(&mut page, hint);
         }
         Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, &flow))
     }
@@ -94,10 +102,14 @@ impl Engine {
             str::to_owned,
         );
         let hash = crypto::sha256(nonce.as_bytes());
-        let here = self.base.login.with_host(&visit.host);
-        let rd = ReturnTo::parse(ask.rd.as_deref().unwrap_or("/"), &self.return_rules(&here));
+        let here = self.base.login.at(visit.host.clone());
+        let rd = self.read_return(ask.rd.as_deref().unwrap_or("/"), &here);
+        let wanted = match rd.as_ref().map(ReturnTo::destination) {
+            Some(Destination::Local { target }) => format!("{here}{target}"),
+            Some(Destination::Other { url, .. }) => url.clone(),
+            None => format!("{here}/"),
+        };
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let wanted = rd.map(|rd| rd.absolute(&here)).unwrap_or_else(|_| format!("{here}/"));
         query.append_pair("rd", &wanted);
         query.append_pair("nonce", &URL_SAFE_NO_PAD.encode(hash));
         if let Some(connection) = &ask.connection {
@@ -110,7 +122,7 @@ impl Engine {
             query.append_pair("switch", "1");
         }
         let to = format!("{}{}?{}", self.base.login, self.path("login"), query.finish());
-        Turn::see_other(to).with([self.names().set(name, nonce, Some(600))])
+        Turn::see_other(to).with(self.names().set(&name, &nonce, NONCE))
     }
 
     /// POST login: an e-mail address whose domain says which connection.
@@ -120,15 +132,22 @@ impl Engine {
             Err(turn) => return *turn,
         };
         let return_to = self.parse_return(&flow.return_to);
-        let offered = self.gate.offered(&return_to.destination(&self.base.login));
+        let offered = self.offered(&return_to);
         let typed = fields.one("login").unwrap_or_default().trim();
         let found = self.connections.by_domain(typed, &offered);
         match found.as_slice() {
             [] => {
                 let mut page = self.login_page(visit, &flow, &offered);
-                page.form = self
-                    .inline(visit, &flow, &offered)
-                    .map(|form| form.settled(typed, &self.login_href(&flow)));
+                page.form = self.inline(&flow, &offered).map(|form| match form {
+                    LoginForm::Password { post, names, forgot, .. } => LoginForm::Password {
+                        post,
+                        names,
+                        login: typed.to_owned(),
+                        change: Some(self.login_href(&flow)),
+                        forgot,
+                    },
+                    form @ LoginForm::Identifier { .. } => form,
+                });
                 page.problem = page.form.is_none().then_some(LoginProblem::NoConnection);
                 Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, &flow))
             }
@@ -169,7 +188,10 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         };
         flow.connection = Some((id.clone(), settings.fingerprint));
-        let callback = self.base.login.page(&self.path(&format!("callback/{id}")));
+        let callback = match self.callback_url(id) {
+            Ok(url) => url,
+            Err(_) => return self.start_again(visit, StartAgainWhy::ConnectionChanged),
+        };
         let start = Start { login_hint: hint, callback: &callback, peer: &visit.peer() };
         match connection.begin(start).await {
             Ok(step) => self.advance(visit, flow, settings, step, hint).await,
@@ -292,7 +314,10 @@ impl Engine {
     /// A cross-site POST comes without our Lax cookies. The same fields posted once more by a page
     /// of ours come with them; only that second POST is looked at.
     fn repost(&self, answer: &Answer<'_>, id: &ConnectionId) -> Turn {
-        let fields = answer.fields.iter().map(|(name, value)| Hidden::new(name, value));
+        let fields = answer.fields.iter().map(|(name, value)| Hidden {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        });
         let action = self.href(&format!("callback/{id}?{REPOSTED}=1"));
         Turn::page(StatusCode::OK, Page::Repost(Repost { action, fields: fields.collect() }))
     }
@@ -308,7 +333,7 @@ impl Engine {
     ) -> Turn {
         match step {
             Step::Done { who, .. } => {
-                self.admit(visit, &flow, settings, Proven { who, account: None }).await
+                self.admit(visit, &flow, settings, *who).await
             }
             Step::Prompt { form, keep } => {
                 let mut flow = flow;
@@ -324,7 +349,7 @@ impl Engine {
                 flow.keep(&keep);
                 // An explicit empty fragment keeps ours from travelling along (RFC 9110 10.2.2).
                 to.set_fragment(Some(""));
-                self.leave(visit, to, settings.display_name()).with(self.keep_flow(visit, &flow))
+                self.leave(visit, &to, &settings.display_name).with(self.keep_flow(visit, &flow))
             }
         }
     }
@@ -371,14 +396,12 @@ impl Engine {
             };
             self.prompt(flow, id, Form::Password(form), typed)
         } else {
-            let offered = self.gate.offered(&return_to.destination(&self.base.login));
+            let offered = self.offered(&return_to);
             let mut page = self.login_page(visit, flow, &offered);
-            page.form = self.inline(visit, flow, &offered);
+            page.form = self.inline(flow, &offered);
             page
         };
-        if let Some(form) = page.form.as_mut() {
-            form.suggest(typed.to_owned());
-        }
+        suggest(&mut page, typed.to_owned());
         page.problem = Some(problem);
         Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, flow))
     }
@@ -402,13 +425,13 @@ impl Engine {
     /// The page with all ways in.
     fn login_page(&self, visit: &Visit, flow: &LoginFlow, offered: &[ConnectionId]) -> Login {
         let return_to = self.parse_return(&flow.return_to);
-        let form = if self.connections.by_domain_among(offered) {
+        let form = if self.connections.any_by_domain(offered) {
             Some(LoginForm::Identifier {
                 post: self.post(flow, "login"),
                 login: String::new(),
             })
         } else {
-            self.inline(visit, flow, offered)
+            self.inline(flow, offered)
         };
         let inline = self.connections.inline(offered);
         let signup = inline.as_ref().filter(|(_, form)| form.signup);
@@ -430,12 +453,7 @@ impl Engine {
     }
 
     /// The form that shares the page, if one of the connections has one.
-    fn inline(
-        &self,
-        _visit: &Visit,
-        flow: &LoginFlow,
-        offered: &[ConnectionId],
-    ) -> Option<LoginForm> {
+    fn inline(&self, flow: &LoginFlow, offered: &[ConnectionId]) -> Option<LoginForm> {
         let (id, form) = self.connections.inline(offered)?;
         Some(self.password_form(flow, &id, &form, ""))
     }
@@ -477,7 +495,7 @@ impl Engine {
                 let page = format!("login/{}?{}", connection.id(), query.finish());
                 Button {
                     connection: connection.id().to_string(),
-                    display_name: settings.display_name().to_owned(),
+                    display_name: settings.display_name.clone(),
                     icon: Some(Icon::named(settings.icon())),
                     href: self.href(&page),
                     last_used: connection.id().as_str() == last,
@@ -493,7 +511,7 @@ impl Engine {
         Post {
             action: self.href(page),
             csrf: flow.csrf().to_owned(),
-            hidden: vec![Hidden::new("flow", &flow.id)],
+            hidden: vec![Hidden { name: "flow".to_owned(), value: flow.id.clone() }],
         }
     }
 
@@ -507,13 +525,38 @@ impl Engine {
 
     /// The host of the page that was wanted, when it is not this one.
     pub(super) fn destination(&self, return_to: &ReturnTo) -> Option<String> {
-        return_to.other_host().map(|host| host.as_str().to_owned())
+        return_to.host().map(|host| host.as_str().to_owned())
     }
 
     /// What the gate would say to this person at the page that was wanted.
     fn outlook(&self, visit: &Visit, return_to: &ReturnTo) -> Outlook {
-        let destination = return_to.destination(&self.base.login);
-        self.gate.outlook(&destination, visit.session(), visit.now, visit.address)
+        let (host, path) = self.target(return_to);
+        let asked = Asked { host: &host, path: &path, address: visit.address, now: visit.now };
+        self.gate.outlook(asked, visit.session().cloned())
+    }
+
+    /// The connections that open the page that was wanted.
+    fn offered(&self, return_to: &ReturnTo) -> Arc<[ConnectionId]> {
+        let (host, path) = self.target(return_to);
+        self.gate.offered(&host, &path)
+    }
+
+    fn target(&self, return_to: &ReturnTo) -> (Host, CanonicalPath<'static>) {
+        let (host, target) = match return_to.destination() {
+            Destination::Local { target } => (self.base.login.host.clone(), target.clone()),
+            Destination::Other { host, url } => {
+                let path = Url::parse(url).map(|url| url.path().to_owned());
+                (host.clone(), path.unwrap_or_default())
+            }
+        };
+        let path = target.split(['?', '#']).next().unwrap_or("/");
+        // A return address is canonical already; anything else would be the start page's.
+        let path = CanonicalPath::parse(path).map(CanonicalPath::into_owned);
+        (host, path.unwrap_or_else(|_| CanonicalPath::root()))
+    }
+
+    fn callback_url(&self, id: &ConnectionId) -> Result<Url, url::ParseError> {
+        Url::parse(&format!("{}{}", self.base.login, self.path(&format!("callback/{id}"))))
     }
 
     /// The flow that a form belongs to, or what to answer instead.
@@ -565,10 +608,17 @@ fn names(names: LoginNames) -> Names {
 fn notice(visit: &Visit, outlook: &Outlook) -> Option<Notice> {
     let session = visit.session()?;
     match outlook {
-        Outlook::Challenge(needs) if needs.fresher() => Some(Notice::Reauthenticate),
-        Outlook::Challenge(Needs { acr, amr, .. }) if !acr.is_empty() || !amr.is_empty() => {
-            Some(Notice::StepUp)
-        }
+        Outlook::Challenge(Missing::FreshLogin) => Some(Notice::Reauthenticate),
+        Outlook::Challenge(Missing::Context | Missing::Methods) => Some(Notice::StepUp),
         _ => Some(Notice::OtherAccount { signed_in_as: session.user().handle.clone() }),
+    }
+}
+
+/// Fills in the name to sign in with.
+fn suggest(page: &mut Login, name: String) {
+    if let Some(LoginForm::Identifier { login, .. } | LoginForm::Password { login, .. }) =
+        page.form.as_mut()
+    {
+        *login = name;
     }
 }

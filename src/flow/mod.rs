@@ -42,17 +42,16 @@ pub(crate) use self::{
 use crate::{
     clock::{Clock, Timestamp},
     connection::{
-        Allowed, Authenticated, Connection, ConnectionSettings, Connections, Peer, Throttle,
+        Allowed, Connections, Peer, Throttle,
     },
-    crypto::ring::KeyRing,
+    crypto::KeyRing,
     gate::Gate,
-    identity::ConnectionId,
     protocol::{Host, Origin, PathPrefix, cookie::SetCookie},
     random::Random,
     session::{Session, Sessions, Token},
-    store::{AccountRecord, OneTimeStore},
+    store::OneTimeStore,
     text::Page,
-    user::Directory,
+    user::{self, Directory},
 };
 
 /// Everything a login needs, for one generation of the configuration.
@@ -100,13 +99,6 @@ pub(crate) struct Visit {
     /// Whether this is a form.
     pub(crate) posted: bool,
     pub(crate) now: Timestamp,
-}
-
-/// Somebody who was proven, and the account that is to be written with them.
-#[derive(Debug)]
-pub(crate) struct Proven {
-    pub(crate) who: Box<Authenticated>,
-    pub(crate) account: Option<AccountRecord>,
 }
 
 /// What the browser gets.
@@ -169,6 +161,11 @@ impl Visit {
         Peer { address: self.address, now: self.now, allowed: None }
     }
 
+    /// Where this request came from, for the audit trail.
+    pub(crate) fn origin(&self) -> user::Origin {
+        user::Origin { address: self.address, request_id: Some(self.request_id.clone()) }
+    }
+
     /// The same, with the proof that a try was paid for.
     pub(crate) fn peer_allowed(&self, allowed: Allowed) -> Peer {
         Peer { allowed: Some(allowed), ..self.peer() }
@@ -186,16 +183,8 @@ impl Engine {
         format!("{}/{page}", self.base.prefix.as_str())
     }
 
-    /// Whether this request is at the login host.
-    pub(crate) fn at_login_host(&self, visit: &Visit) -> bool {
-        visit.host == self.base.login.host
-    }
-
-    /// An enabled connection with its settings.
-    pub(crate) fn connection(
-        &self,
-        id: &ConnectionId,
-    ) -> Option<(&Arc<dyn Connection>, &ConnectionSettings)> {
-        self.connections.enabled(id)
+    /// Whether this is the login host.
+    pub(crate) fn is_login_host(&self, host: &Host) -> bool {
+        *host == self.base.login.host
     }
 }

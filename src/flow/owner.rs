@@ -10,17 +10,22 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
 
 use super::{
-    Engine, Fields, LoginFlow, Proven, Turn, Visit,
-    sign_up::{mark, new_account, wish},
+    Engine, Fields, LoginFlow, Turn, Visit,
+    sign_up::{mark, new_account, taken, wish},
 };
 use crate::{
     clock::Clock,
-    connection::{AccountError, Accounts, ConnectionSettings},
+    connection::{AccountError, Accounts, ConnectionSettings, Throttled},
     crypto,
     identity::ConnectionId,
     random::Random,
-    store::{OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, Purpose, StoreError},
-    text::{FailureKind, NewAccount, Owner, Page, StartAgainWhy},
+    store::{EventKind, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, Purpose, StoreError},
+    text::page::{
+        Page,
+        failure::FailureKind,
+        login::{NewAccount, Owner, StartAgainWhy},
+    },
+    user::Refusal,
 };
 
 /// How long a link is good for.
@@ -69,22 +74,37 @@ impl Engine {
         };
         let post = self.post(&flow, &format!("owner/{token}"));
         let mut form = new_account(post, settings, accounts, fields);
-        match accounts.sign_up(wish(fields), &visit.peer()).await {
-            Ok(prepared) => {
-                let known_as = self.parts.throttle.account_key(&id, &prepared.account);
-                let proven = Proven {
-                    who: prepared.who,
-                    account: Some(prepared.account),
-                    known_as: Some(known_as),
-                };
-                let used = OneTimeUse::Row { key, now: visit.now };
-                self.admit_owner(visit, &flow, settings, proven, (form, used)).await
+        let allowance = match self.parts.throttle.sign_up(visit.address).await {
+            Ok(allowance) => allowance,
+            Err(Throttled::Until(until)) => return self.throttled(visit, until.since(visit.now)),
+            Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
+        };
+        let peer = visit.peer_allowed(allowance.proof());
+        let prepared = match accounts.sign_up(wish(fields), &peer).await {
+            Ok(prepared) => prepared,
+            Err(AccountError::Rejected(rejection)) => {
+                return self.rejected(visit, settings, &rejection);
             }
-            Err(AccountError::Rejected(rejection)) => self.rejected(visit, settings, &rejection),
             Err(error) => {
                 mark(&mut form, &error);
+                return self.owner_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
+            }
+        };
+        let used = vec![OneTimeUse::Row { key, now: visit.now }];
+        match self.make_account(visit, prepared, (true, used)).await {
+            Ok(admitted) => {
+                let event = self.event(visit, EventKind::OwnerClaimed, "first-run-link");
+                event.user(&admitted.user.id).log();
+                self.enter(visit, &flow, admitted).await
+            }
+            Err(Refusal::LoginTaken | Refusal::Exists) => {
+                taken(&mut form);
                 self.owner_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY)
             }
+            Err(Refusal::AlreadyUsed(_)) => {
+                self.failure(visit, FailureKind::OwnerLinkGone, Vec::new())
+            }
+            Err(refusal) => self.refused(visit, &id, &refusal),
         }
     }
 
@@ -107,7 +127,7 @@ impl Engine {
         let token = URL_SAFE_NO_PAD.decode(token).map_err(|_| gone())?;
         let key = OneTimeKey { purpose: Purpose::Owner, hash: crypto::sha256(&token) };
         let row = self.parts.once.peek(&key, visit.now).await.map_err(away)?;
-        let owned = self.parts.directory.has_owner().await.map_err(away)?;
+        let owned = self.parts.directory.store().has_owner().await.map_err(away)?;
         if row.is_some() && !owned { Ok(key) } else { Err(gone()) }
     }
 

@@ -1,11 +1,16 @@
 //! Leaving: the session ends on every host at once.
 
 use http::StatusCode;
+use url::Url;
 
 use super::{Engine, Fields, Turn, Visit};
 use crate::{
-    store::EventKind,
-    text::{Page, Post, SignOut, SignedOut},
+    protocol::{Destination, ReturnTo},
+    store::{EventKind, UserRecord},
+    text::page::{
+        Page, Post,
+        account::{SignOut, SignedOut},
+    },
 };
 
 impl Engine {
@@ -16,17 +21,16 @@ impl Engine {
         if own {
             return self.end_session(visit, rd).await;
         }
-        let tokens = self.parts.sessions.tokens();
         let query = rd.map(|rd| {
             let query: String =
                 url::form_urlencoded::Serializer::new("?".to_owned()).append_pair("rd", rd).finish();
             query
         });
         let page = SignOut {
-            display_name: self.display_name(session),
+            display_name: display_name(session.user()),
             post: Post {
                 action: self.href(&format!("logout{}", query.unwrap_or_default())),
-                csrf: tokens.csrf(token),
+                csrf: token.csrf(&self.parts.ring.load()),
                 hidden: Vec::new(),
             },
             stay: self.href("account"),
@@ -38,7 +42,7 @@ impl Engine {
     pub(crate) async fn sign_out(&self, visit: &Visit, rd: Option<&str>, fields: &Fields) -> Turn {
         let Some((_, token)) = &visit.session else { return self.signed_out(visit, rd) };
         let given = fields.one("csrf").unwrap_or_default();
-        if !self.parts.sessions.tokens().csrf_matches(token, given) {
+        if !token.csrf_matches(&self.parts.ring.load(), given) {
             return self.sign_out_page(visit, rd, false).await;
         }
         self.end_session(visit, rd).await
@@ -56,19 +60,28 @@ impl Engine {
         }
         let here = Visit { session: None, ..visit.clone() };
         let names = self.names();
-        self.signed_out(&here, rd).with([names.clear(names.session().to_owned())])
+        self.signed_out(&here, rd).with(names.clear(names.session()))
     }
 
     fn signed_out(&self, visit: &Visit, rd: Option<&str>) -> Turn {
-        let login = self.base.login.with_host(&visit.host);
-        match rd.and_then(|rd| crate::protocol::ReturnTo::parse(rd, &self.return_rules(&login)).ok())
-        {
-            Some(to) => Turn::see_other(to.location()),
+        let here = self.base.login.at(visit.host.clone());
+        let to = rd.and_then(|rd| self.read_return(rd, &here));
+        match to.as_ref().map(ReturnTo::destination) {
+            Some(Destination::Local { target }) => Turn::see_other(target),
+            Some(Destination::Other { host, url }) => match Url::parse(url) {
+                Ok(url) => self.leave(visit, &url, host.as_str()),
+                Err(_) => Turn::see_other("/"),
+            },
             None => {
-                let page =
-                    SignedOut { notice: None, still_at: None, sign_in: self.href("login") };
+                let sign_in = self.href("login");
+                let page = SignedOut { notice: None, still_at: None, sign_in };
                 Turn::page(StatusCode::OK, Page::SignedOut(page))
             }
         }
     }
+}
+
+/// What a person is called.
+pub(super) fn display_name(user: &UserRecord) -> String {
+    user.profile.name.clone().unwrap_or_else(|| user.handle.clone())
 }

@@ -2,14 +2,19 @@
 
 use http::StatusCode;
 
-use super::{Engine, Fields, LoginAsk, LoginFlow, Proven, Turn, Visit};
+use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit};
 use crate::{
-    connection::{AccountError, Accounts, ConnectionSettings, LoginNames, SignUp},
+    connection::{
+        AccountError, Accounts, ConnectionSettings, LoginNames, PreparedAccount, SignUp, Throttled,
+    },
     identity::ConnectionId,
     secret::Secret,
-    store::EventKind,
-    text::{self, Field, FieldProblem, LoginProblem, Names, NewAccount, Page, Post, StartAgainWhy},
-    user::Throttled,
+    store::{EventKind, OneTimeUse},
+    text::page::{
+        Names, Page, Post,
+        login::{self, Field, FieldProblem, LoginProblem, NewAccount, StartAgainWhy},
+    },
+    user::{Admitted, NewPerson, Refusal},
 };
 
 impl Engine {
@@ -43,49 +48,58 @@ impl Engine {
             return self.closed(visit);
         };
         flow.add_fragment(fields.one("fragment"));
-        let mut form =
-            new_account(self.post(&flow, &format!("signup/{id}")), settings, accounts, fields);
-        match self.parts.throttle.allow_sign_up(visit.address).await {
-            Ok(()) => {}
+        let post = self.post(&flow, &format!("signup/{id}"));
+        let mut form = new_account(post, settings, accounts, fields);
+        let allowance = match self.parts.throttle.sign_up(visit.address).await {
+            Ok(allowance) => allowance,
             Err(Throttled::Until(until)) => {
                 let wait = until.since(visit.now);
-                form.problem =
-                    Some(LoginProblem::TooManyTries { minutes: wait.as_secs().div_ceil(60).max(1) });
+                let minutes = wait.as_secs().div_ceil(60).max(1);
+                form.problem = Some(LoginProblem::TooManyTries { minutes });
                 self.event(visit, EventKind::SignUpFailed, "throttled").connection(id).log();
                 return self
                     .sign_up_form(visit, &flow, form, StatusCode::TOO_MANY_REQUESTS)
                     .retry_after(wait);
             }
             Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
-        }
-        match accounts.sign_up(wish(fields), &visit.peer()).await {
-            Ok(prepared) => {
-                let known_as = self.parts.throttle.account_key(id, &prepared.account);
-                let proven = Proven {
-                    who: prepared.who,
-                    account: Some(prepared.account),
-                    known_as: Some(known_as),
-                };
-                self.admit_new(visit, &flow, settings, proven, form).await
+        };
+        let peer = visit.peer_allowed(allowance.proof());
+        let prepared = match accounts.sign_up(wish(fields), &peer).await {
+            Ok(prepared) => prepared,
+            Err(AccountError::Rejected(rejection)) => {
+                return self.rejected(visit, settings, &rejection);
             }
-            Err(error) => self.sign_up_failed(visit, &flow, settings, form, &error),
+            Err(error) => {
+                mark(&mut form, &error);
+                self.event(visit, EventKind::SignUpFailed, "not-acceptable").connection(id).log();
+                return self.sign_up_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
+            }
+        };
+        match self.make_account(visit, prepared, (false, Vec::new())).await {
+            Ok(admitted) => self.enter(visit, &flow, admitted).await,
+            Err(Refusal::LoginTaken | Refusal::Exists) => {
+                taken(&mut form);
+                self.event(visit, EventKind::SignUpFailed, "taken").connection(id).log();
+                self.sign_up_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Err(refusal) => self.refused(visit, id, &refusal),
         }
     }
 
-    fn sign_up_failed(
+    /// Writes the user with the account.
+    pub(super) async fn make_account(
         &self,
         visit: &Visit,
-        flow: &LoginFlow,
-        settings: &ConnectionSettings,
-        mut form: NewAccount,
-        error: &AccountError,
-    ) -> Turn {
-        if let AccountError::Rejected(rejection) = error {
-            return self.rejected(visit, settings, rejection);
-        }
-        mark(&mut form, error);
-        self.event(visit, EventKind::SignUpFailed, "not-acceptable").log();
-        self.sign_up_form(visit, flow, form, StatusCode::UNPROCESSABLE_ENTITY)
+        prepared: PreparedAccount,
+        (owner, uses): (bool, Vec<OneTimeUse>),
+    ) -> Result<Admitted, Refusal> {
+        let person = NewPerson {
+            identity: prepared.who.identity().clone(),
+            account: Some(prepared.account),
+            owner,
+            uses,
+        };
+        self.parts.directory.sign_up(person, *prepared.who, &visit.origin()).await
     }
 
     /// The sign-up form, as it stands.
@@ -97,7 +111,7 @@ impl Engine {
         status: StatusCode,
     ) -> Turn {
         let return_to = self.parse_return(&flow.return_to);
-        let page = text::SignUp {
+        let page = login::SignUp {
             destination: self.destination(&return_to),
             form,
             sign_in: self.href(&format!("login?flow={}", flow.id)),
@@ -113,12 +127,12 @@ impl Engine {
     ) -> Option<(&dyn Accounts, &ConnectionSettings)> {
         let (connection, settings) = self.connections.enabled(id)?;
         let accounts = connection.accounts()?;
-        (settings.common.signup && self.strangers_welcome().await).then_some((accounts, settings))
+        (accounts.signup() && self.strangers_welcome().await).then_some((accounts, settings))
     }
 
     /// In a trial nobody comes before the owner.
     pub(super) async fn strangers_welcome(&self) -> bool {
-        !self.parts.trial || self.parts.directory.has_owner().await.unwrap_or(false)
+        !self.parts.trial || self.parts.directory.store().has_owner().await.unwrap_or(false)
     }
 
     fn closed(&self, visit: &Visit) -> Turn {
@@ -139,7 +153,7 @@ pub(super) fn new_account(
     };
     NewAccount {
         post,
-        display_name: settings.display_name().to_owned(),
+        display_name: settings.display_name.clone(),
         names: match accounts.names() {
             LoginNames::Email => Names::Email,
             LoginNames::EmailOrUsername => Names::EmailOrUsername,
@@ -179,8 +193,15 @@ pub(super) fn mark(form: &mut NewAccount, error: &AccountError) {
         AccountError::PasswordTooShort { least } => {
             form.password_problem = Some(FieldProblem::PasswordTooShort { least: *least });
         }
+        AccountError::UsernameTaken => form.username.problem = Some(FieldProblem::Taken),
         AccountError::WrongPassword | AccountError::Rejected(_) => {
             form.problem = Some(LoginProblem::Busy);
         }
     }
+}
+
+/// The name to sign in with belongs to somebody.
+pub(super) fn taken(form: &mut NewAccount) {
+    let field = if form.email.value.trim().is_empty() { &mut form.username } else { &mut form.email };
+    field.problem = Some(FieldProblem::Taken);
 }

@@ -25,6 +25,10 @@ impl Accounts for Database {
         self.names
     }
 
+    fn least_password(&self) -> usize {
+        self.min_length
+    }
+
     async fn account_key(&self, login: &LoginName) -> Result<AccountKey, Rejection> {
         let account = self.find_account(login).await?;
         Ok(self.key(account.as_ref(), login))
