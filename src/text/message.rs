@@ -247,6 +247,7 @@ mod tests {
         assert_eq!(tag("en;q=0.8, de;q=0.9"), Some("de"));
         assert_eq!(tag("de;q=0, EN-gb"), Some("en"));
         assert_eq!(tag("zh-hant-TW"), Some("zh-Hant"));
+        assert_eq!(tag("de;q=0"), None);
         assert_eq!(tag("zh"), None);
         for nonsense in [
             "", "*", ";;;", "q=1", "de;q=2", "de;q=NaN", "de;x=1", "-", "ü",

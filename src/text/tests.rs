@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::{
     message::{ENGLISH, Language},
-    page::{Href, Icon, Script, sample},
+    page::{CSRF_INPUT, FRAGMENT_INPUT, Href, Icon, Script, sample},
     *,
 };
 
@@ -189,11 +189,40 @@ fn every_form_of_ours_carries_its_token() {
         for form in html.split("<form ").skip(1) {
             let form = form.split("</form>").next().unwrap();
             assert!(form.starts_with("method=\"post\""), "{form}");
-            let token = form.matches("name=\"csrf\" value=\"c5rf\"").count();
+            let token = form
+                .matches(&format!("name=\"{CSRF_INPUT}\" value=\"c5rf\""))
+                .count();
             let expected = usize::from(!matches!(page, Page::Repost(_)));
             assert_eq!(token, expected, "{}", page.template());
         }
     }
+}
+
+#[test]
+fn forms_that_lead_to_a_login_keep_the_fragment() {
+    let pages = built();
+    let input = format!("name=\"{FRAGMENT_INPUT}\" value=\"section-2\"");
+    for page in sample::pages() {
+        let html = pages.render(&page, Locale::default()).unwrap();
+        if let Page::Login(login) = &page {
+            assert_eq!(
+                html.matches(&input).count(),
+                usize::from(login.form.is_some())
+            );
+            let links = login.buttons.len() + usize::from(login.sign_up.is_some());
+            assert!(html.matches(" data-fragment").count() >= links);
+        }
+    }
+    assert!(
+        Script::Fragment
+            .source()
+            .contains(&format!("input[name={FRAGMENT_INPUT}]"))
+    );
+    assert!(
+        Script::Fragment
+            .source()
+            .contains(&format!("'{FRAGMENT_INPUT}='"))
+    );
 }
 
 #[test]

@@ -191,7 +191,8 @@ pub(crate) struct Button {
 /// Declares [`Icon`] from the files in `icons/`.
 macro_rules! icons {
     ($($variant:ident = $name:literal),+ $(,)?) => {
-        /// A picture for a connection, built in.
+        /// A picture for a connection, built in. The brands' marks are those of Simple Icons (CC0),
+        /// Google's and Microsoft's in their own colours.
         #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
         pub(crate) enum Icon {
             $(#[doc = concat!("`", $name, "`")] #[serde(rename = $name)] $variant,)+
