@@ -1,7 +1,7 @@
 //! Things that work once, and counters that run out.
 
 use async_trait::async_trait;
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use sqlx::SqliteConnection;
 
 use super::{
     Sqlite,
@@ -147,10 +147,9 @@ impl OneTimeStore for Sqlite {
                 return Ok(Budget::Exhausted { until });
             }
             let mut write = self.write().await?;
-            let row = counted(write.sql(), spend, now).await?;
-            write.end(row.is_some()).await?;
-            if let Some(row) = row {
-                let spent: u32 = count(&row, "spent")?;
+            let spent = spend_one(write.sql(), spend, now).await?;
+            write.end(spent.is_some()).await?;
+            if let Some(spent) = spent {
                 let left = spend.limit.saturating_sub(spent);
                 return Ok(Budget::Spent { left });
             }
@@ -202,12 +201,12 @@ const SWEEPS: [&str; 3] = [
      (SELECT counts, slot FROM counters WHERE until < ?1 ORDER BY until LIMIT ?2)",
 ];
 
-/// Counts one; `None` when there was nothing left.
-async fn counted(
+/// What is spent with this one; `None` when there was nothing left.
+async fn spend_one(
     sql: &mut SqliteConnection,
     spend: &Spend,
     now: Timestamp,
-) -> Result<Option<SqliteRow>, StoreError> {
+) -> Result<Option<u32>, StoreError> {
     let row = sqlx::query(COUNT)
         .bind(spend.counter.counts.name())
         .bind(i64::from(spend.counter.slot))
@@ -216,7 +215,7 @@ async fn counted(
         .bind(i64::from(spend.limit))
         .fetch_optional(sql)
         .await?;
-    Ok(row)
+    row.map(|row| count(&row, "spent")).transpose()
 }
 
 impl Sqlite {
