@@ -99,7 +99,7 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
     }
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds * 1000 + 7)
 }
 
@@ -117,7 +117,7 @@ fn handle_hash(number: u8) -> HandleHash {
 }
 
 /// Session `number` of the user `acme|<who>`, made and last used at that second.
-fn session(number: u8, who: &str) -> SessionRecord {
+pub(super) fn session(number: u8, who: &str) -> SessionRecord {
     SessionRecord {
         id: session_id(number),
         user: UserId::new(&name("acme"), &name(who)),
@@ -143,7 +143,7 @@ fn authentication(connection: &str, who: &str) -> Authentication {
     }
 }
 
-fn handle(number: u8, of: u8, host: &str) -> HandleRecord {
+pub(super) fn handle(number: u8, of: u8, host: &str) -> HandleRecord {
     HandleRecord {
         hash: handle_hash(number),
         session: session_id(of),
@@ -153,7 +153,7 @@ fn handle(number: u8, of: u8, host: &str) -> HandleRecord {
 }
 
 /// What a login writes: the session with handle `number` at `a.example`, and nothing else.
-fn login(record: SessionRecord, number: u8) -> NewSession {
+pub(super) fn login(record: SessionRecord, number: u8) -> NewSession {
     let [of, ..] = record.id.0;
     NewSession {
         handle: handle(number, of, "a.example"),
@@ -170,14 +170,14 @@ fn event() -> Event {
     Event::new(at(5), EventKind::LoginSucceeded, "password")
 }
 
-fn key(purpose: Purpose, number: u8) -> OneTimeKey {
+pub(super) fn key(purpose: Purpose, number: u8) -> OneTimeKey {
     OneTimeKey {
         purpose,
         hash: [number; 32],
     }
 }
 
-fn first(purpose: Purpose, number: u8) -> OneTimeUse {
+pub(super) fn first(purpose: Purpose, number: u8) -> OneTimeUse {
     OneTimeUse::First {
         key: key(purpose, number),
         until: at(100),
@@ -191,7 +191,7 @@ fn row_use(purpose: Purpose, number: u8, now: i64) -> OneTimeUse {
     }
 }
 
-fn row(purpose: Purpose, number: u8) -> OneTimeRow {
+pub(super) fn row(purpose: Purpose, number: u8) -> OneTimeRow {
     OneTimeRow {
         key: key(purpose, number),
         payload: vec![number, 0, 255],
@@ -200,7 +200,7 @@ fn row(purpose: Purpose, number: u8) -> OneTimeRow {
 }
 
 /// The user that `who` of `connection` makes, with the handle `who`.
-fn user(connection: &str, who: &str) -> UserRecord {
+pub(super) fn user(connection: &str, who: &str) -> UserRecord {
     UserRecord {
         id: UserId::new(&name(connection), &name(who)),
         handle: who.to_owned(),
@@ -251,7 +251,7 @@ fn account(connection: &str, who: &str) -> AccountRecord {
     }
 }
 
-fn sign_up(connection: &str, who: &str) -> NewUser {
+pub(super) fn sign_up(connection: &str, who: &str) -> NewUser {
     NewUser {
         user: user(connection, who),
         identity: identity(connection, who),

@@ -192,7 +192,7 @@ impl OneTimeStore for Sqlite {
     }
 }
 
-const SWEEPS: [&str; 3] = [
+pub(super) const SWEEPS: [&str; 3] = [
     "DELETE FROM one_time_rows WHERE rowid IN \
      (SELECT rowid FROM one_time_rows WHERE until < ?1 ORDER BY until LIMIT ?2)",
     "DELETE FROM one_time_uses WHERE (purpose, hash) IN \
