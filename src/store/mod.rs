@@ -12,15 +12,15 @@
 #[cfg(test)]
 mod conformance;
 mod event;
-mod memory;
+pub(crate) mod memory;
 mod records;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub(crate) use self::{event::*, memory::Memory, records::*, sqlite::Sqlite};
+pub(crate) use self::{event::*, records::*};
 use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject, UserId},

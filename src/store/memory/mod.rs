@@ -418,10 +418,10 @@ impl OneTimeStore for Memory {
         if before >= spend.limit {
             return Ok(Budget::Exhausted { until });
         }
-        let spent = before.saturating_add(1);
-        held.counters.insert(spend.counter, (spent, until));
+        let total = before.saturating_add(1);
+        held.counters.insert(spend.counter, (total, until));
         Ok(Budget::Spent {
-            left: spend.limit.saturating_sub(spent),
+            left: spend.limit.saturating_sub(total),
         })
     }
 

@@ -74,11 +74,9 @@ async fn a_full_memory_refuses_and_keeps_what_it_has() {
 #[tokio::test]
 async fn the_feed_forgets_its_oldest_end() {
     let (store, clock) = memory(3);
-    let mut held = store.held.lock();
     for _ in 0..=CHANGES_KEPT {
-        held.note(clock.now(), Change::Keys);
+        store.held.lock().note(clock.now(), Change::Keys);
     }
-    drop(held);
     let newest = store.newest().await.unwrap();
     assert_eq!(store.since(0, 5).await.unwrap(), Changes::Gap { newest });
     let listed = store.since(1, 5).await.unwrap();

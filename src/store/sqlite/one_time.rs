@@ -147,10 +147,10 @@ impl OneTimeStore for Sqlite {
                 return Ok(Budget::Exhausted { until });
             }
             let mut write = self.write().await?;
-            let spent = spend_one(write.sql(), spend, now).await?;
-            write.end(spent.is_some()).await?;
-            if let Some(spent) = spent {
-                let left = spend.limit.saturating_sub(spent);
+            let total = count_one(write.sql(), spend, now).await?;
+            write.end(total.is_some()).await?;
+            if let Some(total) = total {
+                let left = spend.limit.saturating_sub(total);
                 return Ok(Budget::Spent { left });
             }
             let until = self.exhausted(spend, now).await?;
@@ -202,7 +202,7 @@ pub(super) const SWEEPS: [&str; 3] = [
 ];
 
 /// What is spent with this one; `None` when there was nothing left.
-async fn spend_one(
+async fn count_one(
     sql: &mut SqliteConnection,
     spend: &Spend,
     now: Timestamp,

@@ -49,7 +49,7 @@ impl Sqlite {
         migrations: &Migrator,
     ) -> Result<Self, StoreError> {
         // Migrations may take longer than a call may.
-        let opening = async {
+        let work = async {
             prepare_file(path)?;
             let writer = connect_writer(path).await?;
             bring_up_to_date(&writer, migrations).await?;
@@ -60,7 +60,7 @@ impl Sqlite {
                 writer,
             })
         };
-        opening
+        work
             .await
             .inspect_err(|_: &StoreError| metrics::STORE_ERRORS.inc())
     }
