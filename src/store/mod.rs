@@ -12,15 +12,15 @@
 #[cfg(test)]
 mod conformance;
 mod event;
-mod memory;
+pub(crate) mod memory;
 mod records;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub(crate) use self::{event::*, memory::Memory, records::*, sqlite::Sqlite};
+pub(crate) use self::{event::*, records::*};
 use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject, UserId},
@@ -59,7 +59,8 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     /// Gives a live session one more handle, paid for by a one-time row (a hand-over ticket).
     /// `false`: the ticket was used or ran out, or the session is gone.
     async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError>;
-    /// Writes a new state over version `was`; never brings a removed session back.
+    /// Writes a new state over version `was`, as version `was + 1` and with the later of the two
+    /// last uses; never brings a removed session back.
     async fn replace(&self, record: SessionRecord, was: u64) -> Result<bool, StoreError>;
     /// Ends a session: the record and all its handles.
     async fn remove(&self, id: SessionId, event: Option<Event>) -> Result<bool, StoreError>;
@@ -78,7 +79,7 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
 pub(crate) trait OneTimeStore: fmt::Debug + Send + Sync {
     /// `true` for the first caller only, until `used.until`.
     async fn first_use(&self, used: OneTimeUse) -> Result<bool, StoreError>;
-    /// Keeps a row that [`take`](Self::take) will hand out once.
+    /// Keeps a row that [`take`](Self::take) will hand out once, instead of one with the same key.
     async fn put(&self, row: OneTimeRow) -> Result<(), StoreError>;
     /// Reads a row without using it up; `None` when there is none or `now` is past its end.
     async fn peek(&self, key: &OneTimeKey, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
@@ -122,9 +123,11 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
     ) -> Result<Option<UserRecord>, StoreError>;
     /// A user's identities, oldest first.
     async fn identities(&self, id: &UserId) -> Result<Vec<IdentityRecord>, StoreError>;
-    /// Writes user, identity and, for a sign-up, the account, or says which of them is taken.
+    /// Writes user, identity and, for a sign-up, the account, or says which of them is taken. A
+    /// user of the same id counts as the identity's: the one it made, and was unlinked from.
     async fn create(&self, new: NewUser) -> Result<Created, StoreError>;
-    /// Writes a new state over version `was`.
+    /// Writes a new state over version `was`, as version `was + 1`. The handle never changes:
+    /// `false` for a record with another one.
     async fn replace(
         &self,
         user: UserRecord,
@@ -137,7 +140,8 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         identity: &Identity,
         at: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Removes a user with all identities and accounts.
+    /// Removes a user with all identities and accounts, and the sessions that this engine holds.
+    /// The handle stays taken.
     async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError>;
     /// Moves an identity to another user. A user whose last identity leaves stays, without one.
     async fn link(
@@ -155,14 +159,14 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         event: Event,
     ) -> Result<bool, StoreError>;
     /// Users after `after` in the order of their ids, at most `most`, that match `search` in id,
-    /// handle, name or e-mail (a plain substring, no wildcards).
+    /// handle, name or e-mail (a plain substring, no wildcards; ASCII letters in either case).
     async fn list(
         &self,
         search: Option<&str>,
         after: Option<&UserId>,
         most: usize,
     ) -> Result<Vec<UserRecord>, StoreError>;
-    /// How many users there are in all and by connection.
+    /// How many users have an identity of each connection.
     async fn counts(&self) -> Result<Vec<(ConnectionId, u64)>, StoreError>;
     /// Whether some user is the owner.
     async fn has_owner(&self) -> Result<bool, StoreError>;
@@ -178,7 +182,8 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         connection: &ConnectionId,
         subject: &Subject,
     ) -> Result<Option<AccountRecord>, StoreError>;
-    /// Writes a new state over version `was`.
+    /// Writes a new state over version `was`, as version `was + 1`; `false` also when one of its
+    /// logins signs in somebody else.
     async fn replace_account(
         &self,
         account: AccountRecord,

@@ -28,7 +28,7 @@ impl From<sqlx::Error> for StoreError {
 /// WAL's index grow (`SQLITE_IOERR_SHMSIZE`, which has no other usual cause).
 fn means_full(extended: i32) -> bool {
     const SQLITE_FULL: i32 = 13;
-    const SQLITE_IOERR_SHMSIZE: i32 = 10 | (19 << 8);
+    const SQLITE_IOERR_SHMSIZE: i32 = 0x130a;
     primary(extended) == SQLITE_FULL || extended == SQLITE_IOERR_SHMSIZE
 }
 

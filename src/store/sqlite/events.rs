@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    identity::{ConnectionId, UserId},
     store::{Event, EventKind, SessionId, StoreError},
 };
 
@@ -25,8 +26,8 @@ impl Write {
         .bind(event.at.millis())
         .bind(event.kind.name())
         .bind(event.reason.as_str())
-        .bind(event.user.as_ref().map(|user| user.as_str()))
-        .bind(event.connection.as_ref().map(|id| id.as_str()))
+        .bind(event.user.as_ref().map(UserId::as_str))
+        .bind(event.connection.as_ref().map(ConnectionId::as_str))
         .bind(event.session.as_ref().map(|id| id.0.as_slice()))
         .bind(event.address.map(|address| address.to_string()))
         .bind(event.request_id.as_deref())

@@ -1,7 +1,7 @@
 //! Things that work once, and counters that run out.
 
 use async_trait::async_trait;
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use sqlx::SqliteConnection;
 
 use super::{
     Sqlite,
@@ -147,11 +147,10 @@ impl OneTimeStore for Sqlite {
                 return Ok(Budget::Exhausted { until });
             }
             let mut write = self.write().await?;
-            let row = counted(write.sql(), spend, now).await?;
-            write.end(row.is_some()).await?;
-            if let Some(row) = row {
-                let spent: u32 = count(&row, "spent")?;
-                let left = spend.limit.saturating_sub(spent);
+            let total = count_one(write.sql(), spend, now).await?;
+            write.end(total.is_some()).await?;
+            if let Some(total) = total {
+                let left = spend.limit.saturating_sub(total);
                 return Ok(Budget::Spent { left });
             }
             let until = self.exhausted(spend, now).await?;
@@ -209,7 +208,7 @@ impl OneTimeStore for Sqlite {
     }
 }
 
-const SWEEPS: [&str; 3] = [
+pub(super) const SWEEPS: [&str; 3] = [
     "DELETE FROM one_time_rows WHERE rowid IN \
      (SELECT rowid FROM one_time_rows WHERE until < ?1 ORDER BY until LIMIT ?2)",
     "DELETE FROM one_time_uses WHERE (purpose, hash) IN \
@@ -218,12 +217,12 @@ const SWEEPS: [&str; 3] = [
      (SELECT counts, slot FROM counters WHERE until < ?1 ORDER BY until LIMIT ?2)",
 ];
 
-/// Counts one; `None` when there was nothing left.
-async fn counted(
+/// What is spent with this one; `None` when there was nothing left.
+async fn count_one(
     sql: &mut SqliteConnection,
     spend: &Spend,
     now: Timestamp,
-) -> Result<Option<SqliteRow>, StoreError> {
+) -> Result<Option<u32>, StoreError> {
     let row = sqlx::query(COUNT)
         .bind(spend.counter.counts.name())
         .bind(i64::from(spend.counter.slot))
@@ -232,7 +231,7 @@ async fn counted(
         .bind(i64::from(spend.limit))
         .fetch_optional(sql)
         .await?;
-    Ok(row)
+    row.map(|row| count(&row, "spent")).transpose()
 }
 
 impl Sqlite {

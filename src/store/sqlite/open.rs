@@ -49,7 +49,7 @@ impl Sqlite {
         migrations: &Migrator,
     ) -> Result<Self, StoreError> {
         // Migrations may take longer than a call may.
-        let opened = async {
+        let work = async {
             prepare_file(path)?;
             let writer = connect_writer(path).await?;
             bring_up_to_date(&writer, migrations).await?;
@@ -60,7 +60,7 @@ impl Sqlite {
                 writer,
             })
         };
-        opened
+        work
             .await
             .inspect_err(|_: &StoreError| metrics::STORE_ERRORS.inc())
     }
@@ -159,12 +159,15 @@ async fn bring_up_to_date(writer: &SqlitePool, migrations: &Migrator) -> Result<
             return Err(StoreError::TooNew { demands, knows });
         }
     }
+    // A program that is older than the file, but not too old, leaves the file as it is.
+    let mut tolerant = Migrator::with_migrations(migrations.iter().cloned().collect());
+    tolerant.set_ignore_missing(true);
     // Two processes may start at once. SQLite lets one of them make each change; the other one
     // fails and finds it made.
     let mut tries_left = 3_u8;
     loop {
         let mut connection = writer.acquire().await?;
-        match migrations.run_direct(None, &mut *connection, false).await {
+        match tolerant.run_direct(None, &mut *connection, false).await {
             Ok(()) => return Ok(()),
             Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
                 if tries_left > 0 =>

@@ -1,6 +1,9 @@
 //! From columns to types and back. What does not parse is reported as damage.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Decode, Row as _, Sqlite as Engine, Type, sqlite::SqliteRow};
@@ -78,7 +81,13 @@ pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreE
 
 /// Bytes as the text that SQL's `unhex` reads.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            // Writing to a String does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// A count for a column or a `LIMIT`.

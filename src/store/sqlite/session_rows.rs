@@ -200,7 +200,7 @@ impl Write {
 }
 
 /// `?1` and `?2` say whose (see [`arguments`]), `?3` how many; in any order.
-const fn ids_statement(whose: &Whose) -> &'static str {
+pub(super) const fn ids_statement(whose: &Whose) -> &'static str {
     match whose {
         Whose::All => "SELECT id FROM sessions LIMIT ?3",
         Whose::Connection(_) => {

@@ -411,17 +411,17 @@ impl OneTimeStore for Memory {
 
     async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError> {
         let mut held = self.held.lock();
-        let counted = held.counters.get(&spend.counter).copied();
-        let (spent, until) = counted
+        let running = held.counters.get(&spend.counter).copied();
+        let (before, until) = running
             .filter(|(_, until)| *until > now)
             .unwrap_or((0, now + spend.window));
-        if spent >= spend.limit {
+        if before >= spend.limit {
             return Ok(Budget::Exhausted { until });
         }
-        let spent = spent.saturating_add(1);
-        held.counters.insert(spend.counter, (spent, until));
+        let total = before.saturating_add(1);
+        held.counters.insert(spend.counter, (total, until));
         Ok(Budget::Spent {
-            left: spend.limit.saturating_sub(spent),
+            left: spend.limit.saturating_sub(total),
         })
     }
 
@@ -527,3 +527,6 @@ impl Held {
         self.newest = self.newest.saturating_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests;
