@@ -10,6 +10,7 @@ mod answer;
 mod bridge;
 mod head;
 mod peer;
+mod redirect;
 mod rewrite;
 pub(crate) mod server;
 mod streams;

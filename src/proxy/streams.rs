@@ -22,6 +22,7 @@ use pingora::{
     server::ShutdownWatch,
 };
 
+use super::server::{ActiveRequest, Traffic};
 use crate::session::OpenStream;
 
 /// For the first head on a connection, from its first moment.
@@ -33,7 +34,9 @@ type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[derive(Default)]
 struct Watched {
-    head_arrived: bool,
+    /// Set when the head is complete; counts the request as under way.
+    active: Option<ActiveRequest>,
+    traffic: Traffic,
     end: Option<Signal>,
 }
 
@@ -44,7 +47,10 @@ tokio::task_local! {
 /// The head of this request is complete: its deadline is off.
 pub(super) fn head_arrived() {
     // Outside the scope (HTTP/2 reads its heads elsewhere) there is no deadline to lift.
-    let _ = WATCHED.try_with(|watched| watched.borrow_mut().head_arrived = true);
+    let _ = WATCHED.try_with(|watched| {
+        let mut watched = watched.borrow_mut();
+        watched.active = Some(watched.traffic.enter());
+    });
 }
 
 /// This request goes on as a stream, and ends with its session.
@@ -56,12 +62,13 @@ pub(super) fn end_with(stream: OpenStream) {
 /// The proxy, with each request under watch.
 pub(crate) struct Watching<P> {
     inner: Arc<HttpProxy<P>>,
+    traffic: Traffic,
 }
 
 impl<P> Watching<P> {
     /// Around `inner`.
-    pub(crate) fn new(inner: HttpProxy<P>) -> Self {
-        Self { inner: Arc::new(inner) }
+    pub(crate) fn new(inner: HttpProxy<P>, traffic: Traffic) -> Self {
+        Self { inner: Arc::new(inner), traffic }
     }
 }
 
@@ -90,7 +97,7 @@ where
                     if end.as_mut().poll(context).is_ready() {
                         return Poll::Ready(None);
                     }
-                } else if watched.head_arrived {
+                } else if watched.active.is_some() {
                     deadline = None;
                 } else if let Some(patience) = patience {
                     let deadline =
@@ -102,7 +109,8 @@ where
                 Poll::Pending
             })
         });
-        WATCHED.scope(RefCell::default(), watch).await
+        let watched = Watched { traffic: self.traffic.clone(), ..Watched::default() };
+        WATCHED.scope(RefCell::new(watched), watch).await
     }
 
     fn h2_options(&self) -> Option<H2Options> {

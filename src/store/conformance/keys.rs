@@ -8,7 +8,7 @@ pub(super) async fn the_ring_is_replaced_only_as_it_was_read(
     let key = |id: u32, state| KeyRecord {
         id,
         state,
-        created_at: at(i64::from(10 - id)),
+        since: at(i64::from(10 - id)),
         sealed: vec![0, 255, 7],
     };
     assert_eq!(store.keys().await.unwrap(), []);

@@ -31,11 +31,11 @@ impl KeyStore for Sqlite {
             sqlx::query("DELETE FROM keys").execute(write.sql()).await?;
             for key in &ring {
                 sqlx::query(
-                    "INSERT INTO keys (id, state, created_at, sealed) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT INTO keys (id, state, since, sealed) VALUES (?1, ?2, ?3, ?4)",
                 )
                 .bind(i64::from(key.id))
                 .bind(state_name(key.state))
-                .bind(key.created_at.millis())
+                .bind(key.since.millis())
                 .bind(key.sealed.as_slice())
                 .execute(write.sql())
                 .await?;
@@ -50,7 +50,7 @@ impl KeyStore for Sqlite {
 }
 
 async fn ring(sql: impl SqliteExecutor<'_>) -> Result<Vec<KeyRecord>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM keys ORDER BY created_at, id")
+    let rows = sqlx::query("SELECT * FROM keys ORDER BY id")
         .fetch_all(sql)
         .await?;
     rows.iter().map(record).collect()
@@ -60,7 +60,7 @@ fn record(row: &SqliteRow) -> Result<KeyRecord, StoreError> {
     Ok(KeyRecord {
         id: count(row, "id")?,
         state: state(column(row, "state")?)?,
-        created_at: time(row, "created_at")?,
+        since: time(row, "since")?,
         sealed: column(row, "sealed")?,
     })
 }

@@ -178,6 +178,6 @@ CREATE TABLE pins (
 CREATE TABLE keys (
     id INTEGER NOT NULL PRIMARY KEY,
     state TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
+    since INTEGER NOT NULL,
     sealed BLOB NOT NULL
 ) STRICT;
