@@ -24,14 +24,8 @@ pub(crate) struct Keys {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     ring: Arc<ArcSwap<KeyRing>>,
-    signing: Arc<ArcSwap<SigningKeys>>,
-}
-
-/// The keys that sign assertions: the first one signs, all are published.
-#[derive(Debug)]
-pub(crate) struct SigningKeys {
-    pub(crate) current: Arc<SigningKey>,
-    pub(crate) others: Vec<Arc<SigningKey>>,
+    /// The private halves (PKCS #8), by the state of their key.
+    signing: ArcSwap<Signing>,
 }
 
 /// Why there are no keys.
@@ -83,7 +77,7 @@ impl Keys {
             clock,
             random,
             ring: Arc::new(ArcSwap::from_pointee(ring)),
-            signing: Arc::new(ArcSwap::from_pointee(signing)),
+            signing: ArcSwap::from_pointee(signing),
         })
     }
 
@@ -92,9 +86,10 @@ impl Keys {
         self.ring.clone()
     }
 
-    /// The signing keys, as they are now and will be.
-    pub(crate) fn signing(&self) -> Arc<ArcSwap<SigningKeys>> {
-        self.signing.clone()
+    /// The keys that sign assertions.
+    pub(crate) fn signing(&self) -> Result<Vec<(RingState, SigningKey)>, SigningKeyError> {
+        let signing = self.signing.load();
+        signing.iter().map(|(state, der)| Ok((*state, SigningKey::from_der(der)?))).collect()
     }
 
     /// Reads the ring again: another process rotated it.
@@ -154,15 +149,16 @@ fn make(
     Ok(KeyRecord { id, state, since: now, sealed })
 }
 
-fn read(root: &KeyRing, records: &[KeyRecord]) -> Result<(KeyRing, SigningKeys), KeysError> {
+type Signing = Vec<(RingState, Zeroizing<Vec<u8>>)>;
+
+fn read(root: &KeyRing, records: &[KeyRecord]) -> Result<(KeyRing, Signing), KeysError> {
     let mut keys = Vec::with_capacity(records.len());
-    let (mut current, mut others) = (None, Vec::new());
+    let mut signing = Vec::with_capacity(records.len());
     for record in records {
         let id = record.id.to_be_bytes();
         let place = Place { purpose: Purpose::Key, context: &[b"ring", &id] };
         let plain = crypto::open(root, place, &record.sealed);
-        let plain = plain.map_err(|_| KeysError::OtherSecret)?;
-        let plain = Zeroizing::new(plain);
+        let plain = Zeroizing::new(plain.map_err(|_| KeysError::OtherSecret)?);
         let (secret, der) = plain.split_first_chunk::<32>().ok_or(KeysError::OtherSecret)?;
         let state = match record.state {
             KeyState::Next => RingState::Next,
@@ -170,13 +166,8 @@ fn read(root: &KeyRing, records: &[KeyRecord]) -> Result<(KeyRing, SigningKeys),
             KeyState::Old => RingState::Old,
         };
         keys.push(RingKey::new(record.id, state, &Zeroizing::new(*secret)));
-        let signing = Arc::new(SigningKey::from_der(der)?);
-        if state == RingState::Current {
-            current = Some(signing);
-        } else {
-            others.push(signing);
-        }
+        SigningKey::from_der(der)?;
+        signing.push((state, Zeroizing::new(der.to_vec())));
     }
-    let ring = KeyRing::new(keys)?;
-    Ok((ring, SigningKeys { current: current.ok_or(RingError::NoCurrent)?, others }))
+    Ok((KeyRing::new(keys)?, signing))
 }

@@ -6,6 +6,7 @@
 //! to go without one. `upstream_request_filter` runs once for each try at an upstream, on a fresh
 //! copy of the head, so it is the one place where owned headers are dropped and ours are set.
 
+pub(crate) mod admin;
 mod answer;
 mod bridge;
 mod head;

@@ -32,7 +32,7 @@ impl ServeHttp for Redirect {
         if let (Some(target), Some(host)) = (target, host) {
             let to = format!("{}{target}", self.to.at(host.host));
             if let Ok(to) = HeaderValue::from_str(&to) {
-                *answer.status_mut() = StatusCode::PERMANENT_REDIRECT;
+                *answer.status_mut() = StatusCode::FOUND;
                 answer.headers_mut().insert(header::LOCATION, to);
             }
         }

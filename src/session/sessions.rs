@@ -162,6 +162,16 @@ impl Sessions {
         &self.store
     }
 
+    /// Whether the stores answer.
+    pub(crate) async fn answers(&self) -> bool {
+        for feed in &self.feeds {
+            if feed.newest().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// The streams that are open under a session.
     pub(crate) fn streams(&self) -> &Streams {
         &self.streams
