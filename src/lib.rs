@@ -6,6 +6,7 @@ mod random;
 mod secret;
 mod units;
 
+mod crypto;
 mod protocol;
 
 mod connection;

@@ -23,14 +23,8 @@ mod path_pattern;
 mod return_to;
 
 pub(crate) use self::{
-    canonical_path::{CanonicalPath, CanonicalTarget, PathError},
-    email::{EmailAddress, EmailError},
-    forwarded::{Arrival, ClientFacts, ForwardedError, TrustedProxies},
-    header_name::{HeaderClass, OwnedHeaders, folded},
-    host::{Host, HostError, HostPattern, HostPatternError, HostPort},
-    origin::{Origin, OriginError, Scheme},
-    path_pattern::{PathPattern, PathPrefix, PatternError},
-    return_to::{Place, ReturnRules, ReturnTo, ReturnToError},
+    canonical_path::*, email::*, forwarded::*, header_name::*, host::*, origin::*, path_pattern::*,
+    return_to::*,
 };
 
 /// The public test data beside the project, when it is there: `VESTIBULE_SHARED` or `../shared`.

@@ -14,11 +14,11 @@ use super::{CanonicalTarget, Host, HostError, Origin, PathError, PathPrefix, Sch
 /// A return address that was allowed when it was parsed. It is sealed as text and parsed again,
 /// under the rules of that moment, before it is used.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct ReturnTo(Place);
+pub(crate) struct ReturnTo(Destination);
 
 /// The two kinds of return address.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum Destination {
     /// On the login host: path, query and perhaps a fragment.
     Local {
         /// Begins with exactly one slash.
@@ -64,7 +64,7 @@ impl ReturnTo {
             if text.starts_with("//") {
                 return Err(ReturnToError::NotOnePath);
             }
-            Place::Local {
+            Destination::Local {
                 target: canonical(text, rules.reserved)?,
             }
         } else {
@@ -75,29 +75,29 @@ impl ReturnTo {
 
     /// The root of the login host.
     pub(crate) fn root() -> Self {
-        Self(Place::Local {
+        Self(Destination::Local {
             target: "/".to_owned(),
         })
     }
 
     /// Which kind it is.
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn destination(&self) -> &Destination {
         &self.0
     }
 
     /// The address as it goes into a Location.
     pub(crate) fn target(&self) -> &str {
         match &self.0 {
-            Place::Local { target } => target,
-            Place::Other { url, .. } => url,
+            Destination::Local { target } => target,
+            Destination::Other { url, .. } => url,
         }
     }
 
     /// The host, when it is not the login host.
     pub(crate) fn host(&self) -> Option<&Host> {
         match &self.0 {
-            Place::Local { .. } => None,
-            Place::Other { host, .. } => Some(host),
+            Destination::Local { .. } => None,
+            Destination::Other { host, .. } => Some(host),
         }
     }
 }
@@ -125,7 +125,7 @@ fn canonical(text: &str, reserved: &PathPrefix) -> Result<String, ReturnToError>
 }
 
 /// A whole URL. The authority is read by us and by the WHATWG parser, and both must agree.
-fn absolute(text: &str, rules: ReturnRules<'_>) -> Result<Place, ReturnToError> {
+fn absolute(text: &str, rules: ReturnRules<'_>) -> Result<Destination, ReturnToError> {
     let (scheme, rest) = text.split_once("://").ok_or(ReturnToError::NotOnePath)?;
     let scheme = Scheme::parse(scheme).ok_or(ReturnToError::OtherScheme)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -151,10 +151,10 @@ fn absolute(text: &str, rules: ReturnRules<'_>) -> Result<Place, ReturnToError> 
         canonical(&format!("/{after}"), rules.reserved)?
     };
     if host == rules.login.host {
-        Ok(Place::Local { target })
+        Ok(Destination::Local { target })
     } else if (rules.allowed)(&host) {
         let url = format!("{}{target}", rules.login.at(host.clone()));
-        Ok(Place::Other { host, url })
+        Ok(Destination::Other { host, url })
     } else {
         Err(ReturnToError::HostNotAllowed)
     }

@@ -125,6 +125,7 @@ mod tests {
             "for=x;;host=y",
             "for=x;for=y",
             "for=\"a\\\"b\"",
+            "host=\"a\\.test\"",
             "=x",
             "for=x, \"",
             "for=1.1.1.1;x=\", for=\"[::1]\"",
