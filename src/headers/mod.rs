@@ -10,6 +10,7 @@
 //! gate holds them ([`OwnedHeaders`](crate::protocol::OwnedHeaders)). The signed assertion says the
 //! same to applications that want proof ([`assertion`]).
 
+pub(crate) mod assertion;
 mod config;
 mod encoding;
 mod name;
