@@ -10,6 +10,7 @@ mod crypto;
 mod protocol;
 
 mod connection;
+mod gate;
 mod headers;
 mod policy;
 mod route;
