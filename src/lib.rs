@@ -15,8 +15,15 @@ mod store;
 mod connection;
 mod user;
 
+mod keys;
 mod session;
 
+mod gate;
 mod headers;
 mod policy;
 mod route;
+
+mod flow;
+mod page;
+
+mod proxy;

@@ -13,7 +13,7 @@ use crate::{
         LoginName, LoginNames, PasswordForm, Rejection, Reply, Start, Step, Throttled,
     },
     crypto,
-    gate::{Asked, Outlook},
+    gate::{Outlook, Wanted},
     identity::ConnectionId,
     policy::Missing,
     protocol::{CanonicalPath, Destination, Host, ReturnTo},
@@ -531,14 +531,15 @@ impl Engine {
     /// What the gate would say to this person at the page that was wanted.
     fn outlook(&self, visit: &Visit, return_to: &ReturnTo) -> Outlook {
         let (host, path) = self.target(return_to);
-        let asked = Asked { host: &host, path: &path, address: visit.address, now: visit.now };
-        self.gate.outlook(asked, visit.session().cloned())
+        let wanted = Wanted { host: &host, path: &path, address: visit.address, now: visit.now };
+        self.gate.outlook(wanted, visit.session().cloned())
     }
 
     /// The connections that open the page that was wanted.
     fn offered(&self, return_to: &ReturnTo) -> Arc<[ConnectionId]> {
         let (host, path) = self.target(return_to);
-        self.gate.offered(&host, &path)
+        let all = || self.connections.all_enabled().map(|(one, _)| one.id().clone()).collect();
+        self.gate.offered(&host, &path).cloned().unwrap_or_else(all)
     }
 
     fn target(&self, return_to: &ReturnTo) -> (Host, CanonicalPath<'static>) {

@@ -26,6 +26,6 @@ pub(crate) enum HeaderEncoding {
     /// UTF-8, then percent-encoding of everything outside printable ASCII and of `%`.
     #[default]
     Percent,
-    /// The UTF-8 octets as they are.
+    /// The UTF-8 octets as they are, but for control characters and `%`.
     Utf8,
 }

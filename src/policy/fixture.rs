@@ -182,3 +182,22 @@ pub(crate) fn at<T>(method: &str, path: &str, then: impl FnOnce(&Facts<'_>) -> T
         now: NOW,
     })
 }
+
+/// A permit for somebody on a route without rules.
+pub(crate) fn permit(who: &Someone) -> super::Permit {
+    let keys = super::Keys {
+        connections: None,
+        public: &[],
+        allow: None,
+        deny: &[],
+        require: None,
+    };
+    let policy = super::Policy::build(keys, 0, &known()).unwrap();
+    let decision = at("GET", "/", |facts| {
+        policy.decide(facts, Some(who.session()))
+    });
+    match decision {
+        super::Decision::Permit(permit) => permit,
+        other => panic!("{other:?}"),
+    }
+}

@@ -72,7 +72,7 @@ pub(crate) enum Upstreams {
 }
 
 /// TLS towards the application.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct UpstreamTls {
     /// A PEM file with the authorities to trust instead of the system's.
