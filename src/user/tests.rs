@@ -42,7 +42,7 @@ impl World {
     }
 
     async fn login(&self, identity: Identity, mode: SyncProfile) -> Result<Admitted, Refusal> {
-        self.clock.advance(Duration::from_secs(60));
+        self.clock.advance(Duration::from_mins(1));
         let rules = Admission {
             sync_profile: mode,
             signup: true,
@@ -62,7 +62,7 @@ impl World {
         let edit: ProfileEdit = serde_json::from_value(edit).unwrap();
         let modes = |connection: &ConnectionId| (connection.as_str() == "acme").then_some(mode);
         self.people
-            .edit(id, &edit, by, &modes, &Origin::default())
+            .edit(id, &edit, (by, &Origin::default()), &modes)
             .await
     }
 
@@ -540,7 +540,7 @@ async fn the_owners_link_is_used_up_by_the_sign_up() {
         hash: [1; 32],
     };
     let now = world.clock.now();
-    let until = now + Duration::from_secs(60);
+    let until = now + Duration::from_mins(1);
     world
         .store
         .put(OneTimeRow {
@@ -591,6 +591,7 @@ async fn what_is_exported_can_be_imported() {
     let Imported::Created(user) = imported else {
         panic!()
     };
+    let user = *user;
     assert_eq!(world.people.export(user.clone(), true).await.unwrap(), line);
     let plain = world.people.export(user, false).await.unwrap();
     let text = serde_json::to_string(&plain).unwrap();
