@@ -173,6 +173,17 @@ impl Authenticated {
         }
     }
 
+    /// A proof of nothing, for tests of what follows a login.
+    #[cfg(test)]
+    pub(crate) fn for_tests(identity: Identity) -> Self {
+        Self::new(
+            identity,
+            Timestamp::default(),
+            vec!["test".to_owned()],
+            None,
+        )
+    }
+
     /// What the connection asserts.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity

@@ -62,9 +62,9 @@ impl Default for Budgets {
             known_browser: 10,
             address: 50,
             all: 10_000,
-            window: Duration::from_secs(15 * 60),
+            window: Duration::from_mins(15),
             sign_ups: 20,
-            sign_up_window: Duration::from_secs(60 * 60),
+            sign_up_window: Duration::from_hours(1),
         }
     }
 }

@@ -190,15 +190,15 @@ impl Directory {
             Logins::First => EventKind::SignUpSucceeded,
             Logins::None => EventKind::UserCreated,
         };
-        self.write(person, user, None, (kind, reason), origin).await
+        self.write(person, (user, None), (kind, reason), origin)
+            .await
     }
 
     /// Writes a user under the first handle that is free: `wanted`, or one made of the identity.
     pub(super) async fn write(
         &self,
         person: NewPerson,
-        mut user: UserRecord,
-        wanted: Option<&str>,
+        (mut user, wanted): (UserRecord, Option<&str>),
         (kind, reason): (EventKind, &str),
         origin: &Origin,
     ) -> Result<UserRecord, Refusal> {

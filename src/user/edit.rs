@@ -79,9 +79,8 @@ impl Directory {
         &self,
         id: &UserId,
         edit: &ProfileEdit,
-        by: Editor,
+        (by, origin): (Editor, &Origin),
         mode_of: &(dyn Fn(&ConnectionId) -> Option<SyncProfile> + Sync),
-        origin: &Origin,
     ) -> Result<UserRecord, EditError> {
         edit.allowed_to(by)?;
         for _ in 0..TRIES {

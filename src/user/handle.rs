@@ -89,23 +89,15 @@ pub(super) fn wish_for(name: &str) -> String {
 /// The handles to try in turn: the bare one unless it is reserved, with the connection's name, then
 /// numbered. Whoever finds all of them taken draws one.
 pub(super) fn candidates(wish: &str, connection: &ConnectionId) -> Vec<String> {
-    let connection = cut(connection.as_str().trim_matches('-'), 16);
-    let named = |number: Option<u32>| {
-        let mut suffix = if connection.is_empty() {
-            String::new()
-        } else {
-            format!("-{connection}")
-        };
-        if let Some(number) = number {
-            suffix.push_str(&format!("-{number}"));
-        }
-        with_suffix(wish, &suffix)
+    // A name of dashes alone would leave a reserved word bare.
+    let connection = match cut(connection.as_str().trim_matches('-'), 16) {
+        name if name.is_empty() => "other".to_owned(),
+        name => name,
     };
     let bare = (!RESERVED.contains(&wish)).then(|| wish.to_owned());
-    bare.into_iter()
-        .chain([named(None)])
-        .chain((2..=9).map(|number| named(Some(number))))
-        .collect()
+    let named = with_suffix(wish, &format!("-{connection}"));
+    let numbered = (2..=9).map(|number| with_suffix(wish, &format!("-{connection}-{number}")));
+    bare.into_iter().chain([named]).chain(numbered).collect()
 }
 
 /// `wish` with something at its end, within the length of a handle.

@@ -76,7 +76,7 @@ impl std::fmt::Debug for AccountLine {
 /// What became of a line.
 #[derive(Debug)]
 pub(crate) enum Imported {
-    Created(UserRecord),
+    Created(Box<UserRecord>),
     /// The user or one of the identities exists; nothing was changed.
     Exists,
 }
@@ -190,7 +190,7 @@ impl Directory {
         for person in people {
             self.attach(person, &user, origin).await?;
         }
-        Ok(Imported::Created(user))
+        Ok(Imported::Created(Box::new(user)))
     }
 
     async fn write_imported(
@@ -210,8 +210,7 @@ impl Directory {
         let wish = line.handle.as_deref();
         self.write(
             person,
-            draft,
-            wish,
+            (draft, wish),
             (EventKind::UserCreated, "imported"),
             origin,
         )
@@ -234,7 +233,7 @@ impl Directory {
         let passing = format!("import{}", self.drawn_suffix());
         let created = (EventKind::UserCreated, "imported");
         let own = self
-            .write(person, own, Some(&passing), created, origin)
+            .write(person, (own, Some(&passing)), created, origin)
             .await?;
         let now = self.clock.now();
         let linked = origin.event(now, EventKind::IdentityLinked, "imported");

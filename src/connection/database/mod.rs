@@ -187,8 +187,8 @@ impl Database {
     ) -> Result<AccountRecord, Rejection> {
         let denied = || self.reject(Fault::Denied, "verify-password");
         let hasher = &self.parts.hasher;
-        let hashed = account.filter(|account| !account.password_hash.is_empty());
-        let Some(account) = hashed else {
+        let account = account.filter(|account| !account.password_hash.is_empty());
+        let Some(account) = account else {
             self.dummy(password).await?;
             return Err(denied());
         };
