@@ -10,7 +10,7 @@ use crate::{
     session::{Session, Token},
     store::{EventKind, SessionRecord, Whose},
     text::{
-        device,
+        device::device,
         page::{
             Hidden, Icon, Page, Post,
             account::{
@@ -83,7 +83,7 @@ impl Engine {
         let edited = self
             .parts
             .directory
-            .edit(&session.user().id, &edit, Editor::Person, &mode, &visit.origin())
+            .edit(&session.user().id, &edit, (Editor::Person, &visit.origin()), &mode)
             .await;
         match edited {
             Ok(user) => {

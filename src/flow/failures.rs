@@ -128,7 +128,7 @@ impl Engine {
 
     /// A link to a page of ours.
     pub(super) fn href(&self, page: &str) -> Href {
-        Href::path(&self.path(page)).unwrap_or_else(|| Href::root())
+        Href::path(&self.path(page)).unwrap_or_else(Href::root)
     }
 
     fn action(&self, label: ActionLabel, page: &str) -> Vec<Action> {

@@ -135,7 +135,7 @@ impl Engine {
     fn keeps_accounts(&self) -> Option<(ConnectionId, &dyn Accounts, &ConnectionSettings)> {
         self.connections.all_enabled().find_map(|(connection, settings)| {
             let accounts = connection.accounts()?;
-            Some((connection.id().clone(), accounts, settings))
+            Some((connection.id().clone(), accounts, settings.as_ref()))
         })
     }
 }

@@ -186,6 +186,7 @@ pub(super) fn wish(fields: &Fields) -> SignUp {
 pub(super) fn mark(form: &mut NewAccount, error: &AccountError) {
     match error {
         AccountError::BadEmail => form.email.problem = Some(FieldProblem::BadEmail),
+        AccountError::BadName => form.name.problem = Some(FieldProblem::TooLong { most: 256 }),
         AccountError::BadUsername => form.username.problem = Some(FieldProblem::BadUsername),
         AccountError::PasswordTooLong { most } => {
             form.password_problem = Some(FieldProblem::PasswordTooLong { most: *most });

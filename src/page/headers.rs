@@ -7,7 +7,7 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::text::Locale;
+use crate::text::{Locale, assets::ASSET_POLICY};
 
 /// On every answer of ours. Assets set their own caching first.
 pub(crate) fn common(headers: &mut HeaderMap, https: bool) {
@@ -47,7 +47,7 @@ pub(super) fn html(
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(locale.tag()));
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(locale.0.tag));
     if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -66,6 +66,17 @@ pub(crate) fn json(status: StatusCode, data: &impl Serialize) -> Response<Bytes>
     answer
 }
 
+/// The keys of the assertion (RFC 7517 section 8.5.1), which may be kept for some minutes.
+pub(super) fn jwks(keys: String) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(keys));
+    let headers = answer.headers_mut();
+    let media_type = HeaderValue::from_static("application/jwk-set+json");
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    common(headers, false);
+    answer
+}
+
 /// A file that never changes: its name holds its hash.
 pub(super) fn asset(media_type: &'static str, bytes: Bytes) -> Response<Bytes> {
     let mut answer = Response::new(bytes);
@@ -75,6 +86,8 @@ pub(super) fn asset(media_type: &'static str, bytes: Bytes) -> Response<Bytes> {
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=31536000, immutable"),
     );
+    let policy = HeaderValue::from_static(ASSET_POLICY);
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     common(headers, false);
     answer
 }

@@ -7,7 +7,8 @@
 //! Nothing under the prefix is ever proxied.
 
 mod endpoint;
-mod headers;
+mod demo;
+pub(crate) mod headers;
 mod me;
 
 use std::sync::Arc;
@@ -19,10 +20,16 @@ pub(crate) use self::endpoint::Endpoint;
 use crate::{
     connection::Reply,
     flow::{Answer, Engine, Fields, LoginAsk, Next, REPOSTED, Turn, Visit},
-    headers::Assertions,
+    headers::assertion::Assertions,
     metrics,
     protocol::Scheme,
-    text::{Failure, FailureKind, Locale, Page, Pages},
+    text::{
+        Locale, Pages,
+        page::{
+            Page,
+            failure::{Failure, FailureKind},
+        },
+    },
 };
 
 /// The pages of one generation of the configuration.
@@ -68,7 +75,7 @@ impl Site {
         }
         match endpoint {
             Endpoint::Asset(name) => self.asset(&visit, name, asked.headers()),
-            Endpoint::Jwks => headers::json(StatusCode::OK, &self.assertions.jwks()),
+            Endpoint::Jwks => headers::jwks(self.assertions.jwks().to_owned()),
             Endpoint::Me => me::answer(&self.engine, &visit),
             _ => {
                 let turn = self.turn(&visit, endpoint, asked).await;
@@ -130,7 +137,8 @@ impl Site {
     }
 
     fn asset(&self, visit: &Visit, name: &str, headers: &HeaderMap) -> Response<Bytes> {
-        match self.text.asset(name) {
+        let path = self.engine.path(&format!("assets/{name}"));
+        match self.text.assets().iter().find(|asset| asset.path == path) {
             Some(asset) => headers::asset(asset.media_type, asset.bytes.clone()),
             None => self.failure(visit, FailureKind::NotFound, headers),
         }

@@ -39,6 +39,11 @@ impl<'a> CanonicalPath<'a> {
         Ok(Self { path, encoded })
     }
 
+    /// `/`
+    pub(crate) const fn root() -> Self {
+        Self { path: Cow::Borrowed("/"), encoded: false }
+    }
+
     /// The path as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.path

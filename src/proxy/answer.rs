@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     flow::{Jar, Visit},
-    gate::{Challenge, RequestFacts, Verdict},
+    gate::{Answerable, RequestFacts, Verdict},
     metrics,
     page::{self, Endpoint, headers},
-    policy::{Class, Reason},
+    policy::{Class, Facts, Reason},
     route::Upstream,
     session::Session,
     store::{Event, EventKind},
@@ -44,15 +44,15 @@ impl Edge {
         }
         let found = self.session(live, head, downstream).await;
         let request = downstream.req_header();
-        let facts = RequestFacts {
+        let facts = Facts {
             scheme: head.client.scheme,
             host: head.host(),
             path: head.path(),
             method: &request.method,
             address: head.address(),
-            headers: &request.headers,
             now: self.clock.now(),
         };
+        let facts = RequestFacts { facts, headers: &request.headers };
         let session = match &found {
             Found::Session(session, _) => Some(session.clone()),
             Found::Nobody | Found::StoreAway => None,
@@ -61,13 +61,13 @@ impl Edge {
         metrics::DECISIONS.with_label_values(&[verdict.name()]).inc();
         match verdict {
             Verdict::Forward(permitted) => {
-                if head.size as u64 > permitted.route().limits().head.0 {
+                if head.size as u64 > permitted.route().limits.head.0 {
                     return self.page(downstream, passage, live, FailureKind::HeadTooLarge).await;
                 }
                 if too_long(downstream, &permitted) {
                     return self.page(downstream, passage, live, FailureKind::BodyTooLarge).await;
                 }
-                let demo = matches!(permitted.route().next_upstream(), Upstream::BuiltinDemo);
+                let demo = matches!(permitted.route().upstreams.all().first(), Some(Upstream::BuiltinDemo));
                 set_patience(downstream, &permitted);
                 passage.permitted = Some(permitted);
                 if demo { self.demo(downstream, passage, live).await } else { Ok(false) }
@@ -79,6 +79,9 @@ impl Edge {
             Verdict::Challenge { how, .. } => self.challenge(downstream, passage, live, how).await,
             Verdict::Deny { reason, .. } => {
                 self.deny(downstream, passage, live, (reason, found.session())).await
+            }
+            Verdict::BadRequest(_) => {
+                self.page(downstream, passage, live, FailureKind::MethodNotAllowed).await
             }
             Verdict::NotFound => {
                 self.page(downstream, passage, live, FailureKind::NotFound).await
@@ -141,7 +144,7 @@ impl Edge {
         let mut request = downstream.req_header().clone();
         super::rewrite::request(&mut request, live, head, permitted, self.clock.now())?;
         visit.session = None;
-        let page = live.site.demo(permitted, head.target(), &request.method, &request.headers);
+        let page = live.site.demo(permitted, &head.target(), (&request.method, &request.headers));
         let turn = crate::flow::Turn::page(StatusCode::OK, page);
         let answer = live.site.render(&visit, turn, &downstream.req_header().headers);
         bridge::write(downstream, answer).await?;
@@ -154,7 +157,7 @@ impl Edge {
         downstream: &mut Downstream,
         passage: &mut Passage,
         live: &Live,
-        how: Challenge,
+        how: Answerable,
     ) -> pingora::Result<bool> {
         let Some(head) = passage.head.as_ref() else { return Ok(true) };
         let engine = &live.site.engine;
@@ -162,7 +165,7 @@ impl Edge {
             format!("{}?rd={}", engine.path("login"), utf8_percent_encode(&head.target(), QUERY));
         let https = engine.base.login.scheme == crate::protocol::Scheme::Https;
         let mut answer = match how {
-            Challenge::Redirect => {
+            Answerable::Redirect => {
                 let mut answer = Response::new(Bytes::new());
                 *answer.status_mut() = StatusCode::FOUND;
                 if let Ok(login) = HeaderValue::from_str(&login) {
@@ -170,15 +173,15 @@ impl Edge {
                 }
                 answer
             }
-            Challenge::SignInAgain => {
+            Answerable::SignInAgainPage => {
                 let destination = head.host().as_str().to_owned();
-                let sign_in = Href::path(&engine.path("login")).unwrap_or_default();
+                let sign_in = Href::path(&engine.path("login")).unwrap_or_else(Href::root);
                 let page = Page::SignInAgain(SignInAgain { destination, sign_in });
                 let visit = self.visit(downstream, passage, live);
                 let turn = crate::flow::Turn::page(StatusCode::UNAUTHORIZED, page);
                 live.site.render(&visit, turn, &downstream.req_header().headers)
             }
-            Challenge::Unauthorized => {
+            Answerable::Unauthorized => {
                 let origin = engine.base.login.at(head.host().clone());
                 let login_url = format!("{origin}{login}");
                 let request_id = self.request_id(passage).to_owned();
@@ -350,7 +353,7 @@ impl Edge {
         passage: &mut Passage,
     ) {
         let request_id = self.request_id(passage).to_owned();
-        let session = passage.permitted.as_ref().and_then(|one| one.session());
+        let session = passage.permitted.as_ref().and_then(|one| one.permit().session());
         tracing::info!(
             target: "access",
             request_id,
@@ -389,16 +392,16 @@ fn asked(downstream: &Downstream, head: Option<&Head>, body: Bytes) -> page::Ask
 fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool {
     let length = downstream.req_header().headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let most = permitted.route().limits().body;
+    let most = permitted.route().limits.body;
     most.zip(length).is_some_and(|(most, length)| length > most.0)
 }
 
 /// How long the visitor may take; nobody hurries a stream.
 fn set_patience(downstream: &mut Downstream, permitted: &crate::gate::Permitted) {
     let streams = super::peer::Waits::of(downstream) == super::peer::Waits::Stream;
-    let client = (!streams).then_some(permitted.route().timeouts().client.0);
+    let client = (!streams).then_some(permitted.route().timeouts.client.0);
     downstream.set_read_timeout(client);
-    downstream.set_write_timeout(Some(permitted.route().timeouts().client.0));
+    downstream.set_write_timeout(Some(permitted.route().timeouts.client.0));
 }
 
 /// What the person may know of a refusal.

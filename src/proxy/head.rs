@@ -77,7 +77,7 @@ impl Head {
         framing(request)?;
         let host = host(request)?;
         let raw = std::str::from_utf8(request.raw_path())
-            .map_err(|_| BadHead::Path(PathError::NotVisibleAscii))?;
+            .map_err(|_| BadHead::Path(PathError::NotAscii))?;
         let raw = origin_form(raw, request, &host)?;
         let target = CanonicalTarget::parse(raw).map_err(BadHead::Path)?;
         let arrival = Arrival { peer: peer(downstream), scheme: scheme(downstream), host: &host };

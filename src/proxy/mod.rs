@@ -31,7 +31,7 @@ use pingora::{
 };
 
 use self::head::Head;
-pub(crate) use self::peer::Resolver;
+pub(crate) use self::peer::Peers;
 use crate::{
     clock::Clock,
     gate::{Gate, Permitted},
@@ -47,6 +47,7 @@ pub(crate) struct Live {
     pub(crate) gate: Arc<Gate>,
     pub(crate) site: Site,
     pub(crate) trusted: TrustedProxies,
+    pub(crate) peers: Peers,
     /// One line for each request that was answered or passed on.
     pub(crate) access_log: bool,
 }
@@ -56,7 +57,6 @@ pub(crate) struct Live {
 pub(crate) struct Edge {
     pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) sessions: Arc<Sessions>,
-    pub(crate) resolver: Arc<Resolver>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
@@ -152,11 +152,11 @@ impl ProxyHttp for Edge {
         downstream: &mut Downstream,
         passage: &mut Passage,
     ) -> pingora::Result<Box<HttpPeer>> {
-        let Some(permitted) = &passage.permitted else {
+        let (Some(permitted), Some(live)) = (&passage.permitted, &passage.live) else {
             // No permit, no way: whatever brought us here is a mistake, and it fails closed.
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        self.resolver.peer(permitted.route(), peer::Waits::of(downstream)).await
+        live.peers.peer(permitted.route(), peer::Waits::of(downstream)).await
     }
 
     async fn upstream_request_filter(
@@ -183,7 +183,7 @@ impl ProxyHttp for Edge {
         passage: &mut Passage,
     ) -> pingora::Result<()> {
         passage.body += body.as_ref().map_or(0, |part| part.len() as u64);
-        let most = passage.permitted.as_ref().and_then(|one| one.route().limits().body);
+        let most = passage.permitted.as_ref().and_then(|one| one.route().limits.body);
         if most.is_some_and(|most| passage.body > most.0) {
             return Err(Error::explain(ErrorType::HTTPStatus(413), "request body over the limit"));
         }
@@ -200,7 +200,7 @@ impl ProxyHttp for Edge {
             return Ok(());
         };
         rewrite::response(response, live, permitted)?;
-        if let Some(session) = permitted.session() {
+        if let Some(session) = permitted.permit().session() {
             if is_stream(response) {
                 let stream = self.sessions.streams().open(session);
                 streams::end_with(stream);

@@ -1,11 +1,15 @@
 //! What an application gets to see, and what of its answer goes out.
 
 use http::{HeaderName, HeaderValue, header};
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{
+    OrErr,
+    http::{RequestHeader, ResponseHeader},
+};
 
 use super::{Live, head::Head};
 use crate::{
-    clock::Timestamp, flow::CookieNames, gate::Permitted, protocol::cookie, route::UpstreamHost,
+    clock::Timestamp, flow::CookieNames, gate::Permitted, headers::assertion::ASSERTION,
+    protocol::cookie, route::UpstreamHost,
 };
 
 /// The head for the application: every owned header out, one value of each in.
@@ -31,8 +35,10 @@ pub(super) fn request(
     if !head.is_verbatim() {
         request.set_raw_path(head.target().as_bytes())?;
     }
-    if let UpstreamHost::Upstream = permitted.route().upstream_host() {
-        request.insert_header(header::HOST, permitted.route().upstream_authority())?;
+    if let UpstreamHost::Upstream = permitted.route().upstream_host {
+        if let Some(authority) = permitted.route().upstreams.authority() {
+            request.insert_header(header::HOST, authority)?;
+        }
     } else {
         request.insert_header(header::HOST, head.client.host.to_string())?;
     }
@@ -45,11 +51,15 @@ pub(super) fn request(
     if let Some(error) = failed {
         return Err(error);
     }
-    for (name, value) in permitted.edits() {
+    for (name, value) in permitted.edits().iter() {
         request.insert_header(name.clone(), value.clone())?;
     }
-    if let Some(assertion) = live.site.assertions.assertion(permitted, now) {
-        request.insert_header("X-Vestibule-Assertion", assertion)?;
+    let assertion = permitted.assertion(&live.site.assertions, now).or_err(
+        pingora::ErrorType::InternalError,
+        "the assertion was not made, and the route does not go without",
+    )?;
+    if let Some(assertion) = assertion {
+        request.insert_header(ASSERTION, assertion)?;
     }
     Ok(())
 }
@@ -94,7 +104,7 @@ pub(super) fn response(
         response.remove_header(name);
     }
     drop_our_set_cookies(response)?;
-    if permitted.session().is_some() {
+    if permitted.permit().session().is_some() {
         keep_out_of_shared_caches(response)?;
     }
     let https = live.site.engine.base.login.scheme == crate::protocol::Scheme::Https;

@@ -91,6 +91,16 @@ impl UpstreamList {
         &self.all
     }
 
+    /// What the first of them calls itself in a Host header; `None` where it has no name.
+    pub(crate) fn authority(&self) -> Option<String> {
+        match self.all.first()? {
+            Upstream::Http { host, port } => Some(format!("{}:{port}", host.as_str())),
+            Upstream::Https { host, port: 443, .. } => Some(host.as_str().to_owned()),
+            Upstream::Https { host, port, .. } => Some(format!("{}:{port}", host.as_str())),
+            Upstream::BuiltinDemo | Upstream::Unix { .. } => None,
+        }
+    }
+
     /// The one whose turn it is.
     pub(crate) fn next(&self) -> &Upstream {
         const NONE: &Upstream = &Upstream::BuiltinDemo;

@@ -143,6 +143,32 @@ impl FailureKind {
         }
     }
 
+    /// A stable name, for clients that read JSON.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::AppTimeout => "app-timeout",
+            Self::AppUnreachable => "app-unreachable",
+            Self::BadRequest => "bad-request",
+            Self::BodyTooLarge => "body-too-large",
+            Self::Busy => "busy",
+            Self::ConnectionBroken { .. } => "connection-broken",
+            Self::Denied(_) => "denied",
+            Self::FormExpired => "form-expired",
+            Self::HeadTooLarge => "head-too-large",
+            Self::Internal => "internal",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::NotFound => "not-found",
+            Self::OwnerLinkGone => "owner-link-gone",
+            Self::ProviderMisbehaved { .. } => "provider-misbehaved",
+            Self::ProviderRefused { .. } => "provider-refused",
+            Self::ProviderUnreachable { .. } => "provider-unreachable",
+            Self::RequestTimeout => "request-timeout",
+            Self::TooManyTries { .. } => "too-many-tries",
+            Self::Unavailable => "unavailable",
+            Self::UnknownHost { .. } => "unknown-host",
+        }
+    }
+
     /// The stable class of a 403.
     pub(crate) const fn class(&self) -> Option<&'static str> {
         match self {

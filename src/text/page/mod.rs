@@ -136,6 +136,11 @@ impl Href {
         (local && text.chars().all(plain)).then(|| Self(text.to_owned()))
     }
 
+    /// The start page.
+    pub(crate) fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     /// Takes an absolute URL, already parsed; `None` for another scheme than `http` and `https`.
     pub(crate) fn url(url: &Url) -> Option<Self> {
         matches!(url.scheme(), "http" | "https").then(|| Self(url.as_str().replace('\'', "%27")))
