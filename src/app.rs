@@ -5,7 +5,6 @@
 //! is made here and nowhere else. What goes on beside the requests is in [`App::watch`].
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{ConnectionEntry, Settings, Storage},
+    config::{self, ConnectionEntry, Settings, Storage},
     connection::{
         Budgets, Connection, ConnectionSettings, Connections, Throttle,
         registry::{self, Family},
@@ -33,16 +32,19 @@ use crate::{
     page::Site,
     policy::{Known, KnownConnection},
     problem::Problem,
-    proxy::{Edge, Live, Resolver},
+    proxy::{Edge, Live, Peers},
     random::{OsRandom, Random},
     route::Router,
     session::{self, Lifetimes, Sessions},
     store::{
-        ChangeFeed, Memory, OneTimeStore, SessionStore, Sqlite, StoreError, UserStore,
+        ChangeFeed, Memory, OneTimeStore, SessionStore, Sqlite, UserStore,
     },
     text::Pages,
     user::Directory,
 };
+
+/// How many sessions `session.store = "memory"` holds.
+const MOST_IN_MEMORY: usize = 1_000_000;
 
 /// What lives as long as the process.
 #[derive(Debug)]
@@ -70,8 +72,11 @@ impl App {
         })?;
         let sqlite = Arc::new(sqlite);
         let users: Arc<dyn UserStore> = sqlite.clone();
-        let (store, once, feeds) = session_store(settings, &sqlite, &clock);
-        let root = settings.server.secret.expose().as_bytes();
+        // What must outlive a restart, like budgets and the owner's link, is in the storage even
+        // when the sessions are not.
+        let once: Arc<dyn OneTimeStore> = sqlite.clone();
+        let (store, feeds) = session_store(settings, &sqlite, &clock);
+        let root = settings.secret.expose().as_bytes();
         let keys = Keys::open(sqlite, root, clock.clone(), random.clone())
             .await
             .context("the keys cannot be opened")?;
@@ -125,38 +130,42 @@ impl App {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let opened = self.open_connections(&settings.connections);
         let known = Known::new(
-            settings.server.public_url.clone(),
+            settings.public_url.clone(),
             generation,
             settings.connections.iter().map(known).collect(),
         );
         let routes = build_routes(settings, &known);
-        let text = Pages::load(&settings.pages, settings.server.prefix.as_str());
+        let text = Pages::load(&settings.pages, settings.auth_prefix.as_str());
         let mut problems = Vec::new();
         let connections = keep(opened, &mut problems);
         let router = keep(routes, &mut problems);
         let text = keep(text, &mut problems);
-        let (Some(connections), Some(router), Some(text)) = (connections, router, text) else {
+        let peers = router.as_ref().and_then(|router| keep(Peers::build(router), &mut problems));
+        let (Some(connections), Some(router), Some(text), Some(peers)) =
+            (connections, router, text, peers)
+        else {
             return Err(problems);
         };
-        let gate = Arc::new(Gate::new(router, known));
+        let gate = Arc::new(Gate::new(router, settings.public_url.clone()));
         let signing = self.keys.signing().map_err(|error| broken_keys(&error))?;
-        let assertions = Assertions::new(&settings.server.public_url, signing)
+        let assertions = Assertions::new(&settings.public_url, signing)
             .map_err(|error| broken_keys(&error))?;
         let engine = Engine {
             parts: self.flows.clone(),
             connections: Arc::new(connections),
             gate: gate.clone(),
             base: Base {
-                names: CookieNames::new(&settings.server.public_url),
-                login: settings.server.public_url.clone(),
-                prefix: settings.server.prefix.clone(),
+                names: CookieNames::new(&settings.public_url),
+                login: settings.public_url.clone(),
+                prefix: settings.auth_prefix.clone(),
             },
         };
         metrics::CONFIG_GENERATION.set(i64::try_from(generation).unwrap_or(i64::MAX));
         Ok(Live {
             gate,
-            site: Site { engine, text: Arc::new(text), assertions: Arc::new(assertions) },
-            trusted: settings.server.trusted_proxies.clone(),
+            site: Site { engine, text: Arc::new(text), assertions: ArcSwap::from_pointee(assertions) },
+            trusted: settings.trusted_proxies.clone(),
+            peers,
             access_log: settings.log.access,
         })
     }
@@ -166,7 +175,6 @@ impl App {
         Edge {
             live,
             sessions: self.sessions.clone(),
-            resolver: Arc::new(Resolver::default()),
             clock: self.clock.clone(),
             random: self.random.clone(),
         }
@@ -183,7 +191,7 @@ impl App {
         let mut problems = Vec::new();
         let mut opened: Vec<(Arc<dyn Connection>, ConnectionSettings)> = Vec::new();
         for entry in entries {
-            match entry.open(&parts) {
+            match entry.own.open(entry.id.clone(), &entry.common, &parts) {
                 Ok(connection) => opened.push((connection, connection_settings(entry))),
                 Err(found) => {
                     let key = format!("connections.{}", entry.id);
@@ -243,8 +251,19 @@ impl App {
         }
     }
 
+    /// The key ring was rotated, here or elsewhere.
+    async fn refresh_keys(&self, live: &ArcSwap<Live>) {
+        let signed = self.keys.refresh().await.and_then(|()| Ok(self.keys.signing()?));
+        let issuer = live.load().site.engine.base.login.clone();
+        match signed.map(|keys| Assertions::new(&issuer, keys)) {
+            Ok(Ok(assertions)) => live.load().site.assertions.store(Arc::new(assertions)),
+            Ok(Err(error)) => tracing::error!(%error, "the rotated keys cannot be used"),
+            Err(error) => tracing::error!(%error, "the rotated keys cannot be read"),
+        }
+    }
+
     /// What goes on beside the requests, for as long as the process lives.
-    pub(crate) async fn watch(self: Arc<Self>, live: Arc<ArcSwap<Live>>, reload: ReloadKeys) {
+    pub(crate) async fn watch(&self, live: &ArcSwap<Live>) {
         let mut follow = interval(Duration::from_millis(250));
         let mut flush = interval(Duration::from_secs(10));
         let mut sweep = interval(Duration::from_secs(60));
@@ -255,7 +274,10 @@ impl App {
         loop {
             let done = tokio::select! {
                 _ = follow.tick() => match self.sessions.follow().await {
-                    Ok(true) => reload(&self, &live).await,
+                    Ok(true) => {
+                        self.refresh_keys(live).await;
+                        Ok(())
+                    }
                     Ok(false) => Ok(()),
                     Err(error) => Err(error),
                 },
@@ -272,4 +294,82 @@ impl App {
             }
         }
     }
+}
+
+/// Where sessions live, and the feeds of all stores, each once.
+fn session_store(
+    settings: &Settings,
+    sqlite: &Arc<Sqlite>,
+    clock: &Arc<dyn Clock>,
+) -> (Arc<dyn SessionStore>, Vec<Arc<dyn ChangeFeed>>) {
+    match settings.session.store {
+        config::SessionStore::Storage => (sqlite.clone(), vec![sqlite.clone()]),
+        config::SessionStore::Memory => {
+            let memory = Arc::new(Memory::new(clock.clone(), MOST_IN_MEMORY));
+            (memory.clone(), vec![memory, sqlite.clone()])
+        }
+    }
+}
+
+fn lifetimes(settings: &Settings) -> Lifetimes {
+    Lifetimes {
+        idle: settings.session.idle_timeout,
+        absolute: settings.session.absolute_timeout,
+        stale_for: settings.session.stale_for,
+    }
+}
+
+fn build_routes(settings: &Settings, known: &Known) -> Result<Router, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut routes = Vec::new();
+    for (index, config) in settings.routes.iter().enumerate() {
+        routes.extend(keep(config.build(index, known), &mut problems));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Router::build(routes, &settings.public_url)
+}
+
+fn known(entry: &ConnectionEntry) -> KnownConnection {
+    KnownConnection {
+        id: entry.id.clone(),
+        enabled: entry.common.enabled,
+        trust_email: entry.common.trust_email,
+        display_name: display_name(entry),
+    }
+}
+
+fn connection_settings(entry: &ConnectionEntry) -> ConnectionSettings {
+    // Whoever keeps passwords here lets strangers in only when told to.
+    let open = entry.strategy.family != Family::Database;
+    ConnectionSettings {
+        strategy: entry.strategy.name,
+        family: entry.strategy.family,
+        display_name: display_name(entry),
+        signup: entry.common.signup.unwrap_or(open),
+        fingerprint: entry.fingerprint,
+        common: entry.common.clone(),
+    }
+}
+
+/// What people read: as set, or the connection's name as a title.
+fn display_name(entry: &ConnectionEntry) -> String {
+    entry.common.display_name.clone().unwrap_or_else(|| {
+        let words = entry.id.as_str().split('-').map(|word| {
+            let mut letters = word.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect::<String>()
+        });
+        words.collect::<Vec<_>>().join(" ")
+    })
+}
+
+/// The value, or its problems beside the others.
+fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|found| problems.extend(found)).ok()
+}
+
+fn broken_keys(error: &dyn std::error::Error) -> Vec<Problem> {
+    vec![Problem::new("server.secret", format!("the signing keys cannot be used: {error}"))]
 }

@@ -16,10 +16,11 @@ use tokio::{
 };
 
 /// Something to be done or told by whoever holds the stores.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "do", content = "with")]
-pub(crate) enum Command {
+pub(super) enum Command {
     ConnectionAdopt { name: String },
+    ConnectionsCount,
     KeysList,
     KeysRotate,
     SessionsList { user: Option<String>, most: usize },
@@ -30,7 +31,8 @@ pub(crate) enum Command {
     UserExport { with_hashes: bool },
     UserImport { lines: String },
     UserLink { connection: String, subject: String, to: String },
-    UserSet { user: String, changes: Changes },
+    /// Pairs of field and value; an empty value clears a profile field.
+    UserSet { user: String, changes: Vec<(String, String)> },
     UserSetPassword { user: String, password: String },
     UserShow { user: String },
     UserUnlink { connection: String, subject: String },
@@ -40,34 +42,28 @@ pub(crate) enum Command {
 /// Which sessions to end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Revoke {
+pub(super) enum Revoke {
     All,
     Connection(String),
     Session(String),
     User(String),
 }
 
-/// `users add`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct NewUser {
-    pub(crate) connection: String,
-    pub(crate) email: Option<String>,
-    pub(crate) username: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) password: String,
-    pub(crate) owner: bool,
-}
-
-/// `users set`: pairs of field and value; an empty value clears a profile field.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Changes {
-    pub(crate) fields: Vec<(String, String)>,
+/// `users add`. It holds a password and cannot be printed.
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct NewUser {
+    pub(super) connection: String,
+    pub(super) email: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) password: String,
+    pub(super) owner: bool,
 }
 
 /// What came of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome", content = "with")]
-pub(crate) enum Outcome {
+pub(super) enum Outcome {
     /// Done, or told.
     Done(Value),
     /// Not as asked: one line that says what is wrong and what to do.
@@ -75,7 +71,7 @@ pub(crate) enum Outcome {
 }
 
 /// Asks the process behind the socket. `None`: nobody answers there.
-pub(crate) async fn ask(socket: &Path, command: &Command) -> anyhow::Result<Option<Outcome>> {
+pub(super) async fn ask(socket: &Path, command: &Command) -> anyhow::Result<Option<Outcome>> {
     let Ok(stream) = UnixStream::connect(socket).await else { return Ok(None) };
     let exchange = async {
         let (read, mut write) = stream.into_split();

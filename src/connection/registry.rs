@@ -67,7 +67,7 @@ pub(crate) trait OpenConnection: fmt::Debug + Send {
     /// Makes the connection `id`, or says all that is wrong with its settings. The keys of the
     /// problems begin inside the connection's table.
     fn open(
-        self: Box<Self>,
+        &self,
         id: ConnectionId,
         common: &Common,
         parts: &Parts,

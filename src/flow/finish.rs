@@ -97,7 +97,7 @@ impl Engine {
         let gone = || self.start_again(visit, StartAgainWhy::Expired);
         let Some(key) = fields.one("ticket").and_then(pending_key) else { return gone() };
         let now = visit.now;
-        let row = match self.parts.once.peek(&key, now).await {
+        let row = match self.parts.sessions.store().peek(&key, now).await {
             Ok(row) => row.and_then(|row| serde_json::from_slice::<Pending>(&row).ok()),
             Err(error) => return self.store_is_away(visit, &error),
         };
@@ -130,7 +130,7 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::Expired);
         };
         let put = OneTimeRow { key, payload, until: visit.now + PENDING };
-        if let Err(error) = self.parts.once.put(put).await {
+        if let Err(error) = self.parts.sessions.store().put(put).await {
             return self.store_is_away(visit, &error);
         }
         let mut go_on = self.post(flow, "switch");

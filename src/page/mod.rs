@@ -13,6 +13,7 @@ mod me;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
@@ -37,7 +38,7 @@ use crate::{
 pub(crate) struct Site {
     pub(crate) engine: Engine,
     pub(crate) text: Arc<Pages>,
-    pub(crate) assertions: Arc<Assertions>,
+    pub(crate) assertions: ArcSwap<Assertions>,
 }
 
 /// A request to a page: the head without what was never ours to read, and the whole body.
@@ -75,7 +76,7 @@ impl Site {
         }
         match endpoint {
             Endpoint::Asset(name) => self.asset(&visit, name, asked.headers()),
-            Endpoint::Jwks => headers::jwks(self.assertions.jwks().to_owned()),
+            Endpoint::Jwks => headers::jwks(self.assertions.load().jwks().to_owned()),
             Endpoint::Me => me::answer(&self.engine, &visit),
             _ => {
                 let turn = self.turn(&visit, endpoint, asked).await;

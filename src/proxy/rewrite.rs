@@ -54,7 +54,7 @@ pub(super) fn request(
     for (name, value) in permitted.edits().iter() {
         request.insert_header(name.clone(), value.clone())?;
     }
-    let assertion = permitted.assertion(&live.site.assertions, now).or_err(
+    let assertion = permitted.assertion(&live.site.assertions.load(), now).or_err(
         pingora::ErrorType::InternalError,
         "the assertion was not made, and the route does not go without",
     )?;

@@ -103,7 +103,7 @@ pub(crate) fn serve(
     drained: impl FnOnce() + Send + 'static,
 ) -> anyhow::Result<()> {
     for listener in &serving.listeners {
-        try_bind(&listener.address)?;
+        try_bind(&listener.address, "server.listen")?;
     }
     let grace = serving.shutdown_timeout;
     let conf = ServerConf {
@@ -159,13 +159,12 @@ fn with<A>(mut service: Service<A>, listeners: Vec<Listener>) -> anyhow::Result<
 
 /// pingora finds a taken port only after its threads run; this finds it while there is somebody
 /// to tell.
-fn try_bind(address: &Address) -> anyhow::Result<()> {
+pub(crate) fn try_bind(address: &Address, key: &str) -> anyhow::Result<()> {
     match address {
         Address::Tcp(address) => {
             TcpListener::bind(address).map(drop).with_context(|| {
                 format!(
-                    "cannot listen on {address}: stop the program that does, or change \
-                     server.listen"
+                    "cannot listen on {address}: stop the program that does, or change {key}"
                 )
             })
         }

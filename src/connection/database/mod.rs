@@ -47,7 +47,7 @@ pub(crate) struct Database {
 
 impl OpenConnection for Config {
     fn open(
-        self: Box<Self>,
+        &self,
         id: ConnectionId,
         common: &Common,
         parts: &Parts,
