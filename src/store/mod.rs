@@ -66,7 +66,7 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     async fn remove(&self, id: SessionId, event: Option<Event>) -> Result<bool, StoreError>;
     /// Ends many; says how many.
     async fn remove_all(&self, whose: &Whose, event: Option<Event>) -> Result<u64, StoreError>;
-    /// Notes last uses, in one batch. A time never goes back; unknown sessions are passed over.
+    /// Notes last uses, in batches. A time never goes back; unknown sessions are passed over.
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
     /// The newest sessions first, at most `most`.
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError>;

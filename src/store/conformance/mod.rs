@@ -52,7 +52,7 @@ pub(super) async fn session_store(make: impl AsyncFn() -> Fresh<dyn SessionStore
         sessions::replace_needs_the_version_and_never_resurrects,
         sessions::remove_ends_the_session_with_its_handles,
         sessions::remove_all_ends_exactly_those,
-        sessions::many_end_at_once,
+        sessions::many_are_touched_and_end_at_once,
         sessions::an_index_follows_the_session,
         sessions::a_last_use_never_goes_back,
         sessions::the_newest_are_listed_first,

@@ -355,8 +355,8 @@ pub(super) async fn remove_all_ends_exactly_those(Fresh { store, .. }: &Store) {
     }
 }
 
-/// More than any engine would end in one step.
-pub(super) async fn many_end_at_once(Fresh { store, .. }: &Store) {
+/// More than any engine would touch or end in one step.
+pub(super) async fn many_are_touched_and_end_at_once(Fresh { store, .. }: &Store) {
     for number in 0..2100_u16 {
         let mut new = login(session(1, "alice"), 1);
         let [high, low] = number.to_be_bytes();
@@ -365,6 +365,12 @@ pub(super) async fn many_end_at_once(Fresh { store, .. }: &Store) {
         new.handle.session = new.record.id;
         issued(store.as_ref(), new).await;
     }
+    let all = store.list(&Whose::All, 3000).await.unwrap();
+    let used: Vec<_> = all.iter().map(|record| (record.id, at(90))).collect();
+    store.touch(&used).await.unwrap();
+    let all = store.list(&Whose::All, 3000).await.unwrap();
+    assert_eq!(all.len(), 2100);
+    assert!(all.iter().all(|record| record.last_used_at == at(90)));
     let whose = Whose::Identity(name("acme"), name("alice"));
     assert_eq!(store.remove_all(&whose, None).await.unwrap(), 2100);
     assert_eq!(store.list(&Whose::All, 1).await.unwrap(), []);

@@ -1,9 +1,12 @@
 //! The suite, and the bounds.
 
-use super::*;
+use super::{held::CHANGES_KEPT, *};
 use crate::{
     clock::ManualClock,
-    store::conformance::{self, Fresh},
+    store::{
+        Purpose,
+        conformance::{self, Fresh},
+    },
 };
 
 fn memory(most: usize) -> (Arc<Memory>, Arc<ManualClock>) {

@@ -48,11 +48,9 @@ impl Sqlite {
         clock: Arc<dyn Clock>,
         migrations: &Migrator,
     ) -> Result<Self, StoreError> {
-        // Migrations may take longer than a call may.
         let work = async {
             prepare_file(path)?;
-            let writer = connect_writer(path).await?;
-            bring_up_to_date(&writer, migrations).await?;
+            let writer = ready_writer(path, migrations).await?;
             let readers = connect_readers(path).await?;
             Ok(Self {
                 clock,
@@ -60,8 +58,7 @@ impl Sqlite {
                 writer,
             })
         };
-        work
-            .await
+        work.await
             .inspect_err(|_: &StoreError| metrics::STORE_ERRORS.inc())
     }
 
@@ -89,12 +86,12 @@ fn prepare_file(path: &Path) -> Result<(), StoreError> {
             .create(directory)
             .map_err(file_error)?;
     }
-    let made = fs::OpenOptions::new()
+    let created = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path);
-    match made {
+    match created {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let mode = fs::metadata(path).map_err(file_error)?.permissions().mode();
@@ -117,6 +114,27 @@ fn file_error(error: io::Error) -> StoreError {
             StoreError::Full(Box::new(error))
         }
         _ => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
+/// The writer of a file that is up to date. Where several processes start at once, each holds the
+/// file for a moment while it turns the journal into a WAL, and the others do not wait for that by
+/// themselves.
+async fn ready_writer(path: &Path, migrations: &Migrator) -> Result<SqlitePool, StoreError> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let attempt = async {
+            let writer = connect_writer(path).await?;
+            bring_up_to_date(&writer, migrations).await?;
+            Ok(writer)
+        };
+        match attempt.await {
+            Err(StoreError::Unavailable(_)) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
     }
 }
 
@@ -162,24 +180,23 @@ async fn bring_up_to_date(writer: &SqlitePool, migrations: &Migrator) -> Result<
     // A program that is older than the file, but not too old, leaves the file as it is.
     let mut tolerant = Migrator::with_migrations(migrations.iter().cloned().collect());
     tolerant.set_ignore_missing(true);
-    // Two processes may start at once. SQLite lets one of them make each change; the other one
-    // fails and finds it made.
+    // Two processes may start at once. SQLite lets one of them make each change; to the other one
+    // the schema looks wrong ("already exists") until it looks again.
     let mut tries_left = 3_u8;
     loop {
         let mut connection = writer.acquire().await?;
-        match tolerant.run_direct(None, &mut *connection, false).await {
+        let failure = match tolerant.run_direct(None, &mut *connection, false).await {
             Ok(()) => return Ok(()),
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
-                if tries_left > 0 =>
-            {
-                connection.close_on_drop();
-                tries_left -= 1;
-            }
             Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                return Err(error.into());
+                StoreError::from(error)
             }
             Err(error) => return Err(StoreError::Corrupt(error.to_string())),
+        };
+        if tries_left == 0 || !matches!(failure, StoreError::Corrupt(_)) {
+            return Err(failure);
         }
+        connection.close_on_drop();
+        tries_left -= 1;
     }
 }
 

@@ -24,6 +24,9 @@ const FIND: &str = "SELECT * FROM sessions WHERE id = ?1";
 /// How many sessions one transaction ends when many end at once.
 const ENDED_AT_ONCE: usize = 1000;
 
+/// How many last uses one transaction notes.
+const TOUCHED_AT_ONCE: usize = 1000;
+
 #[async_trait]
 impl SessionStore for Sqlite {
     async fn issue(&self, new: NewSession) -> Result<Issued, StoreError> {
@@ -127,23 +130,25 @@ impl SessionStore for Sqlite {
         }
     }
 
+    /// In transactions of bounded size: a hundred thousand times at once would keep logins waiting
+    /// for seconds, and no time depends on another.
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
-        self.within_patience(async {
-            if used.is_empty() {
-                return Ok(());
-            }
-            let used: Vec<_> = used
+        for some in used.chunks(TOUCHED_AT_ONCE) {
+            let rows: Vec<_> = some
                 .iter()
                 .map(|(id, at)| (hex(&id.0), at.millis()))
                 .collect();
-            let mut write = self.write().await?;
-            sqlx::query(TOUCH)
-                .bind(to_json(&used)?)
-                .execute(write.sql())
-                .await?;
-            write.end(true).await
-        })
-        .await
+            self.within_patience(async {
+                let mut write = self.write().await?;
+                sqlx::query(TOUCH)
+                    .bind(to_json(&rows)?)
+                    .execute(write.sql())
+                    .await?;
+                write.end(true).await
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError> {
@@ -181,7 +186,7 @@ impl SessionStore for Sqlite {
     }
 }
 
-/// The whole batch as one JSON array of `[id, time]`: one statement, however many were used.
+/// One statement for a JSON array of `[id, time]`, however many there are.
 pub(super) const TOUCH: &str = "UPDATE sessions SET last_used_at = used.at \
     FROM (SELECT unhex(value ->> 0) AS id, MAX(value ->> 1) AS at FROM json_each(?1) GROUP BY 1) \
         AS used \

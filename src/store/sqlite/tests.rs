@@ -524,7 +524,7 @@ async fn a_program_that_is_too_old_is_refused() {
 async fn many_can_open_a_new_file_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
-    let tasks: Vec<_> = (0..6)
+    let tasks: Vec<_> = (0..12)
         .map(|number| {
             let path = path.clone();
             tokio::spawn(async move {
@@ -538,11 +538,11 @@ async fn many_can_open_a_new_file_at_once() {
     }
     let store = open(&path).await.unwrap();
     assert_eq!(
-        SessionStore::list(&store, &Whose::All, 10)
+        SessionStore::list(&store, &Whose::All, 20)
             .await
             .unwrap()
             .len(),
-        6
+        12
     );
 }
 
