@@ -1,4 +1,5 @@
 mod clock;
+mod environment;
 mod identity;
 mod metrics;
 mod problem;
@@ -20,3 +21,5 @@ mod session;
 mod headers;
 mod policy;
 mod route;
+
+mod config;
