@@ -296,6 +296,21 @@ impl App {
     }
 }
 
+/// Everything that building finds wrong with the settings, without opening a store.
+pub(crate) fn try_build(settings: &Settings) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let known = Known::new(
+        settings.public_url.clone(),
+        0,
+        settings.connections.iter().map(known).collect(),
+    );
+    if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
+        keep(Peers::build(&router), &mut problems);
+    }
+    keep(Pages::load(&settings.pages, settings.auth_prefix.as_str()), &mut problems);
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
 /// Where sessions live, and the feeds of all stores, each once.
 fn session_store(
     settings: &Settings,

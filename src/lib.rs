@@ -1,4 +1,5 @@
 mod clock;
+mod environment;
 mod identity;
 mod metrics;
 mod problem;
@@ -27,3 +28,9 @@ mod flow;
 mod page;
 
 mod proxy;
+
+mod app;
+mod cli;
+mod config;
+
+pub use cli::main;

@@ -133,7 +133,7 @@ impl Place {
     fn load(&self) -> anyhow::Result<Loaded> {
         Ok(match self.file() {
             Some(file) => config::load(&file, &self.environment)?,
-            None => config::trial(None, &self.environment)?,
+            None => Loaded::trial(None, &self.environment)?,
         })
     }
 }

@@ -17,7 +17,6 @@ use tokio::{
     net::{TcpStream, UnixStream},
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
 };
 use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt};
 
@@ -47,7 +46,7 @@ pub(super) struct Arguments {
 pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
     let trial = arguments.upstream.is_some() || place.file().is_none();
     let loaded = if trial {
-        config::trial(arguments.upstream.as_deref(), &place.environment)?
+        Loaded::trial(arguments.upstream.as_deref(), &place.environment)?
     } else {
         place.load()?
     };
@@ -172,6 +171,11 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Op
     if problems.is_empty() { Ok(opened) } else { Err(loaded.report(problems).into()) }
 }
 
+/// Whether the certificates of all listeners can be used.
+pub(super) fn try_certificates(loaded: &Loaded) -> anyhow::Result<()> {
+    open_listeners(&loaded.settings, loaded).map(drop)
+}
+
 fn reloadable(opened: &[Opened]) -> Vec<(Certificates, Vec<CertificateFiles>, String)> {
     opened.iter().filter_map(|(_, certificates)| certificates.clone()).collect()
 }
@@ -243,8 +247,7 @@ struct Reload {
 
 /// Takes the file into use anew when it, a template or a certificate changes, and on SIGHUP.
 async fn reload(mut reload: Reload) {
-    let (tell, mut told) = mpsc::channel(1);
-    let _watcher = match config::watch(reload.watched(), tell.clone()) {
+    let mut watcher = match config::Watcher::new(&reload.watched()) {
         Ok(watcher) => Some(watcher),
         Err(error) => {
             tracing::warn!(%error, "files are not watched; send SIGHUP after a change");
@@ -253,9 +256,15 @@ async fn reload(mut reload: Reload) {
     };
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     loop {
+        let changed = async {
+            match watcher.as_mut() {
+                Some(watcher) => watcher.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = hangup.recv() => {}
-            Some(()) = told.recv() => {}
+            Some(_) = changed => {}
         }
         reload.once().await;
     }

@@ -14,7 +14,6 @@ mod login;
 pub(crate) mod registry;
 mod throttle;
 
-
 use std::{error::Error, fmt, net::IpAddr};
 
 use async_trait::async_trait;

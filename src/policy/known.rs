@@ -94,7 +94,7 @@ impl Known {
 
 /// How many letters must be put in, taken out or replaced to make one word of another
 /// (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
+pub(crate) fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (at, letter) in one.chars().enumerate() {
         let mut diagonal = at;

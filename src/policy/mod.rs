@@ -32,7 +32,7 @@ pub(crate) use self::{
     config::Require,
     email::EmailTrust,
     facts::Facts,
-    known::{Known, KnownConnection},
+    known::{Known, KnownConnection, distance},
     permit::Permit,
     rule::Answer,
     verdict::{Class, Decision, Judgement, List, Missing, Needs, Outcome, Reason, RuleRef},

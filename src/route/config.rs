@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) path: String,
     /// Where the application is: `http://127.0.0.1:3000`, `https://app.internal`,
     /// `unix:/run/app.sock`, or `builtin:demo`. Several take turns.
+    #[schemars(extend("x-vestibule" = "unix"))]
     pub(crate) upstream: Upstreams,
     /// For `https` upstreams: whom to trust and how to show who is calling.
     pub(crate) upstream_tls: Option<UpstreamTls>,
@@ -76,10 +77,13 @@ pub(crate) enum Upstreams {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct UpstreamTls {
     /// A PEM file with the authorities to trust instead of the system's.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) ca: Option<PathBuf>,
     /// A PEM file with the certificate shown to the application.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) cert: Option<PathBuf>,
     /// The key of `cert`.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) key: Option<PathBuf>,
     /// The name the application's certificate must carry. Default: the upstream's host.
     pub(crate) server_name: Option<String>,

@@ -75,7 +75,11 @@ impl Sessions {
 
     async fn forget_connection(&self, connection: &ConnectionId) -> Result<(), StoreError> {
         self.forget(|session| {
-            session.record.authentications.iter().any(|held| held.connection == *connection)
+            session
+                .record
+                .authentications
+                .iter()
+                .any(|held| held.connection == *connection)
         });
         self.recheck(|_| true).await
     }
@@ -99,8 +103,8 @@ impl Sessions {
         };
         let now = self.clock.now();
         // An open stream is a use: it does not run into the idle timeout.
-        let alive = session
-            .is_some_and(|session| now < session.record.expires_at && !session.user.blocked);
+        let alive =
+            session.is_some_and(|session| now < session.record.expires_at && !session.user.blocked);
         if !alive {
             self.streams().end(|stream| stream.session == id);
         }
@@ -113,7 +117,9 @@ impl Sessions {
         let now = self.clock.now();
         self.streams().end(|stream| stream.expires_at <= now);
         let open = self.streams().sessions(|stream| stream.expires_at > now);
-        self.used.lock().extend(open.into_iter().map(|id| (id, now)));
+        self.used
+            .lock()
+            .extend(open.into_iter().map(|id| (id, now)));
     }
 
     /// Writes the last uses that were noted, in one batch.
@@ -126,7 +132,9 @@ impl Sessions {
         for part in batch.chunks(SWEEP) {
             self.store.touch(part).await?;
         }
-        self.used.lock().retain(|id, at| used.get(id).is_none_or(|written| written < at));
+        self.used
+            .lock()
+            .retain(|id, at| used.get(id).is_none_or(|written| written < at));
         Ok(())
     }
 

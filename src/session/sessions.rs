@@ -27,9 +27,9 @@ use crate::{
     identity::{Authentication, UserId},
     random::Random,
     store::{
-        ChangeFeed, Event, EventKind, HandleHash, HandleRecord, Issued, NewSession,
-        OneTimeKey, OneTimeRow, OneTimeUse, Purpose, SessionId, SessionRecord, SessionStore,
-        StoreError, UserRecord, UserStore, Whose,
+        ChangeFeed, Event, EventKind, HandleHash, HandleRecord, Issued, NewSession, OneTimeKey,
+        OneTimeRow, OneTimeUse, Purpose, SessionId, SessionRecord, SessionStore, StoreError,
+        UserRecord, UserStore, Whose,
     },
 };
 
@@ -220,13 +220,17 @@ impl Sessions {
             }
         }
         let now = self.clock.now();
-        Ok(found.filter(|session| self.alive(session, now)).inspect(|session| {
-            self.note_use(session, now);
-        }))
+        Ok(found
+            .filter(|session| self.alive(session, now))
+            .inspect(|session| {
+                self.note_use(session, now);
+            }))
     }
 
     async fn read(&self, handle: &HandleHash) -> Result<Option<Session>, StoreError> {
-        let Some(mut loaded) = self.store.load(handle).await? else { return Ok(None) };
+        let Some(mut loaded) = self.store.load(handle).await? else {
+            return Ok(None);
+        };
         if let Some(used) = self.used.lock().get(&loaded.session.id) {
             loaded.session.last_used_at = loaded.session.last_used_at.max(*used);
         }
@@ -234,8 +238,13 @@ impl Sessions {
     }
 
     /// The record with its user and identities; `None` when the user is gone.
-    pub(super) async fn complete(&self, record: SessionRecord) -> Result<Option<Session>, StoreError> {
-        let Some(user) = self.users.find(&record.user).await? else { return Ok(None) };
+    pub(super) async fn complete(
+        &self,
+        record: SessionRecord,
+    ) -> Result<Option<Session>, StoreError> {
+        let Some(user) = self.users.find(&record.user).await? else {
+            return Ok(None);
+        };
         let identities = self.users.identities(&record.user).await?;
         Ok(Some(Session::new(record, user, identities)))
     }
@@ -268,7 +277,10 @@ impl Sessions {
     /// is extended, one of another user ends.
     pub(crate) async fn open(&self, login: Login) -> Result<Opened, OpenError> {
         let now = self.clock.now();
-        let same = login.held.as_ref().filter(|(held, _)| held.user.id == login.user.id);
+        let same = login
+            .held
+            .as_ref()
+            .filter(|(held, _)| held.user.id == login.user.id);
         let (mut record, was) = match same {
             Some((held, _)) => (held.record.clone(), Some(held.record.version)),
             None => (self.new_record(&login, now), None),
@@ -279,12 +291,15 @@ impl Sessions {
             (Some((held, _)), None) => Some(held.id()),
             _ => None,
         };
-        let (token, cookie) =
-            Token::issue(&self.ring.load(), &login.host, self.random.as_ref());
+        let (token, cookie) = Token::issue(&self.ring.load(), &login.host, self.random.as_ref());
         let event = Event {
             address: login.address,
             request_id: Some(login.request_id.clone()),
-            ..Event::new(now, EventKind::LoginSucceeded, login.authentication.amr.join("+"))
+            ..Event::new(
+                now,
+                EventKind::LoginSucceeded,
+                login.authentication.amr.join("+"),
+            )
         }
         .user(&login.user.id)
         .connection(&login.authentication.connection)
@@ -313,7 +328,11 @@ impl Sessions {
             self.forget_session(held.id(), ends.is_some());
         }
         match self.load(&token).await? {
-            Some(session) => Ok(Opened { cookie, token, session }),
+            Some(session) => Ok(Opened {
+                cookie,
+                token,
+                session,
+            }),
             None => Err(OpenError::Changed),
         }
     }
@@ -347,7 +366,13 @@ impl Sessions {
         payload.extend_from_slice(nonce_hash);
         payload.extend_from_slice(host.as_bytes());
         let until = self.clock.now() + HANDOVER;
-        self.store.put(OneTimeRow { key: ticket_key(&ticket), payload, until }).await?;
+        self.store
+            .put(OneTimeRow {
+                key: ticket_key(&ticket),
+                payload,
+                until,
+            })
+            .await?;
         Ok(ticket)
     }
 
@@ -360,7 +385,9 @@ impl Sessions {
         nonce_hash: &[u8; 32],
     ) -> Result<Option<String>, StoreError> {
         let (key, now) = (ticket_key(ticket), self.clock.now());
-        let Some(payload) = self.store.peek(&key, now).await? else { return Ok(None) };
+        let Some(payload) = self.store.peek(&key, now).await? else {
+            return Ok(None);
+        };
         let session = payload.split_first_chunk::<16>().and_then(|(id, rest)| {
             let (nonce, for_host) = rest.split_first_chunk::<32>()?;
             (nonce == nonce_hash && for_host == host.as_bytes()).then_some(SessionId(*id))
@@ -370,9 +397,16 @@ impl Sessions {
             return Ok(None);
         };
         let (token, cookie) = Token::issue(&self.ring.load(), host, self.random.as_ref());
-        let handle =
-            HandleRecord { hash: token.hash(), session, host: host.to_owned(), created_at: now };
-        let added = self.store.add_handle(handle, OneTimeUse::Row { key, now }).await?;
+        let handle = HandleRecord {
+            hash: token.hash(),
+            session,
+            host: host.to_owned(),
+            created_at: now,
+        };
+        let added = self
+            .store
+            .add_handle(handle, OneTimeUse::Row { key, now })
+            .await?;
         Ok(added.then_some(cookie))
     }
 
@@ -422,7 +456,10 @@ impl Sessions {
 }
 
 fn ticket_key(ticket: &[u8; 32]) -> OneTimeKey {
-    OneTimeKey { purpose: Purpose::Handover, hash: crypto::sha256(ticket) }
+    OneTimeKey {
+        purpose: Purpose::Handover,
+        hash: crypto::sha256(ticket),
+    }
 }
 
 /// The newest proof of each identity stays; the oldest others go when there are too many.

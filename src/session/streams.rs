@@ -50,7 +50,11 @@ impl Streams {
             end: end.clone(),
         };
         self.0.open.lock().insert(number, stream);
-        OpenStream { number, registry: self.0.clone(), end }
+        OpenStream {
+            number,
+            registry: self.0.clone(),
+            end,
+        }
     }
 
     /// Cuts the streams that `which` names.
@@ -63,8 +67,11 @@ impl Streams {
     /// The sessions, each once, of the streams that `which` names.
     pub(crate) fn sessions(&self, which: impl Fn(&Stream) -> bool) -> Vec<SessionId> {
         let open = self.0.open.lock();
-        let mut sessions: Vec<_> =
-            open.values().filter(|stream| which(stream)).map(|stream| stream.session).collect();
+        let mut sessions: Vec<_> = open
+            .values()
+            .filter(|stream| which(stream))
+            .map(|stream| stream.session)
+            .collect();
         sessions.sort_unstable();
         sessions.dedup();
         sessions

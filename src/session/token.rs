@@ -27,9 +27,13 @@ pub(crate) struct Token {
 impl Token {
     /// A new token for `host`, and the text of its cookie.
     pub(super) fn issue(ring: &KeyRing, host: &str, random: &dyn Random) -> (Self, String) {
-        let token = Self { random: random.bytes() };
+        let token = Self {
+            random: random.bytes(),
+        };
         let key = ring.current();
-        let mac = key.mac(Purpose::Handle).sign(&[&token.random, host.as_bytes()]);
+        let mac = key
+            .mac(Purpose::Handle)
+            .sign(&[&token.random, host.as_bytes()]);
         let mut bytes = Vec::with_capacity(TOKEN);
         bytes.extend_from_slice(&key.id().to_be_bytes());
         bytes.extend_from_slice(&token.random);
@@ -44,7 +48,9 @@ impl Token {
         let (id, rest) = bytes.get(..length)?.split_first_chunk::<ID>()?;
         let (random, mac) = rest.split_first_chunk::<RANDOM>()?;
         let key = ring.by_id(u32::from_be_bytes(*id))?;
-        let made = key.mac(Purpose::Handle).matches(&[random, host.as_bytes()], mac);
+        let made = key
+            .mac(Purpose::Handle)
+            .matches(&[random, host.as_bytes()], mac);
         made.then_some(Self { random: *random })
     }
 
@@ -66,8 +72,11 @@ impl Token {
     /// Whether a form came from a page of this session. Any key of the ring will do: a page that
     /// was open while the keys rotated still works.
     pub(crate) fn csrf_matches(&self, ring: &KeyRing, given: &str) -> bool {
-        let Ok(code) = URL_SAFE_NO_PAD.decode(given) else { return false };
-        ring.keys().any(|key| key.mac(Purpose::Csrf).matches(&[&self.random], &code))
+        let Ok(code) = URL_SAFE_NO_PAD.decode(given) else {
+            return false;
+        };
+        ring.keys()
+            .any(|key| key.mac(Purpose::Csrf).matches(&[&self.random], &code))
     }
 }
 

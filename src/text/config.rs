@@ -14,12 +14,14 @@ pub(crate) struct Config {
     /// What the pages call this place. Default: `Vestibule`.
     pub(crate) title: String,
     /// A picture file (svg, png, jpg, webp; at most 512 KiB) shown above the title.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) logo: Option<PathBuf>,
     /// The colour of buttons and links, `#rgb` or `#rrggbb`. Shades for dark mode and for text are
     /// worked out from it so that they stay readable. Default: `#4453d6`.
     pub(crate) accent: Colour,
     /// A folder with templates of your own: `login.html` there replaces the built-in `login.html`,
     /// `style.css` the style sheet. Files for `include` begin with an underscore.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) templates: Option<PathBuf>,
 }
 
