@@ -37,7 +37,7 @@ use crate::{
     route::Router,
     session::{self, Lifetimes, Sessions},
     store::{
-        ChangeFeed, Memory, OneTimeStore, SessionStore, Sqlite, UserStore,
+        ChangeFeed, OneTimeStore, SessionStore, UserStore, memory::Memory, sqlite::Sqlite,
     },
     text::Pages,
     user::Directory,
@@ -98,7 +98,7 @@ impl App {
         let throttle = Throttle::new(
             once.clone(),
             clock.clone(),
-            *crypto::derive(root, "throttle"),
+            &crypto::derive(root, "throttle"),
             Budgets::default(),
         );
         let flows = Arc::new(flow::Parts {

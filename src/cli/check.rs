@@ -28,7 +28,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
         }
         Err(error) => match error.downcast::<Report>() {
             Ok(report) if arguments.json => {
-                output::json(&json!({ "ok": false, "problems": report.lines() }));
+                output::json(&json!({ "ok": false, "problems": report.to_string().lines().collect::<Vec<_>>() }));
                 Ok(Ended::NotAsAsked)
             }
             Ok(report) => {

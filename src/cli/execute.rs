@@ -113,7 +113,8 @@ async fn exchange(stream: UnixStream, app: &App, live: &Live) -> anyhow::Result<
 
 /// Does what a command says.
 async fn carry_out(app: &App, live: &Live, command: Command) -> Outcome {
-    match Operator { app, live }.carry_out(command).await {
+    let operator = Operator { app, live };
+    match operator.carry_out(command).await {
         Ok(value) => Outcome::Done(value),
         Err(error) => Outcome::Refused(format!("{error:#}")),
     }

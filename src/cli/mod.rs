@@ -28,7 +28,7 @@ use crate::{
 /// The login hall in front of web apps that know nothing about login.
 #[derive(Debug, Parser)]
 #[command(name = "vestibule", version, about, arg_required_else_help = false)]
-struct Arguments {
+struct CommandLine {
     /// The configuration file. Default: `config.toml` if it is there.
     #[arg(long, global = true, env = "VESTIBULE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -77,8 +77,9 @@ enum Ended {
 struct Unusable(String);
 
 /// The program.
-pub(crate) fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match CommandLine::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Clap writes help to stdout and mistakes to stderr; it knows best where to.
@@ -97,7 +98,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn dispatch(arguments: Arguments) -> anyhow::Result<Ended> {
+fn dispatch(arguments: CommandLine) -> anyhow::Result<Ended> {
     let place = Place { config: arguments.config, environment: Environment::of_process() };
     match arguments.command {
         None => run::run(&place, &arguments.run),

@@ -14,7 +14,7 @@ use crate::{
     environment::Environment,
     problem::Problem,
     protocol::{Host, Origin, PathPrefix, Scheme, TrustedProxies},
-    store::Sqlite,
+    store::sqlite::Sqlite,
 };
 
 /// Checks the file and makes the settings, or says all that is wrong with it.

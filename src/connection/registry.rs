@@ -63,7 +63,7 @@ pub(crate) enum Family {
 }
 
 /// A strategy's settings, read and ready to be opened.
-pub(crate) trait OpenConnection: fmt::Debug + Send {
+pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
     /// Makes the connection `id`, or says all that is wrong with its settings. The keys of the
     /// problems begin inside the connection's table.
     fn open(
