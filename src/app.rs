@@ -36,9 +36,7 @@ use crate::{
     random::{OsRandom, Random},
     route::Router,
     session::{self, Lifetimes, Sessions},
-    store::{
-        ChangeFeed, OneTimeStore, SessionStore, UserStore, memory::Memory, sqlite::Sqlite,
-    },
+    store::{ChangeFeed, OneTimeStore, SessionStore, UserStore, memory::Memory, sqlite::Sqlite},
     text::Pages,
     user::Directory,
 };
@@ -67,9 +65,9 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
         let Storage::Sqlite(path) = &settings.storage;
-        let sqlite = Sqlite::open(path, clock.clone()).await.with_context(|| {
-            format!("the storage {} cannot be opened", path.display())
-        })?;
+        let sqlite = Sqlite::open(path, clock.clone())
+            .await
+            .with_context(|| format!("the storage {} cannot be opened", path.display()))?;
         let sqlite = Arc::new(sqlite);
         let users: Arc<dyn UserStore> = sqlite.clone();
         // What must outlive a restart, like budgets and the owner's link, is in the storage even
@@ -90,11 +88,13 @@ impl App {
         };
         let cached = settings.session.cache;
         let sessions = Arc::new(Sessions::new(parts, lifetimes(settings), cached));
-        sessions.begin_to_follow().await.context("the storage does not answer")?;
+        sessions
+            .begin_to_follow()
+            .await
+            .context("the storage does not answer")?;
         let hasher = Hasher::start(Cost::default(), Pool::default(), random.clone())
             .context("password hashing cannot start")?;
-        let directory =
-            Arc::new(Directory::new(users.clone(), clock.clone(), random.clone()));
+        let directory = Arc::new(Directory::new(users.clone(), clock.clone(), random.clone()));
         let throttle = Throttle::new(
             once.clone(),
             clock.clone(),
@@ -140,7 +140,9 @@ impl App {
         let connections = keep(opened, &mut problems);
         let router = keep(routes, &mut problems);
         let text = keep(text, &mut problems);
-        let peers = router.as_ref().and_then(|router| keep(Peers::build(router), &mut problems));
+        let peers = router
+            .as_ref()
+            .and_then(|router| keep(Peers::build(router), &mut problems));
         let (Some(connections), Some(router), Some(text), Some(peers)) =
             (connections, router, text, peers)
         else {
@@ -148,8 +150,8 @@ impl App {
         };
         let gate = Arc::new(Gate::new(router, settings.public_url.clone()));
         let signing = self.keys.signing().map_err(|error| broken_keys(&error))?;
-        let assertions = Assertions::new(&settings.public_url, signing)
-            .map_err(|error| broken_keys(&error))?;
+        let assertions =
+            Assertions::new(&settings.public_url, signing).map_err(|error| broken_keys(&error))?;
         let engine = Engine {
             parts: self.flows.clone(),
             connections: Arc::new(connections),
@@ -163,7 +165,11 @@ impl App {
         metrics::CONFIG_GENERATION.set(i64::try_from(generation).unwrap_or(i64::MAX));
         Ok(Live {
             gate,
-            site: Site { engine, text: Arc::new(text), assertions: ArcSwap::from_pointee(assertions) },
+            site: Site {
+                engine,
+                text: Arc::new(text),
+                assertions: ArcSwap::from_pointee(assertions),
+            },
             trusted: settings.trusted_proxies.clone(),
             peers,
             access_log: settings.log.access,
@@ -199,7 +205,11 @@ impl App {
                 }
             }
         }
-        if problems.is_empty() { Ok(Connections::new(opened)) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Connections::new(opened))
+        } else {
+            Err(problems)
+        }
     }
 
     /// Refuses a connection whose name stood for something else until now.
@@ -222,7 +232,9 @@ impl App {
         let next = self.build(settings)?;
         let refused = self.check_pins(&next).await;
         if !refused.is_empty() {
-            let problems = refused.into_iter().map(|text| Problem::new("connections", text));
+            let problems = refused
+                .into_iter()
+                .map(|text| Problem::new("connections", text));
             return Err(problems.collect());
         }
         self.sessions.use_lifetimes(lifetimes(settings));
@@ -235,7 +247,13 @@ impl App {
     async fn end_removed(&self, before: &Live, live: &ArcSwap<Live>) {
         let now = live.load_full();
         for (connection, _) in before.site.engine.connections.all_enabled() {
-            if now.site.engine.connections.enabled(connection.id()).is_some() {
+            if now
+                .site
+                .engine
+                .connections
+                .enabled(connection.id())
+                .is_some()
+            {
                 continue;
             }
             let event = crate::store::Event::new(
@@ -253,7 +271,11 @@ impl App {
 
     /// The key ring was rotated, here or elsewhere.
     async fn refresh_keys(&self, live: &ArcSwap<Live>) {
-        let signed = self.keys.refresh().await.and_then(|()| Ok(self.keys.signing()?));
+        let signed = self
+            .keys
+            .refresh()
+            .await
+            .and_then(|()| Ok(self.keys.signing()?));
         let issuer = live.load().site.engine.base.login.clone();
         match signed.map(|keys| Assertions::new(&issuer, keys)) {
             Ok(Ok(assertions)) => live.load().site.assertions.store(Arc::new(assertions)),
@@ -290,7 +312,10 @@ impl App {
             };
             if let Err(error) = done {
                 metrics::STORE_ERRORS.inc();
-                tracing::warn!(error = &error as &dyn std::error::Error, "the storage failed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the storage failed"
+                );
             }
         }
     }
@@ -307,8 +332,15 @@ pub(crate) fn try_build(settings: &Settings) -> Result<(), Vec<Problem>> {
     if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
         keep(Peers::build(&router), &mut problems);
     }
-    keep(Pages::load(&settings.pages, settings.auth_prefix.as_str()), &mut problems);
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    keep(
+        Pages::load(&settings.pages, settings.auth_prefix.as_str()),
+        &mut problems,
+    );
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
 }
 
 /// Where sessions live, and the feeds of all stores, each once.
@@ -386,5 +418,8 @@ fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Opti
 }
 
 fn broken_keys(error: &dyn std::error::Error) -> Vec<Problem> {
-    vec![Problem::new("server.secret", format!("the signing keys cannot be used: {error}"))]
+    vec![Problem::new(
+        "server.secret",
+        format!("the signing keys cannot be used: {error}"),
+    )]
 }

@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::Clock,
-    crypto::{self, KeyRing, Place, Purpose, RingError, RingKey, RingState, SigningKey,
-        SigningKeyError},
+    crypto::{
+        self, KeyRing, Place, Purpose, RingError, RingKey, RingState, SigningKey, SigningKeyError,
+    },
     random::Random,
     store::{Event, EventKind, KeyRecord, KeyState, KeyStore, StoreError},
 };
@@ -46,7 +47,9 @@ pub(crate) enum KeysError {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("ring", &self.ring).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("ring", &self.ring)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +92,10 @@ impl Keys {
     /// The keys that sign assertions.
     pub(crate) fn signing(&self) -> Result<Vec<(RingState, SigningKey)>, SigningKeyError> {
         let signing = self.signing.load();
-        signing.iter().map(|(state, der)| Ok((*state, SigningKey::from_der(der)?))).collect()
+        signing
+            .iter()
+            .map(|(state, der)| Ok((*state, SigningKey::from_der(der)?)))
+            .collect()
     }
 
     /// Reads the ring again: another process rotated it.
@@ -115,15 +121,36 @@ impl Keys {
             .into_iter()
             .filter(|key| key.state != KeyState::Old || now.since(key.since) < longest)
             .map(|key| match key.state {
-                KeyState::Next => KeyRecord { state: KeyState::Current, since: now, ..key },
-                KeyState::Current => KeyRecord { state: KeyState::Old, since: now, ..key },
+                KeyState::Next => KeyRecord {
+                    state: KeyState::Current,
+                    since: now,
+                    ..key
+                },
+                KeyState::Current => KeyRecord {
+                    state: KeyState::Old,
+                    since: now,
+                    ..key
+                },
                 KeyState::Old => key,
             })
             .collect();
-        let next = ids.iter().max().copied().unwrap_or_default().wrapping_add(1);
-        ring.push(make(&self.root, next, KeyState::Next, (now, self.random.as_ref()))?);
+        let next = ids
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or_default()
+            .wrapping_add(1);
+        ring.push(make(
+            &self.root,
+            next,
+            KeyState::Next,
+            (now, self.random.as_ref()),
+        )?);
         let event = Event::new(now, EventKind::KeysRotated, "operator");
-        let done = self.store.replace_keys(&ids, ring, Some(event.clone())).await?;
+        let done = self
+            .store
+            .replace_keys(&ids, ring, Some(event.clone()))
+            .await?;
         if done {
             event.log();
             self.refresh().await?;
@@ -144,9 +171,17 @@ fn make(
     let mut plain = Zeroizing::new(secret.to_vec());
     plain.extend_from_slice(&signing.to_der());
     // The id is part of the place, so that two records cannot be exchanged.
-    let place = Place { purpose: Purpose::Key, context: &[b"ring", &id.to_be_bytes()] };
+    let place = Place {
+        purpose: Purpose::Key,
+        context: &[b"ring", &id.to_be_bytes()],
+    };
     let sealed = crypto::seal(root, place, &plain, random);
-    Ok(KeyRecord { id, state, since: now, sealed })
+    Ok(KeyRecord {
+        id,
+        state,
+        since: now,
+        sealed,
+    })
 }
 
 type Signing = Vec<(RingState, Zeroizing<Vec<u8>>)>;
@@ -156,10 +191,15 @@ fn read(root: &KeyRing, records: &[KeyRecord]) -> Result<(KeyRing, Signing), Key
     let mut signing = Vec::with_capacity(records.len());
     for record in records {
         let id = record.id.to_be_bytes();
-        let place = Place { purpose: Purpose::Key, context: &[b"ring", &id] };
+        let place = Place {
+            purpose: Purpose::Key,
+            context: &[b"ring", &id],
+        };
         let plain = crypto::open(root, place, &record.sealed);
         let plain = Zeroizing::new(plain.map_err(|_| KeysError::OtherSecret)?);
-        let (secret, der) = plain.split_first_chunk::<32>().ok_or(KeysError::OtherSecret)?;
+        let (secret, der) = plain
+            .split_first_chunk::<32>()
+            .ok_or(KeysError::OtherSecret)?;
         let state = match record.state {
             KeyState::Next => RingState::Next,
             KeyState::Current => RingState::Current,

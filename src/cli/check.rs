@@ -28,7 +28,9 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
         }
         Err(error) => match error.downcast::<Report>() {
             Ok(report) if arguments.json => {
-                output::json(&json!({ "ok": false, "problems": report.to_string().lines().collect::<Vec<_>>() }));
+                output::json(
+                    &json!({ "ok": false, "problems": report.to_string().lines().collect::<Vec<_>>() }),
+                );
                 Ok(Ended::NotAsAsked)
             }
             Ok(report) => {
@@ -49,14 +51,22 @@ fn check(place: &Place, online: bool) -> anyhow::Result<String> {
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(async {
             let app = app::App::open(settings, false).await?;
-            let live = app.build(settings).map_err(|problems| loaded.report(problems))?;
+            let live = app
+                .build(settings)
+                .map_err(|problems| loaded.report(problems))?;
             let refused = app.check_pins(&live).await;
-            if refused.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(refused.join("\n"))) }
+            if refused.is_empty() {
+                Ok(())
+            } else {
+                Err(anyhow::anyhow!(refused.join("\n")))
+            }
         })?;
     }
     Ok(format!(
         "{} is good: {} connection(s), {} route(s), login at {}",
-        place.file().map_or_else(|| "the trial".to_owned(), |file| file.display().to_string()),
+        place
+            .file()
+            .map_or_else(|| "the trial".to_owned(), |file| file.display().to_string()),
         settings.connections.len(),
         settings.routes.len(),
         settings.public_url,

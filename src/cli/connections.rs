@@ -35,11 +35,18 @@ pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
                 .into_iter()
                 .map(|entry| connection(&settings, entry, &counts))
                 .collect();
-            if *json { output::json(&shown) } else { show(&shown) }
+            if *json {
+                output::json(&shown)
+            } else {
+                show(&shown)
+            }
         }
         Command::Show { name, json } => {
             let settings = place.load()?.settings;
-            let Some(entry) = settings.connections.iter().find(|one| one.id.as_str() == name)
+            let Some(entry) = settings
+                .connections
+                .iter()
+                .find(|one| one.id.as_str() == name)
             else {
                 output::complain(&format!(
                     "there is no connection {name:?}; see connections list"
@@ -73,14 +80,21 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         .find(|one| one.get("connection").and_then(Value::as_str) == Some(entry.id.as_str()))
         .and_then(|one| one.get("users").cloned());
     let page = |page: &str| {
-        format!("{}{}/{page}/{}", settings.public_url, settings.auth_prefix.as_str(), entry.id)
+        format!(
+            "{}{}/{page}/{}",
+            settings.public_url,
+            settings.auth_prefix.as_str(),
+            entry.id
+        )
     };
     let routes: Vec<_> = settings
         .routes
         .iter()
         .filter(|route| {
             let named = route.connections.as_ref();
-            named.map_or(entry.common.enabled, |all| all.iter().any(|one| one == entry.id.as_str()))
+            named.map_or(entry.common.enabled, |all| {
+                all.iter().any(|one| one == entry.id.as_str())
+            })
         })
         .map(|route| format!("{}{}", route.host.as_deref().unwrap_or("*"), route.path))
         .collect();
@@ -104,6 +118,9 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
 fn show(all: &[Value]) {
     let fields = ["name", "family", "strategy", "status", "users"];
     let mut rows = vec![fields.map(str::to_uppercase).to_vec()];
-    rows.extend(all.iter().map(|one| fields.map(|field| output::cell(one, field)).to_vec()));
+    rows.extend(
+        all.iter()
+            .map(|one| fields.map(|field| output::cell(one, field)).to_vec()),
+    );
     output::table(&rows);
 }

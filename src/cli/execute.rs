@@ -25,9 +25,7 @@ use crate::{
     identity::{ConnectionId, Subject, UserId},
     proxy::Live,
     secret::Secret,
-    store::{
-        Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose,
-    },
+    store::{Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose},
     user::{Editor, NewPerson, Origin, PersonLine, ProfileEdit},
 };
 
@@ -46,8 +44,9 @@ pub(super) fn have_done(place: &Place, command: &Command) -> anyhow::Result<Valu
             return anyhow::Ok(outcome);
         }
         let app = App::open(&loaded.settings, false).await?;
-        let live =
-            app.build(&loaded.settings).map_err(|problems| loaded.report(problems))?;
+        let live = app
+            .build(&loaded.settings)
+            .map_err(|problems| loaded.report(problems))?;
         Ok(carry_out(&app, &live, command.clone()).await)
     })?;
     match outcome {
@@ -70,7 +69,9 @@ pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live
         }
     };
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         let (app, live) = (app.clone(), live.load_full());
         tokio::spawn(async move {
             if let Err(error) = exchange(stream, &app, &live).await {
@@ -81,7 +82,10 @@ pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live
 }
 
 async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
-    if let Some(folder) = socket.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = socket
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder)?;
     }
     if UnixStream::connect(socket).await.is_ok() {
@@ -97,7 +101,10 @@ async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
 async fn exchange(stream: UnixStream, app: &App, live: &Live) -> anyhow::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read).take(MOST_COMMAND).read_line(&mut line).await?;
+    BufReader::new(read)
+        .take(MOST_COMMAND)
+        .read_line(&mut line)
+        .await?;
     if line.trim().is_empty() {
         return Ok(());
     }
@@ -140,20 +147,25 @@ impl Operator<'_> {
             Command::UserDelete { user } => self.delete(&user).await,
             Command::UserExport { with_hashes } => self.export(with_hashes).await,
             Command::UserImport { lines } => self.import(&lines).await,
-            Command::UserLink { connection, subject, to } => {
-                self.link(&connection, &subject, &to).await
-            }
+            Command::UserLink {
+                connection,
+                subject,
+                to,
+            } => self.link(&connection, &subject, &to).await,
             Command::UserSet { user, changes } => self.set(&user, &changes).await,
             Command::UserSetPassword { user, password } => {
                 self.set_password(&user, Secret::new(password)).await
             }
             Command::UserShow { user } => self.show(&user).await,
-            Command::UserUnlink { connection, subject } => {
-                self.unlink(&connection, &subject).await
-            }
-            Command::UsersList { search, after, most } => {
-                self.users(search.as_deref(), after.as_deref(), most).await
-            }
+            Command::UserUnlink {
+                connection,
+                subject,
+            } => self.unlink(&connection, &subject).await,
+            Command::UsersList {
+                search,
+                after,
+                most,
+            } => self.users(search.as_deref(), after.as_deref(), most).await,
         }
     }
 
@@ -163,13 +175,19 @@ impl Operator<'_> {
         let (connection, _) = connections
             .find(&id)
             .ok_or_else(|| anyhow!("there is no connection {id} in the configuration"))?;
-        self.app.directory.adopt(connection.as_ref(), &Origin::default()).await?;
+        self.app
+            .directory
+            .adopt(connection.as_ref(), &Origin::default())
+            .await?;
         Ok(json!({ "adopted": id }))
     }
 
     async fn count(&self) -> anyhow::Result<Value> {
         let counts = self.app.directory.store().counts().await?;
-        Ok(counts.into_iter().map(|(id, users)| json!({ "connection": id, "users": users })).collect())
+        Ok(counts
+            .into_iter()
+            .map(|(id, users)| json!({ "connection": id, "users": users }))
+            .collect())
     }
 
     async fn rotate(&self) -> anyhow::Result<Value> {
@@ -185,7 +203,12 @@ impl Operator<'_> {
             Some(user) => Whose::User(self.user(user).await?.id),
             None => Whose::All,
         };
-        let listed = self.app.sessions.store().list(&whose, most.min(MOST)).await?;
+        let listed = self
+            .app
+            .sessions
+            .store()
+            .list(&whose, most.min(MOST))
+            .await?;
         Ok(listed.iter().map(session).collect())
     }
 
@@ -196,7 +219,9 @@ impl Operator<'_> {
             Revoke::All => sessions.revoke_all(&Whose::All, event).await?,
             Revoke::Connection(name) => {
                 let id: ConnectionId = name.parse()?;
-                sessions.revoke_all(&Whose::Connection(id.clone()), event.connection(&id)).await?
+                sessions
+                    .revoke_all(&Whose::Connection(id.clone()), event.connection(&id))
+                    .await?
             }
             Revoke::Session(id) => {
                 let id: SessionId = id.parse()?;
@@ -207,7 +232,9 @@ impl Operator<'_> {
             }
             Revoke::User(user) => {
                 let user = self.user(&user).await?.id;
-                sessions.revoke_all(&Whose::User(user.clone()), event.user(&user)).await?
+                sessions
+                    .revoke_all(&Whose::User(user.clone()), event.user(&user))
+                    .await?
             }
         };
         Ok(json!({ "ended": ended }))
@@ -247,7 +274,10 @@ impl Operator<'_> {
 
     async fn delete(&self, name: &str) -> anyhow::Result<Value> {
         let found = self.user(name).await?;
-        self.app.directory.delete(&found.id, &Origin::default()).await?;
+        self.app
+            .directory
+            .delete(&found.id, &Origin::default())
+            .await?;
         self.end_sessions(&found.id, "deleted").await?;
         Ok(json!({ "deleted": found.id }))
     }
@@ -271,7 +301,11 @@ impl Operator<'_> {
     async fn import(&self, lines: &str) -> anyhow::Result<Value> {
         let (mut created, mut existed) = (0_u64, 0_u64);
         let mut refused = Vec::new();
-        for (number, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        for (number, line) in lines
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
             let done = match serde_json::from_str::<PersonLine>(line) {
                 Ok(person) => self
                     .app
@@ -291,7 +325,8 @@ impl Operator<'_> {
     }
 
     async fn link(&self, connection: &str, subject: &str, to: &str) -> anyhow::Result<Value> {
-        let (connection, subject): (ConnectionId, Subject) = (connection.parse()?, subject.parse()?);
+        let (connection, subject): (ConnectionId, Subject) =
+            (connection.parse()?, subject.parse()?);
         let to = self.user(to).await?.id;
         let was = self
             .app
@@ -306,7 +341,8 @@ impl Operator<'_> {
     }
 
     async fn unlink(&self, connection: &str, subject: &str) -> anyhow::Result<Value> {
-        let (connection, subject): (ConnectionId, Subject) = (connection.parse()?, subject.parse()?);
+        let (connection, subject): (ConnectionId, Subject) =
+            (connection.parse()?, subject.parse()?);
         let was = self
             .app
             .directory
@@ -334,12 +370,19 @@ impl Operator<'_> {
         let found = self.user(name).await?;
         for known in self.app.directory.store().identities(&found.id).await? {
             let identity = known.identity;
-            let Ok(accounts) = self.accounts(&identity.connection) else { continue };
-            accounts.set_password(&identity.subject, &password, &self.peer()).await?;
+            let Ok(accounts) = self.accounts(&identity.connection) else {
+                continue;
+            };
+            accounts
+                .set_password(&identity.subject, &password, &self.peer())
+                .await?;
             self.end_sessions(&found.id, "password-set").await?;
             return Ok(json!({ "user": found.id, "connection": identity.connection }));
         }
-        bail!("{} signs in by no connection whose passwords are kept here", found.id)
+        bail!(
+            "{} signs in by no connection whose passwords are kept here",
+            found.id
+        )
     }
 
     async fn show(&self, name: &str) -> anyhow::Result<Value> {
@@ -361,7 +404,10 @@ impl Operator<'_> {
                 })
             });
             shown.insert("identities".to_owned(), identities.collect());
-            shown.insert("sessions".to_owned(), sessions.iter().map(session).collect());
+            shown.insert(
+                "sessions".to_owned(),
+                sessions.iter().map(session).collect(),
+            );
         }
         Ok(shown)
     }
@@ -373,8 +419,12 @@ impl Operator<'_> {
         most: usize,
     ) -> anyhow::Result<Value> {
         let after = after.map(str::parse).transpose()?;
-        let listed =
-            self.app.directory.store().list(search, after.as_ref(), most.min(MOST)).await?;
+        let listed = self
+            .app
+            .directory
+            .store()
+            .list(search, after.as_ref(), most.min(MOST))
+            .await?;
         Ok(listed.iter().map(user).collect())
     }
 
@@ -391,9 +441,13 @@ impl Operator<'_> {
         }
         if let Ok(login) = LoginName::parse(name) {
             for (connection, _) in self.live.site.engine.connections.iter() {
-                let account = store.account_by_login(connection.id(), login.as_str()).await?;
+                let account = store
+                    .account_by_login(connection.id(), login.as_str())
+                    .await?;
                 let Some(account) = account else { continue };
-                let found = store.find_by_identity(connection.id(), &account.subject).await?;
+                let found = store
+                    .find_by_identity(connection.id(), &account.subject)
+                    .await?;
                 if let Some(found) = found {
                     return Ok(found);
                 }
@@ -418,7 +472,10 @@ impl Operator<'_> {
     async fn end_sessions(&self, user: &UserId, reason: &str) -> anyhow::Result<()> {
         let mut event = self.event(EventKind::SessionRevoked).user(user);
         reason.clone_into(&mut event.reason);
-        self.app.sessions.revoke_all(&Whose::User(user.clone()), event).await?;
+        self.app
+            .sessions
+            .revoke_all(&Whose::User(user.clone()), event)
+            .await?;
         Ok(())
     }
 
@@ -427,7 +484,11 @@ impl Operator<'_> {
     }
 
     fn peer(&self) -> Peer {
-        Peer { address: None, now: self.app.clock.now(), allowed: Some(Allowed::operator()) }
+        Peer {
+            address: None,
+            now: self.app.clock.now(),
+            allowed: Some(Allowed::operator()),
+        }
     }
 }
 

@@ -46,8 +46,9 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
     let runtime = tokio::runtime::Runtime::new()?;
     let explained = runtime.block_on(async {
         let app = App::open(&loaded.settings, false).await?;
-        let live =
-            app.build(&loaded.settings).map_err(|problems| loaded.report(problems))?;
+        let live = app
+            .build(&loaded.settings)
+            .map_err(|problems| loaded.report(problems))?;
         let person = match &arguments.user {
             Some(user) => Some(person(&app, user, arguments.connection.as_deref()).await?),
             None => None,
@@ -60,7 +61,10 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
             address: None,
             now: SystemClock.now(),
         };
-        let request = RequestFacts { facts, headers: &asked.headers };
+        let request = RequestFacts {
+            facts,
+            headers: &asked.headers,
+        };
         let who = person.as_ref().map(Person::principal);
         anyhow::Ok(explain(&live.gate.judge(&request, who), arguments))
     })?;
@@ -83,7 +87,8 @@ struct Asked {
 impl Asked {
     fn parse(arguments: &Arguments) -> anyhow::Result<Self> {
         let unusable = |why: String| anyhow!(Unusable(why));
-        let url = Url::parse(&arguments.url).map_err(|error| unusable(format!("--url: {error}")))?;
+        let url =
+            Url::parse(&arguments.url).map_err(|error| unusable(format!("--url: {error}")))?;
         let scheme = Scheme::parse(url.scheme())
             .ok_or_else(|| unusable("--url begins with http:// or https://".to_owned()))?;
         let host = Host::parse(url.host_str().unwrap_or_default())
@@ -106,7 +111,13 @@ impl Asked {
         if arguments.headers.is_empty() {
             headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
         }
-        Ok(Self { scheme, host, path, method, headers })
+        Ok(Self {
+            scheme,
+            host,
+            path,
+            method,
+            headers,
+        })
     }
 }
 
@@ -132,7 +143,8 @@ async fn person(app: &App, name: &str, connection: Option<&str>) -> anyhow::Resu
         Ok(id) => store.find(&id).await?,
         Err(_) => store.find_by_handle(name).await?,
     };
-    let user = found.with_context(|| format!("there is no user {name:?}: give an id or a handle"))?;
+    let user =
+        found.with_context(|| format!("there is no user {name:?}: give an id or a handle"))?;
     let identities = store.identities(&user.id).await?;
     let identity = identities
         .into_iter()
@@ -145,13 +157,15 @@ async fn person(app: &App, name: &str, connection: Option<&str>) -> anyhow::Resu
         amr: vec!["pwd".to_owned()],
         acr: None,
     };
-    Ok(Person { user, identity, authentication })
+    Ok(Person {
+        user,
+        identity,
+        authentication,
+    })
 }
 
 fn explain(judged: &Judged, arguments: &Arguments) -> Value {
-    let header = |(name, value): &(HeaderName, HeaderValue)| {
-        json!({ "name": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) })
-    };
+    let header = |(name, value): &(HeaderName, HeaderValue)| json!({ "name": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) });
     json!({
         "request": format!("{} {}", arguments.method, arguments.url),
         "as": arguments.user,
@@ -175,20 +189,50 @@ fn show(explained: &Value) {
     let route = explained.get("route").filter(|route| !route.is_null());
     let route = route.map_or_else(
         || "none".to_owned(),
-        |route| format!("{} (number {})", output::cell(route, "matches"), output::cell(route, "number")),
+        |route| {
+            format!(
+                "{} (number {})",
+                output::cell(route, "matches"),
+                output::cell(route, "number")
+            )
+        },
     );
-    output::line(&format!("  as       {}", match output::cell(explained, "as").as_str() {
-        "-" => "nobody",
-        user => user,
-    }));
+    output::line(&format!(
+        "  as       {}",
+        match output::cell(explained, "as").as_str() {
+            "-" => "nobody",
+            user => user,
+        }
+    ));
     output::line(&format!("  route    {route}"));
     output::line(&format!("  rule     {}", output::cell(explained, "rule")));
-    output::line(&format!("  verdict  {}", output::cell(explained, "verdict")));
-    for rule in explained.get("rules").and_then(Value::as_array).into_iter().flatten() {
-        output::line(&format!("    {}: {}", output::cell(rule, "rule"), output::cell(rule, "answer")));
+    output::line(&format!(
+        "  verdict  {}",
+        output::cell(explained, "verdict")
+    ));
+    for rule in explained
+        .get("rules")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        output::line(&format!(
+            "    {}: {}",
+            output::cell(rule, "rule"),
+            output::cell(rule, "answer")
+        ));
     }
     output::line("  headers");
-    for header in explained.get("headers").and_then(Value::as_array).into_iter().flatten() {
-        output::line(&format!("    {}: {}", output::cell(header, "name"), output::cell(header, "value")));
+    for header in explained
+        .get("headers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        output::line(&format!(
+            "    {}: {}",
+            output::cell(header, "name"),
+            output::cell(header, "value")
+        ));
     }
 }

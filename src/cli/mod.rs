@@ -99,7 +99,10 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: CommandLine) -> anyhow::Result<Ended> {
-    let place = Place { config: arguments.config, environment: Environment::of_process() };
+    let place = Place {
+        config: arguments.config,
+        environment: Environment::of_process(),
+    };
     match arguments.command {
         None => run::run(&place, &arguments.run),
         Some(Command::Run(run)) => run::run(&place, &run),
@@ -127,7 +130,9 @@ impl Place {
     /// The file that was named, or the one that is there.
     fn file(&self) -> Option<PathBuf> {
         let usual = PathBuf::from("config.toml");
-        self.config.clone().or_else(|| usual.is_file().then_some(usual))
+        self.config
+            .clone()
+            .or_else(|| usual.is_file().then_some(usual))
     }
 
     /// The settings of the file; without one, those of the trial.

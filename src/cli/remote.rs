@@ -19,24 +19,59 @@ use tokio::{
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "do", content = "with")]
 pub(super) enum Command {
-    ConnectionAdopt { name: String },
+    ConnectionAdopt {
+        name: String,
+    },
     ConnectionsCount,
     KeysList,
     KeysRotate,
-    SessionsList { user: Option<String>, most: usize },
-    SessionsRevoke { which: Revoke },
+    SessionsList {
+        user: Option<String>,
+        most: usize,
+    },
+    SessionsRevoke {
+        which: Revoke,
+    },
     UserAdd(NewUser),
-    UserBlock { user: String, blocked: bool },
-    UserDelete { user: String },
-    UserExport { with_hashes: bool },
-    UserImport { lines: String },
-    UserLink { connection: String, subject: String, to: String },
+    UserBlock {
+        user: String,
+        blocked: bool,
+    },
+    UserDelete {
+        user: String,
+    },
+    UserExport {
+        with_hashes: bool,
+    },
+    UserImport {
+        lines: String,
+    },
+    UserLink {
+        connection: String,
+        subject: String,
+        to: String,
+    },
     /// Pairs of field and value; an empty value clears a profile field.
-    UserSet { user: String, changes: Vec<(String, String)> },
-    UserSetPassword { user: String, password: String },
-    UserShow { user: String },
-    UserUnlink { connection: String, subject: String },
-    UsersList { search: Option<String>, after: Option<String>, most: usize },
+    UserSet {
+        user: String,
+        changes: Vec<(String, String)>,
+    },
+    UserSetPassword {
+        user: String,
+        password: String,
+    },
+    UserShow {
+        user: String,
+    },
+    UserUnlink {
+        connection: String,
+        subject: String,
+    },
+    UsersList {
+        search: Option<String>,
+        after: Option<String>,
+        most: usize,
+    },
 }
 
 /// Which sessions to end.
@@ -72,7 +107,9 @@ pub(super) enum Outcome {
 
 /// Asks the process behind the socket. `None`: nobody answers there.
 pub(super) async fn ask(socket: &Path, command: &Command) -> anyhow::Result<Option<Outcome>> {
-    let Ok(stream) = UnixStream::connect(socket).await else { return Ok(None) };
+    let Ok(stream) = UnixStream::connect(socket).await else {
+        return Ok(None);
+    };
     let exchange = async {
         let (read, mut write) = stream.into_split();
         let mut line = serde_json::to_vec(command)?;
@@ -84,5 +121,7 @@ pub(super) async fn ask(socket: &Path, command: &Command) -> anyhow::Result<Opti
     };
     let answer = timeout(Duration::from_secs(60), exchange).await;
     let answer = answer.context("the running process took too long to answer")?;
-    answer.context("the running process gave no readable answer").map(Some)
+    answer
+        .context("the running process gave no readable answer")
+        .map(Some)
 }

@@ -55,7 +55,9 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
     metrics::register();
     let work = Runtime::new().context("no threads for the work beside the requests")?;
     let app = Arc::new(work.block_on(App::open(settings, trial))?);
-    let live = app.build(settings).map_err(|problems| loaded.report(problems))?;
+    let live = app
+        .build(settings)
+        .map_err(|problems| loaded.report(problems))?;
     let refused = work.block_on(app.check_pins(&live));
     if !refused.is_empty() {
         anyhow::bail!("{}", refused.join("\n"));
@@ -67,7 +69,10 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
         threads: settings.threads.unwrap_or_else(processors),
         public_url: settings.public_url.clone(),
         shutdown_timeout: settings.shutdown_timeout,
-        listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
+        listeners: listeners
+            .into_iter()
+            .map(|(listener, _)| listener)
+            .collect(),
     };
     let (traffic, listening) = (Traffic::default(), Arc::new(AtomicBool::new(false)));
     let admin = Admin {
@@ -82,10 +87,22 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
     let socket = settings.admin.socket.clone();
     work.spawn(watch(app.clone(), live.clone()));
     work.spawn(execute::serve(socket.clone(), app.clone(), live.clone()));
-    work.spawn(announce(app.clone(), addresses(&serving), loaded.settings.public_url.to_string(),
-        live.load().site.engine.path("owner"), listening));
+    work.spawn(announce(
+        app.clone(),
+        addresses(&serving),
+        loaded.settings.public_url.to_string(),
+        live.load().site.engine.path("owner"),
+        listening,
+    ));
     let edge = app.edge(live.clone());
-    work.spawn(reload(Reload { place: place.clone(), trial, loaded, app: app.clone(), live, certificates }));
+    work.spawn(reload(Reload {
+        place: place.clone(),
+        trial,
+        loaded,
+        app: app.clone(),
+        live,
+        certificates,
+    }));
     let handle = work.handle().clone();
     let sessions = app.sessions.clone();
     server::serve(serving, edge, &traffic, extra, move || {
@@ -110,7 +127,11 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
         .with_default(tracing::level_filters::LevelFilter::TRACE)
         .with_targets(LOUD.map(|target| (target, tracing::Level::INFO)));
     let format = settings.log.format.unwrap_or_else(|| {
-        if std::io::stderr().is_terminal() { LogFormat::Pretty } else { LogFormat::Json }
+        if std::io::stderr().is_terminal() {
+            LogFormat::Pretty
+        } else {
+            LogFormat::Json
+        }
     });
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = match format {
@@ -126,11 +147,22 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
 
 /// What others log with everything that passes through them.
 const LOUD: [&str; 10] = [
-    "h2", "hyper", "hyper_util", "pingora", "pingora_core", "pingora_http", "pingora_pool",
-    "pingora_proxy", "rustls", "sqlx",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "pingora",
+    "pingora_core",
+    "pingora_http",
+    "pingora_pool",
+    "pingora_proxy",
+    "rustls",
+    "sqlx",
 ];
 
-type Opened = (Listener, Option<(Certificates, Vec<CertificateFiles>, String)>);
+type Opened = (
+    Listener,
+    Option<(Certificates, Vec<CertificateFiles>, String)>,
+);
 
 fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Opened>> {
     let mut opened = Vec::new();
@@ -139,7 +171,10 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Op
         let files: Vec<_> = listener
             .certificates
             .iter()
-            .map(|pair| CertificateFiles { cert: pair.cert.clone(), key: pair.key.clone() })
+            .map(|pair| CertificateFiles {
+                cert: pair.cert.clone(),
+                key: pair.key.clone(),
+            })
             .collect();
         let key = format!("{}.tls", listener.key);
         let certificates = if files.is_empty() {
@@ -153,7 +188,9 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Op
                 }
             }
         };
-        let reloadable = certificates.clone().map(|certificates| (certificates, files, key));
+        let reloadable = certificates
+            .clone()
+            .map(|certificates| (certificates, files, key));
         let listener = Listener {
             address: match &listener.address {
                 config::Address::Tcp(address) => Address::Tcp(*address),
@@ -168,7 +205,11 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Op
         };
         opened.push((listener, reloadable));
     }
-    if problems.is_empty() { Ok(opened) } else { Err(loaded.report(problems).into()) }
+    if problems.is_empty() {
+        Ok(opened)
+    } else {
+        Err(loaded.report(problems).into())
+    }
 }
 
 /// Whether the certificates of all listeners can be used.
@@ -177,11 +218,18 @@ pub(super) fn try_certificates(loaded: &Loaded) -> anyhow::Result<()> {
 }
 
 fn reloadable(opened: &[Opened]) -> Vec<(Certificates, Vec<CertificateFiles>, String)> {
-    opened.iter().filter_map(|(_, certificates)| certificates.clone()).collect()
+    opened
+        .iter()
+        .filter_map(|(_, certificates)| certificates.clone())
+        .collect()
 }
 
 fn addresses(serving: &Serving) -> Vec<Address> {
-    serving.listeners.iter().map(|listener| listener.address.clone()).collect()
+    serving
+        .listeners
+        .iter()
+        .map(|listener| listener.address.clone())
+        .collect()
 }
 
 async fn watch(app: Arc<App>, live: Arc<ArcSwap<Live>>) {
@@ -254,7 +302,9 @@ async fn reload(mut reload: Reload) {
             None
         }
     };
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return;
+    };
     loop {
         let changed = async {
             match watcher.as_mut() {
@@ -276,7 +326,11 @@ impl Reload {
         paths.extend(self.loaded.settings.pages.templates.clone());
         paths.extend(self.loaded.settings.pages.logo.clone());
         for (_, files, _) in &self.certificates {
-            paths.extend(files.iter().flat_map(|pair| [pair.cert.clone(), pair.key.clone()]));
+            paths.extend(
+                files
+                    .iter()
+                    .flat_map(|pair| [pair.cert.clone(), pair.key.clone()]),
+            );
         }
         paths
     }
@@ -311,7 +365,10 @@ impl Reload {
         let loaded = self.place.load()?;
         let restart = self.loaded.settings.needs_restart(&loaded.settings);
         if !restart.is_empty() {
-            tracing::warn!(keys = restart.join(", "), "these changes count after a restart");
+            tracing::warn!(
+                keys = restart.join(", "),
+                "these changes count after a restart"
+            );
         }
         self.app
             .adopt(&self.live, &loaded.settings)

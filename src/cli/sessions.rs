@@ -42,11 +42,20 @@ pub(super) enum Command {
 pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
     match command {
         Command::List { user, most, json } => {
-            let listed =
-                execute::have_done(place, &remote::Command::SessionsList { user, most })?;
-            if json { output::json(&listed) } else { show(&listed) }
+            let listed = execute::have_done(place, &remote::Command::SessionsList { user, most })?;
+            if json {
+                output::json(&listed)
+            } else {
+                show(&listed)
+            }
         }
-        Command::Revoke { session, user, connection, all, json } => {
+        Command::Revoke {
+            session,
+            user,
+            connection,
+            all,
+            json,
+        } => {
             let which = match (session, user, connection, all) {
                 (Some(session), ..) => Revoke::Session(session),
                 (_, Some(user), ..) => Revoke::User(user),
@@ -61,7 +70,10 @@ pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
             if json {
                 output::json(&done);
             } else {
-                output::line(&format!("sessions ended: {}", done.get("ended").unwrap_or(&Value::Null)));
+                output::line(&format!(
+                    "sessions ended: {}",
+                    done.get("ended").unwrap_or(&Value::Null)
+                ));
             }
         }
     }
@@ -69,7 +81,11 @@ pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
 }
 
 fn show(listed: &Value) {
-    let mut rows = vec![["ID", "USER", "CONNECTIONS", "LAST USED", "ADDRESS"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["ID", "USER", "CONNECTIONS", "LAST USED", "ADDRESS"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for one in listed.as_array().into_iter().flatten() {
         rows.push(vec![
             output::cell(one, "id"),

@@ -66,7 +66,11 @@ pub(super) enum Command {
     /// Read users as JSON lines from a file, or from standard input.
     Import { file: Option<std::path::PathBuf> },
     /// Move an identity to a user.
-    Link { connection: String, subject: String, to: String },
+    Link {
+        connection: String,
+        subject: String,
+        to: String,
+    },
     /// Take an identity away from its user.
     Unlink { connection: String, subject: String },
 }
@@ -75,9 +79,25 @@ pub(super) enum Command {
 pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
     use remote::Command as Ask;
     let ask = match command {
-        Command::List { search, after, most, json } => {
-            let listed = execute::have_done(place, &Ask::UsersList { search, after, most })?;
-            if json { output::json(&listed) } else { show(&listed) }
+        Command::List {
+            search,
+            after,
+            most,
+            json,
+        } => {
+            let listed = execute::have_done(
+                place,
+                &Ask::UsersList {
+                    search,
+                    after,
+                    most,
+                },
+            )?;
+            if json {
+                output::json(&listed)
+            } else {
+                show(&listed)
+            }
             return Ok(Ended::Done);
         }
         Command::Export { with_hashes } => {
@@ -89,27 +109,65 @@ pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
         }
         Command::Import { file } => return import(place, file.as_deref()),
         Command::Show { user } => Ask::UserShow { user },
-        Command::Add { connection, email, username, name, owner } => {
+        Command::Add {
+            connection,
+            email,
+            username,
+            name,
+            owner,
+        } => {
             if email.is_none() && username.is_none() {
                 return Err(Unusable("give --email or --username".to_owned()).into());
             }
             let password = password()?;
-            Ask::UserAdd(NewUser { connection, email, username, name, password, owner })
+            Ask::UserAdd(NewUser {
+                connection,
+                email,
+                username,
+                name,
+                password,
+                owner,
+            })
         }
         Command::Set { user, changes } => {
             let pair = |change: &String| match change.split_once('=') {
                 Some((field, value)) => Ok((field.to_owned(), value.to_owned())),
-                None => Err(Unusable(format!("{change:?} is not of the form field=value"))),
+                None => Err(Unusable(format!(
+                    "{change:?} is not of the form field=value"
+                ))),
             };
             let changes = changes.iter().map(pair).collect::<Result<_, _>>()?;
             Ask::UserSet { user, changes }
         }
-        Command::SetPassword { user } => Ask::UserSetPassword { user, password: password()? },
-        Command::Block { user } => Ask::UserBlock { user, blocked: true },
-        Command::Unblock { user } => Ask::UserBlock { user, blocked: false },
+        Command::SetPassword { user } => Ask::UserSetPassword {
+            user,
+            password: password()?,
+        },
+        Command::Block { user } => Ask::UserBlock {
+            user,
+            blocked: true,
+        },
+        Command::Unblock { user } => Ask::UserBlock {
+            user,
+            blocked: false,
+        },
         Command::Delete { user } => Ask::UserDelete { user },
-        Command::Link { connection, subject, to } => Ask::UserLink { connection, subject, to },
-        Command::Unlink { connection, subject } => Ask::UserUnlink { connection, subject },
+        Command::Link {
+            connection,
+            subject,
+            to,
+        } => Ask::UserLink {
+            connection,
+            subject,
+            to,
+        },
+        Command::Unlink {
+            connection,
+            subject,
+        } => Ask::UserUnlink {
+            connection,
+            subject,
+        },
     };
     output::json(&execute::have_done(place, &ask)?);
     Ok(Ended::Done)
@@ -123,8 +181,15 @@ fn import(place: &Place, file: Option<&std::path::Path>) -> anyhow::Result<Ended
     };
     let done = execute::have_done(place, &remote::Command::UserImport { lines })?;
     output::json(&done);
-    let all_taken = done.get("refused").and_then(Value::as_array).is_some_and(Vec::is_empty);
-    Ok(if all_taken { Ended::Done } else { Ended::NotAsAsked })
+    let all_taken = done
+        .get("refused")
+        .and_then(Value::as_array)
+        .is_some_and(Vec::is_empty);
+    Ok(if all_taken {
+        Ended::Done
+    } else {
+        Ended::NotAsAsked
+    })
 }
 
 /// Asks without showing it, twice; or takes the first line of standard input. Never an argument:
@@ -148,10 +213,15 @@ fn password() -> anyhow::Result<String> {
 }
 
 fn show(listed: &Value) {
-    let mut rows =
-        vec![["ID", "HANDLE", "NAME", "LAST LOGIN", "BLOCKED"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["ID", "HANDLE", "NAME", "LAST LOGIN", "BLOCKED"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for one in listed.as_array().into_iter().flatten() {
-        let name = one.get("profile").map(|profile| output::cell(profile, "name"));
+        let name = one
+            .get("profile")
+            .map(|profile| output::cell(profile, "name"));
         rows.push(vec![
             output::cell(one, "id"),
             output::cell(one, "handle"),

@@ -21,10 +21,10 @@ mod root_secret;
 mod schema;
 mod settings;
 mod source;
-mod trial;
-mod watch;
 #[cfg(test)]
 mod tests;
+mod trial;
+mod watch;
 mod words;
 
 use std::{fs, io::Read, path::Path};
@@ -41,12 +41,12 @@ use self::{
     source::{Node, Place, Places, Source},
 };
 pub(crate) use self::{
+    file::{LogFormat, Serves},
     report::Report,
     schema::schema,
     settings::{
         Address, Admin, ConnectionEntry, Listener, Log, Session, SessionStore, Settings, Storage,
     },
-    file::{LogFormat, Serves},
     watch::Watcher,
 };
 use crate::{environment::Environment, problem::Problem};

@@ -75,9 +75,8 @@ async fn follow(
 ) {
     let mut watched = folders(&paths);
     while woken.recv().await.is_some() {
-        let settle = async {
-            while tokio::time::timeout(QUIET, woken.recv()).await == Ok(Some(())) {}
-        };
+        let settle =
+            async { while tokio::time::timeout(QUIET, woken.recv()).await == Ok(Some(())) {} };
         // Either it is quiet now, or it has gone on for so long that it is time to look.
         let _ = tokio::time::timeout(LONGEST, settle).await;
         // A link may lead to another folder now.
@@ -111,7 +110,9 @@ fn folders(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
         // A chain of links has an end, or the file cannot be opened anyway.
         for _ in 0..8 {
             let Some(path) = next.take() else { break };
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
             let parent = parent.unwrap_or(Path::new("."));
             folders.insert(parent.to_owned());
             next = fs::read_link(&path).ok().map(|to| parent.join(to));

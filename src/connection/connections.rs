@@ -68,7 +68,10 @@ impl Connections {
                 connections.domains.add(&id, &settings.common.domains);
             }
             connections.names.push(id.clone());
-            let entry = Entry { connection, settings: Arc::new(settings) };
+            let entry = Entry {
+                connection,
+                settings: Arc::new(settings),
+            };
             connections.all.insert(id, entry);
         }
         connections.names.sort();
@@ -80,7 +83,8 @@ impl Connections {
         &self,
         id: &ConnectionId,
     ) -> Option<(&Arc<dyn Connection>, &Arc<ConnectionSettings>)> {
-        self.find(id).filter(|(_, settings)| settings.common.enabled)
+        self.find(id)
+            .filter(|(_, settings)| settings.common.enabled)
     }
 
     /// One by its name, in use or not.
@@ -88,7 +92,9 @@ impl Connections {
         &self,
         id: &ConnectionId,
     ) -> Option<(&Arc<dyn Connection>, &Arc<ConnectionSettings>)> {
-        self.all.get(id).map(|entry| (&entry.connection, &entry.settings))
+        self.all
+            .get(id)
+            .map(|entry| (&entry.connection, &entry.settings))
     }
 
     /// All of them, by name.
@@ -117,7 +123,9 @@ impl Connections {
 
     /// Which of these take people of this address's domain.
     pub(crate) fn by_domain(&self, typed: &str, offered: &[ConnectionId]) -> Vec<ConnectionId> {
-        let Ok(address) = EmailAddress::parse(typed) else { return Vec::new() };
+        let Ok(address) = EmailAddress::parse(typed) else {
+            return Vec::new();
+        };
         let mut found = self.domains.of(address.domain());
         found.retain(|id| offered.contains(id));
         found
@@ -139,7 +147,9 @@ impl Domains {
             };
             // The loader has refused whatever is no domain.
             if let Ok(host) = Host::parse(domain) {
-                map.entry(host.as_str().to_owned()).or_default().push(id.clone());
+                map.entry(host.as_str().to_owned())
+                    .or_default()
+                    .push(id.clone());
             }
         }
     }

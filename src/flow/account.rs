@@ -38,7 +38,8 @@ struct Wrong {
 impl Engine {
     /// GET account.
     pub(crate) async fn account(&self, visit: &Visit, done: Option<&str>) -> Turn {
-        self.account_page(visit, done.and_then(notice), Wrong::default()).await
+        self.account_page(visit, done.and_then(notice), Wrong::default())
+            .await
     }
 
     /// POST account: `action` says which of its forms.
@@ -83,7 +84,12 @@ impl Engine {
         let edited = self
             .parts
             .directory
-            .edit(&session.user().id, &edit, (Editor::Person, &visit.origin()), &mode)
+            .edit(
+                &session.user().id,
+                &edit,
+                (Editor::Person, &visit.origin()),
+                &mode,
+            )
             .await;
         match edited {
             Ok(user) => {
@@ -103,7 +109,10 @@ impl Engine {
                     nickname: field("nickname"),
                     picture: field("picture"),
                 };
-                let wrong = Wrong { profile: Some(profile), ..Wrong::default() };
+                let wrong = Wrong {
+                    profile: Some(profile),
+                    ..Wrong::default()
+                };
                 self.account_page(visit, None, wrong)
                     .await
                     .status(StatusCode::UNPROCESSABLE_ENTITY)
@@ -112,28 +121,48 @@ impl Engine {
     }
 
     async fn change_password(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
-        let Some((id, subject)) = self.keeper(session) else { return self.done("") };
+        let Some((id, subject)) = self.keeper(session) else {
+            return self.done("");
+        };
         let Some((connection, settings)) = self.connections.enabled(&id) else {
             return self.done("");
         };
-        let Some(accounts) = connection.accounts() else { return self.done("") };
+        let Some(accounts) = connection.accounts() else {
+            return self.done("");
+        };
         let account = AccountKey::Subject(id.clone(), subject.clone());
         let browser = self.known_browser(visit, &account);
-        let attempt =
-            Attempt { account: &account, address: visit.address, browser: browser.as_ref() };
+        let attempt = Attempt {
+            account: &account,
+            address: visit.address,
+            browser: browser.as_ref(),
+        };
         let allowance = match self.parts.throttle.login(attempt).await {
             Ok(allowance) => allowance,
             Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
             Err(Throttled::Until(until)) => {
                 let minutes = until.since(visit.now).as_secs().div_ceil(60).max(1);
                 let password = Some(LoginProblem::TooManyTries { minutes });
-                return self.password_wrong(visit, Wrong { password, ..Wrong::default() }).await;
+                return self
+                    .password_wrong(
+                        visit,
+                        Wrong {
+                            password,
+                            ..Wrong::default()
+                        },
+                    )
+                    .await;
             }
         };
         let secret = |name: &str| Secret::new(fields.one(name).unwrap_or_default().to_owned());
         let peer = visit.peer_allowed(allowance.proof());
         let changed = accounts
-            .change_password(&subject, &secret("current_password"), &secret("new_password"), &peer)
+            .change_password(
+                &subject,
+                &secret("current_password"),
+                &secret("new_password"),
+                &peer,
+            )
             .await;
         let wrong = match changed {
             Ok(()) => {
@@ -143,35 +172,49 @@ impl Engine {
                 // Whoever else was signed in with the old password is not any more.
                 return self.revoke_others(visit, session, "password-changed").await;
             }
-            Err(AccountError::WrongPassword) => {
-                Wrong { current: Some(FieldProblem::WrongPassword), ..Wrong::default() }
-            }
-            Err(AccountError::PasswordTooShort { least }) => {
-                Wrong { new: Some(FieldProblem::PasswordTooShort { least }), ..Wrong::default() }
-            }
-            Err(AccountError::PasswordTooLong { most }) => {
-                Wrong { new: Some(FieldProblem::PasswordTooLong { most }), ..Wrong::default() }
-            }
+            Err(AccountError::WrongPassword) => Wrong {
+                current: Some(FieldProblem::WrongPassword),
+                ..Wrong::default()
+            },
+            Err(AccountError::PasswordTooShort { least }) => Wrong {
+                new: Some(FieldProblem::PasswordTooShort { least }),
+                ..Wrong::default()
+            },
+            Err(AccountError::PasswordTooLong { most }) => Wrong {
+                new: Some(FieldProblem::PasswordTooLong { most }),
+                ..Wrong::default()
+            },
             Err(AccountError::Rejected(rejection)) => {
                 return self.rejected(visit, settings, &rejection);
             }
-            Err(_) => Wrong { password: Some(LoginProblem::Busy), ..Wrong::default() },
+            Err(_) => Wrong {
+                password: Some(LoginProblem::Busy),
+                ..Wrong::default()
+            },
         };
         self.password_wrong(visit, wrong).await
     }
 
     async fn password_wrong(&self, visit: &Visit, wrong: Wrong) -> Turn {
-        self.account_page(visit, None, wrong).await.status(StatusCode::UNPROCESSABLE_ENTITY)
+        self.account_page(visit, None, wrong)
+            .await
+            .status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 
     async fn revoke_one(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
         let wanted = fields.one("session").and_then(|id| id.parse().ok());
         let store = self.parts.sessions.store();
-        let Some(id) = wanted else { return self.done("") };
+        let Some(id) = wanted else {
+            return self.done("");
+        };
         match store.find(id).await {
             Err(error) => self.store_is_away(visit, &error),
             // Nobody ends the sessions of others, nor learns whether an id is one.
-            Ok(found) if found.as_ref().is_none_or(|one| one.user != session.user().id) => {
+            Ok(found)
+                if found
+                    .as_ref()
+                    .is_none_or(|one| one.user != session.user().id) =>
+            {
                 self.done("")
             }
             Ok(_) => {
@@ -189,8 +232,9 @@ impl Engine {
 
     async fn revoke_others(&self, visit: &Visit, session: &Session, done: &str) -> Turn {
         let whose = Whose::UserExcept(session.user().id.clone(), session.id());
-        let event =
-            self.event(visit, EventKind::SessionRevoked, done).user(&session.user().id);
+        let event = self
+            .event(visit, EventKind::SessionRevoked, done)
+            .user(&session.user().id);
         match self.parts.sessions.revoke_all(&whose, event).await {
             Ok(_) => self.done(done),
             Err(error) => self.store_is_away(visit, &error),
@@ -203,7 +247,9 @@ impl Engine {
         notice: Option<AccountNotice>,
         wrong: Wrong,
     ) -> Turn {
-        let Some((session, token)) = &visit.session else { return self.to_login(visit) };
+        let Some((session, token)) = &visit.session else {
+            return self.to_login(visit);
+        };
         // Changes of a moment ago must show: the store is asked, not the session.
         let directory = self.parts.directory.store();
         let user = match directory.find(&session.user().id).await {
@@ -251,14 +297,21 @@ impl Engine {
                 let (connection, _) = self.connections.enabled(&id)?;
                 Some(PasswordChange {
                     post: self.form(token, "password", None),
-                    login: user.profile.email.clone().unwrap_or_else(|| user.handle.clone()),
+                    login: user
+                        .profile
+                        .email
+                        .clone()
+                        .unwrap_or_else(|| user.handle.clone()),
                     least: connection.accounts()?.least_password(),
                     current_problem: wrong.current,
                     new_problem: wrong.new,
                     problem: wrong.password,
                 })
             }),
-            sessions: listed.iter().map(|one| self.session_row(session, token, one)).collect(),
+            sessions: listed
+                .iter()
+                .map(|one| self.session_row(session, token, one))
+                .collect(),
             revoke_others: others.then(|| self.form(token, "revoke-others", None)),
             identities: identities
                 .iter()
@@ -287,15 +340,22 @@ impl Engine {
 
     fn session_row(&self, session: &Session, token: &Token, one: &SessionRecord) -> SessionRow {
         let this = one.id == session.id();
-        let mut connections: Vec<_> =
-            one.authentications.iter().map(|held| self.name_of(&held.connection)).collect();
+        let mut connections: Vec<_> = one
+            .authentications
+            .iter()
+            .map(|held| self.name_of(&held.connection))
+            .collect();
         connections.dedup();
         SessionRow {
             device: device(&one.user_agent),
             address: one.address.map(|address| address.to_string()),
             connections,
             created_at: one.created_at,
-            last_used_at: if this { session.last_used_at() } else { one.last_used_at },
+            last_used_at: if this {
+                session.last_used_at()
+            } else {
+                one.last_used_at
+            },
             this,
             revoke: (!this).then(|| self.form(token, "revoke", Some(("session", &one.id)))),
         }
@@ -308,11 +368,19 @@ impl Engine {
         action: &str,
         also: Option<(&str, &dyn std::fmt::Display)>,
     ) -> Post {
-        let mut hidden = vec![Hidden { name: "action".to_owned(), value: action.to_owned() }];
-        hidden.extend(
-            also.map(|(name, value)| Hidden { name: name.to_owned(), value: value.to_string() }),
-        );
-        Post { action: self.href("account"), csrf: token.csrf(&self.parts.ring.load()), hidden }
+        let mut hidden = vec![Hidden {
+            name: "action".to_owned(),
+            value: action.to_owned(),
+        }];
+        hidden.extend(also.map(|(name, value)| Hidden {
+            name: name.to_owned(),
+            value: value.to_string(),
+        }));
+        Post {
+            action: self.href("account"),
+            csrf: token.csrf(&self.parts.ring.load()),
+            hidden,
+        }
     }
 
     /// The connection of this session that keeps the person's password.
@@ -327,12 +395,17 @@ impl Engine {
 
     /// How a connection syncs profiles; `None` when it is not configured any more.
     pub(crate) fn sync_mode(&self, id: &ConnectionId) -> Option<SyncProfile> {
-        self.connections.find(id).map(|(_, settings)| settings.common.sync_profile)
+        self.connections
+            .find(id)
+            .map(|(_, settings)| settings.common.sync_profile)
     }
 
     fn name_of(&self, id: &ConnectionId) -> String {
         let known = self.connections.find(id);
-        known.map_or_else(|| id.to_string(), |(_, settings)| settings.display_name.clone())
+        known.map_or_else(
+            || id.to_string(),
+            |(_, settings)| settings.display_name.clone(),
+        )
     }
 
     fn icon_of(&self, id: &ConnectionId) -> Icon {

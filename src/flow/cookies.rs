@@ -58,11 +58,20 @@ impl CookieNames {
             ("__Host-vestibule".to_owned(), String::new())
         } else {
             let hash = crypto::sha256(login.to_string().as_bytes());
-            let tail: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            let tail: String = hash
+                .iter()
+                .take(4)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             ("vestibule".to_owned(), format!("-{tail}"))
         };
         let session = format!("{prefix}{suffix}");
-        Self { prefix, suffix, secure, session }
+        Self {
+            prefix,
+            suffix,
+            secure,
+            session,
+        }
     }
 
     /// The session cookie's name.
@@ -82,7 +91,9 @@ impl CookieNames {
 
     /// The id in the name of a flow's cookie.
     pub(crate) fn flow_id<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let rest = name.strip_prefix(self.prefix.as_str())?.strip_prefix("-flow-")?;
+        let rest = name
+            .strip_prefix(self.prefix.as_str())?
+            .strip_prefix("-flow-")?;
         let id = rest.strip_suffix(self.suffix.as_str())?;
         (id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
     }
@@ -90,7 +101,8 @@ impl CookieNames {
     /// Whether a cookie is ours, of this or another deployment: such never reach an application.
     pub(crate) fn is_ours(name: &str) -> bool {
         let bare = name.strip_prefix("__Host-").unwrap_or(name);
-        bare.strip_prefix("vestibule").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        bare.strip_prefix("vestibule")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
     /// A cookie that the browser keeps for `time`. `None` for a value that no cookie can hold, and
@@ -134,7 +146,10 @@ impl Jar {
         self.0
             .iter()
             .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.split_once('=').map(|(name, _)| name.trim_matches([' ', '\t'])))
+            .filter_map(|pair| {
+                pair.split_once('=')
+                    .map(|(name, _)| name.trim_matches([' ', '\t']))
+            })
     }
 }
 
@@ -156,14 +171,20 @@ pub(crate) fn seal<T: Serialize>(
 ) -> Option<String> {
     let text = serde_json::to_vec(content).ok()?;
     let context: [&[u8]; 2] = [at.name.as_bytes(), at.host.as_bytes()];
-    let place = crypto::Place { purpose: at.purpose, context: &context };
+    let place = crypto::Place {
+        purpose: at.purpose,
+        context: &context,
+    };
     Some(crypto::seal_text(ring, place, &text, random))
 }
 
 /// Opens what [`seal`] made.
 pub(crate) fn open<T: DeserializeOwned>(ring: &KeyRing, at: At<'_>, value: &str) -> Option<T> {
     let context: [&[u8]; 2] = [at.name.as_bytes(), at.host.as_bytes()];
-    let place = crypto::Place { purpose: at.purpose, context: &context };
+    let place = crypto::Place {
+        purpose: at.purpose,
+        context: &context,
+    };
     let text = crypto::open_text(ring, place, value).ok()?;
     serde_json::from_slice(&text).ok()
 }

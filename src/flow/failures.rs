@@ -24,7 +24,15 @@ impl Engine {
         let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::FORBIDDEN);
         let signed_in_as = visit.session().map(|session| session.user().handle.clone());
         let request_id = visit.request_id.clone();
-        Turn::page(status, Page::Failure(Failure { kind, request_id, signed_in_as, actions }))
+        Turn::page(
+            status,
+            Page::Failure(Failure {
+                kind,
+                request_id,
+                signed_in_as,
+                actions,
+            }),
+        )
     }
 
     /// A store did not answer: the login ends here, and with a denial.
@@ -35,12 +43,20 @@ impl Engine {
             request_id = visit.request_id,
             "the storage failed during a login: see that it is reachable and has room"
         );
-        self.failure(visit, FailureKind::Unavailable, self.action(ActionLabel::TryAgain, "login"))
+        self.failure(
+            visit,
+            FailureKind::Unavailable,
+            self.action(ActionLabel::TryAgain, "login"),
+        )
     }
 
     /// The login must begin again.
     pub(super) fn start_again(&self, visit: &Visit, why: StartAgainWhy) -> Turn {
-        let page = StartAgain { why, again: self.href("login"), request_id: visit.request_id.clone() };
+        let page = StartAgain {
+            why,
+            again: self.href("login"),
+            request_id: visit.request_id.clone(),
+        };
         Turn::page(StatusCode::BAD_REQUEST, Page::StartAgain(page))
     }
 
@@ -53,7 +69,11 @@ impl Engine {
             "a redirect loop was broken: the browser does not keep or show our cookies"
         );
         let request_id = visit.request_id.clone();
-        let page = LoopBroken { cause, again: self.href("login"), request_id };
+        let page = LoopBroken {
+            cause,
+            again: self.href("login"),
+            request_id,
+        };
         Turn::page(StatusCode::BAD_REQUEST, Page::LoopBroken(page))
     }
 
@@ -106,9 +126,15 @@ impl Engine {
             Refusal::Blocked => Denial::Blocked,
             _ => Denial::SignupClosed,
         };
-        self.event(visit, EventKind::LoginFailed, denial.class()).connection(connection).log();
+        self.event(visit, EventKind::LoginFailed, denial.class())
+            .connection(connection)
+            .log();
         let kind = FailureKind::Denied(denial);
-        self.failure(visit, kind, self.action(ActionLabel::OtherAccount, "login?switch=1"))
+        self.failure(
+            visit,
+            kind,
+            self.action(ActionLabel::OtherAccount, "login?switch=1"),
+        )
     }
 
     /// Too many tries: when to come back.
@@ -132,6 +158,9 @@ impl Engine {
     }
 
     fn action(&self, label: ActionLabel, page: &str) -> Vec<Action> {
-        vec![Action { label, href: self.href(page) }]
+        vec![Action {
+            label,
+            href: self.href(page),
+        }]
     }
 }

@@ -12,7 +12,12 @@ pub(crate) struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Reads a query or a body.
     pub(crate) fn parse(bytes: &[u8]) -> Self {
-        Self(form_urlencoded::parse(bytes).into_owned().take(MOST).collect())
+        Self(
+            form_urlencoded::parse(bytes)
+                .into_owned()
+                .take(MOST)
+                .collect(),
+        )
     }
 
     /// The value of a name that occurs once. Twice is as good as none: it is not for us to choose.
@@ -40,7 +45,9 @@ impl Fields {
 
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

@@ -71,7 +71,12 @@ impl Engine {
             signup: settings.signup && self.strangers_welcome().await,
         };
         let connection = who.identity().connection.clone();
-        match self.parts.directory.admit(who, rules, &visit.origin()).await {
+        match self
+            .parts
+            .directory
+            .admit(who, rules, &visit.origin())
+            .await
+        {
             Ok(admitted) => self.enter(visit, flow, admitted).await,
             Err(refusal) => self.refused(visit, &connection, &refusal),
         }
@@ -79,12 +84,23 @@ impl Engine {
 
     /// Gives an admitted person a session, after a question if somebody else is signed in.
     pub(super) async fn enter(&self, visit: &Visit, flow: &LoginFlow, admitted: Admitted) -> Turn {
-        let Admitted { user, authentication, .. } = admitted;
-        let pending = Pending { user: user.id.clone(), authentication };
-        if visit.session().is_some_and(|held| held.user().id != user.id) {
+        let Admitted {
+            user,
+            authentication,
+            ..
+        } = admitted;
+        let pending = Pending {
+            user: user.id.clone(),
+            authentication,
+        };
+        if visit
+            .session()
+            .is_some_and(|held| held.user().id != user.id)
+        {
             self.ask_to_switch(visit, flow, &user, pending).await
         } else {
-            self.open_session(visit, flow, user, pending, Vec::new()).await
+            self.open_session(visit, flow, user, pending, Vec::new())
+                .await
         }
     }
 
@@ -95,7 +111,9 @@ impl Engine {
             Err(turn) => return *turn,
         };
         let gone = || self.start_again(visit, StartAgainWhy::Expired);
-        let Some(key) = fields.one("ticket").and_then(pending_key) else { return gone() };
+        let Some(key) = fields.one("ticket").and_then(pending_key) else {
+            return gone();
+        };
         let now = visit.now;
         let row = match self.parts.sessions.store().peek(&key, now).await {
             Ok(row) => row.and_then(|row| serde_json::from_slice::<Pending>(&row).ok()),
@@ -129,14 +147,24 @@ impl Engine {
         let Some((payload, key)) = row else {
             return self.start_again(visit, StartAgainWhy::Expired);
         };
-        let put = OneTimeRow { key, payload, until: visit.now + PENDING };
+        let put = OneTimeRow {
+            key,
+            payload,
+            until: visit.now + PENDING,
+        };
         if let Err(error) = self.parts.sessions.store().put(put).await {
             return self.store_is_away(visit, &error);
         }
         let mut go_on = self.post(flow, "switch");
-        go_on.hidden.push(Hidden { name: "ticket".to_owned(), value: ticket });
+        go_on.hidden.push(Hidden {
+            name: "ticket".to_owned(),
+            value: ticket,
+        });
         let page = SwitchUser {
-            current: visit.session().map(|held| held.user().handle.clone()).unwrap_or_default(),
+            current: visit
+                .session()
+                .map(|held| held.user().handle.clone())
+                .unwrap_or_default(),
             new: user.handle.clone(),
             go_on,
             stay: self.href("account"),
@@ -169,7 +197,9 @@ impl Engine {
             Err(OpenError::Store(error)) => return self.store_is_away(visit, &error),
             // Pressed twice: the first press has signed them in.
             Err(OpenError::AlreadyUsed(_)) if visit.session.is_some() => {
-                return self.go_on(visit, &flow.return_to, flow.nonce.as_deref()).await;
+                return self
+                    .go_on(visit, &flow.return_to, flow.nonce.as_deref())
+                    .await;
             }
             Err(error) => {
                 tracing::info!(%error, request_id = visit.request_id, "a login did not end in a session");
@@ -181,11 +211,20 @@ impl Engine {
         let set = [
             names.set(names.session(), &opened.cookie, lifetime),
             self.end_flow(flow),
-            names.set(&names.of(CookieKind::Last), proven.connection.as_str(), KNOWN),
+            names.set(
+                &names.of(CookieKind::Last),
+                proven.connection.as_str(),
+                KNOWN,
+            ),
             self.remember_browser(visit, &proven),
         ];
-        let here = Visit { session: Some((opened.session, opened.token)), ..visit.clone() };
-        self.go_on(&here, &flow.return_to, flow.nonce.as_deref()).await.with(set.into_iter().flatten())
+        let here = Visit {
+            session: Some((opened.session, opened.token)),
+            ..visit.clone()
+        };
+        self.go_on(&here, &flow.return_to, flow.nonce.as_deref())
+            .await
+            .with(set.into_iter().flatten())
     }
 
     /// Sends a signed-in person to where they wanted to go. The address was checked when the flow
@@ -195,12 +234,19 @@ impl Engine {
         let Destination::Other { host, url } = return_to.destination() else {
             return Turn::see_other(return_to.target());
         };
-        let Ok(mut to) = Url::parse(url) else { return Turn::see_other("/") };
+        let Ok(mut to) = Url::parse(url) else {
+            return Turn::see_other("/");
+        };
         // Nothing binds a ticket to this browser yet: the other host begins.
         let (Some(session), Some(nonce)) = (visit.session(), nonce.and_then(hash_from_text)) else {
             return self.leave(visit, &to, host.as_str());
         };
-        match self.parts.sessions.hand_over(session, host.as_str(), &nonce).await {
+        match self
+            .parts
+            .sessions
+            .hand_over(session, host.as_str(), &nonce)
+            .await
+        {
             Err(error) => self.store_is_away(visit, &error),
             Ok(ticket) => {
                 let wanted = match to.query() {
@@ -231,18 +277,31 @@ impl Engine {
 
     /// Goes on without a question, unless that has happened too often just now: then something
     /// keeps the browser from holding its session, and going on would not end.
-    pub(super) async fn pass_on(&self, visit: &Visit, return_to: &str, nonce: Option<&str>) -> Turn {
+    pub(super) async fn pass_on(
+        &self,
+        visit: &Visit,
+        return_to: &str,
+        nonce: Option<&str>,
+    ) -> Turn {
         let name = self.names().of(CookieKind::Trips);
         let at = device_at(&name, visit);
         let ring = self.parts.ring.load_full();
-        let held = visit.jar.one(&name).and_then(|value| cookies::open::<Trips>(&ring, at, value));
+        let held = visit
+            .jar
+            .one(&name)
+            .and_then(|value| cookies::open::<Trips>(&ring, at, value));
         let count = match held {
-            Some(trips)
-                if trips.to == return_to && visit.now.since(trips.began) < TRIPS_WITHIN =>
-            {
-                Trips { count: trips.count + 1, ..trips }
+            Some(trips) if trips.to == return_to && visit.now.since(trips.began) < TRIPS_WITHIN => {
+                Trips {
+                    count: trips.count + 1,
+                    ..trips
+                }
             }
-            _ => Trips { to: return_to.to_owned(), began: visit.now, count: 1 },
+            _ => Trips {
+                to: return_to.to_owned(),
+                began: visit.now,
+                count: 1,
+            },
         };
         if count.count > MOST_TRIPS {
             return self
@@ -266,8 +325,12 @@ impl Engine {
         known.accounts.truncate(MOST_KNOWN);
         let name = self.names().of(CookieKind::Known);
         let at = device_at(&name, visit);
-        let value =
-            cookies::seal(&self.parts.ring.load(), at, &known, self.parts.random.as_ref())?;
+        let value = cookies::seal(
+            &self.parts.ring.load(),
+            at,
+            &known,
+            self.parts.random.as_ref(),
+        )?;
         self.names().set(&name, &value, KNOWN)
     }
 
@@ -278,9 +341,17 @@ impl Engine {
         account: &AccountKey,
     ) -> Option<KnownBrowser> {
         let known = self.known(visit)?;
-        let AccountKey::Subject(connection, subject) = account else { return None };
-        let held = known.accounts.iter().any(|(c, s)| c == connection && s == subject);
-        held.then(|| KnownBrowser { account: account.clone(), browser: known.browser })
+        let AccountKey::Subject(connection, subject) = account else {
+            return None;
+        };
+        let held = known
+            .accounts
+            .iter()
+            .any(|(c, s)| c == connection && s == subject);
+        held.then(|| KnownBrowser {
+            account: account.clone(),
+            browser: known.browser,
+        })
     }
 
     fn known(&self, visit: &Visit) -> Option<Known> {
@@ -291,21 +362,28 @@ impl Engine {
 
     /// A return address that is good now; the start page in place of any other.
     pub(super) fn parse_return(&self, text: &str) -> ReturnTo {
-        self.read_return(text, &self.base.login).unwrap_or_else(ReturnTo::root)
+        self.read_return(text, &self.base.login)
+            .unwrap_or_else(ReturnTo::root)
     }
 
     /// A return address as seen from `here`.
     pub(super) fn read_return(&self, text: &str, here: &Origin) -> Option<ReturnTo> {
         let allowed = |host: &Host| self.gate.knows(host);
-        let rules = ReturnRules { login: here, reserved: &self.base.prefix, allowed: &allowed };
+        let rules = ReturnRules {
+            login: here,
+            reserved: &self.base.prefix,
+            allowed: &allowed,
+        };
         ReturnTo::parse(text, rules).ok()
     }
 }
 
 fn pending_key(ticket: &str) -> Option<OneTimeKey> {
     let ticket = URL_SAFE_NO_PAD.decode(ticket).ok()?;
-    (ticket.len() == 32)
-        .then(|| OneTimeKey { purpose: Purpose::Pending, hash: crypto::sha256(&ticket) })
+    (ticket.len() == 32).then(|| OneTimeKey {
+        purpose: Purpose::Pending,
+        hash: crypto::sha256(&ticket),
+    })
 }
 
 /// A SHA-256 in base64url, as a nonce's hash travels.
@@ -314,5 +392,9 @@ pub(super) fn hash_from_text(text: &str) -> Option<[u8; 32]> {
 }
 
 fn device_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
-    At { purpose: crypto::Purpose::Device, name, host: visit.host.as_str() }
+    At {
+        purpose: crypto::Purpose::Device,
+        name,
+        host: visit.host.as_str(),
+    }
 }

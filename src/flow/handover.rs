@@ -19,19 +19,28 @@ impl Engine {
             return self.loop_broken(visit, LoopCause::CookiesBlocked);
         };
         let nonce = crypto::sha256(nonce.as_bytes());
-        let ticket = fields.one("ticket").and_then(|ticket| {
-            <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(ticket).ok()?).ok()
-        });
-        let Some(ticket) = ticket else { return self.start_again(visit, StartAgainWhy::NoFlow) };
+        let ticket = fields
+            .one("ticket")
+            .and_then(|ticket| <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(ticket).ok()?).ok());
+        let Some(ticket) = ticket else {
+            return self.start_again(visit, StartAgainWhy::NoFlow);
+        };
         let here = self.base.login.at(visit.host.clone());
         let rd = fields.one("rd").unwrap_or("/");
         let to = self.read_return(rd, &here).unwrap_or_else(ReturnTo::root);
-        match self.parts.sessions.redeem(&ticket, visit.host.as_str(), &nonce).await {
+        match self
+            .parts
+            .sessions
+            .redeem(&ticket, visit.host.as_str(), &nonce)
+            .await
+        {
             Ok(Some(cookie)) => {
                 let names = self.names();
                 let lifetime = self.parts.sessions.lifetimes().absolute;
                 let session = names.set(names.session(), &cookie, lifetime);
-                Turn::see_other(to.target()).with(session).with(names.clear(&name))
+                Turn::see_other(to.target())
+                    .with(session)
+                    .with(names.clear(&name))
             }
             // Used already: with a session here, somebody merely went back.
             Ok(None) if visit.session.is_some() => Turn::see_other(to.target()),

@@ -78,12 +78,16 @@ impl Engine {
         let return_to = self.parse_return(&flow.return_to);
         let outlook = self.outlook(visit, &return_to);
         if matches!(outlook, Outlook::Open) && !ask.switch && visit.session.is_some() {
-            return self.pass_on(visit, &flow.return_to, flow.nonce.as_deref()).await;
+            return self
+                .pass_on(visit, &flow.return_to, flow.nonce.as_deref())
+                .await;
         }
         let offered = self.offered(&return_to);
         let chosen = ask.connection.as_deref().and_then(|name| name.parse().ok());
         if let Some(id) = chosen.filter(|id| offered.contains(id)) {
-            return self.begin(visit, flow, &id, ask.login_hint.as_deref()).await;
+            return self
+                .begin(visit, flow, &id, ask.login_hint.as_deref())
+                .await;
         }
         let mut page = self.login_page(visit, &flow, &offered);
         page.notice = ask.notice.or_else(|| notice(visit, &outlook));
@@ -96,7 +100,10 @@ impl Engine {
     /// At another host of ours: binds the browser there by a nonce, and goes where logins live.
     fn go_to_login_host(&self, visit: &Visit, ask: &LoginAsk) -> Turn {
         let name = self.names().of(CookieKind::Nonce);
-        let held = visit.jar.one(&name).filter(|nonce| hash_from_text(nonce).is_some());
+        let held = visit
+            .jar
+            .one(&name)
+            .filter(|nonce| hash_from_text(nonce).is_some());
         let nonce = held.map_or_else(
             || URL_SAFE_NO_PAD.encode(self.parts.random.bytes::<32>()),
             str::to_owned,
@@ -121,7 +128,12 @@ impl Engine {
         if ask.switch {
             query.append_pair("switch", "1");
         }
-        let to = format!("{}{}?{}", self.base.login, self.path("login"), query.finish());
+        let to = format!(
+            "{}{}?{}",
+            self.base.login,
+            self.path("login"),
+            query.finish()
+        );
         Turn::see_other(to).with(self.names().set(&name, &nonce, NONCE))
     }
 
@@ -139,7 +151,12 @@ impl Engine {
             [] => {
                 let mut page = self.login_page(visit, &flow, &offered);
                 page.form = self.inline(&flow, &offered).map(|form| match form {
-                    LoginForm::Password { post, names, forgot, .. } => LoginForm::Password {
+                    LoginForm::Password {
+                        post,
+                        names,
+                        forgot,
+                        ..
+                    } => LoginForm::Password {
                         post,
                         names,
                         login: typed.to_owned(),
@@ -192,7 +209,11 @@ impl Engine {
             Ok(url) => url,
             Err(_) => return self.start_again(visit, StartAgainWhy::ConnectionChanged),
         };
-        let start = Start { login_hint: hint, callback: &callback, peer: &visit.peer() };
+        let start = Start {
+            login_hint: hint,
+            callback: &callback,
+            peer: &visit.peer(),
+        };
         match connection.begin(start).await {
             Ok(step) => self.advance(visit, flow, settings, step, hint).await,
             Err(rejection) => self.rejected(visit, settings, &rejection),
@@ -226,7 +247,10 @@ impl Engine {
         };
         let body = fields.only(&["login", "password"]);
         let peer = visit.peer_allowed(allowance.proof());
-        match connection.resume(Some(&flow.kept()), Reply::Form(body.as_bytes()), &peer).await {
+        match connection
+            .resume(Some(&flow.kept()), Reply::Form(body.as_bytes()), &peer)
+            .await
+        {
             Ok(step) => {
                 if matches!(step, Step::Done { .. }) {
                     if let Err(error) = self.parts.throttle.succeeded(allowance).await {
@@ -253,13 +277,23 @@ impl Engine {
     ) -> Result<Allowance, Unpaid> {
         let name = LoginName::parse(typed).map_err(|_| Unpaid::BadName)?;
         let account = match connection.accounts() {
-            Some(accounts) => accounts.account_key(&name).await.map_err(Unpaid::Rejected)?,
+            Some(accounts) => accounts
+                .account_key(&name)
+                .await
+                .map_err(Unpaid::Rejected)?,
             None => AccountKey::Name(id.clone(), name),
         };
         let browser = self.known_browser(visit, &account);
-        let attempt =
-            Attempt { account: &account, address: visit.address, browser: browser.as_ref() };
-        self.parts.throttle.login(attempt).await.map_err(Unpaid::Throttled)
+        let attempt = Attempt {
+            account: &account,
+            address: visit.address,
+            browser: browser.as_ref(),
+        };
+        self.parts
+            .throttle
+            .login(attempt)
+            .await
+            .map_err(Unpaid::Throttled)
     }
 }
 
@@ -282,7 +316,10 @@ impl Engine {
         let Some((connection, settings)) = self.connections.enabled(id) else {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         };
-        let state = answer.fields.first_of(&["state", "RelayState", "wctx"]).unwrap_or_default();
+        let state = answer
+            .fields
+            .first_of(&["state", "RelayState", "wctx"])
+            .unwrap_or_default();
         let flow = self.find_flow(visit, state);
         if flow.is_none() && answer.posted && !answer.reposted {
             return self.repost(&answer, id);
@@ -290,7 +327,10 @@ impl Engine {
         match flow {
             Some(flow) if flow.began_with(id, settings.fingerprint) => {
                 let kept = flow.kept();
-                match connection.resume(Some(&kept), answer.reply, &visit.peer()).await {
+                match connection
+                    .resume(Some(&kept), answer.reply, &visit.peer())
+                    .await
+                {
                     Ok(step) => self.advance(visit, flow, settings, step, None).await,
                     Err(rejection) => self.rejected(visit, settings, &rejection),
                 }
@@ -319,7 +359,13 @@ impl Engine {
             value: value.to_owned(),
         });
         let action = self.href(&format!("callback/{id}?{REPOSTED}=1"));
-        Turn::page(StatusCode::OK, Page::Repost(Repost { action, fields: fields.collect() }))
+        Turn::page(
+            StatusCode::OK,
+            Page::Repost(Repost {
+                action,
+                fields: fields.collect(),
+            }),
+        )
     }
 
     /// Carries out a step.
@@ -332,9 +378,7 @@ impl Engine {
         hint: Option<&str>,
     ) -> Turn {
         match step {
-            Step::Done { who, .. } => {
-                self.admit(visit, &flow, settings, *who).await
-            }
+            Step::Done { who, .. } => self.admit(visit, &flow, settings, *who).await,
             Step::Prompt { form, keep } => {
                 let mut flow = flow;
                 flow.keep(&keep);
@@ -349,31 +393,22 @@ impl Engine {
                 flow.keep(&keep);
                 // An explicit empty fragment keeps ours from travelling along (RFC 9110 10.2.2).
                 to.set_fragment(Some(""));
-                self.leave(visit, &to, &settings.display_name).with(self.keep_flow(visit, &flow))
+                self.leave(visit, &to, &settings.display_name)
+                    .with(self.keep_flow(visit, &flow))
             }
         }
     }
 
     /// The form was wrong: the same page again, with what was typed but the password.
-    fn try_again(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        id: &ConnectionId,
-        typed: &str,
-    ) -> Turn {
+    fn try_again(&self, visit: &Visit, flow: &LoginFlow, id: &ConnectionId, typed: &str) -> Turn {
         self.form_again(visit, flow, id, typed, LoginProblem::WrongCredentials)
             .status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 
-    fn too_many(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        id: &ConnectionId,
-        wait: Duration,
-    ) -> Turn {
-        self.event(visit, crate::store::EventKind::LoginFailed, "throttled").connection(id).log();
+    fn too_many(&self, visit: &Visit, flow: &LoginFlow, id: &ConnectionId, wait: Duration) -> Turn {
+        self.event(visit, crate::store::EventKind::LoginFailed, "throttled")
+            .connection(id)
+            .log();
         let minutes = wait.as_secs().div_ceil(60).max(1);
         self.form_again(visit, flow, id, "", LoginProblem::TooManyTries { minutes })
             .status(StatusCode::TOO_MANY_REQUESTS)
@@ -390,7 +425,10 @@ impl Engine {
     ) -> Turn {
         let return_to = self.parse_return(&flow.return_to);
         let mut page = if flow.connection.is_some() {
-            let form = self.connections.enabled(id).and_then(|(one, _)| one.inline());
+            let form = self
+                .connections
+                .enabled(id)
+                .and_then(|(one, _)| one.inline());
             let Some(InlineForm::Password(form)) = form else {
                 return self.start_again(visit, StartAgainWhy::ConnectionChanged);
             };
@@ -481,7 +519,10 @@ impl Engine {
         ids: &[ConnectionId],
         hint: Option<&str>,
     ) -> Vec<Button> {
-        let last = visit.jar.one(&self.names().of(CookieKind::Last)).unwrap_or_default();
+        let last = visit
+            .jar
+            .one(&self.names().of(CookieKind::Last))
+            .unwrap_or_default();
         let mut buttons: Vec<_> = ids
             .iter()
             .filter_map(|id| self.connections.enabled(id))
@@ -511,7 +552,10 @@ impl Engine {
         Post {
             action: self.href(page),
             csrf: flow.csrf().to_owned(),
-            hidden: vec![Hidden { name: "flow".to_owned(), value: flow.id.clone() }],
+            hidden: vec![Hidden {
+                name: "flow".to_owned(),
+                value: flow.id.clone(),
+            }],
         }
     }
 
@@ -531,14 +575,24 @@ impl Engine {
     /// What the gate would say to this person at the page that was wanted.
     fn outlook(&self, visit: &Visit, return_to: &ReturnTo) -> Outlook {
         let (host, path) = self.target(return_to);
-        let wanted = Wanted { host: &host, path: &path, address: visit.address, now: visit.now };
+        let wanted = Wanted {
+            host: &host,
+            path: &path,
+            address: visit.address,
+            now: visit.now,
+        };
         self.gate.outlook(wanted, visit.session().cloned())
     }
 
     /// The connections that open the page that was wanted.
     fn offered(&self, return_to: &ReturnTo) -> Arc<[ConnectionId]> {
         let (host, path) = self.target(return_to);
-        let all = || self.connections.all_enabled().map(|(one, _)| one.id().clone()).collect();
+        let all = || {
+            self.connections
+                .all_enabled()
+                .map(|(one, _)| one.id().clone())
+                .collect()
+        };
         self.gate.offered(&host, &path).cloned().unwrap_or_else(all)
     }
 
@@ -557,7 +611,11 @@ impl Engine {
     }
 
     fn callback_url(&self, id: &ConnectionId) -> Result<Url, url::ParseError> {
-        Url::parse(&format!("{}{}", self.base.login, self.path(&format!("callback/{id}"))))
+        Url::parse(&format!(
+            "{}{}",
+            self.base.login,
+            self.path(&format!("callback/{id}"))
+        ))
     }
 
     /// The flow that a form belongs to, or what to answer instead.
@@ -611,7 +669,9 @@ fn notice(visit: &Visit, outlook: &Outlook) -> Option<Notice> {
     match outlook {
         Outlook::Challenge(Missing::FreshLogin) => Some(Notice::Reauthenticate),
         Outlook::Challenge(Missing::Context | Missing::Methods) => Some(Notice::StepUp),
-        _ => Some(Notice::OtherAccount { signed_in_as: session.user().handle.clone() }),
+        _ => Some(Notice::OtherAccount {
+            signed_in_as: session.user().handle.clone(),
+        }),
     }
 }
 

@@ -59,7 +59,12 @@ impl LoginFlow {
 
     /// What the strategy kept.
     pub(crate) fn kept(&self) -> ConnectionData {
-        ConnectionData(URL_SAFE_NO_PAD.decode(&self.kept).unwrap_or_default().into())
+        ConnectionData(
+            URL_SAFE_NO_PAD
+                .decode(&self.kept)
+                .unwrap_or_default()
+                .into(),
+        )
     }
 
     /// Whether it began with this connection as it is set now, or with none in particular.
@@ -75,8 +80,11 @@ impl LoginFlow {
 
     /// The browser told the fragment of the page that was wanted.
     pub(crate) fn add_fragment(&mut self, fragment: Option<&str>) {
-        let plain = |text: &&str| text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let fragment = fragment.map(|text| text.strip_prefix('#').unwrap_or(text)).filter(plain);
+        let plain =
+            |text: &&str| text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fragment = fragment
+            .map(|text| text.strip_prefix('#').unwrap_or(text))
+            .filter(plain);
         if let Some(fragment) = fragment.filter(|text| !text.is_empty() && !text.contains('#')) {
             if !self.return_to.contains('#') {
                 self.return_to = format!("{}#{fragment}", self.return_to);
@@ -139,7 +147,9 @@ impl Engine {
             "/".clone_into(&mut flow.return_to);
             value = cookies::seal(&ring, at, &flow, self.parts.random.as_ref());
         }
-        let Some(value) = value else { return Vec::new() };
+        let Some(value) = value else {
+            return Vec::new();
+        };
         let mut set = self.end_oldest_flows(visit, &flow.id);
         set.extend(self.names().set(&name, &value, FLOW_LIFETIME));
         set
@@ -157,7 +167,11 @@ impl Engine {
         // Unreadable ones sort first: they are of no use to anybody.
         others.sort_unstable();
         let excess = (others.len() + 1).saturating_sub(MOST_FLOWS);
-        others.iter().take(excess).filter_map(|(_, id)| names.clear(&names.flow(id))).collect()
+        others
+            .iter()
+            .take(excess)
+            .filter_map(|(_, id)| names.clear(&names.flow(id)))
+            .collect()
     }
 
     /// The end of a flow's cookie.
@@ -167,5 +181,9 @@ impl Engine {
 }
 
 fn flow_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
-    At { purpose: crypto::Purpose::Flow, name, host: visit.host.as_str() }
+    At {
+        purpose: crypto::Purpose::Flow,
+        name,
+        host: visit.host.as_str(),
+    }
 }

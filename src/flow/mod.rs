@@ -41,9 +41,7 @@ pub(crate) use self::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    connection::{
-        Allowed, Connections, Peer, Throttle,
-    },
+    connection::{Allowed, Connections, Peer, Throttle},
     crypto::KeyRing,
     gate::Gate,
     protocol::{Host, Origin, PathPrefix, cookie::SetCookie},
@@ -121,12 +119,20 @@ pub(crate) enum Next {
 impl Turn {
     /// A page.
     pub(crate) fn page(status: StatusCode, page: Page) -> Self {
-        Self { next: Next::Page(status, Box::new(page)), cookies: Vec::new(), retry_after: None }
+        Self {
+            next: Next::Page(status, Box::new(page)),
+            cookies: Vec::new(),
+            retry_after: None,
+        }
     }
 
     /// Somewhere else.
     pub(crate) fn see_other(to: impl Into<String>) -> Self {
-        Self { next: Next::SeeOther(to.into()), cookies: Vec::new(), retry_after: None }
+        Self {
+            next: Next::SeeOther(to.into()),
+            cookies: Vec::new(),
+            retry_after: None,
+        }
     }
 
     /// With another status.
@@ -158,17 +164,27 @@ impl Visit {
 
     /// What a strategy may know of this request.
     pub(crate) fn peer(&self) -> Peer {
-        Peer { address: self.address, now: self.now, allowed: None }
+        Peer {
+            address: self.address,
+            now: self.now,
+            allowed: None,
+        }
     }
 
     /// Where this request came from, for the audit trail.
     pub(crate) fn origin(&self) -> user::Origin {
-        user::Origin { address: self.address, request_id: Some(self.request_id.clone()) }
+        user::Origin {
+            address: self.address,
+            request_id: Some(self.request_id.clone()),
+        }
     }
 
     /// The same, with the proof that a try was paid for.
     pub(crate) fn peer_allowed(&self, allowed: Allowed) -> Peer {
-        Peer { allowed: Some(allowed), ..self.peer() }
+        Peer {
+            allowed: Some(allowed),
+            ..self.peer()
+        }
     }
 }
 

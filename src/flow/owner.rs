@@ -38,8 +38,16 @@ pub(crate) async fn new_owner_token(
     random: &dyn Random,
 ) -> Result<String, StoreError> {
     let token: [u8; 32] = random.bytes();
-    let key = OneTimeKey { purpose: Purpose::Owner, hash: crypto::sha256(&token) };
-    once.put(OneTimeRow { key, payload: Vec::new(), until: clock.now() + LIFETIME }).await?;
+    let key = OneTimeKey {
+        purpose: Purpose::Owner,
+        hash: crypto::sha256(&token),
+    };
+    once.put(OneTimeRow {
+        key,
+        payload: Vec::new(),
+        until: clock.now() + LIFETIME,
+    })
+    .await?;
     Ok(URL_SAFE_NO_PAD.encode(token))
 }
 
@@ -90,7 +98,10 @@ impl Engine {
                 return self.owner_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
             }
         };
-        let used = vec![OneTimeUse::Row { key, now: visit.now }];
+        let used = vec![OneTimeUse::Row {
+            key,
+            now: visit.now,
+        }];
         match self.make_account(visit, prepared, (true, used)).await {
             Ok(admitted) => {
                 let event = self.event(visit, EventKind::OwnerClaimed, "first-run-link");
@@ -116,7 +127,10 @@ impl Engine {
         form: NewAccount,
         status: StatusCode,
     ) -> Turn {
-        let page = Owner { form, fragment: String::new() };
+        let page = Owner {
+            form,
+            fragment: String::new(),
+        };
         Turn::page(status, Page::Owner(page)).with(self.keep_flow(visit, flow))
     }
 
@@ -125,17 +139,32 @@ impl Engine {
         let away = |error| Box::new(self.store_is_away(visit, &error));
         let gone = || Box::new(self.failure(visit, FailureKind::OwnerLinkGone, Vec::new()));
         let token = URL_SAFE_NO_PAD.decode(token).map_err(|_| gone())?;
-        let key = OneTimeKey { purpose: Purpose::Owner, hash: crypto::sha256(&token) };
+        let key = OneTimeKey {
+            purpose: Purpose::Owner,
+            hash: crypto::sha256(&token),
+        };
         let row = self.parts.once.peek(&key, visit.now).await.map_err(away)?;
-        let owned = self.parts.directory.store().has_owner().await.map_err(away)?;
-        if row.is_some() && !owned { Ok(key) } else { Err(gone()) }
+        let owned = self
+            .parts
+            .directory
+            .store()
+            .has_owner()
+            .await
+            .map_err(away)?;
+        if row.is_some() && !owned {
+            Ok(key)
+        } else {
+            Err(gone())
+        }
     }
 
     /// The first connection, by name, that keeps accounts.
     fn keeps_accounts(&self) -> Option<(ConnectionId, &dyn Accounts, &ConnectionSettings)> {
-        self.connections.all_enabled().find_map(|(connection, settings)| {
-            let accounts = connection.accounts()?;
-            Some((connection.id().clone(), accounts, settings.as_ref()))
-        })
+        self.connections
+            .all_enabled()
+            .find_map(|(connection, settings)| {
+                let accounts = connection.accounts()?;
+                Some((connection.id().clone(), accounts, settings.as_ref()))
+            })
     }
 }

@@ -17,13 +17,16 @@ impl Engine {
     /// GET logout. A request that our own page, or the person in the address bar, made signs out;
     /// one that came from elsewhere is asked first.
     pub(crate) async fn sign_out_page(&self, visit: &Visit, rd: Option<&str>, own: bool) -> Turn {
-        let Some((session, token)) = &visit.session else { return self.signed_out(visit, rd) };
+        let Some((session, token)) = &visit.session else {
+            return self.signed_out(visit, rd);
+        };
         if own {
             return self.end_session(visit, rd).await;
         }
         let query = rd.map(|rd| {
-            let query: String =
-                url::form_urlencoded::Serializer::new("?".to_owned()).append_pair("rd", rd).finish();
+            let query: String = url::form_urlencoded::Serializer::new("?".to_owned())
+                .append_pair("rd", rd)
+                .finish();
             query
         });
         let page = SignOut {
@@ -40,7 +43,9 @@ impl Engine {
 
     /// POST logout.
     pub(crate) async fn sign_out(&self, visit: &Visit, rd: Option<&str>, fields: &Fields) -> Turn {
-        let Some((_, token)) = &visit.session else { return self.signed_out(visit, rd) };
+        let Some((_, token)) = &visit.session else {
+            return self.signed_out(visit, rd);
+        };
         let given = fields.one("csrf").unwrap_or_default();
         if !token.csrf_matches(&self.parts.ring.load(), given) {
             return self.sign_out_page(visit, rd, false).await;
@@ -58,9 +63,13 @@ impl Engine {
                 return self.store_is_away(visit, &error);
             }
         }
-        let here = Visit { session: None, ..visit.clone() };
+        let here = Visit {
+            session: None,
+            ..visit.clone()
+        };
         let names = self.names();
-        self.signed_out(&here, rd).with(names.clear(names.session()))
+        self.signed_out(&here, rd)
+            .with(names.clear(names.session()))
     }
 
     fn signed_out(&self, visit: &Visit, rd: Option<&str>) -> Turn {
@@ -74,7 +83,11 @@ impl Engine {
             },
             None => {
                 let sign_in = self.href("login");
-                let page = SignedOut { notice: None, still_at: None, sign_in };
+                let page = SignedOut {
+                    notice: None,
+                    still_at: None,
+                    sign_in,
+                };
                 Turn::page(StatusCode::OK, Page::SignedOut(page))
             }
         }
@@ -83,5 +96,8 @@ impl Engine {
 
 /// What a person is called.
 pub(super) fn display_name(user: &UserRecord) -> String {
-    user.profile.name.clone().unwrap_or_else(|| user.handle.clone())
+    user.profile
+        .name
+        .clone()
+        .unwrap_or_else(|| user.handle.clone())
 }

@@ -28,7 +28,10 @@ impl Engine {
         let Some((accounts, settings)) = self.open_for_strangers(id).await else {
             return self.closed(visit);
         };
-        let held = ask.flow.as_deref().and_then(|flow| self.find_flow(visit, flow));
+        let held = ask
+            .flow
+            .as_deref()
+            .and_then(|flow| self.find_flow(visit, flow));
         let flow = held.unwrap_or_else(|| {
             let return_to = self.parse_return(ask.rd.as_deref().unwrap_or("/"));
             self.begin_flow(return_to.target().to_owned(), None)
@@ -56,7 +59,9 @@ impl Engine {
                 let wait = until.since(visit.now);
                 let minutes = wait.as_secs().div_ceil(60).max(1);
                 form.problem = Some(LoginProblem::TooManyTries { minutes });
-                self.event(visit, EventKind::SignUpFailed, "throttled").connection(id).log();
+                self.event(visit, EventKind::SignUpFailed, "throttled")
+                    .connection(id)
+                    .log();
                 return self
                     .sign_up_form(visit, &flow, form, StatusCode::TOO_MANY_REQUESTS)
                     .retry_after(wait);
@@ -71,15 +76,22 @@ impl Engine {
             }
             Err(error) => {
                 mark(&mut form, &error);
-                self.event(visit, EventKind::SignUpFailed, "not-acceptable").connection(id).log();
+                self.event(visit, EventKind::SignUpFailed, "not-acceptable")
+                    .connection(id)
+                    .log();
                 return self.sign_up_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
             }
         };
-        match self.make_account(visit, prepared, (false, Vec::new())).await {
+        match self
+            .make_account(visit, prepared, (false, Vec::new()))
+            .await
+        {
             Ok(admitted) => self.enter(visit, &flow, admitted).await,
             Err(Refusal::LoginTaken | Refusal::Exists) => {
                 taken(&mut form);
-                self.event(visit, EventKind::SignUpFailed, "taken").connection(id).log();
+                self.event(visit, EventKind::SignUpFailed, "taken")
+                    .connection(id)
+                    .log();
                 self.sign_up_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY)
             }
             Err(refusal) => self.refused(visit, id, &refusal),
@@ -99,7 +111,10 @@ impl Engine {
             owner,
             uses,
         };
-        self.parts.directory.sign_up(person, *prepared.who, &visit.origin()).await
+        self.parts
+            .directory
+            .sign_up(person, *prepared.who, &visit.origin())
+            .await
     }
 
     /// The sign-up form, as it stands.
@@ -132,11 +147,19 @@ impl Engine {
 
     /// In a trial nobody comes before the owner.
     pub(super) async fn strangers_welcome(&self) -> bool {
-        !self.parts.trial || self.parts.directory.store().has_owner().await.unwrap_or(false)
+        !self.parts.trial
+            || self
+                .parts
+                .directory
+                .store()
+                .has_owner()
+                .await
+                .unwrap_or(false)
     }
 
     fn closed(&self, visit: &Visit) -> Turn {
-        self.start_again(visit, StartAgainWhy::ConnectionChanged).status(StatusCode::NOT_FOUND)
+        self.start_again(visit, StartAgainWhy::ConnectionChanged)
+            .status(StatusCode::NOT_FOUND)
     }
 }
 
@@ -203,6 +226,10 @@ pub(super) fn mark(form: &mut NewAccount, error: &AccountError) {
 
 /// The name to sign in with belongs to somebody.
 pub(super) fn taken(form: &mut NewAccount) {
-    let field = if form.email.value.trim().is_empty() { &mut form.username } else { &mut form.email };
+    let field = if form.email.value.trim().is_empty() {
+        &mut form.username
+    } else {
+        &mut form.email
+    };
     field.problem = Some(FieldProblem::Taken);
 }

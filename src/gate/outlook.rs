@@ -44,7 +44,13 @@ impl Gate {
             address: wanted.address,
             now: wanted.now,
         };
-        match self.decide(&RequestFacts { facts, headers: &headers }, session) {
+        match self.decide(
+            &RequestFacts {
+                facts,
+                headers: &headers,
+            },
+            session,
+        ) {
             Verdict::Forward(_) => Outlook::Open,
             Verdict::Challenge { needs, .. } => Outlook::Challenge(needs.missing),
             Verdict::BadRequest(_)

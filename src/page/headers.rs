@@ -14,8 +14,14 @@ pub(crate) fn common(headers: &mut HeaderMap, https: bool) {
     let fixed: [(HeaderName, &'static str); 6] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
         (HeaderName::from_static("x-robots-tag"), "noindex"),
         (header::VARY, "Cookie, Accept-Language"),
     ];
@@ -23,11 +29,17 @@ pub(crate) fn common(headers: &mut HeaderMap, https: bool) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     let or = |headers: &mut HeaderMap, name, value| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     };
     or(headers, header::CACHE_CONTROL, "no-store");
     or(headers, header::REFERRER_POLICY, "no-referrer");
-    or(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    or(
+        headers,
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    );
     if https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
@@ -46,14 +58,23 @@ pub(super) fn html(
     let mut answer = Response::new(Bytes::from(text));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(locale.0.tag));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(locale.0.tag),
+    );
     if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     // With `no-referrer` a browser sends `Origin: null` with our own forms, and then their origin
     // could not be checked. `same-origin` tells other sites as little.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
     answer
 }
 
@@ -62,7 +83,9 @@ pub(crate) fn json(status: StatusCode, data: &impl Serialize) -> Response<Bytes>
     let mut answer = Response::new(Bytes::from(serde_json::to_vec(data).unwrap_or_default()));
     *answer.status_mut() = status;
     let media_type = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
     answer
 }
 
@@ -72,7 +95,10 @@ pub(super) fn jwks(keys: String) -> Response<Bytes> {
     let headers = answer.headers_mut();
     let media_type = HeaderValue::from_static("application/jwk-set+json");
     headers.insert(header::CONTENT_TYPE, media_type);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
     common(headers, false);
     answer
 }

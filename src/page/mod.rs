@@ -6,8 +6,8 @@
 //! What [`crate::flow`] decides is rendered and gets the headers that every answer of ours has.
 //! Nothing under the prefix is ever proxied.
 
-mod endpoint;
 mod demo;
+mod endpoint;
 pub(crate) mod headers;
 mod me;
 
@@ -50,17 +50,28 @@ impl Site {
         let Some(endpoint) = Endpoint::parse(path) else {
             return self.failure(&visit, FailureKind::NotFound, asked.headers());
         };
-        let timer = metrics::REQUEST_SECONDS.with_label_values(&[endpoint.name()]).start_timer();
+        let timer = metrics::REQUEST_SECONDS
+            .with_label_values(&[endpoint.name()])
+            .start_timer();
         let answer = self.route(visit, &endpoint, asked).await;
         timer.observe_duration();
         answer
     }
 
     async fn route(&self, visit: Visit, endpoint: &Endpoint, asked: &Asked) -> Response<Bytes> {
-        let method = if asked.method() == Method::HEAD { &Method::GET } else { asked.method() };
+        let method = if asked.method() == Method::HEAD {
+            &Method::GET
+        } else {
+            asked.method()
+        };
         if !endpoint.methods().contains(method) {
             let mut answer = self.failure(&visit, FailureKind::MethodNotAllowed, asked.headers());
-            let allow = endpoint.methods().iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+            let allow = endpoint
+                .methods()
+                .iter()
+                .map(Method::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
             if let Ok(allow) = HeaderValue::from_str(&allow) {
                 answer.headers_mut().insert(header::ALLOW, allow);
             }
@@ -90,7 +101,11 @@ impl Site {
         let engine = &self.engine;
         let query = Fields::parse(asked.uri().query().unwrap_or_default().as_bytes());
         let posted = asked.method() == Method::POST;
-        let form = if posted { Fields::parse(asked.body()) } else { Fields::default() };
+        let form = if posted {
+            Fields::parse(asked.body())
+        } else {
+            Fields::default()
+        };
         let ask = LoginAsk::from_fields(&query);
         match (endpoint, posted) {
             (Endpoint::Login, false) => engine.login(visit, ask).await,
@@ -100,10 +115,25 @@ impl Site {
             (Endpoint::LoginWith(id), true) => engine.submit(visit, id, &form).await,
             (Endpoint::Callback(id), _) => {
                 let raw = asked.uri().query().unwrap_or_default();
-                let reply = if posted { Reply::Form(asked.body()) } else { Reply::Query(raw) };
+                let reply = if posted {
+                    Reply::Form(asked.body())
+                } else {
+                    Reply::Query(raw)
+                };
                 let reposted = query.one(REPOSTED).is_some();
                 let fields = if posted { &form } else { &query };
-                engine.callback(visit, id, Answer { fields, reply, posted, reposted }).await
+                engine
+                    .callback(
+                        visit,
+                        id,
+                        Answer {
+                            fields,
+                            reply,
+                            posted,
+                            reposted,
+                        },
+                    )
+                    .await
             }
             (Endpoint::SignUp(id), false) => engine.sign_up_page(visit, id, &ask).await,
             (Endpoint::SignUp(id), true) => engine.sign_up(visit, id, &form).await,
@@ -111,7 +141,9 @@ impl Site {
             (Endpoint::Account, false) => engine.account(visit, query.one("done")).await,
             (Endpoint::Account, true) => engine.change_account(visit, &form).await,
             (Endpoint::Logout, false) => {
-                engine.sign_out_page(visit, query.one("rd"), is_deliberate(asked.headers())).await
+                engine
+                    .sign_out_page(visit, query.one("rd"), is_deliberate(asked.headers()))
+                    .await
             }
             (Endpoint::Logout, true) => engine.sign_out(visit, query.one("rd"), &form).await,
             (Endpoint::Owner(token), false) => engine.owner_page(visit, token).await,
@@ -132,7 +164,14 @@ impl Site {
         match headers.get(header::ORIGIN) {
             None => true,
             Some(origin) => {
-                origin.as_bytes() == self.engine.base.login.at(visit.host.clone()).to_string().as_bytes()
+                origin.as_bytes()
+                    == self
+                        .engine
+                        .base
+                        .login
+                        .at(visit.host.clone())
+                        .to_string()
+                        .as_bytes()
             }
         }
     }
@@ -157,12 +196,7 @@ impl Site {
     }
 
     /// What a turn looks like on the wire.
-    pub(crate) fn render(
-        &self,
-        visit: &Visit,
-        turn: Turn,
-        request: &HeaderMap,
-    ) -> Response<Bytes> {
+    pub(crate) fn render(&self, visit: &Visit, turn: Turn, request: &HeaderMap) -> Response<Bytes> {
         let mut answer = match turn.next {
             Next::SeeOther(to) => headers::see_other(&to),
             Next::Page(status, page) => match page.as_ref() {
@@ -170,14 +204,19 @@ impl Site {
                 page => self.html(visit, status, page, request),
             },
         };
-        headers::common(answer.headers_mut(), self.engine.base.login.scheme == Scheme::Https);
+        headers::common(
+            answer.headers_mut(),
+            self.engine.base.login.scheme == Scheme::Https,
+        );
         for cookie in &turn.cookies {
             if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
                 answer.headers_mut().append(header::SET_COOKIE, value);
             }
         }
         if let Some(wait) = turn.retry_after {
-            answer.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
         }
         answer
     }
@@ -189,21 +228,29 @@ impl Site {
         page: &Page,
         request: &HeaderMap,
     ) -> Response<Bytes> {
-        let wanted = request.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let wanted = request
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok());
         let locale = Locale::negotiate(wanted);
         match self.text.render(page, locale) {
-            Ok(text) => {
-                headers::html(status, text, self.text.content_security_policy(page), &locale)
-            }
+            Ok(text) => headers::html(
+                status,
+                text,
+                self.text.content_security_policy(page),
+                &locale,
+            ),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     request_id = visit.request_id,
                     "a page could not be rendered: see the templates folder"
                 );
-                headers::json(StatusCode::INTERNAL_SERVER_ERROR, &serde_json::json!({
-                    "error": "internal", "request_id": visit.request_id,
-                }))
+                headers::json(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &serde_json::json!({
+                        "error": "internal", "request_id": visit.request_id,
+                    }),
+                )
             }
         }
     }
@@ -213,7 +260,9 @@ impl Site {
 /// or followed from the same origin, and not fetched ahead of time.
 fn is_deliberate(headers: &HeaderMap) -> bool {
     let is = |name: &str, values: &[&str]| {
-        headers.get(name).is_some_and(|value| values.iter().any(|one| value == one))
+        headers
+            .get(name)
+            .is_some_and(|value| values.iter().any(|one| value == one))
     };
     is("sec-fetch-site", &["same-origin", "none"])
         && is("sec-fetch-mode", &["navigate"])

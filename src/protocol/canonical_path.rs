@@ -41,7 +41,10 @@ impl<'a> CanonicalPath<'a> {
 
     /// `/`
     pub(crate) const fn root() -> Self {
-        Self { path: Cow::Borrowed("/"), encoded: false }
+        Self {
+            path: Cow::Borrowed("/"),
+            encoded: false,
+        }
     }
 
     /// The path as text.

@@ -48,8 +48,13 @@ impl Admin {
 
     fn is_meant(&self, downstream: &ServerSession) -> bool {
         let request = downstream.req_header();
-        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let Some(Ok(host)) = host.map(HostPort::parse) else { return false };
+        let host = request
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let Some(Ok(host)) = host.map(HostPort::parse) else {
+            return false;
+        };
         let host = host.host;
         host.is_loopback() || host.is_address() || self.hosts.contains(&host)
     }
@@ -65,7 +70,10 @@ impl Admin {
 impl ServeHttp for Admin {
     async fn response(&self, downstream: &mut ServerSession) -> Response<Vec<u8>> {
         if !self.is_meant(downstream) {
-            return text(StatusCode::MISDIRECTED_REQUEST, "add this host to admin.hosts\n");
+            return text(
+                StatusCode::MISDIRECTED_REQUEST,
+                "add this host to admin.hosts\n",
+            );
         }
         let request = downstream.req_header();
         if request.method != Method::GET && request.method != Method::HEAD {
@@ -76,7 +84,10 @@ impl ServeHttp for Admin {
             "/metrics" => text(StatusCode::OK, metrics::render()),
             "/readyz" if self.ready().await => text(StatusCode::OK, "ready\n"),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there are /healthz, /readyz and /metrics\n",
+            ),
         }
     }
 }
@@ -93,6 +104,9 @@ fn text(status: StatusCode, body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
     );
     headers.insert(header::CONTENT_LENGTH, length);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     answer
 }

@@ -3,11 +3,16 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
-use pingora::{Error, ErrorSource, ErrorType, proxy::{FailToProxy, Session as Downstream}};
+use pingora::{
+    Error, ErrorSource, ErrorType,
+    proxy::{FailToProxy, Session as Downstream},
+};
 use serde_json::json;
 
 use super::{
-    Edge, Found, Live, Passage, bridge::{self, BodyError}, head::{BadHead, Head},
+    Edge, Found, Live, Passage,
+    bridge::{self, BodyError},
+    head::{BadHead, Head},
 };
 use crate::{
     flow::{Jar, Visit},
@@ -26,8 +31,12 @@ use crate::{
 };
 
 /// What is escaped in a return address beside what a query escapes anyway.
-const QUERY: &percent_encoding::AsciiSet =
-    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 impl Edge {
     /// Answers a request, or lets it pass: `Ok(true)` when it was answered here.
@@ -37,7 +46,9 @@ impl Edge {
         passage: &mut Passage,
         live: &Live,
     ) -> pingora::Result<bool> {
-        let Some(head) = passage.head.as_ref() else { return Ok(true) };
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
         let base = &live.site.engine.base;
         if base.prefix.matches(head.path()) {
             return self.own_page(downstream, passage, live).await;
@@ -52,39 +63,59 @@ impl Edge {
             address: head.address(),
             now: self.clock.now(),
         };
-        let facts = RequestFacts { facts, headers: &request.headers };
+        let facts = RequestFacts {
+            facts,
+            headers: &request.headers,
+        };
         let session = match &found {
             Found::Session(session, _) => Some(session.clone()),
             Found::Nobody | Found::StoreAway => None,
         };
         let verdict = live.gate.decide(&facts, session);
-        metrics::DECISIONS.with_label_values(&[verdict.name()]).inc();
+        metrics::DECISIONS
+            .with_label_values(&[verdict.name()])
+            .inc();
         match verdict {
             Verdict::Forward(permitted) => {
                 if head.size as u64 > permitted.route().limits.head.0 {
-                    return self.page(downstream, passage, live, FailureKind::HeadTooLarge).await;
+                    return self
+                        .page(downstream, passage, live, FailureKind::HeadTooLarge)
+                        .await;
                 }
                 if too_long(downstream, &permitted) {
-                    return self.page(downstream, passage, live, FailureKind::BodyTooLarge).await;
+                    return self
+                        .page(downstream, passage, live, FailureKind::BodyTooLarge)
+                        .await;
                 }
-                let demo = matches!(permitted.route().upstreams.all().first(), Some(Upstream::BuiltinDemo));
+                let demo = matches!(
+                    permitted.route().upstreams.all().first(),
+                    Some(Upstream::BuiltinDemo)
+                );
                 set_patience(downstream, &permitted);
                 passage.permitted = Some(permitted);
-                if demo { self.demo(downstream, passage, live).await } else { Ok(false) }
+                if demo {
+                    self.demo(downstream, passage, live).await
+                } else {
+                    Ok(false)
+                }
             }
             // Nobody can tell whether a cookie is good: the login page would be a lie.
             Verdict::Challenge { .. } if matches!(found, Found::StoreAway) => {
-                self.page(downstream, passage, live, FailureKind::Unavailable).await
+                self.page(downstream, passage, live, FailureKind::Unavailable)
+                    .await
             }
             Verdict::Challenge { how, .. } => self.challenge(downstream, passage, live, how).await,
             Verdict::Deny { reason, .. } => {
-                self.deny(downstream, passage, live, (reason, found.session())).await
+                self.deny(downstream, passage, live, (reason, found.session()))
+                    .await
             }
             Verdict::BadRequest(_) => {
-                self.page(downstream, passage, live, FailureKind::MethodNotAllowed).await
+                self.page(downstream, passage, live, FailureKind::MethodNotAllowed)
+                    .await
             }
             Verdict::NotFound => {
-                self.page(downstream, passage, live, FailureKind::NotFound).await
+                self.page(downstream, passage, live, FailureKind::NotFound)
+                    .await
             }
             Verdict::Misdirected => self.misdirected(downstream, passage, live).await,
         }
@@ -97,27 +128,39 @@ impl Edge {
         passage: &mut Passage,
         live: &Live,
     ) -> pingora::Result<bool> {
-        let Some(head) = passage.head.as_ref() else { return Ok(true) };
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
         if !live.gate.knows(head.host()) && !live.site.engine.is_login_host(head.host()) {
             return self.misdirected(downstream, passage, live).await;
         }
         let found = self.session(live, head, downstream).await;
         if matches!(found, Found::StoreAway) {
-            return self.page(downstream, passage, live, FailureKind::Unavailable).await;
+            return self
+                .page(downstream, passage, live, FailureKind::Unavailable)
+                .await;
         }
         let path = head.path().as_str().to_owned();
-        let path = path.get(live.site.engine.base.prefix.as_str().len() + 1..).unwrap_or_default();
+        let path = path
+            .get(live.site.engine.base.prefix.as_str().len() + 1..)
+            .unwrap_or_default();
         let most = Endpoint::parse(path).map_or(0, |endpoint| endpoint.most_body());
         let body = match bridge::read_body(downstream, most).await {
             Ok(body) => body,
             Err(BodyError::TooLarge) => {
-                return self.page(downstream, passage, live, FailureKind::BodyTooLarge).await;
+                return self
+                    .page(downstream, passage, live, FailureKind::BodyTooLarge)
+                    .await;
             }
             Err(BodyError::TooSlow) => {
-                return self.page(downstream, passage, live, FailureKind::RequestTimeout).await;
+                return self
+                    .page(downstream, passage, live, FailureKind::RequestTimeout)
+                    .await;
             }
             Err(BodyError::Broken) => {
-                return self.page(downstream, passage, live, FailureKind::BadRequest).await;
+                return self
+                    .page(downstream, passage, live, FailureKind::BadRequest)
+                    .await;
             }
         };
         let mut visit = self.visit(downstream, passage, live);
@@ -144,9 +187,15 @@ impl Edge {
         let mut request = downstream.req_header().clone();
         super::rewrite::request(&mut request, live, head, permitted, self.clock.now())?;
         visit.session = None;
-        let page = live.site.demo(permitted, &head.target(), (&request.method, &request.headers));
+        let page = live.site.demo(
+            permitted,
+            &head.target(),
+            (&request.method, &request.headers),
+        );
         let turn = crate::flow::Turn::page(StatusCode::OK, page);
-        let answer = live.site.render(&visit, turn, &downstream.req_header().headers);
+        let answer = live
+            .site
+            .render(&visit, turn, &downstream.req_header().headers);
         bridge::write(downstream, answer).await?;
         Ok(true)
     }
@@ -159,10 +208,15 @@ impl Edge {
         live: &Live,
         how: Answerable,
     ) -> pingora::Result<bool> {
-        let Some(head) = passage.head.as_ref() else { return Ok(true) };
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
         let engine = &live.site.engine;
-        let login =
-            format!("{}?rd={}", engine.path("login"), utf8_percent_encode(&head.target(), QUERY));
+        let login = format!(
+            "{}?rd={}",
+            engine.path("login"),
+            utf8_percent_encode(&head.target(), QUERY)
+        );
         let https = engine.base.login.scheme == crate::protocol::Scheme::Https;
         let mut answer = match how {
             Answerable::Redirect => {
@@ -176,10 +230,14 @@ impl Edge {
             Answerable::SignInAgainPage => {
                 let destination = head.host().as_str().to_owned();
                 let sign_in = Href::path(&engine.path("login")).unwrap_or_else(Href::root);
-                let page = Page::SignInAgain(SignInAgain { destination, sign_in });
+                let page = Page::SignInAgain(SignInAgain {
+                    destination,
+                    sign_in,
+                });
                 let visit = self.visit(downstream, passage, live);
                 let turn = crate::flow::Turn::page(StatusCode::UNAUTHORIZED, page);
-                live.site.render(&visit, turn, &downstream.req_header().headers)
+                live.site
+                    .render(&visit, turn, &downstream.req_header().headers)
             }
             Answerable::Unauthorized => {
                 let origin = engine.base.login.at(head.host().clone());
@@ -218,7 +276,13 @@ impl Edge {
             event = event.user(&session.user().id).session(session.id());
         }
         event.log();
-        self.page(downstream, passage, live, FailureKind::Denied(denial(reason))).await
+        self.page(
+            downstream,
+            passage,
+            live,
+            FailureKind::Denied(denial(reason)),
+        )
+        .await
     }
 
     /// No route has this host. On the loopback the visitor probably meant `localhost`.
@@ -228,9 +292,14 @@ impl Edge {
         passage: &mut Passage,
         live: &Live,
     ) -> pingora::Result<bool> {
-        let Some(head) = passage.head.as_ref() else { return Ok(true) };
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
         let login = &live.site.engine.base.login;
-        let safe = matches!(downstream.req_header().method, http::Method::GET | http::Method::HEAD);
+        let safe = matches!(
+            downstream.req_header().method,
+            http::Method::GET | http::Method::HEAD
+        );
         if safe && login.host.as_str() == "localhost" && head.host().as_str() == "127.0.0.1" {
             let mut answer = Response::new(Bytes::new());
             *answer.status_mut() = StatusCode::FOUND;
@@ -242,7 +311,8 @@ impl Edge {
             return Ok(true);
         }
         let host = head.host().as_str().to_owned();
-        self.page(downstream, passage, live, FailureKind::UnknownHost { host }).await
+        self.page(downstream, passage, live, FailureKind::UnknownHost { host })
+            .await
     }
 
     /// A head that is refused; the connection is not used again.
@@ -254,7 +324,11 @@ impl Edge {
         bad: BadHead,
     ) -> pingora::Result<bool> {
         let request_id = self.request_id(passage).to_owned();
-        tracing::info!(request_id, code = bad.code(), "a request was refused: {bad}");
+        tracing::info!(
+            request_id,
+            code = bad.code(),
+            "a request was refused: {bad}"
+        );
         metrics::DECISIONS.with_label_values(&["bad-request"]).inc();
         downstream.set_keepalive(None);
         let kind = match bad {
@@ -280,15 +354,25 @@ impl Edge {
                 let rd = utf8_percent_encode(&rd, QUERY);
                 let path = live.site.engine.path(&format!("login?switch=1&rd={rd}"));
                 let out = live.site.engine.path("logout");
-                [(ActionLabel::OtherAccount, path), (ActionLabel::SignOut, out)]
-                    .into_iter()
-                    .filter_map(|(label, path)| Some(Action { label, href: Href::path(&path)? }))
-                    .collect()
+                [
+                    (ActionLabel::OtherAccount, path),
+                    (ActionLabel::SignOut, out),
+                ]
+                .into_iter()
+                .filter_map(|(label, path)| {
+                    Some(Action {
+                        label,
+                        href: Href::path(&path)?,
+                    })
+                })
+                .collect()
             }
             _ => Vec::new(),
         };
         let turn = live.site.engine.failure(&visit, kind, actions);
-        let answer = live.site.render(&visit, turn, &downstream.req_header().headers);
+        let answer = live
+            .site
+            .render(&visit, turn, &downstream.req_header().headers);
         bridge::write(downstream, answer).await?;
         Ok(true)
     }
@@ -299,15 +383,27 @@ impl Edge {
         let head = passage.head.as_ref();
         let request = downstream.req_header();
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-        let user_agent = request.headers.get(header::USER_AGENT).and_then(text).unwrap_or_default();
+        let user_agent = request
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(text)
+            .unwrap_or_default();
         Visit {
             request_id,
-            host: head.map_or_else(|| live.site.engine.base.login.host.clone(), |head| {
-                head.host().clone()
-            }),
+            host: head.map_or_else(
+                || live.site.engine.base.login.host.clone(),
+                |head| head.host().clone(),
+            ),
             address: head.and_then(Head::address),
             user_agent: user_agent.chars().take(256).collect(),
-            jar: Jar::new(request.headers.get_all(header::COOKIE).iter().filter_map(text).collect()),
+            jar: Jar::new(
+                request
+                    .headers
+                    .get_all(header::COOKIE)
+                    .iter()
+                    .filter_map(text)
+                    .collect(),
+            ),
             session: None,
             posted: request.method == http::Method::POST,
             now: self.clock.now(),
@@ -325,7 +421,10 @@ impl Edge {
         let request_id = self.request_id(passage).to_owned();
         let Some(kind) = kind else {
             tracing::debug!(request_id, %error, "the visitor went away");
-            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+            return FailToProxy {
+                error_code: 0,
+                can_reuse_downstream: false,
+            };
         };
         let code = kind.status();
         if *error.esource() == ErrorSource::Upstream || code == 502 || code == 504 {
@@ -342,7 +441,10 @@ impl Edge {
                 }
             }
         }
-        FailToProxy { error_code: code, can_reuse_downstream: false }
+        FailToProxy {
+            error_code: code,
+            can_reuse_downstream: false,
+        }
     }
 
     /// One line for a request.
@@ -353,7 +455,10 @@ impl Edge {
         passage: &mut Passage,
     ) {
         let request_id = self.request_id(passage).to_owned();
-        let session = passage.permitted.as_ref().and_then(|one| one.permit().session());
+        let session = passage
+            .permitted
+            .as_ref()
+            .and_then(|one| one.permit().session());
         tracing::info!(
             target: "access",
             request_id,
@@ -393,7 +498,8 @@ fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool
     let length = downstream.req_header().headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let most = permitted.route().limits.body;
-    most.zip(length).is_some_and(|(most, length)| length > most.0)
+    most.zip(length)
+        .is_some_and(|(most, length)| length > most.0)
 }
 
 /// How long the visitor may take; nobody hurries a stream.
@@ -417,20 +523,23 @@ fn denial(reason: Reason) -> Denial {
 /// What went wrong; `None` when nobody is left to tell.
 fn kind(error: &Error) -> Option<FailureKind> {
     use ErrorType::{
-        ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, TLSHandshakeTimedout,
-        WriteError, WriteTimedout,
+        ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout,
+        TLSHandshakeTimedout, WriteError, WriteTimedout,
     };
     match (error.etype(), error.esource()) {
         (HTTPStatus(413), _) => Some(FailureKind::BodyTooLarge),
         (HTTPStatus(_), _) | (_, ErrorSource::Internal | ErrorSource::Unset) => {
             Some(FailureKind::Internal)
         }
-        (ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout, ErrorSource::Upstream) => {
-            Some(FailureKind::AppTimeout)
-        }
+        (
+            ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout,
+            ErrorSource::Upstream,
+        ) => Some(FailureKind::AppTimeout),
         (_, ErrorSource::Upstream) => Some(FailureKind::AppUnreachable),
         (ConnectionClosed | ReadError | WriteError, ErrorSource::Downstream) => None,
-        (ReadTimedout | WriteTimedout, ErrorSource::Downstream) => Some(FailureKind::RequestTimeout),
+        (ReadTimedout | WriteTimedout, ErrorSource::Downstream) => {
+            Some(FailureKind::RequestTimeout)
+        }
         (_, ErrorSource::Downstream) => Some(FailureKind::BadRequest),
     }
 }

@@ -40,12 +40,17 @@ pub(super) async fn read_body(
     }
     let expects = downstream.req_header().headers.get(header::EXPECT);
     if expects.is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        downstream.write_continue_response().await.map_err(|_| BodyError::Broken)?;
+        downstream
+            .write_continue_response()
+            .await
+            .map_err(|_| BodyError::Broken)?;
     }
     let read = async {
         let mut body = BytesMut::new();
-        while let Some(part) =
-            downstream.read_request_body().await.map_err(|_| BodyError::Broken)?
+        while let Some(part) = downstream
+            .read_request_body()
+            .await
+            .map_err(|_| BodyError::Broken)?
         {
             if body.len() + part.len() > most {
                 return Err(BodyError::TooLarge);
@@ -64,9 +69,13 @@ pub(super) async fn write(
 ) -> pingora::Result<()> {
     let http2 = downstream.is_http2();
     // Whoever waits for a 100 or wants an upgrade sends nothing more before our answer.
-    let waits = downstream.is_upgrade_req()
-        || downstream.req_header().headers.contains_key(header::EXPECT);
-    let drained = if waits { downstream.is_body_done() } else { drain(downstream).await };
+    let waits =
+        downstream.is_upgrade_req() || downstream.req_header().headers.contains_key(header::EXPECT);
+    let drained = if waits {
+        downstream.is_body_done()
+    } else {
+        drain(downstream).await
+    };
     if !drained && !http2 {
         downstream.set_keepalive(None);
     }
@@ -80,7 +89,9 @@ pub(super) async fn write(
         head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     }
     let silent = empty || body.is_empty() || downstream.req_header().method == http::Method::HEAD;
-    downstream.write_response_header(Box::new(head), silent).await?;
+    downstream
+        .write_response_header(Box::new(head), silent)
+        .await?;
     if !silent {
         downstream.write_response_body(Some(body), true).await?;
     }

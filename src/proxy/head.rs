@@ -80,7 +80,11 @@ impl Head {
             .map_err(|_| BadHead::Path(PathError::NotAscii))?;
         let raw = origin_form(raw, request, &host)?;
         let target = CanonicalTarget::parse(raw).map_err(BadHead::Path)?;
-        let arrival = Arrival { peer: peer(downstream), scheme: scheme(downstream), host: &host };
+        let arrival = Arrival {
+            peer: peer(downstream),
+            scheme: scheme(downstream),
+            host: &host,
+        };
         let client = ClientFacts::find(&live.trusted, arrival, &request.headers)
             .map_err(BadHead::Forwarded)?;
         let path_length = raw.len() - target.query.map_or(0, |query| query.len() + 1);
@@ -142,7 +146,10 @@ pub(super) fn one_cookie<'a>(
 
 /// Bytes of the request line and the header lines, as HTTP/1.1 writes them.
 fn size(request: &RequestHeader) -> usize {
-    let lines = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let lines = request
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
     request.raw_path().len() + 16 + lines.sum::<usize>()
 }
 
@@ -157,12 +164,15 @@ fn framing(request: &RequestHeader) -> Result<(), BadHead> {
     if lengths.next().is_some() {
         return Err(BadHead::Framing("several-content-lengths"));
     }
-    if length.is_some_and(|value| value.is_empty() || !value.as_bytes().iter().all(u8::is_ascii_digit))
+    if length
+        .is_some_and(|value| value.is_empty() || !value.as_bytes().iter().all(u8::is_ascii_digit))
     {
         return Err(BadHead::Framing("content-length"));
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(()) };
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
     if length.is_some() {
         return Err(BadHead::Framing("content-length-and-transfer-encoding"));
     }
@@ -184,7 +194,10 @@ fn host(request: &RequestHeader) -> Result<HostPort, BadHead> {
         return Err(BadHead::HostLines("several-hosts"));
     }
     let line = line
-        .map(|line| line.to_str().map_err(|_| BadHead::HostLines("host-not-ascii")))
+        .map(|line| {
+            line.to_str()
+                .map_err(|_| BadHead::HostLines("host-not-ascii"))
+        })
         .transpose()?;
     let authority = match request.version {
         Version::HTTP_2 => request.uri.authority().map(http::uri::Authority::as_str),
@@ -196,7 +209,11 @@ fn host(request: &RequestHeader) -> Result<HostPort, BadHead> {
         (Some(one), None) | (None, Some(one)) => host(one),
         (Some(line), Some(authority)) => {
             let (line, authority) = (host(line)?, host(authority)?);
-            if line == authority { Ok(line) } else { Err(BadHead::HostLines("hosts-differ")) }
+            if line == authority {
+                Ok(line)
+            } else {
+                Err(BadHead::HostLines("hosts-differ"))
+            }
         }
     }
 }
@@ -225,15 +242,24 @@ fn origin_form<'a>(
     if HostPort::parse(authority).map_err(BadHead::Host)? != *host {
         return Err(BadHead::HostLines("absolute-form-host"));
     }
-    if target.starts_with('/') { Ok(target) } else { Err(BadHead::Path(PathError::NotAbsolute)) }
+    if target.starts_with('/') {
+        Ok(target)
+    } else {
+        Err(BadHead::Path(PathError::NotAbsolute))
+    }
 }
 
 /// The other end of the connection; `None` on a Unix socket.
 fn peer(downstream: &Downstream) -> Option<IpAddr> {
-    downstream.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
+    downstream
+        .client_addr()
+        .and_then(|address| address.as_inet())
+        .map(|address| address.ip())
 }
 
 fn scheme(downstream: &Downstream) -> Scheme {
-    let tls = downstream.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    let tls = downstream
+        .digest()
+        .is_some_and(|digest| digest.ssl_digest.is_some());
     if tls { Scheme::Https } else { Scheme::Http }
 }

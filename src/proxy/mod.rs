@@ -85,7 +85,9 @@ impl Edge {
     async fn session(&self, live: &Live, head: &Head, downstream: &Downstream) -> Found {
         let names = &live.site.engine.base.names;
         let lines = downstream.req_header().headers.get_all(header::COOKIE);
-        let Some(cookie) = head::one_cookie(lines, names.session()) else { return Found::Nobody };
+        let Some(cookie) = head::one_cookie(lines, names.session()) else {
+            return Found::Nobody;
+        };
         let Some(token) = self.sessions.token(cookie, head.host().as_str()) else {
             return Found::Nobody;
         };
@@ -156,7 +158,9 @@ impl ProxyHttp for Edge {
             // No permit, no way: whatever brought us here is a mistake, and it fails closed.
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        live.peers.peer(permitted.route(), peer::Waits::of(downstream)).await
+        live.peers
+            .peer(permitted.route(), peer::Waits::of(downstream))
+            .await
     }
 
     async fn upstream_request_filter(
@@ -183,9 +187,15 @@ impl ProxyHttp for Edge {
         passage: &mut Passage,
     ) -> pingora::Result<()> {
         passage.body += body.as_ref().map_or(0, |part| part.len() as u64);
-        let most = passage.permitted.as_ref().and_then(|one| one.route().limits.body);
+        let most = passage
+            .permitted
+            .as_ref()
+            .and_then(|one| one.route().limits.body);
         if most.is_some_and(|most| passage.body > most.0) {
-            return Err(Error::explain(ErrorType::HTTPStatus(413), "request body over the limit"));
+            return Err(Error::explain(
+                ErrorType::HTTPStatus(413),
+                "request body over the limit",
+            ));
         }
         Ok(())
     }

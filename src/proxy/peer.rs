@@ -6,12 +6,8 @@ use http::header;
 use moka::sync::Cache;
 use openssl::{pkey::PKey, x509::X509};
 use pingora::{
-    Error, ErrorType, OrErr,
-    protocols::ALPN,
-    proxy::Session as Downstream,
-    tls::x509::X509 as PeerCertificate,
-    upstreams::peer::HttpPeer,
-    utils::tls::CertKey,
+    Error, ErrorType, OrErr, protocols::ALPN, proxy::Session as Downstream,
+    tls::x509::X509 as PeerCertificate, upstreams::peer::HttpPeer, utils::tls::CertKey,
 };
 
 use crate::{
@@ -57,7 +53,11 @@ impl Waits {
             let accept = downstream.req_header().headers.get(header::ACCEPT);
             accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"))
         };
-        if downstream.is_upgrade_req() || events() { Self::Stream } else { Self::Answer }
+        if downstream.is_upgrade_req() || events() {
+            Self::Stream
+        } else {
+            Self::Answer
+        }
     }
 }
 
@@ -69,7 +69,9 @@ impl Peers {
         tls.resize_with(router.routes().len(), || None);
         for route in router.routes() {
             for upstream in route.upstreams.all() {
-                let Upstream::Https { tls: wanted, .. } = upstream else { continue };
+                let Upstream::Https { tls: wanted, .. } = upstream else {
+                    continue;
+                };
                 match TlsParts::read(wanted) {
                     Ok(parts) => {
                         if let Some(slot) = tls.get_mut(route.index) {
@@ -86,7 +88,10 @@ impl Peers {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let names = Cache::builder().max_capacity(4096).time_to_live(NAMES_KEPT).build();
+        let names = Cache::builder()
+            .max_capacity(4096)
+            .time_to_live(NAMES_KEPT)
+            .build();
         Ok(Self { names, tls })
     }
 
@@ -94,13 +99,19 @@ impl Peers {
     pub(super) async fn peer(&self, route: &Route, waits: Waits) -> pingora::Result<Box<HttpPeer>> {
         let mut peer = match route.upstreams.next() {
             Upstream::BuiltinDemo => {
-                return Err(Error::explain(ErrorType::InternalError, "the demo has no address"));
+                return Err(Error::explain(
+                    ErrorType::InternalError,
+                    "the demo has no address",
+                ));
             }
             Upstream::Http { host, port } => {
                 HttpPeer::new(self.address(host, *port).await?, false, String::new())
             }
             Upstream::Https { host, port, tls } => {
-                let name = tls.server_name.clone().unwrap_or_else(|| host.as_str().to_owned());
+                let name = tls
+                    .server_name
+                    .clone()
+                    .unwrap_or_else(|| host.as_str().to_owned());
                 let mut peer = HttpPeer::new(self.address(host, *port).await?, true, name);
                 if let Some(Some(parts)) = self.tls.get(route.index) {
                     peer.options.ca = parts.authorities.clone();
@@ -127,16 +138,24 @@ impl Peers {
     async fn address(&self, host: &Host, port: u16) -> pingora::Result<SocketAddr> {
         if host.is_address() {
             let text = host.as_str().trim_matches(['[', ']']);
-            let address = text.parse().or_err(ErrorType::ConnectError, "not an address")?;
+            let address = text
+                .parse()
+                .or_err(ErrorType::ConnectError, "not an address")?;
             return Ok(SocketAddr::new(address, port));
         }
         let key = (host.clone(), port);
-        if let Some(first) = self.names.get(&key).and_then(|known| known.first().copied()) {
+        if let Some(first) = self
+            .names
+            .get(&key)
+            .and_then(|known| known.first().copied())
+        {
             return Ok(first);
         }
         let found: Arc<[SocketAddr]> = tokio::net::lookup_host((host.as_str(), port))
             .await
-            .or_err_with(ErrorType::ConnectError, || format!("no address for {}", host.as_str()))?
+            .or_err_with(ErrorType::ConnectError, || {
+                format!("no address for {}", host.as_str())
+            })?
             .collect();
         let first = found.first().copied();
         self.names.insert(key, found);
@@ -146,7 +165,11 @@ impl Peers {
 
 impl TlsParts {
     fn read(tls: &UpstreamTls) -> Result<Self, Problem> {
-        let authorities = tls.ca.as_deref().map(|path| certificates(path, "ca")).transpose()?;
+        let authorities = tls
+            .ca
+            .as_deref()
+            .map(|path| certificates(path, "ca"))
+            .transpose()?;
         let client = match (&tls.cert, &tls.key) {
             (Some(cert), Some(key)) => {
                 let chain = certificates(cert, "cert")?;
@@ -159,14 +182,20 @@ impl TlsParts {
             _ => None,
         };
         let authorities = authorities.map(|all| Arc::new(all.into_boxed_slice()));
-        Ok(Self { authorities, client })
+        Ok(Self {
+            authorities,
+            client,
+        })
     }
 }
 
 fn certificates(path: &Path, key: &str) -> Result<Vec<X509>, Problem> {
     let all = X509::stack_from_pem(&read(path, key)?).unwrap_or_default();
     if all.is_empty() {
-        return Err(Problem::new(key, format!("{} holds no PEM certificate", path.display())));
+        return Err(Problem::new(
+            key,
+            format!("{} holds no PEM certificate", path.display()),
+        ));
     }
     Ok(all)
 }

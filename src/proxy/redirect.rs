@@ -25,7 +25,10 @@ impl ServeHttp for Redirect {
         let request = downstream.req_header();
         let target = std::str::from_utf8(request.raw_path()).ok();
         let target = target.and_then(|target| CanonicalTarget::parse(target).ok());
-        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = request
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
         let host = host.and_then(|host| HostPort::parse(host).ok());
         let mut answer = Response::new(Vec::new());
         *answer.status_mut() = StatusCode::BAD_REQUEST;
@@ -36,8 +39,12 @@ impl ServeHttp for Redirect {
                 answer.headers_mut().insert(header::LOCATION, to);
             }
         }
-        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        answer
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer
     }
 }

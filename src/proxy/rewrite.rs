@@ -54,10 +54,12 @@ pub(super) fn request(
     for (name, value) in permitted.edits().iter() {
         request.insert_header(name.clone(), value.clone())?;
     }
-    let assertion = permitted.assertion(&live.site.assertions.load(), now).or_err(
-        pingora::ErrorType::InternalError,
-        "the assertion was not made, and the route does not go without",
-    )?;
+    let assertion = permitted
+        .assertion(&live.site.assertions.load(), now)
+        .or_err(
+            pingora::ErrorType::InternalError,
+            "the assertion was not made, and the route does not go without",
+        )?;
     if let Some(assertion) = assertion {
         request.insert_header(ASSERTION, assertion)?;
     }
@@ -66,8 +68,12 @@ pub(super) fn request(
 
 /// Our cookies are nobody else's business, and whoever reads a log upstream must not hold them.
 fn hide_our_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
-    let lines: Vec<HeaderValue> =
-        request.headers.get_all(header::COOKIE).iter().cloned().collect();
+    let lines: Vec<HeaderValue> = request
+        .headers
+        .get_all(header::COOKIE)
+        .iter()
+        .cloned()
+        .collect();
     if lines.is_empty() {
         return Ok(());
     }
@@ -115,10 +121,18 @@ pub(super) fn response(
 }
 
 fn drop_our_set_cookies(response: &mut ResponseHeader) -> pingora::Result<()> {
-    let lines: Vec<HeaderValue> =
-        response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    let lines: Vec<HeaderValue> = response
+        .headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .cloned()
+        .collect();
     let is_ours = |line: &HeaderValue| {
-        let name = line.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+        let name = line
+            .as_bytes()
+            .split(|byte| *byte == b'=')
+            .next()
+            .unwrap_or_default();
         std::str::from_utf8(name.trim_ascii()).map_or(true, CookieNames::is_ours)
     };
     if !lines.iter().any(is_ours) {
@@ -147,7 +161,9 @@ fn ends_hsts(response: &ResponseHeader) -> bool {
     lines.iter().any(|line| {
         let line = line.to_str().unwrap_or_default().to_ascii_lowercase();
         line.split(';').any(|part| {
-            part.trim().strip_prefix("max-age=").is_some_and(|age| age.trim_matches('"') == "0")
+            part.trim()
+                .strip_prefix("max-age=")
+                .is_some_and(|age| age.trim_matches('"') == "0")
         })
     })
 }

@@ -18,9 +18,7 @@ use pingora::{
     listeners::ListenerConfig,
     protocols::http::v2::server::default_h2_options,
     proxy::http_proxy,
-    server::{
-        RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, configuration::ServerConf,
-    },
+    server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, configuration::ServerConf},
     services::listening::Service,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -131,13 +129,23 @@ pub(crate) fn serve(
     }
     if !redirects.is_empty() {
         let redirect = Redirect::to(serving.public_url);
-        server.add_service(with(Service::new("redirect".to_owned(), redirect), redirects)?);
+        server.add_service(with(
+            Service::new("redirect".to_owned(), redirect),
+            redirects,
+        )?);
     }
     for service in extra {
         server.add_boxed_service(service);
     }
-    let stop = Stop { traffic: traffic.clone(), streams, grace, drained: Some(drained).into() };
-    server.run(RunArgs { shutdown_signal: Box::new(stop) });
+    let stop = Stop {
+        traffic: traffic.clone(),
+        streams,
+        grace,
+        drained: Some(drained).into(),
+    };
+    server.run(RunArgs {
+        shutdown_signal: Box::new(stop),
+    });
     Ok(())
 }
 
@@ -161,17 +169,18 @@ fn with<A>(mut service: Service<A>, listeners: Vec<Listener>) -> anyhow::Result<
 /// to tell.
 pub(crate) fn try_bind(address: &Address, key: &str) -> anyhow::Result<()> {
     match address {
-        Address::Tcp(address) => {
-            TcpListener::bind(address).map(drop).with_context(|| {
-                format!(
-                    "cannot listen on {address}: stop the program that does, or change {key}"
-                )
-            })
-        }
+        Address::Tcp(address) => TcpListener::bind(address).map(drop).with_context(|| {
+            format!("cannot listen on {address}: stop the program that does, or change {key}")
+        }),
         Address::Unix(path, _) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
             if folder.is_some_and(|folder| !folder.is_dir()) {
-                bail!("cannot listen on {}: its folder does not exist", path.display());
+                bail!(
+                    "cannot listen on {}: its folder does not exist",
+                    path.display()
+                );
             }
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
                 bail!("cannot listen on {}: another process does", path.display());
@@ -192,9 +201,10 @@ struct Stop<F> {
 #[async_trait]
 impl<F: FnOnce() + Send + 'static> ShutdownSignalWatch for Stop<F> {
     async fn recv(&self) -> ShutdownSignal {
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
             tracing::error!("signals cannot be waited for; the process stops");
             return ShutdownSignal::FastShutdown;
         };
@@ -206,7 +216,8 @@ impl<F: FnOnce() + Send + 'static> ShutdownSignalWatch for Stop<F> {
         self.traffic.stopping.store(true, Ordering::Relaxed);
         // Nobody finishes a WebSocket in time; its page connects again to whoever comes next.
         self.streams.end(|_| true);
-        let (traffic, grace, drained) = (self.traffic.clone(), self.grace, self.drained.lock().take());
+        let (traffic, grace, drained) =
+            (self.traffic.clone(), self.grace, self.drained.lock().take());
         std::thread::spawn(move || drain(&traffic, grace, drained));
         ShutdownSignal::GracefulTerminate
     }

@@ -68,7 +68,10 @@ pub(crate) struct Watching<P> {
 impl<P> Watching<P> {
     /// Around `inner`.
     pub(crate) fn new(inner: HttpProxy<P>, traffic: Traffic) -> Self {
-        Self { inner: Arc::new(inner), traffic }
+        Self {
+            inner: Arc::new(inner),
+            traffic,
+        }
     }
 }
 
@@ -109,7 +112,10 @@ where
                 Poll::Pending
             })
         });
-        let watched = Watched { traffic: self.traffic.clone(), ..Watched::default() };
+        let watched = Watched {
+            traffic: self.traffic.clone(),
+            ..Watched::default()
+        };
         WATCHED.scope(RefCell::new(watched), watch).await
     }
 
@@ -128,9 +134,14 @@ where
 
 /// How long to wait for the head: less on a connection that was just made.
 fn patience(session: &HttpSession) -> Duration {
-    let timing = session.digest().and_then(|digest| digest.timing_digest.first()?.as_ref());
+    let timing = session
+        .digest()
+        .and_then(|digest| digest.timing_digest.first()?.as_ref());
     let fresh = timing.is_some_and(|timing| {
-        timing.established_ts.elapsed().is_ok_and(|age| age < Duration::from_secs(1))
+        timing
+            .established_ts
+            .elapsed()
+            .is_ok_and(|age| age < Duration::from_secs(1))
     });
     if fresh { HEAD } else { NEXT_HEAD }
 }

@@ -73,7 +73,11 @@ fn read(files: &[CertificateFiles], key: &str) -> Result<Vec<Certificate>, Vec<P
             Err(problem) => problems.push(problem.under(&format!("{key}[{number}]"))),
         }
     }
-    if problems.is_empty() { Ok(certificates) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(certificates)
+    } else {
+        Err(problems)
+    }
 }
 
 fn read_one(files: &CertificateFiles) -> Result<Certificate, Problem> {
@@ -82,23 +86,41 @@ fn read_one(files: &CertificateFiles) -> Result<Certificate, Problem> {
             .map_err(|error| Problem::new(what, format!("cannot read {}: {error}", path.display())))
     };
     let chain = X509::stack_from_pem(&text(&files.cert, "cert")?).map_err(|_| {
-        Problem::new("cert", format!("{} is not a PEM certificate", files.cert.display()))
+        Problem::new(
+            "cert",
+            format!("{} is not a PEM certificate", files.cert.display()),
+        )
     })?;
     let mut chain = chain.into_iter();
     let leaf = chain.next().ok_or_else(|| {
-        Problem::new("cert", format!("{} holds no certificate", files.cert.display()))
+        Problem::new(
+            "cert",
+            format!("{} holds no certificate", files.cert.display()),
+        )
     })?;
     let key = PKey::private_key_from_pem(&text(&files.key, "key")?).map_err(|_| {
-        Problem::new("key", format!("{} is not an unencrypted PEM key", files.key.display()))
+        Problem::new(
+            "key",
+            format!("{} is not an unencrypted PEM key", files.key.display()),
+        )
     })?;
     let matches = leaf.public_key().is_ok_and(|public| public.public_eq(&key));
     if !matches {
         return Err(Problem::new(
             "key",
-            format!("{} is not the key of {}", files.key.display(), files.cert.display()),
+            format!(
+                "{} is not the key of {}",
+                files.key.display(),
+                files.cert.display()
+            ),
         ));
     }
-    Ok(Certificate { names: names(&leaf), leaf, chain: chain.collect(), key })
+    Ok(Certificate {
+        names: names(&leaf),
+        leaf,
+        chain: chain.collect(),
+        key,
+    })
 }
 
 /// The DNS names of a certificate (RFC 9525: the subject's common name does not count).
@@ -122,18 +144,28 @@ fn covers(name: &str, host: &str) -> bool {
 #[async_trait]
 impl TlsAccept for Certificates {
     async fn certificate_callback(&self, ssl: &mut TlsRef) {
-        let host = ssl.servername(NameType::HOST_NAME).unwrap_or_default().to_ascii_lowercase();
+        let host = ssl
+            .servername(NameType::HOST_NAME)
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         let certificates = self.0.load();
         let exact = certificates.iter().find(|one| one.names.contains(&host));
         let wild = || {
-            certificates.iter().find(|one| one.names.iter().any(|name| covers(name, &host)))
+            certificates
+                .iter()
+                .find(|one| one.names.iter().any(|name| covers(name, &host)))
         };
         // A client that names no host, or one of nobody's, sees the first: it will be told 421.
-        let Some(chosen) = exact.or_else(wild).or_else(|| certificates.first()) else { return };
+        let Some(chosen) = exact.or_else(wild).or_else(|| certificates.first()) else {
+            return;
+        };
         let shown = ext::ssl_use_certificate(ssl, &chosen.leaf)
             .and_then(|()| ext::ssl_use_private_key(ssl, &chosen.key))
             .and_then(|()| {
-                chosen.chain.iter().try_for_each(|above| ext::ssl_add_chain_cert(ssl, above))
+                chosen
+                    .chain
+                    .iter()
+                    .try_for_each(|above| ext::ssl_add_chain_cert(ssl, above))
             });
         if let Err(error) = shown {
             tracing::error!(%error, "a certificate could not be used for a handshake");

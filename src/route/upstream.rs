@@ -95,7 +95,9 @@ impl UpstreamList {
     pub(crate) fn authority(&self) -> Option<String> {
         match self.all.first()? {
             Upstream::Http { host, port } => Some(format!("{}:{port}", host.as_str())),
-            Upstream::Https { host, port: 443, .. } => Some(host.as_str().to_owned()),
+            Upstream::Https {
+                host, port: 443, ..
+            } => Some(host.as_str().to_owned()),
             Upstream::Https { host, port, .. } => Some(format!("{}:{port}", host.as_str())),
             Upstream::BuiltinDemo | Upstream::Unix { .. } => None,
         }

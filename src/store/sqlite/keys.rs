@@ -30,15 +30,13 @@ impl KeyStore for Sqlite {
             }
             sqlx::query("DELETE FROM keys").execute(write.sql()).await?;
             for key in &ring {
-                sqlx::query(
-                    "INSERT INTO keys (id, state, since, sealed) VALUES (?1, ?2, ?3, ?4)",
-                )
-                .bind(i64::from(key.id))
-                .bind(state_name(key.state))
-                .bind(key.since.millis())
-                .bind(key.sealed.as_slice())
-                .execute(write.sql())
-                .await?;
+                sqlx::query("INSERT INTO keys (id, state, since, sealed) VALUES (?1, ?2, ?3, ?4)")
+                    .bind(i64::from(key.id))
+                    .bind(state_name(key.state))
+                    .bind(key.since.millis())
+                    .bind(key.sealed.as_slice())
+                    .execute(write.sql())
+                    .await?;
             }
             write.note_changes(&[Change::Keys]).await?;
             write.record(event.as_ref()).await?;
