@@ -6,6 +6,7 @@ use super::{
     fixture::{NOW, Someone, at, known},
     *,
 };
+use crate::problem::Problem;
 
 /// A route's keys as TOML.
 fn build(toml: &str) -> Result<Policy, Vec<Problem>> {
@@ -389,7 +390,7 @@ fn step_up_is_a_challenge() {
     let mut unsaid = strong.clone();
     unsaid.authentications[0].acr = None;
     let mut ahead = strong.clone();
-    ahead.authentications[0].auth_time = NOW + Duration::from_secs(3600);
+    ahead.authentications[0].auth_time = NOW + Duration::from_hours(1);
     for (require, who, missing) in [
         ("amr = ['mfa']", &alice, Some(Missing::Methods)),
         ("amr = ['mfa', 'hwk']", &strong, Some(Missing::Methods)),
@@ -613,6 +614,25 @@ fn mistakes_are_found_when_the_file_is_read() {
             "not the domain",
             "",
         ),
+    ] {
+        refused(toml, key, says, hint);
+    }
+    let several = build("connections = ['x']\nallow = ['y', 'any', 'z']\npublic = ['w']");
+    assert_eq!(several.unwrap_err().len(), 4);
+    assert!(build("connections = ['acme']\nallow = ['group:admins']").is_ok());
+    assert!(build("connections = ['acme', 'old']\nallow = ['connection:old']").is_ok());
+}
+
+fn refused(toml: &str, key: &str, says: &str, hint: &str) {
+    let problem = problem(toml);
+    assert_eq!(problem.key, key, "{toml}");
+    assert!(problem.message.contains(says), "{toml}: {problem}");
+    assert!(problem.hint.unwrap_or_default().contains(hint), "{toml}");
+}
+
+#[test]
+fn names_that_do_not_exist_are_found_when_the_file_is_read() {
+    for (toml, key, says, hint) in [
         (
             "allow = ['claims.plan =']",
             "allow[0]",
@@ -672,15 +692,8 @@ fn mistakes_are_found_when_the_file_is_read() {
         ("public = ['/a/**/b']", "public[0]", "**", ""),
         ("public = ['/a/../b']", "public[0]", "canonical", ""),
     ] {
-        let problem = problem(toml);
-        assert_eq!(problem.key, key, "{toml}");
-        assert!(problem.message.contains(says), "{toml}: {problem}");
-        assert!(problem.hint.unwrap_or_default().contains(hint), "{toml}");
+        refused(toml, key, says, hint);
     }
-    let several = build("connections = ['x']\nallow = ['y', 'any', 'z']\npublic = ['w']");
-    assert_eq!(several.unwrap_err().len(), 4);
-    assert!(build("connections = ['acme']\nallow = ['group:admins']").is_ok());
-    assert!(build("connections = ['acme', 'old']\nallow = ['connection:old']").is_ok());
 }
 
 /// Whatever a rule's text is, the file is read or refused, and nothing falls over.
