@@ -9,18 +9,20 @@
 //! or, on a public path, into a permit for nobody. Everything that is not [`Permitted`] goes
 //! nowhere.
 
+mod judged;
 mod navigation;
 mod outlook;
 
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 pub(crate) use self::{
-    navigation::{Answerable, is_navigation},
+    judged::*,
+    navigation::Answerable,
     outlook::{Outlook, Wanted},
 };
 use crate::{
@@ -29,7 +31,7 @@ use crate::{
         Edits, HeadersError,
         assertion::{AssertionError, Assertions},
     },
-    policy::{Answer, Decision, Facts, Needs, Outcome, Permit, Reason, RuleRef},
+    policy::{Decision, Facts, Needs, Outcome, Permit, Reason},
     protocol::{Host, Origin, OwnedHeaders},
     route::{Miss, Route, Router},
     session::{Principal, Session},
@@ -168,7 +170,7 @@ impl Gate {
     ) -> Verdict {
         let route = match self.route(request) {
             Ok(route) => route,
-            Err(verdict) => return verdict,
+            Err(unrouted) => return unrouted.into(),
         };
         let permit = match route.policy.decide(&request.facts, session) {
             Decision::Challenge(needs) => {
@@ -198,7 +200,7 @@ impl Gate {
     pub(crate) fn judge(&self, request: &RequestFacts<'_>, who: Option<Principal<'_>>) -> Judged {
         let route = match self.route(request) {
             Ok(route) => route,
-            Err(verdict) => return Judged::without_route(verdict),
+            Err(unrouted) => return Judged::without_route(unrouted.into()),
         };
         let mut judged = Judged {
             route: Some(route.clone()),
@@ -244,16 +246,16 @@ impl Gate {
     }
 
     /// The route of a request that can be served at all.
-    fn route(&self, request: &RequestFacts<'_>) -> Result<&Arc<Route>, Verdict> {
+    fn route(&self, request: &RequestFacts<'_>) -> Result<&Arc<Route>, Unrouted> {
         let facts = &request.facts;
         if matches!(*facts.method, Method::CONNECT | Method::TRACE) {
-            return Err(Verdict::BadRequest(BadRequest::Method));
+            return Err(Unrouted::BadRequest(BadRequest::Method));
         }
         self.router
             .find(facts.host, facts.path)
             .map_err(|miss| match miss {
-                Miss::Host => Verdict::Misdirected,
-                Miss::Path => Verdict::NotFound,
+                Miss::Host => Unrouted::Misdirected,
+                Miss::Path => Unrouted::NotFound,
             })
     }
 
@@ -328,56 +330,20 @@ fn opens_websocket(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A verdict about somebody hypothetical, and how it came about. It permits nothing.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) route: Option<Arc<Route>>,
-    pub(crate) verdict: JudgedVerdict,
-    /// The rule that decided, if one did.
-    pub(crate) rule: Option<RuleRef>,
-    /// How every rule of the route answers about the person.
-    pub(crate) answers: Vec<(RuleRef, Answer)>,
-    /// The identity headers that would be sent, the assertion aside.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-/// [`Verdict`] without its proofs.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum JudgedVerdict {
+/// Why a request has no route.
+#[derive(Clone, Copy, Debug)]
+enum Unrouted {
     BadRequest(BadRequest),
-    Challenge { needs: Needs, how: Answerable },
-    Deny(Reason),
-    Forward { as_nobody: bool },
     Misdirected,
     NotFound,
 }
 
-impl Judged {
-    fn without_route(verdict: Verdict) -> Self {
-        Self {
-            route: None,
-            verdict: match verdict {
-                Verdict::BadRequest(why) => JudgedVerdict::BadRequest(why),
-                Verdict::Misdirected => JudgedVerdict::Misdirected,
-                _ => JudgedVerdict::NotFound,
-            },
-            rule: None,
-            answers: Vec::new(),
-            headers: Vec::new(),
-        }
-    }
-}
-
-impl fmt::Display for JudgedVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadRequest(why) => write!(f, "bad request ({})", why.code()),
-            Self::Challenge { how, .. } => write!(f, "challenge ({how})"),
-            Self::Deny(reason) => write!(f, "deny ({reason})"),
-            Self::Forward { as_nobody: false } => f.write_str("forward"),
-            Self::Forward { as_nobody: true } => f.write_str("forward as nobody"),
-            Self::Misdirected => f.write_str("misdirected (no route names the host)"),
-            Self::NotFound => f.write_str("not found (no route of the host has the path)"),
+impl From<Unrouted> for Verdict {
+    fn from(unrouted: Unrouted) -> Self {
+        match unrouted {
+            Unrouted::BadRequest(why) => Self::BadRequest(why),
+            Unrouted::Misdirected => Self::Misdirected,
+            Unrouted::NotFound => Self::NotFound,
         }
     }
 }

@@ -21,7 +21,7 @@ impl Answerable {
     /// What this request can be answered with. A preflight (Fetch standard, section 4.8) is
     /// never redirected.
     pub(in crate::gate) fn of(request: &RequestFacts<'_>) -> Self {
-        if !is_navigation(request.headers) {
+        if !request.is_navigation() {
             return Self::Unauthorized;
         }
         match *request.facts.method {
@@ -42,9 +42,16 @@ impl fmt::Display for Answerable {
     }
 }
 
-/// Whether a browser is to show the answer to a person: `Sec-Fetch-Mode: navigate`, or, where the
-/// browser does not send that header (plain http), `text/html` in `Accept`.
-pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+impl RequestFacts<'_> {
+    /// Whether a browser is to show the answer to a person, so that a page is better than JSON.
+    pub(crate) fn is_navigation(&self) -> bool {
+        is_navigation(self.headers)
+    }
+}
+
+/// `Sec-Fetch-Mode: navigate`, or, where the browser does not send that header (plain http),
+/// `text/html` in `Accept`.
+fn is_navigation(headers: &HeaderMap) -> bool {
     if headers.contains_key(header::UPGRADE) {
         return false;
     }

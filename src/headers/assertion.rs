@@ -16,7 +16,7 @@ use crate::{
     crypto::{RingState, SigningKey, SigningKeyError},
     identity::ConnectionId,
     policy::{EmailTrust, Permit},
-    protocol::Origin,
+    protocol::{EmailAddress, Origin},
     session::Principal,
     store::SessionId,
 };
@@ -59,7 +59,7 @@ impl Assertions {
         keys: Vec<(RingState, SigningKey)>,
     ) -> Result<Self, NoCurrentKey> {
         let jwks = render_jwks(keys.iter().map(|(_, key)| key));
-        let signer = (keys.into_iter())
+        let current = (keys.into_iter())
             .find(|(state, _)| *state == RingState::Current)
             .map(|(_, key)| key)
             .ok_or(NoCurrentKey)?;
@@ -72,7 +72,7 @@ impl Assertions {
             .build();
         Ok(Self {
             issuer: issuer.to_string(),
-            signer,
+            signer: current,
             jwks,
             signed,
         })
@@ -134,7 +134,7 @@ impl Assertions {
             ("sub", json!(who.user.id)),
             ("iat", json!(signed_at)),
             ("exp", json!(signed_at.saturating_add(GOOD_FOR))),
-            ("email", json!(email.as_ref().map(|email| email.as_str()))),
+            ("email", json!(email.as_ref().map(EmailAddress::as_str))),
             ("handle", json!(who.user.handle)),
             ("name", json!(who.user.profile.name)),
             ("groups", json!(identity.groups)),

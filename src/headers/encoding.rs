@@ -40,7 +40,9 @@ pub(in crate::headers) fn encode(
         if kept {
             out.extend_from_slice(octets);
         } else {
-            octets.iter().for_each(|octet| percent(*octet, out));
+            for octet in octets {
+                percent(*octet, out);
+            }
         }
     }
 }

@@ -131,7 +131,8 @@ impl Someone {
         self
     }
 
-    pub(crate) fn claim(mut self, name: &str, value: serde_json::Value) -> Self {
+    pub(crate) fn claim(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        let value = value.into();
         for held in &mut self.identities {
             held.identity.claims.insert(name.to_owned(), value.clone());
         }
@@ -153,7 +154,7 @@ impl Someone {
             authentications: self.authentications.clone(),
             created_at: NOW,
             last_used_at: NOW,
-            expires_at: NOW + std::time::Duration::from_secs(3600),
+            expires_at: NOW + std::time::Duration::from_hours(1),
             address: None,
             user_agent: String::new(),
             sids: Vec::new(),

@@ -11,6 +11,7 @@
 //! configuration and kept with the session; only rules that name the request or the time are
 //! evaluated for each request. [`Policy::judge`] runs the same code for somebody hypothetical.
 
+mod build;
 mod config;
 mod email;
 mod expression;
@@ -29,23 +30,17 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
-    config::Require,
-    email::EmailTrust,
-    facts::Facts,
-    known::{Known, KnownConnection, distance},
-    permit::Permit,
-    rule::Answer,
-    verdict::{Class, Decision, Judgement, List, Missing, Needs, Outcome, Reason, RuleRef},
+    build::Keys, config::Require, email::EmailTrust, facts::Facts, known::*, permit::Permit,
+    rule::Answer, verdict::*,
 };
 use self::{
     expression::{Person, Scope},
     permit::View,
-    rule::{Rule, Surroundings},
+    rule::Rule,
 };
 use crate::{
     clock::Timestamp,
     identity::ConnectionId,
-    problem::Problem,
     protocol::PathPattern,
     session::{Principal, Session, ViewKey},
 };
@@ -64,63 +59,7 @@ pub(crate) struct Policy {
     trust: EmailTrust,
 }
 
-/// The keys of a route that make its policy.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Keys<'a> {
-    pub(crate) connections: Option<&'a [String]>,
-    pub(crate) public: &'a [String],
-    pub(crate) allow: Option<&'a [String]>,
-    pub(crate) deny: &'a [String],
-    pub(crate) require: Option<&'a Require>,
-}
-
 impl Policy {
-    /// Reads the policy of the route of that number. The problems' keys are the route's own.
-    pub(crate) fn build(keys: Keys<'_>, route: usize, known: &Known) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let named = named(keys.connections, known, &mut problems);
-        let around = Surroundings {
-            known,
-            named: &named,
-        };
-        let allow = (keys.allow).map(|texts| rules("allow", texts, around, &mut problems));
-        let deny = rules("deny", keys.deny, around, &mut problems);
-        if keys.allow.is_some_and(<[String]>::is_empty) {
-            problems.push(
-                Problem::new("allow", "an empty list lets nobody pass")
-                    .hint("leave `allow` out to let any signed-in user pass"),
-            );
-        }
-        let public = patterns(keys.public, &mut problems);
-        let require = keys.require.cloned().unwrap_or_default();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let offered = (named.iter()).filter(|id| {
-            known
-                .connection(id.as_str())
-                .is_some_and(|known| known.enabled)
-        });
-        Ok(Self {
-            key: ViewKey {
-                generation: known.generation,
-                route,
-            },
-            offered: if keys.connections.is_none() {
-                named.clone()
-            } else {
-                offered.cloned().collect()
-            },
-            public,
-            allow,
-            deny,
-            amr: require.amr.into(),
-            acr: require.acr.into(),
-            max_age: require.max_age.map(|span| span.0),
-            trust: known.trust().clone(),
-        })
-    }
-
     /// The connections that open this route and are switched on.
     pub(crate) fn offered(&self) -> &Arc<[ConnectionId]> {
         &self.offered
@@ -270,7 +209,7 @@ impl Policy {
     /// Whether the login is older than `max_age`. One that lies ahead by more than a clock may
     /// differ proves nothing about its age.
     fn too_old(&self, now: Timestamp, auth_time: Timestamp) -> Option<Missing> {
-        const SKEW: Duration = Duration::from_secs(60);
+        const SKEW: Duration = Duration::from_mins(1);
         let most = self.max_age?;
         let fresh = now.since(auth_time) <= most && auth_time.since(now) <= SKEW;
         (!fresh).then_some(Missing::FreshLogin)
@@ -303,8 +242,9 @@ impl Policy {
         let allowed = settled(self.allow.as_deref().unwrap_or_default(), |answer| {
             *answer == Answer::Yes
         });
-        let lacks_amr = (self.amr.iter()).any(|wanted| !who.authentication.amr.contains(wanted));
-        let lacks_acr = !self.acr.is_empty()
+        let methods_missing =
+            (self.amr.iter()).any(|wanted| !who.authentication.amr.contains(wanted));
+        let context_missing = !self.acr.is_empty()
             && !(who.authentication.acr.as_ref()).is_some_and(|acr| self.acr.contains(acr));
         View::holding(
             who.user.blocked,
@@ -313,7 +253,7 @@ impl Policy {
                 auth_time: who.authentication.auth_time,
                 denied,
                 allowed: allowed.map(|(at, _)| at),
-                lacks: match (lacks_amr, lacks_acr) {
+                lacks: match (methods_missing, context_missing) {
                     (true, _) => Some(Missing::Methods),
                     (false, true) => Some(Missing::Context),
                     (false, false) => None,
@@ -356,64 +296,4 @@ fn per_request(
         .filter(|(_, rule)| rule.is_per_request())
         .map(|(at, rule)| (at, rule.ask_expression(scope)))
         .find(|(_, answer)| decides(answer.clone()))
-}
-
-fn named(
-    names: Option<&[String]>,
-    known: &Known,
-    problems: &mut Vec<Problem>,
-) -> Arc<[ConnectionId]> {
-    let Some(names) = names else {
-        return known.enabled().clone();
-    };
-    if names.is_empty() {
-        problems.push(
-            Problem::new("connections", "an empty list lets nobody in")
-                .hint("leave `connections` out to offer every enabled one"),
-        );
-    }
-    let mut named = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        let key = format!("connections[{index}]");
-        match known.connection(name) {
-            None => problems.push(rule::unknown_connection(&key, name, known)),
-            Some(found) if named.contains(&found.id) => {
-                problems.push(Problem::new(key, format!("{name:?} is named twice")));
-            }
-            Some(found) => named.push(found.id.clone()),
-        }
-    }
-    named.into()
-}
-
-fn rules(
-    list: &str,
-    texts: &[String],
-    around: Surroundings<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Rule> {
-    let mut rules = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        match Rule::parse(text, around) {
-            Ok(rule) => rules.push(rule),
-            Err(problem) => problems.push(Problem {
-                key: format!("{list}[{index}]"),
-                ..problem
-            }),
-        }
-    }
-    rules
-}
-
-fn patterns(texts: &[String], problems: &mut Vec<Problem>) -> Vec<PathPattern> {
-    let mut patterns = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        match PathPattern::parse(text) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(error) => {
-                problems.push(Problem::new(format!("public[{index}]"), error.to_string()));
-            }
-        }
-    }
-    patterns
 }

@@ -52,8 +52,8 @@ impl Permit {
         if let Some(kept) = view.kept.get() {
             return kept.clone().downcast().ok();
         }
-        let made: Arc<T> = Arc::new(make(&self.principal()?));
-        let kept = view.kept.get_or_init(|| made);
+        let fresh: Arc<T> = Arc::new(make(&self.principal()?));
+        let kept = view.kept.get_or_init(|| fresh);
         kept.clone().downcast().ok()
     }
 }

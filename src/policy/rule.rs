@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Rule {
     text: String,
-    test: Test,
+    asks: Test,
 }
 
 /// What a rule asks. `Failed` answers are errors of an expression.
@@ -52,7 +52,7 @@ pub(crate) enum Answer {
 impl Rule {
     /// Reads a rule: a shorthand, or else an expression.
     pub(in crate::policy) fn parse(text: &str, around: Surroundings<'_>) -> Result<Self, Problem> {
-        let test = match text.split_once(':') {
+        let asks = match text.split_once(':') {
             _ if text == "any" => Test::Any,
             Some(("connection", name)) => Test::Connection(connection(name, around)?),
             Some(("domain", domain)) => Test::Domain(parse_domain(domain)?),
@@ -63,7 +63,7 @@ impl Rule {
         };
         Ok(Self {
             text: text.to_owned(),
-            test,
+            asks,
         })
     }
 
@@ -74,7 +74,7 @@ impl Rule {
 
     /// Whether the answer may change from request to request of one session.
     pub(in crate::policy) fn is_per_request(&self) -> bool {
-        matches!(&self.test, Test::Expression(expression) if expression.is_per_request())
+        matches!(&self.asks, Test::Expression(expression) if expression.is_per_request())
     }
 
     /// Asks it about a person; `scope` is what an expression sees.
@@ -85,7 +85,7 @@ impl Rule {
         scope: &Scope<'_>,
     ) -> Answer {
         let identity = &who.identity.identity;
-        let holds = match &self.test {
+        let holds = match &self.asks {
             Test::Any => true,
             Test::Connection(id) => identity.connection == *id,
             Test::Domain(domain) => {
@@ -104,7 +104,7 @@ impl Rule {
 
     /// The answer of an expression, which needs no more than its scope.
     pub(in crate::policy) fn ask_expression(&self, scope: &Scope<'_>) -> Answer {
-        let Test::Expression(expression) = &self.test else {
+        let Test::Expression(expression) = &self.asks else {
             return Answer::No;
         };
         match expression.matches(scope) {

@@ -6,6 +6,7 @@ use super::{
     fixture::{NOW, Someone, at, known},
     *,
 };
+use crate::problem::Problem;
 
 /// A route's keys as TOML.
 fn build(toml: &str) -> Result<Policy, Vec<Problem>> {
@@ -293,21 +294,23 @@ fn rules_about_the_request_are_asked_each_time() {
     }
 }
 
-/// What hangs on the age of the login is never kept.
+/// What hangs on the age of the login is never kept, however the age is spelt.
 #[test]
 fn rules_about_the_age_follow_the_clock() {
-    let policy =
-        policy("allow = [\"auth.age <= duration('2m')\", \"auth['age'] < duration('1s')\"]");
-    let session = Someone::by("acme").session();
-    for (later, pass) in [(0, true), (60, true), (61, false)] {
-        at("GET", "/", |facts| {
-            let facts = Facts {
-                now: NOW + Duration::from_secs(later),
-                ..*facts
-            };
-            let decision = policy.decide(&facts, Some(session.clone()));
-            assert_eq!(matches!(decision, Decision::Permit(_)), pass, "{later}");
-        });
+    for age in ["auth.age", "auth['age']", ".auth.age"] {
+        let policy = policy(&format!("allow = [\"{age} <= duration('2m')\"]"));
+        let session = Someone::by("acme").session();
+        for (later, pass) in [(0, true), (60, true), (61, false)] {
+            at("GET", "/", |facts| {
+                let facts = Facts {
+                    now: NOW + Duration::from_secs(later),
+                    ..*facts
+                };
+                let decision = policy.decide(&facts, Some(session.clone()));
+                let passed = matches!(decision, Decision::Permit(_));
+                assert_eq!(passed, pass, "{age} {later}");
+            });
+        }
     }
 }
 
@@ -389,7 +392,7 @@ fn step_up_is_a_challenge() {
     let mut unsaid = strong.clone();
     unsaid.authentications[0].acr = None;
     let mut ahead = strong.clone();
-    ahead.authentications[0].auth_time = NOW + Duration::from_secs(3600);
+    ahead.authentications[0].auth_time = NOW + Duration::from_hours(1);
     for (require, who, missing) in [
         ("amr = ['mfa']", &alice, Some(Missing::Methods)),
         ("amr = ['mfa', 'hwk']", &strong, Some(Missing::Methods)),
@@ -613,6 +616,25 @@ fn mistakes_are_found_when_the_file_is_read() {
             "not the domain",
             "",
         ),
+    ] {
+        refused(toml, key, says, hint);
+    }
+    let several = build("connections = ['x']\nallow = ['y', 'any', 'z']\npublic = ['w']");
+    assert_eq!(several.unwrap_err().len(), 4);
+    assert!(build("connections = ['acme']\nallow = ['group:admins']").is_ok());
+    assert!(build("connections = ['acme', 'old']\nallow = ['connection:old']").is_ok());
+}
+
+fn refused(toml: &str, key: &str, says: &str, hint: &str) {
+    let problem = problem(toml);
+    assert_eq!(problem.key, key, "{toml}");
+    assert!(problem.message.contains(says), "{toml}: {problem}");
+    assert!(problem.hint.unwrap_or_default().contains(hint), "{toml}");
+}
+
+#[test]
+fn names_that_do_not_exist_are_found_when_the_file_is_read() {
+    for (toml, key, says, hint) in [
         (
             "allow = ['claims.plan =']",
             "allow[0]",
@@ -672,15 +694,8 @@ fn mistakes_are_found_when_the_file_is_read() {
         ("public = ['/a/**/b']", "public[0]", "**", ""),
         ("public = ['/a/../b']", "public[0]", "canonical", ""),
     ] {
-        let problem = problem(toml);
-        assert_eq!(problem.key, key, "{toml}");
-        assert!(problem.message.contains(says), "{toml}: {problem}");
-        assert!(problem.hint.unwrap_or_default().contains(hint), "{toml}");
+        refused(toml, key, says, hint);
     }
-    let several = build("connections = ['x']\nallow = ['y', 'any', 'z']\npublic = ['w']");
-    assert_eq!(several.unwrap_err().len(), 4);
-    assert!(build("connections = ['acme']\nallow = ['group:admins']").is_ok());
-    assert!(build("connections = ['acme', 'old']\nallow = ['connection:old']").is_ok());
 }
 
 /// Whatever a rule's text is, the file is read or refused, and nothing falls over.

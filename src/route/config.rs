@@ -133,7 +133,7 @@ pub(crate) struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        let minute = Span(std::time::Duration::from_secs(60));
+        let minute = Span(std::time::Duration::from_mins(1));
         Self {
             connect: Span(std::time::Duration::from_secs(5)),
             read: minute,

@@ -17,7 +17,7 @@ use std::fmt;
 pub(crate) use self::{
     config::*,
     router::{Miss, Router},
-    upstream::{Upstream, UpstreamList},
+    upstream::*,
 };
 use crate::{
     headers::IdentityHeaders,

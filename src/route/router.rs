@@ -53,7 +53,7 @@ impl Router {
     /// Enters the routes, in the order of the file, or says which can never be reached.
     pub(crate) fn build(routes: Vec<Route>, public_url: &Origin) -> Result<Self, Vec<Problem>> {
         let routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
-        let mut router = Self {
+        let mut built = Self {
             owned: owned(&routes),
             exact: HashMap::from([(public_url.host.clone(), Paths::default())]),
             below: HashMap::new(),
@@ -64,12 +64,12 @@ impl Router {
             routes.iter().partition(|route| route.host.is_none());
         for route in named {
             if let Some(host) = &route.host
-                && let Some(twin) = router.paths(host).enter(route)
+                && let Some(twin) = built.paths(host).enter(route)
             {
                 problems.push(shadowed(route, &twin));
             }
         }
-        let patterns: Vec<_> = router.hosts().collect();
+        let patterns: Vec<_> = built.hosts().collect();
         let wildcards: Vec<_> = (patterns.iter())
             .filter(|pattern| matches!(pattern, HostPattern::Below(_)))
             .collect();
@@ -83,7 +83,7 @@ impl Router {
         }
         for route in everywhere {
             let twins: Vec<_> = (hosts.iter())
-                .filter_map(|host| router.paths(host).enter(route))
+                .filter_map(|host| built.paths(host).enter(route))
                 .collect();
             let same = twins.iter().find(|twin| twin.host.is_none());
             let all = (twins.len() == hosts.len())
@@ -94,8 +94,8 @@ impl Router {
         if !problems.is_empty() {
             return Err(problems);
         }
-        router.routes = routes;
-        Ok(router)
+        built.routes = routes;
+        Ok(built)
     }
 
     /// The route of a request: by the longest matching host, then by the longest matching path.

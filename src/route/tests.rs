@@ -226,7 +226,7 @@ fn upstreams_take_turns() {
             Upstream::Https {
                 host: host("app.internal"),
                 port: 443,
-                tls: Default::default()
+                tls: std::sync::Arc::default()
             },
             Upstream::Unix {
                 path: "/run/app.sock".into()
