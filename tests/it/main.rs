@@ -1,1 +1,30 @@
+//! The index of the tests that drive the real program from outside.
+//!
+//! One binary. Each test starts the sidecar it needs on free loopback ports, with a configuration
+//! of its own in a temporary folder, and ends it by its pid. Nothing in here knows the program's
+//! types: what is tested is what a user agent, an application and an operator can see.
+//! `VESTIBULE_BIN` runs the same tests on another build.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, and it waits in real time"
+)]
+
+// How the tests start, drive and watch things: sidecar, upstream, visitor, browser, applications.
+#[macro_use]
+mod support;
+
+// The harness itself: each part of it does what the tests take for granted.
+mod support_works;
+
+// Who may import whom: the ordered list of floors, held against the sources.
+mod floors;
+
+// One test for each attack, named for its row in the catalogue of src/threats.rs.
+mod attacks;
