@@ -28,3 +28,21 @@ mod floors;
 
 // One test for each attack, named for its row in the catalogue of src/threats.rs.
 mod attacks;
+
+// Signing up and in, and what a session is good for.
+mod session;
+
+// Signing out, here and on every host.
+mod sign_out;
+
+// What the application is told about a visitor.
+mod headers;
+
+// Who may pass, and what `explain` says about it.
+mod policy;
+
+// The configuration file and its mistakes.
+mod config;
+
+// Bodies, streams, TLS, sockets and limits.
+mod proxy;
