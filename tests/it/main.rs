@@ -46,3 +46,30 @@ mod config;
 
 // Bodies, streams, TLS, sockets and limits.
 mod proxy;
+
+// The built-in accounts and the sync of profiles.
+mod database;
+
+// The login page and its flow: tabs, loops, what comes too late.
+mod login;
+
+// Several hosts behind one sidecar.
+mod hosts;
+
+// Changing the configuration of a running sidecar.
+mod reload;
+
+// What the people who run it see.
+mod operations;
+
+// Without a configuration: the trial and the owner's link.
+mod trial;
+
+// Full disks, locked and broken files, power cuts.
+mod faults;
+
+// Radicale, Django, nginx and a WebSocket server behind the sidecar.
+mod apps;
+
+// The pages in Chromium.
+mod browser;
