@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     // ways in
     &["user", "connection"],
     // memory
-    &["session"],
+    &["keys", "session"],
     // decisions
     &["policy", "headers", "route", "gate"],
     // steps

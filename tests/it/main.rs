@@ -8,12 +8,15 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::format_collect,
+    clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::similar_names,
     clippy::string_slice,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed, and it waits in real time"
+    reason = "a test that cannot go on has failed, it waits in real time, and it need not be fast"
 )]
 
 // How the tests start, drive and watch things: sidecar, upstream, visitor, browser, applications.

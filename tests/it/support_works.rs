@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::support::{
-    Answer, Browser, Raw, Reply, Request, Upstream, Visitor, apps, corpus, forms, h2,
+    Answer, Browser, Raw, Reply, Request, Seen, Upstream, Visitor, apps, corpus, forms, h2,
     http::{Duplex, exchange},
     tls::Authority,
     visitor::{is_flow, is_session, parse_cookie},
@@ -41,7 +41,7 @@ fn the_upstream_reads_pipelined_and_chunked_requests_apart() {
     assert_eq!(raw.answer("HEAD").unwrap().body, b"");
     let seen = upstream.seen();
     assert_eq!(
-        seen.iter().map(|seen| seen.target()).collect::<Vec<_>>(),
+        seen.iter().map(Seen::target).collect::<Vec<_>>(),
         ["/1", "/2", "/3"]
     );
     assert_eq!(seen[0].body, b"abc");

@@ -292,7 +292,7 @@ fn ck_11_a_session_that_idles_or_grows_old_ends() {
         site.reached("while young", || site.get("/x", &line));
         thread::sleep(Duration::from_millis(500));
     }
-    thread::sleep(Duration::from_millis(2000));
+    thread::sleep(Duration::from_secs(2));
     opens_nothing(&site, &line);
 }
 

@@ -1,6 +1,6 @@
 //! Logs, metrics, the admin listener, the configuration, and what happens when something is away.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 use super::{Site, cookie_line};
 use crate::support::{
@@ -114,7 +114,6 @@ fn log_1_no_secret_is_stored_readable() {
             );
         }
     }
-    use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(site.sidecar.path("data/secret"))
         .unwrap()
         .permissions()
@@ -298,7 +297,6 @@ fn adm_1_the_admin_listener_is_elsewhere_and_knows_its_host() {
 #[test]
 fn adm_1_the_admin_socket_is_the_owners() {
     let site = Site::new();
-    use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(site.sidecar.path("data/admin.sock"))
         .unwrap()
         .permissions()
@@ -560,7 +558,6 @@ fn cfg_4_a_weak_secret_stops_the_start() {
     let strong = "M5a8mJp0Zc3l1T9wQv7xYb2nKd4fGh6uRsEiOtLzXyA";
     let file = sidecar.path("data/secret");
     std::fs::write(&file, strong).unwrap();
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = sidecar.refused();
     assert!(

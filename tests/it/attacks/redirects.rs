@@ -318,9 +318,7 @@ fn rdr_10_the_host_header_builds_no_address() {
         }
     }
     // another port in Host changes no address either
-    let request = format!(
-        "GET /private HTTP/1.1\r\nHost: localhost:1\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
-    );
+    let request = "GET /private HTTP/1.1\r\nHost: localhost:1\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
     if let Some(location) = site.raw(request).unwrap().header("location") {
         assert_eq!(
             origin_of(location, &site.sidecar.origin()),

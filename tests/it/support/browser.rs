@@ -79,7 +79,7 @@ impl Browser {
         let made = browser
             .call("POST", "/session", &wanted)
             .expect("Chromium does not start");
-        browser.session = made["sessionId"].as_str().unwrap().to_owned();
+        browser.session = made["sessionId"].as_str().unwrap().into();
         browser
     }
 
@@ -177,11 +177,8 @@ impl Browser {
     pub(crate) fn shows(&self, words: &str) -> &Self {
         let mut text = String::new();
         let shown = eventually(super::PATIENCE, || {
-            text = self
-                .script("return document.body ? document.body.innerText : ''")
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
+            let shown = self.script("return document.body ? document.body.innerText : ''");
+            text = shown.as_str().unwrap_or_default().into();
             text.contains(words)
         });
         assert!(
@@ -235,11 +232,6 @@ impl Browser {
 
     pub(crate) fn turn_to(&self, tab: &str) {
         self.post("/window", &json!({"handle": tab}));
-    }
-
-    pub(crate) fn resize(&self, width: u32, height: u32) -> &Self {
-        self.post("/window/rect", &json!({"width": width, "height": height}));
-        self
     }
 
     /// What the console said, violations of the content security policy among it.

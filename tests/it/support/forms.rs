@@ -29,7 +29,7 @@ impl Form {
             .collect::<Vec<_>>();
         let held = self.fields.iter_mut().find(|(name, _)| name == field);
         held.unwrap_or_else(|| panic!("no field {field:?} among {known:?}"))
-            .1 = value.to_owned();
+            .1 = value.into();
         self
     }
 

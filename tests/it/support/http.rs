@@ -313,11 +313,6 @@ impl Raw {
         }
         false
     }
-
-    /// Every complete answer in what comes until the end or until nothing came for `quiet`.
-    pub(crate) fn answers(&mut self, quiet: Duration) -> Vec<Answer> {
-        std::iter::from_fn(|| self.answer_within("GET", quiet)).collect()
-    }
 }
 
 impl fmt::Debug for Raw {
@@ -337,8 +332,11 @@ pub(crate) fn exchange(port: u16, host: &str, request: &Request) -> Answer {
         .unwrap_or_else(|| panic!("no answer to {} {}", request.method, request.target))
 }
 
+/// Header lines in order.
+type Headers = Vec<(String, String)>;
+
 /// A complete head at the front of `bytes`: its length, status and headers.
-fn parse_head(bytes: &[u8]) -> Option<(usize, u16, Vec<(String, String)>)> {
+fn parse_head(bytes: &[u8]) -> Option<(usize, u16, Headers)> {
     let mut headers = [httparse::EMPTY_HEADER; 128];
     let mut answer = httparse::Response::new(&mut headers);
     match answer.parse(bytes) {

@@ -26,7 +26,6 @@ pub(crate) struct Sidecar {
     pub(crate) config: Table,
     pub(crate) port: u16,
     pub(crate) admin: u16,
-    arguments: Vec<String>,
     environment: Vec<(String, String)>,
     process: Option<Process>,
 }
@@ -52,7 +51,6 @@ impl Sidecar {
             config: text.parse().unwrap(),
             port,
             admin,
-            arguments: Vec::new(),
             environment: Vec::new(),
             process: None,
         }
@@ -107,12 +105,6 @@ impl Sidecar {
         self
     }
 
-    /// Adds words to the command line, after `run`.
-    pub(crate) fn argument(mut self, word: &str) -> Self {
-        self.arguments.push(word.to_owned());
-        self
-    }
-
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -128,7 +120,7 @@ impl Sidecar {
     /// Starts it on the folder as it is.
     pub(crate) fn start_again(&mut self) {
         let mut command = self.command();
-        command.arg("run").args(&self.arguments);
+        command.arg("run");
         let admin = self.admin;
         let process = Process::spawn("vestibule", &mut command, self.dir.path());
         self.process = Some(process.wait_until(|| is_ready(admin)));
@@ -137,11 +129,7 @@ impl Sidecar {
     /// Writes the configuration and starts a program that is expected to refuse it.
     pub(crate) fn refused(&self) -> Output {
         self.write();
-        self.command()
-            .arg("run")
-            .args(&self.arguments)
-            .output()
-            .unwrap()
+        self.command().arg("run").output().unwrap()
     }
 
     fn command(&self) -> Command {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Read, Write},
+    io,
     net::{TcpListener, TcpStream},
     os::unix::net::UnixListener,
     path::Path,
