@@ -9,14 +9,14 @@ use std::{
 const FLOORS: &[&[&str]] = &[
     // words
     &[
-        "identity", "secret", "clock", "random", "metrics", "units", "problem",
+        "secret", "clock", "random", "metrics", "units", "problem", "identity",
     ],
     // pure
     &["crypto", "protocol", "text"],
     // ports
     &["store", "egress"],
     // ways in
-    &["user", "connection"],
+    &["connection", "user"],
     // memory
     &["keys", "session"],
     // decisions
