@@ -1,1 +1,78 @@
+//! The index of the tests that drive the real program from outside.
+//!
+//! One binary. Each test starts the sidecar it needs on free loopback ports, with a configuration
+//! of its own in a temporary folder, and ends it by its pid. Nothing in here knows the program's
+//! types: what is tested is what a user agent, an application and an operator can see.
+//! `VESTIBULE_BIN` runs the same tests on another build.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::similar_names,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, it waits in real time, and it need not be fast"
+)]
+
+// How the tests start, drive and watch things: sidecar, upstream, visitor, browser, applications.
+#[macro_use]
+mod support;
+
+// The harness itself: each part of it does what the tests take for granted.
+mod support_works;
+
+// Who may import whom: the ordered list of floors, held against the sources.
+mod floors;
+
+// One test for each attack, named for its row in the catalogue of src/threats.rs.
+mod attacks;
+
+// Signing up and in, and what a session is good for.
+mod session;
+
+// Signing out, here and on every host.
+mod sign_out;
+
+// What the application is told about a visitor.
+mod headers;
+
+// Who may pass, and what `explain` says about it.
+mod policy;
+
+// The configuration file and its mistakes.
+mod config;
+
+// Bodies, streams, TLS, sockets and limits.
+mod proxy;
+
+// The built-in accounts and the sync of profiles.
+mod database;
+
+// The login page and its flow: tabs, loops, what comes too late.
+mod login;
+
+// Several hosts behind one sidecar.
+mod hosts;
+
+// Changing the configuration of a running sidecar.
+mod reload;
+
+// What the people who run it see.
+mod operations;
+
+// Without a configuration: the trial and the owner's link.
+mod trial;
+
+// Full disks, locked and broken files, power cuts.
+mod faults;
+
+// Radicale, Django, nginx and a WebSocket server behind the sidecar.
+mod apps;
+
+// The pages in Chromium.
+mod browser;

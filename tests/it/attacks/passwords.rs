@@ -1,0 +1,307 @@
+//! Guessing, counting and overloading at the password form.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::Site;
+use crate::support::{Page, Request, Visitor, http::exchange, visitor::PASSWORD};
+
+/// What a person sees, without what differs from one page to the next by design.
+fn essence(page: &Page) -> String {
+    let mut text = page.text();
+    for form in page.forms() {
+        for (name, value) in form.fields {
+            if name != "login" && !value.is_empty() {
+                text = text.replace(&value, "…");
+            }
+        }
+        text = text.replace(&form.action.replace('&', "&amp;"), "…");
+    }
+    // references, flow ids and nonces are long runs of letters and digits
+    let mut out = String::new();
+    for word in text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+    {
+        out += if word.len() > 20 { "…" } else { word };
+    }
+    out
+}
+
+#[test]
+fn pwd_1_an_unknown_name_looks_like_a_wrong_password() {
+    let site = Site::new();
+    site.sidecar.signed_up("alice");
+    let attempt = |login: &str| {
+        let mut visitor = site.sidecar.visitor();
+        let page = visitor.go("/.auth/login");
+        let start = Instant::now();
+        let answer = visitor.try_password(&page, login, "wrong password");
+        (answer, start.elapsed())
+    };
+    let (known, _) = attempt("alice");
+    let (unknown, _) = attempt("nobo1");
+    assert_eq!(known.answer.status, unknown.answer.status);
+    let names = |page: &Page| {
+        page.answer
+            .headers
+            .iter()
+            .map(|(n, _)| n.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&known), names(&unknown));
+    assert_eq!(
+        essence(&known).replace("alice", "_"),
+        essence(&unknown).replace("nobo1", "_")
+    );
+
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..4 {
+        times[0].push(attempt("alice").1);
+        times[1].push(attempt("nobo2").1);
+    }
+    let [known, unknown] = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64()
+    });
+    let ratio = unknown / known;
+    assert!(
+        (0.4..2.5).contains(&ratio),
+        "an unknown name takes {ratio:.2} times as long"
+    );
+}
+
+#[test]
+fn pwd_2_guesses_are_counted_before_they_are_tried() {
+    let mut site = Site::new();
+    site.sidecar.signed_up("alice");
+    let hashes = |site: &Site| {
+        let text = site.sidecar.ask_admin("/metrics").expect(200).text();
+        text.lines()
+            .filter(|line| line.starts_with("vestibule_password_hashes_total"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum::<f64>()
+    };
+    let before = hashes(&site);
+    let guess = |site: &Site| {
+        thread::scope(|scope| {
+            for _ in 0..10 {
+                scope.spawn(|| {
+                    for number in 0..10 {
+                        let mut visitor = site.sidecar.visitor();
+                        let page = visitor.go("/.auth/login");
+                        visitor.try_password(&page, "alice", &format!("guess {number}"));
+                        assert!(visitor.session().is_none());
+                    }
+                });
+            }
+        });
+    };
+    guess(&site);
+    let tried = hashes(&site) - before;
+    assert!(tried < 60.0, "{tried} of 100 guesses were tried");
+    site.sidecar.restart();
+    guess(&site);
+    let after = hashes(&site);
+    assert!(after < 60.0, "a restart gave {after} more guesses");
+}
+
+#[test]
+fn pwd_3_guessing_locks_nobody_out() {
+    let site = Site::new();
+    let mut alice = site.sidecar.signed_up("alice");
+    alice.sign_out();
+    let mut throttled = false;
+    for number in 0..100 {
+        let mut attacker = site.sidecar.visitor();
+        let page = attacker.go("/.auth/login");
+        let answer = attacker.try_password(&page, "alice", &format!("guess {number}"));
+        throttled |= answer.answer.status == 429;
+        assert!(attacker.session().is_none());
+    }
+    assert!(throttled, "100 guesses were never slowed down");
+    let mut stranger = site.sidecar.visitor();
+    let page = stranger.go("/.auth/login");
+    stranger.try_password(&page, "alice", PASSWORD);
+    assert!(
+        stranger.session().is_none(),
+        "an unknown browser got past the throttle"
+    );
+    alice.sign_in("/.auth/login", "alice", PASSWORD);
+    assert!(
+        alice.session().is_some(),
+        "the owner's known browser is locked out"
+    );
+}
+
+#[test]
+fn pwd_4_long_passwords_and_names_cost_nothing() {
+    let site = Site::new();
+    site.sidecar.signed_up("alice");
+    for (login, password) in [
+        ("alice".to_owned(), "x".repeat(1 << 20)),
+        ("alice".to_owned(), "x".repeat(1025)),
+        ("a".repeat(257), PASSWORD.to_owned()),
+        ("a".repeat(1 << 20), PASSWORD.to_owned()),
+    ] {
+        let mut visitor = site.sidecar.visitor();
+        let page = visitor.go("/.auth/login");
+        let start = Instant::now();
+        let answer = visitor.try_password(&page, &login, &password);
+        assert!(answer.answer.status < 500 && visitor.session().is_none());
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+    let mut visitor = site.sidecar.visitor();
+    let page = visitor.go("/.auth/signup/members");
+    let long = "long password ".repeat(60);
+    let form = page
+        .form_with("password")
+        .fill("email", "long@example.com")
+        .fill("password", &long[..64]);
+    visitor.submit(&page, &form);
+    assert!(
+        visitor.session().is_some(),
+        "a password of 64 characters is refused"
+    );
+}
+
+#[test]
+fn pwd_5_no_octet_of_a_password_is_cut_off() {
+    let site = Site::new();
+    let base = "x".repeat(80);
+    let mut visitor = site.sidecar.visitor();
+    let page = visitor.go("/.auth/signup/members");
+    let form = page
+        .form_with("password")
+        .fill("email", "long@example.com")
+        .fill("password", &format!("{base}A"));
+    visitor.submit(&page, &form);
+    assert!(visitor.session().is_some());
+    for (password, opens) in [
+        (format!("{base}B"), false),
+        (base.clone(), false),
+        (base + "A", true),
+    ] {
+        let mut visitor = site.sidecar.visitor();
+        let page = visitor.go("/.auth/login");
+        visitor.try_password(&page, "long@example.com", &password);
+        assert_eq!(visitor.session().is_some(), opens, "{password}");
+    }
+    let mut nul = site.sidecar.visitor();
+    let page = nul.go("/.auth/login");
+    nul.try_password(
+        &page,
+        "long@example.com",
+        &format!("{}A\0tail", "x".repeat(80)),
+    );
+    assert!(nul.session().is_none());
+}
+
+#[test]
+fn pwd_6_a_storm_of_logins_is_bounded() {
+    let mut site = Site::new();
+    let alice = site.sidecar.signed_up("alice");
+    let cookie = alice.session().unwrap().pair();
+    let port = site.sidecar.port;
+    let origin = site.sidecar.origin();
+    let before = site.sidecar.process().memory("VmHWM");
+    thread::scope(|scope| {
+        for number in 0..60 {
+            let origin = &origin;
+            scope.spawn(move || {
+                let mut visitor = Visitor::new(origin);
+                let page = visitor.go("/.auth/login");
+                let answer =
+                    visitor.try_password(&page, &format!("user{number}"), "wrong password");
+                let status = answer.answer.status;
+                assert!(matches!(status, 200 | 401 | 422 | 429 | 503), "{status}");
+                if status == 503 {
+                    assert!(answer.answer.header("retry-after").is_some());
+                }
+            });
+        }
+        for _ in 0..20 {
+            let start = Instant::now();
+            let request = Request::get("/x").header("Cookie", &cookie);
+            let answer = exchange(port, &format!("localhost:{port}"), &request);
+            assert_eq!(answer.status, 200);
+            assert!(
+                start.elapsed() < Duration::from_secs(2),
+                "{:?}",
+                start.elapsed()
+            );
+        }
+    });
+    let grown = site
+        .sidecar
+        .process()
+        .memory("VmHWM")
+        .saturating_sub(before);
+    assert!(grown < 256 << 10, "the storm took {grown} KiB");
+}
+
+#[test]
+fn pwd_10_nothing_typed_is_a_query() {
+    let site = Site::new();
+    site.sidecar.signed_up("alice");
+    for login in [
+        "' or 1=1 --",
+        "%",
+        "_____",
+        "alice' --",
+        "alice\0",
+        "ALICE%",
+        "*",
+        "alice;",
+    ] {
+        for password in [PASSWORD, "' or '1'='1"] {
+            let mut visitor = site.sidecar.visitor();
+            let page = visitor.go("/.auth/login");
+            let answer = visitor.try_password(&page, login, password);
+            assert!(answer.answer.status < 500, "{login}: {:?}", answer.answer);
+            assert!(visitor.session().is_none(), "{login}");
+        }
+    }
+    for (login, password) in [("admin", "admin"), ("root", "root"), ("admin", "password")] {
+        let mut visitor = site.sidecar.visitor();
+        let page = visitor.go("/.auth/login");
+        visitor.try_password(&page, login, password);
+        assert!(visitor.session().is_none(), "a default account: {login}");
+    }
+}
+
+#[test]
+fn pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions() {
+    let site = Site::new();
+    let mut alice = site.sidecar.signed_up("alice");
+    let mut elsewhere = site.sidecar.visitor();
+    elsewhere.sign_in("/.auth/login", "alice", PASSWORD);
+    assert!(elsewhere.me().is_some());
+    let change = |visitor: &mut Visitor, current: &str, new: &str| {
+        let page = visitor.go("/.auth/account");
+        let form = page.form_with("current_password");
+        let form = form
+            .fill("current_password", current)
+            .fill("new_password", new);
+        let answer = visitor.submit(&page, &form);
+        visitor.follow(answer)
+    };
+    let new = "another battery staple";
+    change(&mut alice, "wrong password", new);
+    assert!(
+        elsewhere.me().is_some(),
+        "a wrong current password changed something"
+    );
+    change(&mut alice, PASSWORD, new);
+    assert!(
+        alice.me().is_some(),
+        "the browser that changed it is signed out"
+    );
+    assert!(elsewhere.me().is_none(), "another session lives on");
+    let mut late = site.sidecar.visitor();
+    late.sign_in("/.auth/login", "alice", PASSWORD);
+    assert!(late.session().is_none(), "the old password still opens");
+    let mut late = site.sidecar.visitor();
+    late.sign_in("/.auth/login", "alice", new);
+    assert!(late.session().is_some(), "the new password does not open");
+}

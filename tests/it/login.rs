@@ -1,0 +1,204 @@
+//! The login page and the flow behind it: tabs, return addresses, loops, what comes too late.
+
+use crate::support::{Request, Sidecar, Upstream, route, visitor::PASSWORD};
+
+#[test]
+fn two_tabs_sign_in_at_once() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    let mut browser = sidecar.visitor();
+    let first = browser.go("/first?tab=1");
+    let second = browser.go("/second?tab=2");
+    assert_eq!(browser.flows().len(), 2);
+    let done = browser.try_password(&second, "alice", PASSWORD);
+    browser.follow(done);
+    assert_eq!(upstream.last().target(), "/second?tab=2");
+    let done = browser.try_password(&first, "alice", PASSWORD);
+    browser.follow(done);
+    assert_eq!(upstream.last().target(), "/first?tab=1");
+    assert!(browser.me().is_some());
+}
+
+#[test]
+fn a_login_that_comes_back_late_starts_again_or_goes_on() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go("/wanted");
+    let done = visitor.try_password(&page, "alice", PASSWORD);
+    assert_eq!(done.answer.status, 303);
+    // the back button and the same form once more: signed in already, so it just goes on
+    let again = visitor.try_password(&page, "alice", PASSWORD);
+    let end = visitor.follow(again);
+    assert!(end.answer.status < 500, "{end:?}");
+    assert!(visitor.me().is_some());
+    // a form of another browser
+    let mut stranger = sidecar.visitor();
+    let lost = stranger.try_password(&page, "alice", PASSWORD);
+    assert!((400..500).contains(&lost.answer.status), "{lost:?}");
+    assert!(
+        lost.text().contains("/.auth/login"),
+        "no way to start again: {lost:?}"
+    );
+    assert!(stranger.session().is_none());
+    // a callback that nobody asked for
+    let callback = stranger.open("/.auth/callback/members?code=x&state=y");
+    assert!((400..500).contains(&callback.answer.status), "{callback:?}");
+}
+
+#[test]
+fn somebody_signed_in_is_passed_on_from_the_login_page() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    let mut alice = sidecar.signed_up("alice");
+    let page = alice.open("/.auth/login?rd=/wanted");
+    let to = page.url.join(page.answer.location()).unwrap();
+    assert_eq!(to.path(), "/wanted");
+    alice.follow(page);
+    assert_eq!(upstream.last().target(), "/wanted");
+}
+
+#[test]
+fn a_loop_is_broken_by_a_page_that_names_the_cause() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    // a browser that loses the session's cookie but keeps the others
+    let mut visitor = sidecar.visitor();
+    visitor.sign_in("/wanted", "alice", PASSWORD);
+    let session = visitor.session().unwrap().clone();
+    let mut page = visitor.open("/wanted");
+    let mut broken = None;
+    for _ in 0..12 {
+        if page.answer.status == 200 && page.text().contains("several times") {
+            broken = Some(page.clone());
+            break;
+        }
+        if (300..400).contains(&page.answer.status) {
+            let next = page.url.join(page.answer.location()).unwrap();
+            // the application never gets the cookie, the login page does
+            visitor.jar.retain(|cookie| cookie.name != session.name);
+            if next.path().starts_with("/.auth/") {
+                visitor.jar.push(session.clone());
+            }
+            page = visitor.open(next.as_str());
+        } else if page.answer.status == 400 {
+            broken = Some(page.clone());
+            break;
+        } else {
+            break;
+        }
+    }
+    let broken = broken.unwrap_or_else(|| panic!("no end: {page:?}"));
+    assert!(
+        broken.text().contains("cookie"),
+        "no cause named: {broken:?}"
+    );
+    assert!(broken.answer.header("location").is_none());
+}
+
+#[test]
+fn a_browser_without_cookies_gets_a_page_and_no_loop() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go("/wanted");
+    visitor.jar.clear();
+    let answer = visitor.try_password(&page, "alice", PASSWORD);
+    assert!((400..500).contains(&answer.answer.status), "{answer:?}");
+    assert!(answer.answer.header("location").is_none());
+}
+
+#[test]
+fn a_post_of_another_site_is_posted_once_more_from_here() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    let visitor = sidecar.visitor();
+    let url = visitor.url("/.auth/callback/members");
+    let cross = Request::new("POST", "/.auth/callback/members")
+        .header("Origin", "https://idp.example")
+        .header("Sec-Fetch-Site", "cross-site")
+        .header("Sec-Fetch-Mode", "navigate")
+        .header("Accept", "text/html")
+        .body(
+            "application/x-www-form-urlencoded",
+            "state=abc&code=%22%3E%3Cb%3E",
+        );
+    let page = visitor.clone().send(&url, &cross);
+    assert_eq!(page.status, 200, "{page:?}");
+    let forms = crate::support::forms::forms(&page.text());
+    assert_eq!(forms.len(), 1, "{page:?}");
+    assert_eq!(forms[0].value("state"), Some("abc"));
+    assert_eq!(forms[0].value("code"), Some("\"><b>"));
+    assert!(
+        !page.text().contains("><b>"),
+        "markup came through: {page:?}"
+    );
+    let action = url.join(&forms[0].action).unwrap();
+    assert_eq!(action.path(), "/.auth/callback/members");
+    // the second one, from here, is processed: it fits no login, and is not posted again
+    let own = Request::new("POST", "/.auth/callback/members")
+        .header("Origin", &sidecar.origin())
+        .header("Sec-Fetch-Site", "same-origin")
+        .header("Sec-Fetch-Mode", "navigate")
+        .header("Accept", "text/html")
+        .body("application/x-www-form-urlencoded", forms[0].body());
+    let end = visitor.clone().send(&url, &own);
+    assert!((400..500).contains(&end.status), "{end:?}");
+}
+
+#[test]
+fn an_address_leads_to_its_connection() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set(
+            "connections.staff.domains",
+            vec![toml::Value::from("acme.example")],
+        )
+        .set("connections.staff.display_name", "Acme staff")
+        .route(route("/").to(&upstream))
+        .start();
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go("/.auth/login?login_hint=bob@acme.example");
+    let mut form = page.form_with("login");
+    if form.value("login").unwrap_or_default().is_empty() {
+        form = form.fill("login", "bob@acme.example");
+    }
+    let next = if form.has("password") {
+        page
+    } else {
+        let answer = visitor.submit(&page, &form);
+        visitor.follow(answer)
+    };
+    let form = next.form_with("password");
+    assert!(form.action.contains("staff"), "{}", form.action);
+    assert_eq!(form.value("login"), Some("bob@acme.example"));
+}
+
+#[test]
+fn the_fragment_of_the_wanted_page_never_leaves_with_a_redirect() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .route(route("/").to(&upstream))
+        .route(route("/").host("wiki.localhost").to(&upstream))
+        .start();
+    let mut alice = sidecar.signed_up("alice");
+    let page = alice.open(&format!("{}/x", sidecar.origin_of("wiki.localhost")));
+    let mut page = page;
+    while (300..400).contains(&page.answer.status) {
+        let location = page.answer.location().to_owned();
+        let next = page.url.join(&location).unwrap();
+        if next.origin() != page.url.origin() {
+            assert!(
+                location.ends_with('#'),
+                "off this site without an empty fragment: {location}"
+            );
+        }
+        page = alice.open(next.as_str());
+    }
+    assert_eq!(page.answer.status, 200);
+}

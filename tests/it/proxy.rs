@@ -1,0 +1,365 @@
+//! The proxy itself: bodies, streams, WebSockets, TLS both ways, sockets, limits.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    Raw, Reply, Request, Sidecar, Upstream, free_port,
+    http::exchange,
+    route,
+    sidecar::list,
+    tls::Authority,
+    websocket::{self, masked_text},
+};
+
+fn open(upstream: &Upstream) -> Sidecar {
+    Sidecar::new()
+        .route(route("/").to(upstream).public(&["/**"]))
+        .start()
+}
+
+#[test]
+fn requests_and_answers_pass_unchanged() {
+    let upstream = Upstream::start();
+    upstream.on(
+        "/made",
+        Reply::status(201, "made")
+            .with("X-Odd", "yes")
+            .with("ETag", "\"1\""),
+    );
+    let sidecar = open(&upstream);
+    let body: Vec<u8> = (0..=255).cycle().take(3 << 20).collect();
+    let request = Request::new("PUT", "/made?a=%2F&b=+")
+        .header("X-Custom", "kept")
+        .body("application/octet-stream", body.clone());
+    let answer = sidecar.ask(&request).expect(201);
+    assert_eq!(
+        (answer.header("x-odd"), answer.header("etag")),
+        (Some("yes"), Some("\"1\""))
+    );
+    assert_eq!(answer.text(), "made");
+    let seen = upstream.last();
+    assert_eq!((seen.method(), seen.target()), ("PUT", "/made?a=%2F&b=+"));
+    assert_eq!(seen.header("X-Custom"), Some("kept"));
+    assert!(seen.body == body, "the body changed");
+    assert_eq!(
+        seen.header("Host"),
+        Some(format!("localhost:{}", sidecar.port).as_str())
+    );
+    assert_eq!(seen.header("X-Forwarded-For"), Some("127.0.0.1"));
+    assert!(
+        seen.header("Forwarded")
+            .is_some_and(|value| value.contains("for=127.0.0.1"))
+    );
+}
+
+#[test]
+fn an_answer_streams_as_it_comes() {
+    let upstream = Upstream::start();
+    upstream.on(
+        "/events",
+        Reply::Events {
+            every: Duration::from_millis(100),
+        },
+    );
+    let sidecar = open(&upstream);
+    let mut raw = sidecar.raw();
+    let start = Instant::now();
+    raw.send(Request::get("/events").bytes("localhost"));
+    let first = raw.rest(Duration::from_millis(600));
+    let text = String::from_utf8_lossy(&first);
+    assert!(
+        text.contains("text/event-stream") && text.contains("data: 2"),
+        "{text}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(3));
+    drop(raw);
+    assert_eventually!(upstream.open() == 0);
+}
+
+#[test]
+fn a_request_streams_as_it_comes() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let mut raw = sidecar.raw();
+    raw.send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for _ in 0..5 {
+        raw.send("5\r\nhello\r\n");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    raw.send("0\r\n\r\n");
+    assert_eq!(raw.answer("POST").unwrap().status, 200);
+    assert_eq!(upstream.last().body, b"hello".repeat(5));
+}
+
+#[test]
+fn connections_are_kept_both_ways() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let mut raw = sidecar.raw();
+    for number in 0..5 {
+        raw.send(Request::get(&format!("/{number}")).bytes("localhost"));
+        assert_eq!(raw.answer("GET").unwrap().status, 200);
+    }
+    assert_eq!(upstream.hits(), 5);
+    assert!(
+        upstream.connections() < 3,
+        "{} connections",
+        upstream.connections()
+    );
+    assert_eq!(upstream.last().connection, upstream.seen()[3].connection);
+}
+
+#[test]
+fn a_websocket_passes() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let mut raw = sidecar.raw();
+    raw.send(
+        websocket::opening("/ws", &sidecar.origin()).bytes(&format!("localhost:{}", sidecar.port)),
+    );
+    assert_eq!(raw.answer("GET").unwrap().status, 101);
+    for text in ["one", "two"] {
+        raw.send(masked_text(text));
+        let frame = websocket::frame(&mut raw, Duration::from_secs(5));
+        assert_eq!(frame, Some((1, text.as_bytes().to_vec())));
+    }
+}
+
+#[test]
+fn tls_and_unix_sockets_towards_the_application() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let leaf = authority.leaf(folder.path(), &["app.internal"]);
+    let ours = authority.leaf(folder.path(), &["vestibule.internal"]);
+    let other = Authority::new();
+    let stranger = other.leaf(folder.path(), &["stranger.internal"]);
+    let trusted = Upstream::start_tls(authority.acceptor(&leaf, true));
+    let unknown = Upstream::start_tls(other.acceptor(&stranger, false));
+    let socket = folder.path().join("app.sock");
+    let local = Upstream::start_unix(&socket);
+    let ca = authority.file(folder.path()).display().to_string();
+    let tls = |name: &str, show: bool| -> toml::Table {
+        let mut table = toml::Table::new();
+        table.insert("ca".into(), ca.clone().into());
+        table.insert("server_name".into(), name.into());
+        if show {
+            table.insert("cert".into(), ours.cert_file.display().to_string().into());
+            table.insert("key".into(), ours.key_file.display().to_string().into());
+        }
+        table
+    };
+    let https = |port| format!("https://127.0.0.1:{port}");
+    let at = |path: &str, upstream: String| route(path).set("upstream", upstream).public(&["/**"]);
+    let sidecar = Sidecar::new()
+        .route(at("/good", https(trusted.port())).set("upstream_tls", tls("app.internal", true)))
+        .route(
+            at("/anonymous", https(trusted.port())).set("upstream_tls", tls("app.internal", false)),
+        )
+        .route(
+            at("/misnamed", https(trusted.port())).set("upstream_tls", tls("other.internal", true)),
+        )
+        .route(
+            at("/unknown", https(unknown.port()))
+                .set("upstream_tls", tls("stranger.internal", true)),
+        )
+        .route(at("/local", format!("unix:{}", socket.display())))
+        .start();
+    let status = |path: &str| sidecar.ask(&Request::get(path)).status;
+    assert_eq!(status("/good"), 200);
+    assert_eq!(status("/local"), 200);
+    assert_eq!(
+        [
+            status("/anonymous"),
+            status("/misnamed"),
+            status("/unknown")
+        ],
+        [502; 3]
+    );
+    assert_eq!((trusted.hits(), unknown.hits(), local.hits()), (1, 0, 1));
+}
+
+#[test]
+fn several_listeners_plain_tls_and_unix() {
+    let upstream = Upstream::start();
+    let authority = Authority::new();
+    let mut sidecar = Sidecar::new();
+    let a = authority.leaf(sidecar.dir.path(), &["a.test"]);
+    let b = authority.leaf(sidecar.dir.path(), &["b.test"]);
+    let (plain, secure) = (free_port(), free_port());
+    sidecar.port = plain;
+    let listener = |pairs: &[(&str, toml::Value)]| -> toml::Value {
+        toml::Value::Table(
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), v.clone()))
+                .collect(),
+        )
+    };
+    let pair = |leaf: &crate::support::tls::Leaf| {
+        listener(&[
+            ("cert", leaf.cert_file.display().to_string().into()),
+            ("key", leaf.key_file.display().to_string().into()),
+        ])
+    };
+    let socket = sidecar.path("front.sock");
+    let mut sidecar = sidecar
+        .without("server.listen")
+        .set(
+            "server.listeners",
+            vec![
+                listener(&[
+                    ("address", format!("127.0.0.1:{plain}").into()),
+                    ("serves", list(&["redirect"])),
+                ]),
+                listener(&[
+                    ("address", format!("127.0.0.1:{secure}").into()),
+                    ("tls", vec![pair(&a), pair(&b)].into()),
+                ]),
+                listener(&[("address", format!("unix:{}", socket.display()).into())]),
+            ],
+        )
+        .set("server.public_url", format!("https://a.test:{secure}"))
+        .route(route("/").host("a.test").to(&upstream).public(&["/**"]))
+        .route(route("/").host("b.test").to(&upstream).public(&["/**"]))
+        .start();
+    for host in ["a.test", "b.test"] {
+        // the connector checks the name in the certificate: each host shows its own
+        let mut raw = Raw::over(Box::new(authority.connect(secure, host, b"")));
+        raw.send(Request::get("/x").bytes(&format!("{host}:{secure}")));
+        assert_eq!(raw.answer("GET").unwrap().status, 200, "{host}");
+        assert_eq!(upstream.last().header("X-Forwarded-Proto"), Some("https"));
+    }
+    let moved = exchange(plain, &format!("a.test:{plain}"), &Request::get("/x?y"));
+    assert_eq!(moved.location(), format!("https://a.test:{secure}/x?y"));
+    let stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    let mut raw = Raw::over(Box::new(stream));
+    raw.send(Request::get("/x").bytes(&format!("a.test:{secure}")));
+    assert_eq!(raw.answer("GET").unwrap().status, 200);
+
+    // a new certificate for a.test is picked up without a restart
+    let serial = |host: &str| {
+        let stream = authority.connect(secure, host, b"");
+        let shown = stream.ssl().peer_certificate().unwrap();
+        shown.serial_number().to_bn().unwrap().to_string()
+    };
+    let before = serial("a.test");
+    authority.leaf(sidecar.dir.path(), &["a.test"]);
+    sidecar.process().signal("HUP");
+    assert_eventually!(serial("a.test") != before);
+}
+
+#[test]
+fn a_dead_application_is_said_to_be_dead() {
+    let upstream = Upstream::start();
+    upstream.on("/half", Reply::CloseEarly { promised: None });
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let sidecar = Sidecar::new()
+        .route(route("/dead").set("upstream", nowhere).public(&["/**"]))
+        .route(route("/").to(&upstream).public(&["/**"]))
+        .start();
+    assert_eq!(sidecar.ask(&Request::get("/dead/x")).status, 502);
+    let page = sidecar.ask(&Request::navigation("/dead/x"));
+    assert_eq!(page.status, 502);
+    assert!(page.text().contains("Reference"), "{page:?}");
+    assert_eq!(sidecar.ask(&Request::get("/half")).status, 502);
+    assert_eq!(sidecar.ask(&Request::get("/alive")).status, 200);
+}
+
+#[test]
+fn a_slow_application_is_given_up_on() {
+    let upstream = Upstream::start();
+    upstream.on("/slow", Reply::ok("late").late(Duration::from_secs(6)));
+    let timeouts: toml::Table = [("read".to_owned(), "1s".into())].into_iter().collect();
+    let sidecar = Sidecar::new()
+        .route(
+            route("/")
+                .to(&upstream)
+                .public(&["/**"])
+                .set("timeouts", timeouts),
+        )
+        .start();
+    let start = Instant::now();
+    let answer = sidecar.ask(&Request::get("/slow"));
+    assert_eq!(answer.status, 504, "{answer:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn several_upstreams_take_turns() {
+    let (one, two) = (Upstream::start(), Upstream::start());
+    let sidecar = Sidecar::new()
+        .route(
+            route("/")
+                .set("upstream", list(&[&one.url(), &two.url()]))
+                .public(&["/**"]),
+        )
+        .start();
+    for _ in 0..6 {
+        sidecar.ask(&Request::get("/x")).expect(200);
+    }
+    assert_eq!((one.hits(), two.hits()), (3, 3));
+}
+
+#[test]
+fn the_host_can_be_the_applications_own() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .route(
+            route("/")
+                .to(&upstream)
+                .public(&["/**"])
+                .set("upstream_host", "upstream"),
+        )
+        .start();
+    sidecar.ask(&Request::get("/x")).expect(200);
+    let seen = upstream.last();
+    assert_eq!(
+        seen.header("Host"),
+        Some(format!("127.0.0.1:{}", upstream.port()).as_str())
+    );
+    let ours = format!("localhost:{}", sidecar.port);
+    assert_eq!(seen.header("X-Forwarded-Host"), Some(ours.as_str()));
+}
+
+#[test]
+fn stopping_lets_requests_finish() {
+    let upstream = Upstream::start();
+    upstream.on(
+        "/slow",
+        Reply::ok("finished").late(Duration::from_millis(1500)),
+    );
+    let mut sidecar = open(&upstream);
+    let mut raw = sidecar.raw();
+    raw.send(Request::get("/slow").bytes("localhost"));
+    assert_eventually!(upstream.hits() == 1);
+    let code = sidecar.stop();
+    assert_eq!(
+        raw.answer("GET").map(|answer| answer.text()).as_deref(),
+        Some("finished")
+    );
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn our_own_pages_take_head_and_say_what_they_take() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let mut raw = sidecar.raw();
+    raw.send(Request::new("HEAD", "/.auth/login").bytes("localhost"));
+    let head = raw.answer("HEAD").unwrap();
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    raw.send(Request::get("/x").bytes("localhost"));
+    assert_eq!(
+        raw.answer("GET").unwrap().status,
+        200,
+        "the connection is out of step"
+    );
+    let wrong = sidecar
+        .ask(&Request::new("DELETE", "/.auth/login"))
+        .expect(405);
+    assert!(wrong.header("allow").unwrap().contains("GET"));
+    let waits = Request::new("POST", "/.auth/logout").header("Expect", "100-continue");
+    let start = Instant::now();
+    sidecar.ask(&waits.body("application/x-www-form-urlencoded", "csrf=x"));
+    assert!(start.elapsed() < Duration::from_secs(2));
+}

@@ -1,0 +1,164 @@
+//! Changing the configuration of a running sidecar.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
+
+use crate::support::{
+    Request, Sidecar, Upstream, Visitor, http::exchange, route, visitor::PASSWORD,
+};
+
+#[test]
+fn a_reload_under_load_fails_no_request() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    let cookie = sidecar.signed_up("alice").session().unwrap().pair();
+    let port = sidecar.port;
+    let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let failed = thread::scope(|scope| {
+        let load: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut failed = Vec::new();
+                    while !stop.load(Ordering::SeqCst) {
+                        let request = Request::get("/x").header("Cookie", &cookie);
+                        let answer = exchange(port, &format!("localhost:{port}"), &request);
+                        sent.fetch_add(1, Ordering::SeqCst);
+                        if answer.status != 200 {
+                            failed.push(answer);
+                        }
+                    }
+                    failed
+                })
+            })
+            .collect();
+        for number in 0..5 {
+            sidecar.change(
+                "connections.members.display_name",
+                format!("Members {number}"),
+            );
+            sidecar.write();
+            sidecar.reload();
+        }
+        stop.store(true, Ordering::SeqCst);
+        load.into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    assert!(
+        failed.is_empty(),
+        "{} of {sent:?} failed: {failed:?}",
+        failed.len()
+    );
+    assert!(sent.load(Ordering::SeqCst) > 50);
+}
+
+#[test]
+fn a_changed_file_is_taken_up_by_itself() {
+    let (old, new) = (Upstream::start(), Upstream::start());
+    let mut sidecar = Sidecar::new()
+        .route(route("/").to(&old).public(&["/**"]))
+        .start();
+    sidecar.ask(&Request::get("/x")).expect(200);
+    sidecar.config.remove("routes");
+    let mut sidecar = sidecar.route(route("/").to(&new).public(&["/**"]));
+    sidecar.write();
+    assert_eventually!({
+        sidecar.ask(&Request::get("/x"));
+        new.hits() > 0
+    });
+    assert!(
+        sidecar.process().output().contains("reload"),
+        "{}",
+        sidecar.output()
+    );
+}
+
+#[test]
+fn a_broken_file_leaves_the_last_good_one() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    let failed = "vestibule_config_reloads_total{result=\"failed\"}";
+    let before = sidecar.metric(failed);
+    sidecar.write_text("[server]\nlisten = [\"127.0.0.1:1\"]\nbroken");
+    sidecar.process().signal("HUP");
+    assert_eventually!(sidecar.metric(failed) > before, "{}", sidecar.output());
+    assert_eq!(sidecar.ask(&Request::get("/x")).status, 401);
+    sidecar.write();
+    sidecar.reload();
+}
+
+#[test]
+fn what_needs_a_restart_is_said_and_not_done() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    sidecar.change("storage.url", "sqlite://data/other.db");
+    sidecar.write();
+    sidecar.process().signal("HUP");
+    assert_eventually!(sidecar.output().contains("restart"), "{}", sidecar.output());
+    assert!(!sidecar.path("data/other.db").exists());
+    assert_eq!(sidecar.ask(&Request::get("/x")).status, 401);
+}
+
+#[test]
+fn a_removed_connection_ends_its_sessions() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.signup", true)
+        .route(route("/").to(&upstream))
+        .start();
+    let mut member = sidecar.signed_up("alice");
+    let mut staff = sidecar.visitor();
+    let page = staff.go("/.auth/signup/staff");
+    staff.finish_sign_up(&page, "bob");
+    assert!(staff.me().is_some());
+    sidecar.config["connections"]
+        .as_table_mut()
+        .unwrap()
+        .remove("staff");
+    sidecar.write();
+    sidecar.reload();
+    let fetch = |visitor: &mut Visitor| visitor.fetch("/x").status;
+    assert_eventually!(fetch(&mut staff) == 401);
+    assert_eq!(fetch(&mut member), 200);
+}
+
+#[test]
+fn a_login_of_a_changed_connection_starts_again() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    let mut unchanged = sidecar.visitor();
+    let page = unchanged.go("/.auth/login");
+    sidecar.change("connections.staff.strategy", "database");
+    sidecar.write();
+    sidecar.reload();
+    unchanged.try_password(&page, "alice", PASSWORD);
+    assert!(
+        unchanged.session().is_some(),
+        "a connection that did not change lost its flow"
+    );
+}
+
+#[test]
+fn a_websocket_lives_through_a_reload() {
+    use crate::support::websocket::{frame, masked_text, opening};
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    let cookie = sidecar.signed_up("alice").session().unwrap().pair();
+    let mut raw = sidecar.raw();
+    let request = opening("/ws", &sidecar.origin()).header("Cookie", &cookie);
+    raw.send(request.bytes(&format!("localhost:{}", sidecar.port)));
+    assert_eq!(raw.answer("GET").unwrap().status, 101);
+    sidecar.change("connections.members.display_name", "New");
+    sidecar.write();
+    sidecar.reload();
+    raw.send(masked_text("still"));
+    assert_eq!(
+        frame(&mut raw, Duration::from_secs(5)),
+        Some((1, b"still".to_vec()))
+    );
+}

@@ -1,0 +1,298 @@
+//! Chromium, by the WebDriver protocol of chromedriver.
+
+use std::{path::PathBuf, process::Command};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    eventually,
+    http::{Request, exchange},
+    process::{Process, free_port},
+};
+
+/// One browser with a profile of its own. Names under `localhost` are loopback to it, and so are
+/// those of [`Browser::knowing`].
+#[derive(Debug)]
+pub(crate) struct Browser {
+    session: String,
+    port: u16,
+    _driver: Process,
+    _profile: TempDir,
+}
+
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+impl Browser {
+    pub(crate) fn start() -> Self {
+        Self::knowing(&[])
+    }
+
+    /// A browser to which these host names are loopback too.
+    pub(crate) fn knowing(hosts: &[&str]) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let driver = Process::spawn(
+            "chromedriver",
+            Command::new("chromedriver")
+                .arg(format!("--port={port}"))
+                .arg("--allowed-ips=127.0.0.1"),
+            profile.path(),
+        )
+        .wait_for_port(port);
+        let mut arguments: Vec<String> = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-dev-shm-usage",
+            "--disable-sync",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(format!(
+            "--user-data-dir={}",
+            profile.path().join("profile").display()
+        ));
+        if !hosts.is_empty() {
+            let rules: Vec<_> = hosts
+                .iter()
+                .map(|host| format!("MAP {host} 127.0.0.1"))
+                .collect();
+            arguments.push(format!("--host-resolver-rules={}", rules.join(", ")));
+        }
+        let mut browser = Self {
+            session: String::new(),
+            port,
+            _driver: driver,
+            _profile: profile,
+        };
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "acceptInsecureCerts": true,
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "goog:chromeOptions": {"args": arguments},
+        }}});
+        let made = browser
+            .call("POST", "/session", &wanted)
+            .expect("Chromium does not start");
+        browser.session = made["sessionId"].as_str().unwrap().into();
+        browser
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let mut request = Request::new(method, path);
+        if method == "POST" {
+            request = request.body("application/json", body.to_string());
+        }
+        let answer = exchange(self.port, &format!("127.0.0.1:{}", self.port), &request);
+        let value = answer.json()["value"].clone();
+        if answer.status == 200 {
+            Ok(value)
+        } else {
+            Err(format!("{path}: {}", value["message"]))
+        }
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        let path = format!("/session/{}{path}", self.session);
+        self.call("POST", &path, body)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn ask(&self, path: &str) -> Value {
+        let path = format!("/session/{}{path}", self.session);
+        self.call("GET", &path, &Value::Null)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) fn goto(&self, url: &str) -> &Self {
+        self.post("/url", &json!({"url": url}));
+        self
+    }
+
+    /// The address it shows.
+    pub(crate) fn url(&self) -> String {
+        self.ask("/url").as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn title(&self) -> String {
+        self.ask("/title").as_str().unwrap().to_owned()
+    }
+
+    /// Whether an element is there now.
+    pub(crate) fn has(&self, css: &str) -> bool {
+        self.find(css).is_some()
+    }
+
+    fn find(&self, css: &str) -> Option<String> {
+        let body = json!({"using": "css selector", "value": css});
+        let path = format!("/session/{}/element", self.session);
+        let found = self.call("POST", &path, &body).ok()?;
+        Some(found[ELEMENT].as_str()?.to_owned())
+    }
+
+    /// An element that is there or comes soon; otherwise the test fails with what is shown.
+    #[track_caller]
+    fn element(&self, css: &str) -> String {
+        let mut found = None;
+        eventually(super::PATIENCE, || {
+            found = self.find(css);
+            found.is_some()
+        });
+        found.unwrap_or_else(|| panic!("no {css} at {}:\n{}", self.url(), self.text("body")))
+    }
+
+    /// Replaces what stands in a field.
+    #[track_caller]
+    pub(crate) fn fill(&self, css: &str, text: &str) -> &Self {
+        let element = self.element(css);
+        self.post(&format!("/element/{element}/clear"), &json!({}));
+        self.post(&format!("/element/{element}/value"), &json!({"text": text}));
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn click(&self, css: &str) -> &Self {
+        let element = self.element(css);
+        self.post(&format!("/element/{element}/click"), &json!({}));
+        self
+    }
+
+    /// The text that a person sees in an element.
+    #[track_caller]
+    pub(crate) fn text(&self, css: &str) -> String {
+        let element = self.element(css);
+        self.ask(&format!("/element/{element}/text"))
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Waits until the page shows these words.
+    #[track_caller]
+    pub(crate) fn shows(&self, words: &str) -> &Self {
+        let mut text = String::new();
+        let shown = eventually(super::PATIENCE, || {
+            let shown = self.script("return document.body ? document.body.innerText : ''");
+            text = shown.as_str().unwrap_or_default().into();
+            text.contains(words)
+        });
+        assert!(
+            shown,
+            "never showed {words:?} at {}, but:\n{text}",
+            self.url()
+        );
+        self
+    }
+
+    /// Waits until the address starts with this.
+    #[track_caller]
+    pub(crate) fn arrives(&self, at: &str) -> &Self {
+        let arrived = eventually(super::PATIENCE, || self.url().starts_with(at));
+        assert!(
+            arrived,
+            "never at {at}, but at {}:\n{}",
+            self.url(),
+            self.text("body")
+        );
+        self
+    }
+
+    /// Runs a function body in the page; what it returns.
+    pub(crate) fn script(&self, body: &str) -> Value {
+        self.post("/execute/sync", &json!({"script": body, "args": []}))
+    }
+
+    /// Runs a function body whose last argument takes the result, within 30 s.
+    pub(crate) fn script_async(&self, body: &str) -> Value {
+        self.post("/execute/async", &json!({"script": body, "args": []}))
+    }
+
+    /// Name, value and attributes of every cookie that the current page is sent.
+    pub(crate) fn cookies(&self) -> Vec<Value> {
+        self.ask("/cookie").as_array().unwrap().clone()
+    }
+
+    pub(crate) fn add_cookie(&self, cookie: &Value) {
+        self.post("/cookie", &json!({"cookie": cookie}));
+    }
+
+    /// Opens a tab and turns to it; its handle and the one before.
+    pub(crate) fn new_tab(&self) -> (String, String) {
+        let before = self.ask("/window").as_str().unwrap().to_owned();
+        let made = self.post("/window/new", &json!({"type": "tab"}));
+        let handle = made["handle"].as_str().unwrap().to_owned();
+        self.turn_to(&handle);
+        (handle, before)
+    }
+
+    pub(crate) fn turn_to(&self, tab: &str) {
+        self.post("/window", &json!({"handle": tab}));
+    }
+
+    /// What the console said, violations of the content security policy among it.
+    pub(crate) fn console(&self) -> Vec<String> {
+        let entries = self.post("/se/log", &json!({"type": "browser"}));
+        let entries = entries.as_array().cloned().unwrap_or_default();
+        entries
+            .iter()
+            .map(|entry| entry["message"].to_string())
+            .collect()
+    }
+
+    /// Makes pages prefer `dark` or `light`.
+    pub(crate) fn prefer(&self, scheme: &str) -> &Self {
+        self.post(
+            "/goog/cdp/execute",
+            &json!({"cmd": "Emulation.setEmulatedMedia", "params":
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]}}),
+        );
+        self
+    }
+
+    /// Pretends a screen of that size, narrower than a window can be.
+    pub(crate) fn screen(&self, width: u32, height: u32) -> &Self {
+        self.post(
+            "/goog/cdp/execute",
+            &json!({"cmd": "Emulation.setDeviceMetricsOverride", "params":
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}}),
+        );
+        self
+    }
+
+    /// Turns JavaScript off for the pages that come.
+    pub(crate) fn without_scripts(&self) -> &Self {
+        self.post(
+            "/goog/cdp/execute",
+            &json!({"cmd": "Emulation.setScriptExecutionDisabled",
+            "params": {"value": true}}),
+        );
+        self
+    }
+
+    /// Keeps a picture as `screenshots/NAME.png` in the target folder.
+    pub(crate) fn screenshot(&self, name: &str) -> PathBuf {
+        let image = self.ask("/screenshot");
+        let image = openssl::base64::decode_block(image.as_str().unwrap()).unwrap();
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(format!("{name}.png"));
+        std::fs::write(&file, image).unwrap();
+        file
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // chromedriver ends Chromium, which is no child of ours
+        let _ = self.call(
+            "DELETE",
+            &format!("/session/{}", self.session),
+            &Value::Null,
+        );
+    }
+}

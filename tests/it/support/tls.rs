@@ -1,0 +1,163 @@
+//! Certificates made for one test, and connections that trust them.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+};
+
+use openssl::{
+    asn1::Asn1Time,
+    bn::{BigNum, MsbOption},
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::{PKey, Private},
+    ssl::{SslAcceptor, SslConnector, SslMethod, SslStream, SslVerifyMode},
+    x509::{
+        X509, X509Builder, X509NameBuilder,
+        extension::{BasicConstraints, KeyUsage, SubjectAlternativeName},
+    },
+};
+
+/// A certificate authority that lives as long as the test.
+pub(crate) struct Authority {
+    certificate: X509,
+    key: PKey<Private>,
+}
+
+/// A certificate with its key, as PEM files and in memory.
+pub(crate) struct Leaf {
+    pub(crate) certificate: X509,
+    pub(crate) key: PKey<Private>,
+    pub(crate) cert_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = new_key();
+        let mut builder = builder("test authority", &key);
+        let constraints = BasicConstraints::new().critical().ca().build().unwrap();
+        let usage = KeyUsage::new()
+            .critical()
+            .key_cert_sign()
+            .crl_sign()
+            .build()
+            .unwrap();
+        builder.append_extension(constraints).unwrap();
+        builder.append_extension(usage).unwrap();
+        let own_name = X509NameBuilder::new().map(|mut name| {
+            name.append_entry_by_text("CN", "test authority").unwrap();
+            name.build()
+        });
+        builder.set_issuer_name(&own_name.unwrap()).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        Self {
+            certificate: builder.build(),
+            key,
+        }
+    }
+
+    /// A certificate for these host names, written into `dir` as `NAME.crt` and `NAME.key`.
+    pub(crate) fn leaf(&self, dir: &Path, hosts: &[&str]) -> Leaf {
+        let key = new_key();
+        let mut builder = builder(hosts[0], &key);
+        builder
+            .set_issuer_name(self.certificate.subject_name())
+            .unwrap();
+        let mut names = SubjectAlternativeName::new();
+        for host in hosts {
+            if host.parse::<std::net::IpAddr>().is_ok() {
+                names.ip(host);
+            } else {
+                names.dns(host);
+            }
+        }
+        let names = names
+            .build(&builder.x509v3_context(Some(&self.certificate), None))
+            .unwrap();
+        builder.append_extension(names).unwrap();
+        builder.sign(&self.key, MessageDigest::sha256()).unwrap();
+        let certificate = builder.build();
+        let cert_file = dir.join(format!("{}.crt", hosts[0]));
+        let key_file = dir.join(format!("{}.key", hosts[0]));
+        std::fs::write(&cert_file, certificate.to_pem().unwrap()).unwrap();
+        std::fs::write(&key_file, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        make_private(&key_file);
+        Leaf {
+            certificate,
+            key,
+            cert_file,
+            key_file,
+        }
+    }
+
+    /// Its own certificate as a PEM file.
+    pub(crate) fn file(&self, dir: &Path) -> PathBuf {
+        let file = dir.join("authority.crt");
+        std::fs::write(&file, self.certificate.to_pem().unwrap()).unwrap();
+        file
+    }
+
+    /// An acceptor for an upstream; `clients` are those whose certificate it demands.
+    pub(crate) fn acceptor(&self, leaf: &Leaf, demand_client: bool) -> SslAcceptor {
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+        builder.set_certificate(&leaf.certificate).unwrap();
+        builder.set_private_key(&leaf.key).unwrap();
+        builder
+            .cert_store_mut()
+            .add_cert(self.certificate.clone())
+            .unwrap();
+        if demand_client {
+            builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        }
+        builder.build()
+    }
+
+    /// Connects to a loopback port as `host`, trusting this authority; `protocols` in ALPN's own
+    /// encoding, like `b"\x02h2"`.
+    pub(crate) fn connect(&self, port: u16, host: &str, protocols: &[u8]) -> SslStream<TcpStream> {
+        let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
+        builder
+            .cert_store_mut()
+            .add_cert(self.certificate.clone())
+            .unwrap();
+        if !protocols.is_empty() {
+            builder.set_alpn_protos(protocols).unwrap();
+        }
+        let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        builder.build().connect(host, stream).unwrap()
+    }
+}
+
+fn make_private(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn new_key() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+fn builder(name: &str, key: &PKey<Private>) -> X509Builder {
+    let mut subject = X509NameBuilder::new().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let mut serial = BigNum::new().unwrap();
+    serial.rand(127, MsbOption::MAYBE_ZERO, false).unwrap();
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_version(2).unwrap();
+    builder
+        .set_serial_number(&serial.to_asn1_integer().unwrap())
+        .unwrap();
+    builder.set_subject_name(&subject.build()).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(2).unwrap())
+        .unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder
+}
