@@ -2,7 +2,9 @@
 //! and for secrets.
 //!
 //! The schema marks such keys with `x-vestibule`:
-//! - `file`: a path, which is relative to the folder of the configuration file;
+//! - `file`: the path of a file or folder that is read, relative to the folder of the configuration
+//!   file; it is watched for changes;
+//! - `socket`: the path of a file that is made, relative in the same way;
 //! - `unix`: an address or URL, where only `unix:` and a path is one;
 //! - `sqlite`: a storage URL, where only `sqlite://` and a path is one;
 //! - `icon`: a name, or with a slash or a dot in it a path;
@@ -27,6 +29,8 @@ pub(super) struct Marks<'a, 'i> {
     /// Where relative paths begin.
     pub(super) folder: &'a Path,
     pub(super) environment: &'a Environment,
+    /// The files that are named.
+    pub(super) files: Vec<PathBuf>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -106,10 +110,13 @@ impl<'i> Marks<'_, 'i> {
         }
     }
 
-    fn relocate(&self, kind: &str, value: &mut DeValue<'_>) {
+    fn relocate(&mut self, kind: &str, value: &mut DeValue<'_>) {
         match value {
             DeValue::String(text) => {
                 if let Some(moved) = relocated(kind, text, self.folder) {
+                    if matches!(kind, "file" | "icon") {
+                        self.files.push(moved.clone().into());
+                    }
                     *text = moved.into();
                 }
             }
@@ -126,7 +133,7 @@ impl<'i> Marks<'_, 'i> {
 /// The text with its path seen from `folder`; `None`: it has none, or stays as it is.
 fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
     let (front, path) = match kind {
-        "file" => ("", text),
+        "file" | "socket" => ("", text),
         "icon" if text.contains(['/', '.']) => ("", text),
         "sqlite" => ("sqlite://", text.strip_prefix("sqlite://")?),
         "unix" => ("unix:", text.strip_prefix("unix:")?),

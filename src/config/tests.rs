@@ -21,3 +21,11 @@ fn smoke() {
         }
     }
 }
+#[test]
+fn print_schema() {
+    std::fs::write(
+        "/tmp/schema.json",
+        serde_json::to_string_pretty(&schema()).unwrap(),
+    )
+    .unwrap();
+}
