@@ -17,7 +17,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::de::{DeValue, ValueDeserializer};
 
-use super::source::{Node, Source, push_index, push_key};
+use super::{
+    schema::MARKED,
+    source::{Node, Source, push_index, push_key},
+};
 use crate::{environment::Environment, problem::Problem, secret::SecretRef};
 
 /// The keyword of the schema.
@@ -37,9 +40,11 @@ pub(super) struct Marks<'a, 'i> {
 impl<'i> Marks<'_, 'i> {
     /// Does what the marks of `schema` say to the value at `path`.
     pub(super) fn apply(&mut self, schema: &'static Value, node: &mut Node<'i>, path: &mut String) {
-        let Some(schema) = resolved(schema) else {
-            return;
-        };
+        // A mark may stand beside a reference.
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        if let Some(target) = reference.and_then(|path| MARKED.pointer(path.strip_prefix('#')?)) {
+            self.apply(target, node, path);
+        }
         for any in ["anyOf", "oneOf", "allOf"] {
             for one in elements(schema, any) {
                 if is_for(one, node.get_ref()) {
@@ -144,14 +149,6 @@ fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
     }
     let path: PathBuf = folder.join(path);
     Some(format!("{front}{}", path.to_str()?))
-}
-
-/// What a reference refers to.
-fn resolved(schema: &'static Value) -> Option<&'static Value> {
-    match schema.get("$ref").and_then(Value::as_str) {
-        Some(reference) => super::schema::MARKED.pointer(reference.strip_prefix('#')?),
-        None => Some(schema),
-    }
 }
 
 fn elements(schema: &'static Value, key: &str) -> impl Iterator<Item = &'static Value> {
