@@ -17,6 +17,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
 };
 use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt};
 
@@ -295,7 +296,9 @@ struct Reload {
 
 /// Takes the file into use anew when it, a template or a certificate changes, and on SIGHUP.
 async fn reload(mut reload: Reload) {
-    let mut watcher = match config::Watcher::new(&reload.watched()) {
+    let (tell, mut told) = mpsc::channel(1);
+    // Without a watch `tell` stays here, so that `told` waits for ever rather than ends.
+    let _watcher = match config::watch(reload.watched(), tell.clone()) {
         Ok(watcher) => Some(watcher),
         Err(error) => {
             tracing::warn!(%error, "files are not watched; send SIGHUP after a change");
@@ -306,15 +309,9 @@ async fn reload(mut reload: Reload) {
         return;
     };
     loop {
-        let changed = async {
-            match watcher.as_mut() {
-                Some(watcher) => watcher.changed().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = hangup.recv() => {}
-            Some(_) = changed => {}
+            Some(()) = told.recv() => {}
         }
         reload.once().await;
     }

@@ -187,7 +187,7 @@ pub(crate) struct AdminConfig {
     pub(crate) listen: String,
     /// The Unix socket by which the command line speaks to the running process.
     /// Default: `data/admin.sock`.
-    #[schemars(extend("x-vestibule" = "file"))]
+    #[schemars(extend("x-vestibule" = "socket"))]
     pub(crate) socket: PathBuf,
     /// Names, besides addresses and `localhost`, by which the admin listener may be called.
     pub(crate) hosts: Vec<String>,

@@ -2,7 +2,9 @@
 //! and for secrets.
 //!
 //! The schema marks such keys with `x-vestibule`:
-//! - `file`: a path, which is relative to the folder of the configuration file;
+//! - `file`: the path of a file or folder that is read, relative to the folder of the configuration
+//!   file; it is watched for changes;
+//! - `socket`: the path of a file that is made, relative in the same way;
 //! - `unix`: an address or URL, where only `unix:` and a path is one;
 //! - `sqlite`: a storage URL, where only `sqlite://` and a path is one;
 //! - `icon`: a name, or with a slash or a dot in it a path;
@@ -15,7 +17,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::de::{DeValue, ValueDeserializer};
 
-use super::source::{Node, Source, push_index, push_key};
+use super::{
+    schema::MARKED,
+    source::{Node, Source, push_index, push_key},
+};
 use crate::{environment::Environment, problem::Problem, secret::SecretRef};
 
 /// The keyword of the schema.
@@ -27,15 +32,19 @@ pub(super) struct Marks<'a, 'i> {
     /// Where relative paths begin.
     pub(super) folder: &'a Path,
     pub(super) environment: &'a Environment,
+    /// The files that are named.
+    pub(super) files: Vec<PathBuf>,
     pub(super) problems: Vec<Problem>,
 }
 
 impl<'i> Marks<'_, 'i> {
     /// Does what the marks of `schema` say to the value at `path`.
     pub(super) fn apply(&mut self, schema: &'static Value, node: &mut Node<'i>, path: &mut String) {
-        let Some(schema) = resolved(schema) else {
-            return;
-        };
+        // A mark may stand beside a reference.
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        if let Some(target) = reference.and_then(|path| MARKED.pointer(path.strip_prefix('#')?)) {
+            self.apply(target, node, path);
+        }
         for any in ["anyOf", "oneOf", "allOf"] {
             for one in elements(schema, any) {
                 if is_for(one, node.get_ref()) {
@@ -106,10 +115,13 @@ impl<'i> Marks<'_, 'i> {
         }
     }
 
-    fn relocate(&self, kind: &str, value: &mut DeValue<'_>) {
+    fn relocate(&mut self, kind: &str, value: &mut DeValue<'_>) {
         match value {
             DeValue::String(text) => {
                 if let Some(moved) = relocated(kind, text, self.folder) {
+                    if matches!(kind, "file" | "icon") {
+                        self.files.push(moved.clone().into());
+                    }
                     *text = moved.into();
                 }
             }
@@ -126,7 +138,7 @@ impl<'i> Marks<'_, 'i> {
 /// The text with its path seen from `folder`; `None`: it has none, or stays as it is.
 fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
     let (front, path) = match kind {
-        "file" => ("", text),
+        "file" | "socket" => ("", text),
         "icon" if text.contains(['/', '.']) => ("", text),
         "sqlite" => ("sqlite://", text.strip_prefix("sqlite://")?),
         "unix" => ("unix:", text.strip_prefix("unix:")?),
@@ -137,14 +149,6 @@ fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
     }
     let path: PathBuf = folder.join(path);
     Some(format!("{front}{}", path.to_str()?))
-}
-
-/// What a reference refers to.
-fn resolved(schema: &'static Value) -> Option<&'static Value> {
-    match schema.get("$ref").and_then(Value::as_str) {
-        Some(reference) => super::schema::MARKED.pointer(reference.strip_prefix('#')?),
-        None => Some(schema),
-    }
 }
 
 fn elements(schema: &'static Value, key: &str) -> impl Iterator<Item = &'static Value> {

@@ -27,7 +27,11 @@ mod trial;
 mod watch;
 mod words;
 
-use std::{fs, io::Read, path::Path};
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use toml::{
     Spanned,
@@ -47,7 +51,7 @@ pub(crate) use self::{
     settings::{
         Address, Admin, ConnectionEntry, Listener, Log, Session, SessionStore, Settings, Storage,
     },
-    watch::Watcher,
+    watch::watch,
 };
 use crate::{environment::Environment, problem::Problem};
 
@@ -55,6 +59,9 @@ use crate::{environment::Environment, problem::Problem};
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) settings: Settings,
+    /// The files it came from and those it names, for [`watch`]: another content of one of them
+    /// means another configuration.
+    pub(crate) files: Vec<PathBuf>,
     places: Places,
 }
 
@@ -95,7 +102,9 @@ pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Loaded, Rep
         )
     })?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    parse(text, &name, &folder, environment)
+    let mut loaded = parse(text, &name, &folder, environment)?;
+    loaded.files.push(path.to_owned());
+    Ok(loaded)
 }
 
 /// Reads a text. `name` is what the file is called in messages, and relative paths begin at
@@ -120,11 +129,12 @@ pub(crate) fn parse(
         source: &source,
         folder,
         environment,
+        files: Vec::new(),
         problems: Vec::new(),
     };
     let mut root = Spanned::new(0..0, DeValue::Table(root));
     marks.apply(&schema::MARKED, &mut root, &mut String::new());
-    let mut problems = marks.problems;
+    let (files, mut problems) = (marks.files, marks.problems);
 
     let mut reader = Reader::new(&source);
     let file = read(&mut reader, root);
@@ -142,7 +152,11 @@ pub(crate) fn parse(
         }
     };
     match settings {
-        Some(settings) if is_sound => Ok(Loaded { settings, places }),
+        Some(settings) if is_sound => Ok(Loaded {
+            settings,
+            files,
+            places,
+        }),
         _ => {
             let mut report = Report::new(&places, problems);
             report.add(unplaced);

@@ -117,3 +117,65 @@ fn write_new(path: &Path, random: &dyn Random) -> io::Result<()> {
     file.write_all(b"\n")?;
     file.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/data/secret");
+        let place = SecretRef::File(path.clone());
+        let environment = Environment::default();
+        assert!(root_secret(&place, &environment, false).unwrap().is_none());
+        assert!(!path.exists());
+        let secret = root_secret(&place, &environment, true).unwrap().unwrap();
+        assert_eq!(secret.expose().len(), 43);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        let again = root_secret(&place, &environment, true).unwrap().unwrap();
+        assert!(again.matches(secret.expose()));
+        // Another process was faster: its secret stays, and nothing else does.
+        make(&path, &OsRandom).unwrap();
+        let again = root_secret(&place, &environment, true).unwrap().unwrap();
+        assert!(again.matches(secret.expose()));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn many_at_once_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = SecretRef::File(folder.path().join("secret"));
+        let one = || {
+            let secret = root_secret(&place, &Environment::default(), true);
+            secret.unwrap().unwrap().expose().to_owned()
+        };
+        let all: Vec<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert!(all.iter().all(|secret| *secret == all[0]));
+    }
+
+    #[test]
+    fn what_can_be_guessed_is_refused() {
+        for (secret, says) in [
+            ("short", "5 bytes"),
+            (&"a".repeat(64), "same few"),
+            (&"abcabcab".repeat(8), "same few"),
+            ("changeme-0123456789-abcdefghijklmnop", "example"),
+            ("ChangeMe0123456789abcdefghijklmnopqr", "example"),
+        ] {
+            let why = weakness(secret).unwrap();
+            assert!(why.contains(says), "{why}");
+        }
+        assert_eq!(weakness("d8FqM2xvT7pLr0ZcW5nYbKs3HgEjUa9i"), None);
+    }
+}

@@ -44,7 +44,10 @@ impl Settings {
     /// The keys that differ from those of `new` and count only after a restart.
     pub(crate) fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         [
-            ("server.listeners", self.listeners != new.listeners),
+            (
+                "server.listeners",
+                !same_listeners(&self.listeners, &new.listeners),
+            ),
             ("server.secret", !self.secret.matches(new.secret.expose())),
             ("server.threads", self.threads != new.threads),
             ("admin", self.admin != new.admin),
@@ -55,6 +58,15 @@ impl Settings {
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
     }
+}
+
+/// Whether two lists come to the same, wherever in the file they stand.
+fn same_listeners(one: &[Listener], other: &[Listener]) -> bool {
+    let facts = |listener: &Listener| Listener {
+        key: String::new(),
+        ..listener.clone()
+    };
+    one.iter().map(facts).eq(other.iter().map(facts))
 }
 
 /// One address we listen on.

@@ -1,6 +1,7 @@
 //! Serde's messages in the operator's words. They are taken apart, because serde says no more than
 //! a text; and no value is repeated, because it may be a secret in the wrong place.
 
+use super::schema::MARKED;
 use crate::policy::distance;
 
 /// What serde found.
@@ -41,6 +42,10 @@ impl Complaint {
                 });
             }
         }
+        if let Some(name) = message.strip_prefix("data did not match any variant of untagged enum ")
+        {
+            return Self::other(format!("expected {}", forms(name)));
+        }
         if message.starts_with("wanted string or table") {
             return Self::other("expected a string".to_owned());
         }
@@ -66,6 +71,33 @@ fn unknown_variant(rest: &str) -> Complaint {
             |near| format!("did you mean {near:?}"),
         )),
     }
+}
+
+/// The forms that a value may have, by the schema of its type.
+fn forms(type_name: &str) -> String {
+    let defined = |name: &str| MARKED.get("$defs").and_then(|types| types.get(name));
+    let alternatives = defined(type_name).and_then(|one| one.get("anyOf")?.as_array());
+    let mut words = Vec::new();
+    for form in alternatives.into_iter().flatten() {
+        let named = form.get("$ref").and_then(serde_json::Value::as_str);
+        let form = named
+            .and_then(|path| defined(path.rsplit('/').next()?))
+            .unwrap_or(form);
+        let constants = form.get("oneOf").and_then(|one| one.as_array());
+        let constants = constants
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.get("const"));
+        words.extend(constants.map(ToString::to_string));
+        words.extend(match form.get("type").and_then(|kind| kind.as_str()) {
+            Some("array") => Some("an array of strings".to_owned()),
+            Some("object") => Some("a table of strings".to_owned()),
+            Some("string") => Some("a string".to_owned()),
+            _ => None,
+        });
+    }
+    words.sort_unstable();
+    words.join(" or ")
 }
 
 /// The texts between backticks.
