@@ -212,9 +212,9 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
 /// The sealed keys of the key ring.
 #[async_trait]
 pub(crate) trait KeyStore: fmt::Debug + Send + Sync {
-    /// All keys, oldest first.
+    /// All keys by their ids, which grow: the oldest is the first.
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
-    /// Replaces the whole ring if it still is as `was` says (the ids, oldest first).
+    /// Replaces the whole ring if it still is as `was` says (the ids, in order).
     async fn replace_keys(
         &self,
         was: &[u32],

@@ -12,19 +12,19 @@ pub(super) async fn the_ring_is_replaced_only_as_it_was_read(
         sealed: vec![0, 255, 7],
     };
     assert_eq!(store.keys().await.unwrap(), []);
-    let ring = vec![key(2, KeyState::Current), key(1, KeyState::Next)];
+    let ring = vec![key(1, KeyState::Current), key(2, KeyState::Next)];
     assert!(!store.replace_keys(&[1], ring.clone(), None).await.unwrap());
     assert_eq!(store.keys().await.unwrap(), []);
     assert!(store.replace_keys(&[], ring.clone(), None).await.unwrap());
-    assert_eq!(store.keys().await.unwrap(), ring, "oldest first");
+    assert_eq!(store.keys().await.unwrap(), ring, "by id");
 
     let turned = vec![
-        key(3, KeyState::Old),
-        key(2, KeyState::Old),
-        key(1, KeyState::Current),
+        key(1, KeyState::Old),
+        key(2, KeyState::Current),
+        key(3, KeyState::Next),
     ];
     let event = || Some(Event::new(at(20), EventKind::KeysRotated, "command"));
-    for was in [&[][..], &[2], &[1, 2], &[2, 1, 3]] {
+    for was in [&[][..], &[2], &[2, 1], &[1, 2, 3]] {
         let replaced = store.replace_keys(was, turned.clone(), event()).await;
         assert!(!replaced.unwrap(), "{was:?}");
     }
@@ -33,7 +33,7 @@ pub(super) async fn the_ring_is_replaced_only_as_it_was_read(
     assert_eq!(told, [Change::Keys]);
     assert!(
         store
-            .replace_keys(&[2, 1], turned.clone(), event())
+            .replace_keys(&[1, 2], turned.clone(), event())
             .await
             .unwrap()
     );
