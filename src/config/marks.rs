@@ -77,6 +77,10 @@ impl<'i> Marks<'_, 'i> {
             }
             DeValue::Array(array) => {
                 let Some(schema) = schema.get("items") else {
+                    // Serde would take the elements for the keys of a table in their order.
+                    if schema.get("properties").is_some() {
+                        self.refuse(path, "expected a table, found an array");
+                    }
                     return;
                 };
                 for (index, value) in array.iter_mut().enumerate() {
@@ -86,7 +90,15 @@ impl<'i> Marks<'_, 'i> {
                     path.truncate(length);
                 }
             }
+            // To serde it is a table with a key, so a table of free keys would take it.
+            DeValue::Datetime(_) => self.refuse(path, "expected something else, found a date"),
             _ => {}
+        }
+    }
+
+    fn refuse(&mut self, path: &str, message: &str) {
+        if self.problems.last().is_none_or(|last| last.key != path) {
+            self.problems.push(Problem::new(path, message));
         }
     }
 
