@@ -286,7 +286,7 @@ mod tests {
         for (text, says) in [
             (&b"\n"[..], "is empty"),
             (b"can\xffary", "not UTF-8"),
-            (&[b'c'; 70_000], "too large"),
+            (&vec![b'c'; 70_000], "too large"),
         ] {
             let error = file(folder.path(), text, 0o600)
                 .resolve(&environment)
