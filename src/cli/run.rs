@@ -23,7 +23,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt
 
 use super::{Ended, Place, execute, output, remote};
 use crate::{
-    app::App,
+    app::{self, App},
     config::{self, Loaded, LogFormat, Settings},
     flow::new_owner_token,
     metrics,
@@ -47,7 +47,11 @@ pub(super) struct Arguments {
 pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
     let trial = arguments.upstream.is_some() || place.file().is_none();
     let loaded = if trial {
-        Loaded::trial(arguments.upstream.as_deref(), &place.environment)?
+        Loaded::trial(
+            arguments.upstream.as_deref(),
+            &place.environment,
+            &app::problems,
+        )?
     } else {
         place.load()?
     };

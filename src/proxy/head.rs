@@ -75,6 +75,7 @@ impl Head {
             return Err(BadHead::Method);
         }
         framing(request)?;
+        lines(downstream)?;
         let host = host(request)?;
         let raw = std::str::from_utf8(request.raw_path())
             .map_err(|_| BadHead::Path(PathError::NotAscii))?;
@@ -151,6 +152,28 @@ fn size(request: &RequestHeader) -> usize {
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + 4);
     request.raw_path().len() + 16 + lines.sum::<usize>()
+}
+
+/// RFC 9112 section 2.2: a line ends in CRLF. A lone LF or CR is a line's end to some and a part of
+/// it to others. And the request line holds no fragment, which pingora would drop unseen.
+fn lines(downstream: &Downstream) -> Result<(), BadHead> {
+    let Some(http1) = downstream.as_http1() else {
+        return Ok(());
+    };
+    let raw = http1.get_headers_raw_bytes();
+    let mut before = 0;
+    let mut first = true;
+    for &byte in &raw {
+        match (before, byte) {
+            (b'\r', b'\n') => first = false,
+            (_, b'\n') => return Err(BadHead::Framing("bare-line-feed")),
+            (b'\r', _) => return Err(BadHead::Framing("bare-carriage-return")),
+            (_, b'#') if first => return Err(BadHead::Path(PathError::Fragment)),
+            _ => {}
+        }
+        before = byte;
+    }
+    Ok(())
 }
 
 /// RFC 9112 section 6: what says where a body ends must say it once.

@@ -149,9 +149,34 @@ fn drop_our_set_cookies(response: &mut ResponseHeader) -> pingora::Result<()> {
 /// (RFC 9111 section 3.5 knows Authorization, but not cookies).
 fn keep_out_of_shared_caches(response: &mut ResponseHeader) -> pingora::Result<()> {
     response.append_header(header::VARY, HeaderValue::from_static("Cookie"))?;
-    let cached = response.headers.get(header::CACHE_CONTROL);
-    if cached.is_none() {
-        response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))?;
+    let lines = response.headers.get_all(header::CACHE_CONTROL);
+    let text = |line: &HeaderValue| line.to_str().unwrap_or_default().to_owned();
+    let said = lines.iter().map(text).collect::<Vec<_>>().join(",");
+    let mut kept: Vec<&str> = said
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let is = |part: &str, name: &str| {
+        let directive = part.split('=').next().unwrap_or_default();
+        directive.eq_ignore_ascii_case(name)
+    };
+    if kept
+        .iter()
+        .any(|part| is(part, "private") || is(part, "no-store"))
+    {
+        return Ok(());
+    }
+    // What a shared cache may keep of it is nothing, whatever the application thinks: it does not
+    // know that its pages are for one person.
+    kept.retain(|part| {
+        !["public", "s-maxage", "proxy-revalidate"]
+            .iter()
+            .any(|name| is(part, name))
+    });
+    kept.insert(0, "private");
+    if let Ok(value) = HeaderValue::from_str(&kept.join(", ")) {
+        response.insert_header(header::CACHE_CONTROL, value)?;
     }
     Ok(())
 }
