@@ -150,11 +150,14 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What others log with everything that passes through them.
-const LOUD: [&str; 10] = [
+/// What others log with everything that passes through them. The watcher of files is among them:
+/// where the log is a file in a watched folder, each line of its would make the next one.
+const LOUD: [&str; 12] = [
     "h2",
     "hyper",
     "hyper_util",
+    "mio",
+    "notify",
     "pingora",
     "pingora_core",
     "pingora_http",
