@@ -13,7 +13,8 @@ use crate::{
     identity::{ConnectionId, Identity, Profile, Subject, UserId},
     random::OsRandom,
     store::{
-        OneTimeKey, OneTimeRow, OneTimeStore as _, OneTimeUse, Pin, Purpose, Sqlite, UserRecord,
+        OneTimeKey, OneTimeRow, OneTimeStore as _, OneTimeUse, Pin, Purpose, UserRecord,
+        sqlite::Sqlite,
     },
 };
 

@@ -12,7 +12,7 @@ use crate::{
     identity::UserId,
     random::OsRandom,
     secret::Secret,
-    store::{Created, Event, EventKind, NewUser, Sqlite, UserRecord, UserStore as _},
+    store::{Created, Event, EventKind, NewUser, UserRecord, UserStore as _, sqlite::Sqlite},
     units::Size,
 };
 
