@@ -204,29 +204,29 @@ impl Hot {
         watch: &Watch,
         mut read: Session,
     ) -> Result<Arc<Session>, Watch> {
-        let (changes, pulse, mark) = {
+        let (pulse, user_mark) = {
             let mut marks = self.marks.lock();
             let used = read.record.last_used_at;
             let pulse = marks.sessions.find_or_make(read.id(), || Pulse::new(used));
-            let mark = marks
+            let user_mark = marks
                 .users
                 .find_or_make(read.user.id.clone(), Mark::default);
-            // Under the lock, under which they are raised: the three belong together.
-            (marks.changes, (pulse.mark.now(), pulse), (mark.now(), mark))
+            // Under the lock, under which they are raised.
+            read.seen = (pulse.mark.now(), user_mark.now());
+            let unchanged = match watch {
+                Watch::Any { changes } => *changes == marks.changes,
+                Watch::Marks { seen, .. } => *seen == read.seen,
+            };
+            if !unchanged {
+                return Err(Watch::Marks {
+                    seen: read.seen,
+                    _alive: (pulse, user_mark),
+                });
+            }
+            (pulse, user_mark)
         };
-        let unchanged = match watch {
-            Watch::Any { changes: before } => *before == changes,
-            Watch::Marks { session, user, .. } => *session == pulse.0 && *user == mark.0,
-        };
-        if !unchanged {
-            return Err(Watch::Marks {
-                session: pulse.0,
-                user: mark.0,
-                held: (pulse.1, mark.1),
-            });
-        }
-        pulse.1.written(read.record.last_used_at);
-        (read.seen, read.pulse, read.user_mark) = ((pulse.0, mark.0), pulse.1, mark.1);
+        pulse.written(read.record.last_used_at);
+        (read.pulse, read.user_mark) = (pulse, user_mark);
         let read = Arc::new(read);
         self.held.insert(key, Held::Live(read.clone()));
         Ok(read)
