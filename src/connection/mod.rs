@@ -7,8 +7,12 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+mod config;
+mod connections;
 pub(crate) mod database;
+mod login;
 pub(crate) mod registry;
+mod throttle;
 
 use std::{error::Error, fmt, net::IpAddr};
 
@@ -17,6 +21,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use url::Url;
 
+pub(crate) use self::{
+    config::{Common, Field, SyncProfile, TrustEmail},
+    connections::{ConnectionSettings, Connections},
+    login::{BadLogin, BadPassword, BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    throttle::{
+        AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
+    },
+};
 use crate::{
     clock::Timestamp,
     identity::{Authentication, ConnectionId, Identity, Subject},
@@ -66,6 +78,8 @@ pub(crate) struct Start<'a> {
 pub(crate) struct Peer {
     pub(crate) address: Option<IpAddr>,
     pub(crate) now: Timestamp,
+    /// The proof that a try at a password or a sign-up was paid for; without one none is hashed.
+    pub(crate) allowed: Option<Allowed>,
 }
 
 /// What happens next in a login.
@@ -158,6 +172,17 @@ impl Authenticated {
         }
     }
 
+    /// A proof of nothing, for tests of what follows a login.
+    #[cfg(test)]
+    pub(crate) fn for_tests(identity: Identity) -> Self {
+        Self::new(
+            identity,
+            Timestamp::default(),
+            vec!["test".to_owned()],
+            None,
+        )
+    }
+
     /// What the connection asserts.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
@@ -181,6 +206,11 @@ pub(crate) trait Accounts: Send + Sync {
     fn signup(&self) -> bool;
     /// What an account is named by.
     fn names(&self) -> LoginNames;
+    /// The shortest new password, in characters.
+    fn least_password(&self) -> usize;
+    /// Whose budget a try with this name is paid from. It takes as long for a name that nobody
+    /// has.
+    async fn account_key(&self, login: &LoginName) -> Result<AccountKey, Rejection>;
     /// Checks what was typed and hashes the password; the admission writes it.
     async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError>;
     /// Replaces the password of a person who knows the current one.
@@ -222,12 +252,16 @@ pub(crate) struct PreparedAccount {
 pub(crate) enum AccountError {
     #[error("the e-mail address is not one")]
     BadEmail,
+    #[error("a name has at most 256 bytes and no control characters")]
+    BadName,
     #[error("a username has 1 to 64 letters, digits and . _ -")]
     BadUsername,
     #[error("the password is longer than {most} bytes")]
     PasswordTooLong { most: usize },
     #[error("the password is shorter than {least} characters")]
     PasswordTooShort { least: usize },
+    #[error("the username is taken")]
+    UsernameTaken,
     #[error("the current password is wrong")]
     WrongPassword,
     #[error("{0}")]

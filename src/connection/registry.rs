@@ -1,1 +1,134 @@
 //! The one table of strategies.
+//!
+//! The loader takes a `[connections.NAME]` table, splits [`Common`]'s keys and `strategy` off, finds
+//! the strategy here and lets it read what is left: so a mistake is found at its own key and line,
+//! and the root of the configuration knows no strategy by name. Reading and opening are two steps.
+//! Opening checks the settings against each other and calls no network: discovery is lazy.
+
+use std::{fmt, sync::Arc};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Common, Connection, database};
+use crate::{
+    clock::Clock, crypto::Hasher, identity::ConnectionId, problem::Problem, random::Random,
+    store::UserStore,
+};
+
+/// Every strategy, in the order of the documentation.
+pub(crate) static STRATEGIES: &[Strategy] = &[Strategy {
+    name: "database",
+    family: Family::Database,
+    parse: parse::<database::Config>,
+    schema: |generator| generator.subschema_for::<database::Config>(),
+}];
+
+/// A kind of connection.
+pub(crate) struct Strategy {
+    /// What `strategy` says in the configuration.
+    pub(crate) name: &'static str,
+    pub(crate) family: Family,
+    /// Reads the strategy's own keys: the table without `strategy` and without [`Common::KEYS`].
+    pub(crate) parse:
+        fn(toml::de::Deserializer<'_>) -> Result<Box<dyn OpenConnection>, toml::de::Error>,
+    /// The JSON schema of these keys.
+    pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Strategy {
+    /// The strategy of that name.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        STRATEGIES.iter().find(|strategy| strategy.name == name)
+    }
+}
+
+impl fmt::Debug for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Strategy")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What kinds of connections are grouped by where people look at them.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Family {
+    Database,
+    Enterprise,
+    Legal,
+    Passwordless,
+    Social,
+}
+
+/// A strategy's settings, read and ready to be opened.
+pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
+    /// Makes the connection `id`, or says all that is wrong with its settings. The keys of the
+    /// problems begin inside the connection's table.
+    fn open(
+        &self,
+        id: ConnectionId,
+        common: &Common,
+        parts: &Parts,
+    ) -> Result<Arc<dyn Connection>, Vec<Problem>>;
+}
+
+/// What connections are built from.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+fn parse<C>(table: toml::de::Deserializer<'_>) -> Result<Box<dyn OpenConnection>, toml::de::Error>
+where
+    C: DeserializeOwned + JsonSchema + OpenConnection + 'static,
+{
+    let config = C::deserialize(table)?;
+    Ok(Box::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for strategy in STRATEGIES {
+            assert_eq!(Strategy::find(strategy.name).unwrap().name, strategy.name);
+            let same = STRATEGIES
+                .iter()
+                .filter(|other| other.name == strategy.name);
+            assert_eq!(same.count(), 1, "{}", strategy.name);
+        }
+        assert!(Strategy::find("Database").is_none());
+    }
+
+    #[test]
+    fn no_strategy_has_a_key_that_every_connection_has() {
+        for strategy in STRATEGIES {
+            let mut generator = SchemaGenerator::default();
+            (strategy.schema)(&mut generator);
+            for definition in generator.take_definitions(false).values() {
+                for key in Common::KEYS {
+                    let own = definition.pointer(&format!("/properties/{key}"));
+                    assert!(own.is_none(), "{} has {key}", strategy.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_where_it_stands() {
+        let text = "strategy = \"database\"\nlogin = \"email\"\nlogn = \"email\"\n";
+        let mut table = toml::de::DeTable::parse(text).unwrap();
+        table.get_mut().remove("strategy");
+        let strategy = Strategy::find("database").unwrap();
+        let error = (strategy.parse)(table.into()).unwrap_err();
+        assert!(error.message().contains("logn"), "{error}");
+        assert_eq!(text.get(error.span().unwrap()), Some("logn"));
+    }
+}

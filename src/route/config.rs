@@ -1,11 +1,15 @@
 //! `[[routes]]` as the operator writes it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::units::{Size, Span};
+use crate::{
+    headers::{HeaderEncoding, Headers},
+    policy::Require,
+    units::{Size, Span},
+};
 
 /// One `[[routes]]` table.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -19,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) path: String,
     /// Where the application is: `http://127.0.0.1:3000`, `https://app.internal`,
     /// `unix:/run/app.sock`, or `builtin:demo`. Several take turns.
+    #[schemars(extend("x-vestibule" = "unix"))]
     pub(crate) upstream: Upstreams,
     /// For `https` upstreams: whom to trust and how to show who is calling.
     pub(crate) upstream_tls: Option<UpstreamTls>,
@@ -68,14 +73,17 @@ pub(crate) enum Upstreams {
 }
 
 /// TLS towards the application.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct UpstreamTls {
     /// A PEM file with the authorities to trust instead of the system's.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) ca: Option<PathBuf>,
     /// A PEM file with the certificate shown to the application.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) cert: Option<PathBuf>,
     /// The key of `cert`.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) key: Option<PathBuf>,
     /// The name the application's certificate must carry. Default: the upstream's host.
     pub(crate) server_name: Option<String>,
@@ -88,43 +96,6 @@ pub(crate) enum UpstreamHost {
     #[default]
     Preserve,
     Upstream,
-}
-
-/// Step-up: what a login must have been like.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Require {
-    /// Methods that must all have been used (RFC 8176).
-    pub(crate) amr: Vec<String>,
-    /// One of these authentication contexts.
-    pub(crate) acr: Vec<String>,
-    /// How old the login may be.
-    pub(crate) max_age: Option<Span>,
-}
-
-/// Identity headers: the name of a preset, or a table of header = template.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Headers {
-    Preset(String),
-    Table(BTreeMap<String, String>),
-}
-
-impl Default for Headers {
-    fn default() -> Self {
-        Self::Preset("x-forwarded".to_owned())
-    }
-}
-
-/// How a value that is not printable ASCII is written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum HeaderEncoding {
-    /// UTF-8, then percent-encoding of everything outside printable ASCII and of `%`.
-    #[default]
-    Percent,
-    /// The UTF-8 octets as they are.
-    Utf8,
 }
 
 /// What is too much.
@@ -162,7 +133,7 @@ pub(crate) struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        let minute = Span(std::time::Duration::from_secs(60));
+        let minute = Span(std::time::Duration::from_mins(1));
         Self {
             connect: Span(std::time::Duration::from_secs(5)),
             read: minute,

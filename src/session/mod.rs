@@ -1,4 +1,15 @@
 //! Sessions: who is signed in, and how a request proves that it speaks for them.
+//!
+//! A session is a list of authentications of one user. Each host that the browser visits holds its
+//! own token to it ([`token`]): a MAC binds it to the host, the store knows only its hash. A
+//! request's token is looked up in the cache ([`sessions`]); the store is asked on a miss. What
+//! ends a session is written to the store first and reaches every cache by the change feed
+//! ([`follow`]); streams that are open under it are cut ([`streams`]).
+
+mod follow;
+mod sessions;
+mod streams;
+mod token;
 
 use std::{
     any::Any,
@@ -6,10 +17,12 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::RwLock;
 
+pub(crate) use self::{sessions::*, streams::*, token::*};
 use crate::{
     clock::Timestamp,
     identity::{Authentication, ConnectionId},
@@ -23,7 +36,20 @@ pub(crate) struct Session {
     user: UserRecord,
     identities: Vec<IdentityRecord>,
     last_used: AtomicI64,
+    /// The last use that was handed on to be written.
+    noted: AtomicI64,
     views: RwLock<Vec<(ViewKey, Arc<dyn Any + Send + Sync>)>>,
+}
+
+/// How long sessions live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetimes {
+    /// Without a request.
+    pub(crate) idle: Duration,
+    /// In all.
+    pub(crate) absolute: Duration,
+    /// How long the cache is trusted while the store does not answer.
+    pub(crate) stale_for: Duration,
 }
 
 /// What a derived view of a session depends on besides the session's version: the generation of
@@ -42,11 +68,13 @@ impl Session {
         identities: Vec<IdentityRecord>,
     ) -> Self {
         let last_used = AtomicI64::new(record.last_used_at.millis());
+        let noted = AtomicI64::new(record.last_used_at.millis());
         Self {
             record,
             user,
             identities,
             last_used,
+            noted,
             views: RwLock::default(),
         }
     }

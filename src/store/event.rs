@@ -37,7 +37,7 @@ pub(crate) enum EventKind {
 
 impl EventKind {
     /// Every kind, for the stores.
-    const ALL: [Self; 19] = [
+    pub(in crate::store) const ALL: [Self; 19] = [
         Self::AccessDenied,
         Self::ConnectionAdopted,
         Self::HandleIssued,

@@ -9,8 +9,12 @@
 //! consumed in the transaction of the change it allows. Every change that another process must
 //! notice is written to the `changes` feed in the same transaction.
 
+#[cfg(test)]
+mod conformance;
 mod event;
+pub(crate) mod memory;
 mod records;
+pub(crate) mod sqlite;
 
 use std::{fmt, time::Duration};
 
@@ -31,6 +35,12 @@ pub(crate) enum StoreError {
     /// No room is left on the device.
     #[error("the storage is full")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A newer version of this program has changed the schema in a way that this one cannot read.
+    #[error(
+        "the storage demands a newer version of Vestibule: its schema is for programs that know \
+         number {demands}, this one knows {knows}"
+    )]
+    TooNew { demands: i64, knows: i64 },
     /// The engine does not answer in time or at all.
     #[error("the storage does not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,13 +59,14 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     /// Gives a live session one more handle, paid for by a one-time row (a hand-over ticket).
     /// `false`: the ticket was used or ran out, or the session is gone.
     async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError>;
-    /// Writes a new state over version `was`; never brings a removed session back.
+    /// Writes a new state over version `was`, as version `was + 1` and with the later of the two
+    /// last uses; never brings a removed session back.
     async fn replace(&self, record: SessionRecord, was: u64) -> Result<bool, StoreError>;
     /// Ends a session: the record and all its handles.
     async fn remove(&self, id: SessionId, event: Option<Event>) -> Result<bool, StoreError>;
     /// Ends many; says how many.
     async fn remove_all(&self, whose: &Whose, event: Option<Event>) -> Result<u64, StoreError>;
-    /// Notes last uses, in one batch. A time never goes back; unknown sessions are passed over.
+    /// Notes last uses, in batches. A time never goes back; unknown sessions are passed over.
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
     /// The newest sessions first, at most `most`.
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError>;
@@ -65,10 +76,10 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
 
 /// Things that work once, and counters that run out. Keyed by typed purpose and hash.
 #[async_trait]
-pub(crate) trait OneTimeStore: Send + Sync {
+pub(crate) trait OneTimeStore: fmt::Debug + Send + Sync {
     /// `true` for the first caller only, until `used.until`.
     async fn first_use(&self, used: OneTimeUse) -> Result<bool, StoreError>;
-    /// Keeps a row that [`take`](Self::take) will hand out once.
+    /// Keeps a row that [`take`](Self::take) will hand out once, instead of one with the same key.
     async fn put(&self, row: OneTimeRow) -> Result<(), StoreError>;
     /// Reads a row without using it up; `None` when there is none or `now` is past its end.
     async fn peek(&self, key: &OneTimeKey, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
@@ -78,6 +89,8 @@ pub(crate) trait OneTimeStore: Send + Sync {
     /// window starts with the first count. The number of counters is bounded by the type of
     /// [`Counter`], so nobody can grow the store by failing often.
     async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError>;
+    /// Takes one off a counter, for a use that turned out well; never below nothing.
+    async fn refund(&self, counter: &Counter) -> Result<(), StoreError>;
     /// Sets a counter back to nothing.
     async fn forgive(&self, counter: &Counter) -> Result<(), StoreError>;
     /// Removes at most `most` rows and counters that ended before `now`.
@@ -86,7 +99,7 @@ pub(crate) trait OneTimeStore: Send + Sync {
 
 /// What changed, in order, for the caches of every process.
 #[async_trait]
-pub(crate) trait ChangeFeed: Send + Sync {
+pub(crate) trait ChangeFeed: fmt::Debug + Send + Sync {
     /// The number of the newest change; 0 when there was none.
     async fn newest(&self) -> Result<u64, StoreError>;
     /// The changes after `seen`, oldest first, at most `most`. [`Changes::Gap`] when some of them
@@ -110,9 +123,11 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
     ) -> Result<Option<UserRecord>, StoreError>;
     /// A user's identities, oldest first.
     async fn identities(&self, id: &UserId) -> Result<Vec<IdentityRecord>, StoreError>;
-    /// Writes user, identity and, for a sign-up, the account, or says which of them is taken.
+    /// Writes user, identity and, for a sign-up, the account, or says which of them is taken. A
+    /// user of the same id counts as the identity's: the one it made, and was unlinked from.
     async fn create(&self, new: NewUser) -> Result<Created, StoreError>;
-    /// Writes a new state over version `was`.
+    /// Writes a new state over version `was`, as version `was + 1`. The handle never changes:
+    /// `false` for a record with another one.
     async fn replace(
         &self,
         user: UserRecord,
@@ -125,7 +140,8 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         identity: &Identity,
         at: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Removes a user with all identities and accounts.
+    /// Removes a user with all identities and accounts, and the sessions that this engine holds.
+    /// The handle stays taken.
     async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError>;
     /// Moves an identity to another user. A user whose last identity leaves stays, without one.
     async fn link(
@@ -143,14 +159,14 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         event: Event,
     ) -> Result<bool, StoreError>;
     /// Users after `after` in the order of their ids, at most `most`, that match `search` in id,
-    /// handle, name or e-mail (a plain substring, no wildcards).
+    /// handle, name or e-mail (a plain substring, no wildcards; ASCII letters in either case).
     async fn list(
         &self,
         search: Option<&str>,
         after: Option<&UserId>,
         most: usize,
     ) -> Result<Vec<UserRecord>, StoreError>;
-    /// How many users there are in all and by connection.
+    /// How many users have an identity of each connection.
     async fn counts(&self) -> Result<Vec<(ConnectionId, u64)>, StoreError>;
     /// Whether some user is the owner.
     async fn has_owner(&self) -> Result<bool, StoreError>;
@@ -166,7 +182,8 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         connection: &ConnectionId,
         subject: &Subject,
     ) -> Result<Option<AccountRecord>, StoreError>;
-    /// Writes a new state over version `was`.
+    /// Writes a new state over version `was`, as version `was + 1`; `false` also when one of its
+    /// logins signs in somebody else.
     async fn replace_account(
         &self,
         account: AccountRecord,

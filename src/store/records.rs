@@ -365,7 +365,8 @@ pub(crate) enum Pinned {
 pub(crate) struct KeyRecord {
     pub(crate) id: u32,
     pub(crate) state: KeyState,
-    pub(crate) created_at: Timestamp,
+    /// When it came into this state.
+    pub(crate) since: Timestamp,
     pub(crate) sealed: Vec<u8>,
 }
 

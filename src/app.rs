@@ -1,0 +1,425 @@
+//! The composition root: from settings to a running process.
+//!
+//! [`App`] holds what lives as long as the process: stores, keys, sessions, the hashing threads.
+//! [`App::build`] makes from one set of settings what a reload swaps, [`Live`]; every `Arc<dyn …>`
+//! is made here and nowhere else. What goes on beside the requests is in [`App::watch`].
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{self, ConnectionEntry, Settings, Storage},
+    connection::{
+        Budgets, Connection, ConnectionSettings, Connections, Throttle,
+        registry::{self, Family},
+    },
+    crypto::{self, Cost, Hasher, Pool},
+    flow::{self, Base, CookieNames, Engine},
+    gate::Gate,
+    headers::assertion::Assertions,
+    keys::Keys,
+    metrics,
+    page::Site,
+    policy::{Known, KnownConnection},
+    problem::Problem,
+    proxy::{Edge, Live, Peers},
+    random::{OsRandom, Random},
+    route::Router,
+    session::{self, Lifetimes, Sessions},
+    store::{ChangeFeed, OneTimeStore, SessionStore, UserStore, memory::Memory, sqlite::Sqlite},
+    text::Pages,
+    user::Directory,
+};
+
+/// How many sessions `session.store = "memory"` holds.
+const MOST_IN_MEMORY: usize = 1_000_000;
+
+/// What lives as long as the process.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) keys: Keys,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) once: Arc<dyn OneTimeStore>,
+    users: Arc<dyn UserStore>,
+    hasher: Arc<Hasher>,
+    flows: Arc<flow::Parts>,
+    generation: AtomicU64,
+}
+
+impl App {
+    /// Opens the stores and the keys.
+    pub(crate) async fn open(settings: &Settings, trial: bool) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(OsRandom);
+        let Storage::Sqlite(path) = &settings.storage;
+        let sqlite = Sqlite::open(path, clock.clone())
+            .await
+            .with_context(|| format!("the storage {} cannot be opened", path.display()))?;
+        let sqlite = Arc::new(sqlite);
+        let users: Arc<dyn UserStore> = sqlite.clone();
+        // What must outlive a restart, like budgets and the owner's link, is in the storage even
+        // when the sessions are not.
+        let once: Arc<dyn OneTimeStore> = sqlite.clone();
+        let (store, feeds) = session_store(settings, &sqlite, &clock);
+        let root = settings.secret.expose().as_bytes();
+        let keys = Keys::open(sqlite, root, clock.clone(), random.clone())
+            .await
+            .context("the keys cannot be opened")?;
+        let parts = session::Parts {
+            store,
+            users: users.clone(),
+            feeds,
+            ring: keys.ring(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        let cached = settings.session.cache;
+        let sessions = Arc::new(Sessions::new(parts, lifetimes(settings), cached));
+        sessions
+            .begin_to_follow()
+            .await
+            .context("the storage does not answer")?;
+        let hasher = Hasher::start(Cost::default(), Pool::default(), random.clone())
+            .context("password hashing cannot start")?;
+        let directory = Arc::new(Directory::new(users.clone(), clock.clone(), random.clone()));
+        let throttle = Throttle::new(
+            once.clone(),
+            clock.clone(),
+            &crypto::derive(root, "throttle"),
+            Budgets::default(),
+        );
+        let flows = Arc::new(flow::Parts {
+            sessions: sessions.clone(),
+            directory: directory.clone(),
+            throttle: Arc::new(throttle),
+            once: once.clone(),
+            ring: keys.ring(),
+            clock: clock.clone(),
+            random: random.clone(),
+            trial,
+        });
+        Ok(Self {
+            clock,
+            random,
+            keys,
+            sessions,
+            directory,
+            once,
+            users,
+            hasher: Arc::new(hasher),
+            flows,
+            generation: AtomicU64::new(0),
+        })
+    }
+
+    /// Makes what a reload swaps, or says everything that is wrong with the settings.
+    pub(crate) fn build(&self, settings: &Settings) -> Result<Live, Vec<Problem>> {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let opened = self.open_connections(&settings.connections);
+        let known = Known::new(
+            settings.public_url.clone(),
+            generation,
+            settings.connections.iter().map(known).collect(),
+        );
+        let routes = build_routes(settings, &known);
+        let text = Pages::load(&settings.pages, settings.auth_prefix.as_str());
+        let mut problems = Vec::new();
+        let connections = keep(opened, &mut problems);
+        let router = keep(routes, &mut problems);
+        let text = keep(text, &mut problems);
+        let peers = router
+            .as_ref()
+            .and_then(|router| keep(Peers::build(router), &mut problems));
+        let (Some(connections), Some(router), Some(text), Some(peers)) =
+            (connections, router, text, peers)
+        else {
+            return Err(problems);
+        };
+        let gate = Arc::new(Gate::new(router, settings.public_url.clone()));
+        let signing = self.keys.signing().map_err(|error| broken_keys(&error))?;
+        let assertions =
+            Assertions::new(&settings.public_url, signing).map_err(|error| broken_keys(&error))?;
+        let engine = Engine {
+            parts: self.flows.clone(),
+            connections: Arc::new(connections),
+            gate: gate.clone(),
+            base: Base {
+                names: CookieNames::new(&settings.public_url),
+                login: settings.public_url.clone(),
+                prefix: settings.auth_prefix.clone(),
+            },
+        };
+        metrics::CONFIG_GENERATION.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        Ok(Live {
+            gate,
+            site: Site {
+                engine,
+                text: Arc::new(text),
+                assertions: ArcSwap::from_pointee(assertions),
+            },
+            trusted: settings.trusted_proxies.clone(),
+            peers,
+            access_log: settings.log.access,
+        })
+    }
+
+    /// The edge in front of `live`.
+    pub(crate) fn edge(&self, live: Arc<ArcSwap<Live>>) -> Edge {
+        Edge {
+            live,
+            sessions: self.sessions.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        }
+    }
+
+    /// Opens the connections; none of them calls a network.
+    fn open_connections(&self, entries: &[ConnectionEntry]) -> Result<Connections, Vec<Problem>> {
+        let parts = registry::Parts {
+            users: self.users.clone(),
+            hasher: self.hasher.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        };
+        let mut problems = Vec::new();
+        let mut opened: Vec<(Arc<dyn Connection>, ConnectionSettings)> = Vec::new();
+        for entry in entries {
+            match entry.own.open(entry.id.clone(), &entry.common, &parts) {
+                Ok(connection) => opened.push((connection, connection_settings(entry))),
+                Err(found) => {
+                    let key = format!("connections.{}", entry.id);
+                    problems.extend(found.into_iter().map(|problem| problem.under(&key)));
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(Connections::new(opened))
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Refuses a connection whose name stood for something else until now.
+    pub(crate) async fn check_pins(&self, live: &Live) -> Vec<String> {
+        let mut refused = Vec::new();
+        for (connection, _) in live.site.engine.connections.iter() {
+            if let Err(error) = self.directory.check_pin(connection.as_ref()).await {
+                refused.push(error.to_string());
+            }
+        }
+        refused
+    }
+
+    /// Takes new settings into use; the last good ones stay when they are broken.
+    pub(crate) async fn adopt(
+        &self,
+        live: &ArcSwap<Live>,
+        settings: &Settings,
+    ) -> Result<(), Vec<Problem>> {
+        let next = self.build(settings)?;
+        let refused = self.check_pins(&next).await;
+        if !refused.is_empty() {
+            let problems = refused
+                .into_iter()
+                .map(|text| Problem::new("connections", text));
+            return Err(problems.collect());
+        }
+        self.sessions.use_lifetimes(lifetimes(settings));
+        let before = live.swap(Arc::new(next));
+        self.end_removed(&before, live).await;
+        Ok(())
+    }
+
+    /// A connection that is gone, or switched off, ends the sessions that came by it.
+    async fn end_removed(&self, before: &Live, live: &ArcSwap<Live>) {
+        let now = live.load_full();
+        for (connection, _) in before.site.engine.connections.all_enabled() {
+            if now
+                .site
+                .engine
+                .connections
+                .enabled(connection.id())
+                .is_some()
+            {
+                continue;
+            }
+            let event = crate::store::Event::new(
+                self.clock.now(),
+                crate::store::EventKind::SessionRevoked,
+                "connection-removed",
+            )
+            .connection(connection.id());
+            let whose = crate::store::Whose::Connection(connection.id().clone());
+            if let Err(error) = self.sessions.revoke_all(&whose, event).await {
+                tracing::error!(%error, connection = %connection.id(), "sessions were not ended");
+            }
+        }
+    }
+
+    /// The key ring was rotated, here or elsewhere.
+    async fn refresh_keys(&self, live: &ArcSwap<Live>) {
+        let signed = self
+            .keys
+            .refresh()
+            .await
+            .and_then(|()| Ok(self.keys.signing()?));
+        let issuer = live.load().site.engine.base.login.clone();
+        match signed.map(|keys| Assertions::new(&issuer, keys)) {
+            Ok(Ok(assertions)) => live.load().site.assertions.store(Arc::new(assertions)),
+            Ok(Err(error)) => tracing::error!(%error, "the rotated keys cannot be used"),
+            Err(error) => tracing::error!(%error, "the rotated keys cannot be read"),
+        }
+    }
+
+    /// What goes on beside the requests, for as long as the process lives.
+    pub(crate) async fn watch(&self, live: &ArcSwap<Live>) {
+        let mut follow = interval(Duration::from_millis(250));
+        let mut flush = interval(Duration::from_secs(10));
+        let mut sweep = interval(Duration::from_secs(60));
+        let mut streams = interval(Duration::from_secs(2));
+        for timer in [&mut follow, &mut flush, &mut sweep, &mut streams] {
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        loop {
+            let done = tokio::select! {
+                _ = follow.tick() => match self.sessions.follow().await {
+                    Ok(true) => {
+                        self.refresh_keys(live).await;
+                        Ok(())
+                    }
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(error),
+                },
+                _ = flush.tick() => self.sessions.flush().await,
+                _ = sweep.tick() => self.sessions.sweep().await.map(drop),
+                _ = streams.tick() => {
+                    self.sessions.watch_streams();
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                metrics::STORE_ERRORS.inc();
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the storage failed"
+                );
+            }
+        }
+    }
+}
+
+/// Everything that building finds wrong with the settings, without opening a store.
+pub(crate) fn try_build(settings: &Settings) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let known = Known::new(
+        settings.public_url.clone(),
+        0,
+        settings.connections.iter().map(known).collect(),
+    );
+    if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
+        keep(Peers::build(&router), &mut problems);
+    }
+    keep(
+        Pages::load(&settings.pages, settings.auth_prefix.as_str()),
+        &mut problems,
+    );
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}
+
+/// Where sessions live, and the feeds of all stores, each once.
+fn session_store(
+    settings: &Settings,
+    sqlite: &Arc<Sqlite>,
+    clock: &Arc<dyn Clock>,
+) -> (Arc<dyn SessionStore>, Vec<Arc<dyn ChangeFeed>>) {
+    match settings.session.store {
+        config::SessionStore::Storage => (sqlite.clone(), vec![sqlite.clone()]),
+        config::SessionStore::Memory => {
+            let memory = Arc::new(Memory::new(clock.clone(), MOST_IN_MEMORY));
+            (memory.clone(), vec![memory, sqlite.clone()])
+        }
+    }
+}
+
+fn lifetimes(settings: &Settings) -> Lifetimes {
+    Lifetimes {
+        idle: settings.session.idle_timeout,
+        absolute: settings.session.absolute_timeout,
+        stale_for: settings.session.stale_for,
+    }
+}
+
+fn build_routes(settings: &Settings, known: &Known) -> Result<Router, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut routes = Vec::new();
+    for (index, config) in settings.routes.iter().enumerate() {
+        routes.extend(keep(config.build(index, known), &mut problems));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Router::build(routes, &settings.public_url)
+}
+
+fn known(entry: &ConnectionEntry) -> KnownConnection {
+    KnownConnection {
+        id: entry.id.clone(),
+        enabled: entry.common.enabled,
+        trust_email: entry.common.trust_email,
+        display_name: display_name(entry),
+    }
+}
+
+fn connection_settings(entry: &ConnectionEntry) -> ConnectionSettings {
+    // Whoever keeps passwords here lets strangers in only when told to.
+    let open = entry.strategy.family != Family::Database;
+    ConnectionSettings {
+        strategy: entry.strategy.name,
+        family: entry.strategy.family,
+        display_name: display_name(entry),
+        signup: entry.common.signup.unwrap_or(open),
+        fingerprint: entry.fingerprint,
+        common: entry.common.clone(),
+    }
+}
+
+/// What people read: as set, or the connection's name as a title.
+fn display_name(entry: &ConnectionEntry) -> String {
+    entry.common.display_name.clone().unwrap_or_else(|| {
+        let words = entry.id.as_str().split('-').map(|word| {
+            let mut letters = word.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect::<String>()
+        });
+        words.collect::<Vec<_>>().join(" ")
+    })
+}
+
+/// The value, or its problems beside the others.
+fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|found| problems.extend(found)).ok()
+}
+
+fn broken_keys(error: &dyn std::error::Error) -> Vec<Problem> {
+    vec![Problem::new(
+        "server.secret",
+        format!("the signing keys cannot be used: {error}"),
+    )]
+}

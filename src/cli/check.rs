@@ -1,0 +1,74 @@
+//! `vestibule check`: everything that is wrong with the configuration, before it is taken into use.
+
+use serde_json::json;
+
+use super::{Ended, Place, output};
+use crate::{app, config::Report};
+
+/// What `check` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Open the storage too, and see that the connections still stand for what they stood for.
+    #[arg(long)]
+    online: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks.
+pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
+    match check(place, arguments.online) {
+        Ok(summary) => {
+            if arguments.json {
+                output::json(&json!({ "ok": true, "summary": summary }));
+            } else {
+                output::line(&summary);
+            }
+            Ok(Ended::Done)
+        }
+        Err(error) => match error.downcast::<Report>() {
+            Ok(report) if arguments.json => {
+                output::json(
+                    &json!({ "ok": false, "problems": report.to_string().lines().collect::<Vec<_>>() }),
+                );
+                Ok(Ended::NotAsAsked)
+            }
+            Ok(report) => {
+                output::line(&report.to_string());
+                Ok(Ended::NotAsAsked)
+            }
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn check(place: &Place, online: bool) -> anyhow::Result<String> {
+    let loaded = place.load()?;
+    let settings = &loaded.settings;
+    app::try_build(settings).map_err(|problems| loaded.report(problems))?;
+    super::run::try_certificates(&loaded)?;
+    if online {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(async {
+            let app = app::App::open(settings, false).await?;
+            let live = app
+                .build(settings)
+                .map_err(|problems| loaded.report(problems))?;
+            let refused = app.check_pins(&live).await;
+            if refused.is_empty() {
+                Ok(())
+            } else {
+                Err(anyhow::anyhow!(refused.join("\n")))
+            }
+        })?;
+    }
+    Ok(format!(
+        "{} is good: {} connection(s), {} route(s), login at {}",
+        place
+            .file()
+            .map_or_else(|| "the trial".to_owned(), |file| file.display().to_string()),
+        settings.connections.len(),
+        settings.routes.len(),
+        settings.public_url,
+    ))
+}

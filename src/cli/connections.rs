@@ -1,0 +1,126 @@
+//! `vestibule connections`: the sources of users.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{Ended, Place, execute, output, remote};
+use crate::config::{ConnectionEntry, Settings};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The connections by family, with their status and the number of their users.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// One connection: what to register at the provider, and what is set.
+    Show {
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a name stand for what the file says now, after it stood for something else.
+    Adopt { name: String },
+}
+
+/// Does it.
+pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
+    match command {
+        Command::List { json } => {
+            let settings = place.load()?.settings;
+            let counts = execute::have_done(place, &remote::Command::ConnectionsCount)?;
+            let mut entries: Vec<_> = settings.connections.iter().collect();
+            entries.sort_by_key(|entry| (entry.strategy.family, entry.id.clone()));
+            let shown: Vec<_> = entries
+                .into_iter()
+                .map(|entry| connection(&settings, entry, &counts))
+                .collect();
+            if *json {
+                output::json(&shown)
+            } else {
+                show(&shown)
+            }
+        }
+        Command::Show { name, json } => {
+            let settings = place.load()?.settings;
+            let Some(entry) = settings
+                .connections
+                .iter()
+                .find(|one| one.id.as_str() == name)
+            else {
+                output::complain(&format!(
+                    "there is no connection {name:?}; see connections list"
+                ));
+                return Ok(Ended::NotAsAsked);
+            };
+            let counts = execute::have_done(place, &remote::Command::ConnectionsCount)?;
+            let shown = connection(&settings, entry, &counts);
+            if *json {
+                output::json(&shown);
+            } else {
+                for (field, _) in shown.as_object().into_iter().flatten() {
+                    let value = output::cell(&shown, field);
+                    output::line(&format!("{:<16} {value}", field.replace('_', " ")));
+                }
+            }
+        }
+        Command::Adopt { name } => {
+            let ask = remote::Command::ConnectionAdopt { name: name.clone() };
+            output::json(&execute::have_done(place, &ask)?);
+        }
+    }
+    Ok(Ended::Done)
+}
+
+fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> Value {
+    let users = counts
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|one| one.get("connection").and_then(Value::as_str) == Some(entry.id.as_str()))
+        .and_then(|one| one.get("users").cloned());
+    let page = |page: &str| {
+        format!(
+            "{}{}/{page}/{}",
+            settings.public_url,
+            settings.auth_prefix.as_str(),
+            entry.id
+        )
+    };
+    let routes: Vec<_> = settings
+        .routes
+        .iter()
+        .filter(|route| {
+            let named = route.connections.as_ref();
+            named.map_or(entry.common.enabled, |all| {
+                all.iter().any(|one| one == entry.id.as_str())
+            })
+        })
+        .map(|route| format!("{}{}", route.host.as_deref().unwrap_or("*"), route.path))
+        .collect();
+    json!({
+        "name": entry.id,
+        "family": entry.strategy.family,
+        "strategy": entry.strategy.name,
+        "status": if entry.common.enabled { "enabled" } else { "disabled" },
+        "users": users.unwrap_or_else(|| 0.into()),
+        "button": entry.common.button,
+        "signup": entry.common.signup,
+        "sync_profile": entry.common.sync_profile,
+        "trust_email": entry.common.trust_email,
+        "domains": entry.common.domains,
+        "login_url": page("login"),
+        "redirect_uri": page("callback"),
+        "routes": routes,
+    })
+}
+
+fn show(all: &[Value]) {
+    let fields = ["name", "family", "strategy", "status", "users"];
+    let mut rows = vec![fields.map(str::to_uppercase).to_vec()];
+    rows.extend(
+        all.iter()
+            .map(|one| fields.map(|field| output::cell(one, field)).to_vec()),
+    );
+    output::table(&rows);
+}

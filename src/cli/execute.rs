@@ -1,0 +1,557 @@
+//! What the process does on the operator's word, asked by the admin socket or in a process of the
+//! command's own.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, anyhow, bail};
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+};
+
+use super::{
+    Place,
+    remote::{self, Command, NewUser, Outcome, Revoke},
+};
+use crate::{
+    app::App,
+    connection::{Accounts, Allowed, LoginName, Peer, SignUp},
+    identity::{ConnectionId, Subject, UserId},
+    proxy::Live,
+    secret::Secret,
+    store::{Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose},
+    user::{Editor, NewPerson, Origin, PersonLine, ProfileEdit},
+};
+
+/// The longest command: an import of some ten thousand users.
+const MOST_COMMAND: u64 = 64 << 20;
+/// Lists are cut after this many.
+const MOST: usize = 10_000;
+
+/// Has it done by the running process, or here when there is none.
+pub(super) fn have_done(place: &Place, command: &Command) -> anyhow::Result<Value> {
+    let runtime = tokio::runtime::Runtime::new().context("no threads")?;
+    let loaded = place.load()?;
+    let outcome = runtime.block_on(async {
+        let socket = &loaded.settings.admin.socket;
+        if let Some(outcome) = remote::ask(socket, command).await? {
+            return anyhow::Ok(outcome);
+        }
+        let app = App::open(&loaded.settings, false).await?;
+        let live = app
+            .build(&loaded.settings)
+            .map_err(|problems| loaded.report(problems))?;
+        Ok(carry_out(&app, &live, command.clone()).await)
+    })?;
+    match outcome {
+        Outcome::Done(value) => Ok(value),
+        Outcome::Refused(why) => Err(anyhow!(why)),
+    }
+}
+
+/// Listens for commands, for as long as the process lives.
+pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live>>) {
+    let listener = match bind(&socket).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(
+                error = format!("{error:#}"),
+                socket = %socket.display(),
+                "the admin socket cannot be opened: commands will work on the storage"
+            );
+            return;
+        }
+    };
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let (app, live) = (app.clone(), live.load_full());
+        tokio::spawn(async move {
+            if let Err(error) = exchange(stream, &app, &live).await {
+                tracing::warn!(error = format!("{error:#}"), "a command was not answered");
+            }
+        });
+    }
+}
+
+async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
+    if let Some(folder) = socket
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder)?;
+    }
+    if UnixStream::connect(socket).await.is_ok() {
+        bail!("another process listens there");
+    }
+    // Left behind by a process that was killed.
+    let _ = std::fs::remove_file(socket);
+    let listener = UnixListener::bind(socket)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn exchange(stream: UnixStream, app: &App, live: &Live) -> anyhow::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read)
+        .take(MOST_COMMAND)
+        .read_line(&mut line)
+        .await?;
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    let outcome = match serde_json::from_str(&line) {
+        Ok(command) => carry_out(app, live, command).await,
+        Err(error) => Outcome::Refused(format!("this process does not know the command: {error}")),
+    };
+    let mut answer = serde_json::to_vec(&outcome)?;
+    answer.push(b'\n');
+    write.write_all(&answer).await?;
+    Ok(())
+}
+
+/// Does what a command says.
+async fn carry_out(app: &App, live: &Live, command: Command) -> Outcome {
+    let operator = Operator { app, live };
+    match operator.carry_out(command).await {
+        Ok(value) => Outcome::Done(value),
+        Err(error) => Outcome::Refused(format!("{error:#}")),
+    }
+}
+
+/// The operator at work.
+struct Operator<'a> {
+    app: &'a App,
+    live: &'a Live,
+}
+
+impl Operator<'_> {
+    async fn carry_out(&self, command: Command) -> anyhow::Result<Value> {
+        match command {
+            Command::ConnectionAdopt { name } => self.adopt(&name).await,
+            Command::ConnectionsCount => self.count().await,
+            Command::KeysList => Ok(self.app.keys.list().await?.iter().map(key).collect()),
+            Command::KeysRotate => self.rotate().await,
+            Command::SessionsList { user, most } => self.sessions(user.as_deref(), most).await,
+            Command::SessionsRevoke { which } => self.revoke(which).await,
+            Command::UserAdd(new) => self.add(new).await,
+            Command::UserBlock { user, blocked } => self.block(&user, blocked).await,
+            Command::UserDelete { user } => self.delete(&user).await,
+            Command::UserExport { with_hashes } => self.export(with_hashes).await,
+            Command::UserImport { lines } => self.import(&lines).await,
+            Command::UserLink {
+                connection,
+                subject,
+                to,
+            } => self.link(&connection, &subject, &to).await,
+            Command::UserSet { user, changes } => self.set(&user, &changes).await,
+            Command::UserSetPassword { user, password } => {
+                self.set_password(&user, Secret::new(password)).await
+            }
+            Command::UserShow { user } => self.show(&user).await,
+            Command::UserUnlink {
+                connection,
+                subject,
+            } => self.unlink(&connection, &subject).await,
+            Command::UsersList {
+                search,
+                after,
+                most,
+            } => self.users(search.as_deref(), after.as_deref(), most).await,
+        }
+    }
+
+    async fn adopt(&self, name: &str) -> anyhow::Result<Value> {
+        let id: ConnectionId = name.parse()?;
+        let connections = &self.live.site.engine.connections;
+        let (connection, _) = connections
+            .find(&id)
+            .ok_or_else(|| anyhow!("there is no connection {id} in the configuration"))?;
+        self.app
+            .directory
+            .adopt(connection.as_ref(), &Origin::default())
+            .await?;
+        Ok(json!({ "adopted": id }))
+    }
+
+    async fn count(&self) -> anyhow::Result<Value> {
+        let counts = self.app.directory.store().counts().await?;
+        Ok(counts
+            .into_iter()
+            .map(|(id, users)| json!({ "connection": id, "users": users }))
+            .collect())
+    }
+
+    async fn rotate(&self) -> anyhow::Result<Value> {
+        let longest = self.app.sessions.lifetimes().absolute;
+        if !self.app.keys.rotate(longest).await? {
+            bail!("another process rotated the keys at the same moment; look with keys list");
+        }
+        Ok(self.app.keys.list().await?.iter().map(key).collect())
+    }
+
+    async fn sessions(&self, user: Option<&str>, most: usize) -> anyhow::Result<Value> {
+        let whose = match user {
+            Some(user) => Whose::User(self.user(user).await?.id),
+            None => Whose::All,
+        };
+        let listed = self
+            .app
+            .sessions
+            .store()
+            .list(&whose, most.min(MOST))
+            .await?;
+        Ok(listed.iter().map(session).collect())
+    }
+
+    async fn revoke(&self, which: Revoke) -> anyhow::Result<Value> {
+        let event = self.event(EventKind::SessionRevoked);
+        let sessions = &self.app.sessions;
+        let ended = match which {
+            Revoke::All => sessions.revoke_all(&Whose::All, event).await?,
+            Revoke::Connection(name) => {
+                let id: ConnectionId = name.parse()?;
+                sessions
+                    .revoke_all(&Whose::Connection(id.clone()), event.connection(&id))
+                    .await?
+            }
+            Revoke::Session(id) => {
+                let id: SessionId = id.parse()?;
+                if !sessions.revoke(id, event.session(id)).await? {
+                    bail!("there is no session {id}; it may have ended already");
+                }
+                1
+            }
+            Revoke::User(user) => {
+                let user = self.user(&user).await?.id;
+                sessions
+                    .revoke_all(&Whose::User(user.clone()), event.user(&user))
+                    .await?
+            }
+        };
+        Ok(json!({ "ended": ended }))
+    }
+
+    async fn add(&self, new: NewUser) -> anyhow::Result<Value> {
+        let id: ConnectionId = new.connection.parse()?;
+        let wish = SignUp {
+            email: new.email,
+            username: new.username,
+            name: new.name,
+            password: Secret::new(new.password),
+        };
+        let prepared = self.accounts(&id)?.sign_up(wish, &self.peer()).await?;
+        let person = NewPerson {
+            identity: prepared.who.identity().clone(),
+            account: Some(prepared.account),
+            owner: new.owner,
+            uses: Vec::new(),
+        };
+        let added = self.app.directory.add(person, &Origin::default()).await?;
+        Ok(user(&added))
+    }
+
+    async fn block(&self, name: &str, blocked: bool) -> anyhow::Result<Value> {
+        let found = self.user(name).await?;
+        let directory = &self.app.directory;
+        if blocked {
+            directory.block(&found.id, &Origin::default()).await?;
+            self.end_sessions(&found.id, "blocked").await?;
+        } else {
+            directory.unblock(&found.id, &Origin::default()).await?;
+            self.app.sessions.forget_user(&found.id);
+        }
+        Ok(json!({ "user": found.id, "blocked": blocked }))
+    }
+
+    async fn delete(&self, name: &str) -> anyhow::Result<Value> {
+        let found = self.user(name).await?;
+        self.app
+            .directory
+            .delete(&found.id, &Origin::default())
+            .await?;
+        self.end_sessions(&found.id, "deleted").await?;
+        Ok(json!({ "deleted": found.id }))
+    }
+
+    async fn export(&self, with_hashes: bool) -> anyhow::Result<Value> {
+        let store = self.app.directory.store();
+        let mut lines = Vec::new();
+        let mut after: Option<UserId> = None;
+        loop {
+            let page = store.list(None, after.as_ref(), 500).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.clone());
+            for user in page {
+                let line = self.app.directory.export(user, with_hashes).await?;
+                lines.push(serde_json::to_value(line)?);
+            }
+        }
+        Ok(Value::Array(lines))
+    }
+
+    async fn import(&self, lines: &str) -> anyhow::Result<Value> {
+        let (mut created, mut existed) = (0_u64, 0_u64);
+        let mut refused = Vec::new();
+        for (number, line) in lines
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
+            let done = match serde_json::from_str::<PersonLine>(line) {
+                Ok(person) => self
+                    .app
+                    .directory
+                    .import(person, &Origin::default())
+                    .await
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match done {
+                Ok(crate::user::Imported::Created(_)) => created += 1,
+                Ok(crate::user::Imported::Exists) => existed += 1,
+                Err(why) => refused.push(json!({ "line": number + 1, "why": why })),
+            }
+        }
+        Ok(json!({ "created": created, "existed": existed, "refused": refused }))
+    }
+
+    async fn link(&self, connection: &str, subject: &str, to: &str) -> anyhow::Result<Value> {
+        let (connection, subject): (ConnectionId, Subject) =
+            (connection.parse()?, subject.parse()?);
+        let to = self.user(to).await?.id;
+        let was = self
+            .app
+            .directory
+            .link((&connection, &subject), &to, "operator", &Origin::default())
+            .await?;
+        if let Some(was) = &was {
+            self.end_sessions(was, "identity-linked").await?;
+        }
+        self.app.sessions.forget_user(&to);
+        Ok(json!({ "linked_to": to, "was": was }))
+    }
+
+    async fn unlink(&self, connection: &str, subject: &str) -> anyhow::Result<Value> {
+        let (connection, subject): (ConnectionId, Subject) =
+            (connection.parse()?, subject.parse()?);
+        let was = self
+            .app
+            .directory
+            .unlink((&connection, &subject), "operator", &Origin::default())
+            .await?;
+        self.end_sessions(&was, "identity-unlinked").await?;
+        Ok(json!({ "unlinked_from": was }))
+    }
+
+    async fn set(&self, name: &str, changes: &[(String, String)]) -> anyhow::Result<Value> {
+        let found = self.user(name).await?;
+        let edit = profile_edit(changes)?;
+        let engine = &self.live.site.engine;
+        let mode = |id: &ConnectionId| engine.sync_mode(id);
+        let by = (Editor::Operator, &Origin::default());
+        let edited = self.app.directory.edit(&found.id, &edit, by, &mode).await?;
+        if edited.blocked {
+            self.end_sessions(&found.id, "blocked").await?;
+        }
+        self.app.sessions.forget_user(&found.id);
+        Ok(user(&edited))
+    }
+
+    async fn set_password(&self, name: &str, password: Secret) -> anyhow::Result<Value> {
+        let found = self.user(name).await?;
+        for known in self.app.directory.store().identities(&found.id).await? {
+            let identity = known.identity;
+            let Ok(accounts) = self.accounts(&identity.connection) else {
+                continue;
+            };
+            accounts
+                .set_password(&identity.subject, &password, &self.peer())
+                .await?;
+            self.end_sessions(&found.id, "password-set").await?;
+            return Ok(json!({ "user": found.id, "connection": identity.connection }));
+        }
+        bail!(
+            "{} signs in by no connection whose passwords are kept here",
+            found.id
+        )
+    }
+
+    async fn show(&self, name: &str) -> anyhow::Result<Value> {
+        let found = self.user(name).await?;
+        let identities = self.app.directory.store().identities(&found.id).await?;
+        let whose = Whose::User(found.id.clone());
+        let sessions = self.app.sessions.store().list(&whose, MOST).await?;
+        let mut shown = user(&found);
+        if let Some(shown) = shown.as_object_mut() {
+            let identities = identities.iter().map(|known| {
+                json!({
+                    "connection": known.identity.connection,
+                    "subject": known.identity.subject,
+                    "profile": known.identity.profile,
+                    "claims": known.identity.claims,
+                    "groups": known.identity.groups,
+                    "created_at": known.created_at.to_string(),
+                    "refreshed_at": known.refreshed_at.to_string(),
+                })
+            });
+            shown.insert("identities".to_owned(), identities.collect());
+            shown.insert(
+                "sessions".to_owned(),
+                sessions.iter().map(session).collect(),
+            );
+        }
+        Ok(shown)
+    }
+
+    async fn users(
+        &self,
+        search: Option<&str>,
+        after: Option<&str>,
+        most: usize,
+    ) -> anyhow::Result<Value> {
+        let after = after.map(str::parse).transpose()?;
+        let listed = self
+            .app
+            .directory
+            .store()
+            .list(search, after.as_ref(), most.min(MOST))
+            .await?;
+        Ok(listed.iter().map(user).collect())
+    }
+
+    /// A user by id, handle or, where a connection keeps accounts, the name they sign in with.
+    async fn user(&self, name: &str) -> anyhow::Result<UserRecord> {
+        let store = self.app.directory.store();
+        if let Ok(id) = name.parse::<UserId>() {
+            if let Some(found) = store.find(&id).await? {
+                return Ok(found);
+            }
+        }
+        if let Some(found) = store.find_by_handle(name).await? {
+            return Ok(found);
+        }
+        if let Ok(login) = LoginName::parse(name) {
+            for (connection, _) in self.live.site.engine.connections.iter() {
+                let account = store
+                    .account_by_login(connection.id(), login.as_str())
+                    .await?;
+                let Some(account) = account else { continue };
+                let found = store
+                    .find_by_identity(connection.id(), &account.subject)
+                    .await?;
+                if let Some(found) = found {
+                    return Ok(found);
+                }
+            }
+        }
+        bail!("there is no user {name:?}: give an id, a handle or a name to sign in with")
+    }
+
+    fn accounts(&self, id: &ConnectionId) -> anyhow::Result<&dyn Accounts> {
+        let (connection, _) = self
+            .live
+            .site
+            .engine
+            .connections
+            .find(id)
+            .ok_or_else(|| anyhow!("there is no connection {id} in the configuration"))?;
+        connection
+            .accounts()
+            .ok_or_else(|| anyhow!("the connection {id} keeps no passwords of its own"))
+    }
+
+    async fn end_sessions(&self, user: &UserId, reason: &str) -> anyhow::Result<()> {
+        let mut event = self.event(EventKind::SessionRevoked).user(user);
+        reason.clone_into(&mut event.reason);
+        self.app
+            .sessions
+            .revoke_all(&Whose::User(user.clone()), event)
+            .await?;
+        Ok(())
+    }
+
+    fn event(&self, kind: EventKind) -> Event {
+        Event::new(self.app.clock.now(), kind, "operator")
+    }
+
+    fn peer(&self) -> Peer {
+        Peer {
+            address: None,
+            now: self.app.clock.now(),
+            allowed: Some(Allowed::operator()),
+        }
+    }
+}
+
+/// `name=…`, `user_metadata={…}`, `blocked=true` …
+fn profile_edit(changes: &[(String, String)]) -> anyhow::Result<ProfileEdit> {
+    let mut edit = ProfileEdit::default();
+    for (field, value) in changes {
+        let text = Some(value.clone());
+        match field.as_str() {
+            "name" => edit.name = text,
+            "given_name" => edit.given_name = text,
+            "family_name" => edit.family_name = text,
+            "nickname" => edit.nickname = text,
+            "picture" => edit.picture = text,
+            "user_metadata" => {
+                edit.user_metadata = Some(serde_json::from_str(value).context("user_metadata")?);
+            }
+            "app_metadata" => {
+                edit.app_metadata = Some(serde_json::from_str(value).context("app_metadata")?);
+            }
+            "blocked" => edit.blocked = Some(value.parse().context("blocked")?),
+            "owner" => edit.owner = Some(value.parse().context("owner")?),
+            "email" => bail!("an e-mail address changes by proof, not by hand"),
+            other => bail!(
+                "{other:?} is no field: there are name, given_name, family_name, nickname, \
+                 picture, user_metadata, app_metadata, blocked and owner"
+            ),
+        }
+    }
+    Ok(edit)
+}
+
+fn key(record: &KeyRecord) -> Value {
+    json!({ "id": record.id, "state": record.state, "since": record.since.to_string() })
+}
+
+fn session(record: &SessionRecord) -> Value {
+    json!({
+        "id": record.id,
+        "user": record.user,
+        "connections": record.authentications.iter().map(|held| &held.connection).collect::<Vec<_>>(),
+        "amr": record.authentications.iter().flat_map(|held| &held.amr).collect::<Vec<_>>(),
+        "created_at": record.created_at.to_string(),
+        "last_used_at": record.last_used_at.to_string(),
+        "expires_at": record.expires_at.to_string(),
+        "address": record.address,
+        "user_agent": record.user_agent,
+    })
+}
+
+fn user(record: &UserRecord) -> Value {
+    json!({
+        "id": record.id,
+        "handle": record.handle,
+        "profile": record.profile,
+        "user_metadata": record.user_metadata,
+        "app_metadata": record.app_metadata,
+        "blocked": record.blocked,
+        "owner": record.owner,
+        "synced_by": record.synced_by,
+        "created_at": record.created_at.to_string(),
+        "updated_at": record.updated_at.to_string(),
+        "last_login_at": record.last_login_at.map(|at| at.to_string()),
+        "logins": record.logins,
+    })
+}

@@ -1,0 +1,238 @@
+//! `vestibule explain`: what would become of a request. The gate itself is asked.
+
+use anyhow::{Context, anyhow};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{Ended, Place, Unusable, output};
+use crate::{
+    app::App,
+    clock::{Clock, SystemClock},
+    gate::{Judged, RequestFacts},
+    identity::UserId,
+    policy::Facts,
+    protocol::{CanonicalPath, Host, Scheme},
+    session::Principal,
+    store::{IdentityRecord, UserRecord},
+};
+
+/// What `explain` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The page, like `https://wiki.example.com/private`.
+    #[arg(long)]
+    url: String,
+    /// Somebody signed in: a user's id or handle. Without it: nobody.
+    #[arg(long)]
+    user: Option<String>,
+    /// The connection they came by. Default: that of their first identity.
+    #[arg(long, requires = "user")]
+    connection: Option<String>,
+    /// The request's method.
+    #[arg(short = 'X', long = "request", default_value = "GET")]
+    method: String,
+    /// A header of the request, like `Sec-Fetch-Mode: navigate`. May be repeated.
+    #[arg(short = 'H', long = "header")]
+    headers: Vec<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+/// Explains.
+pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
+    let asked = Asked::parse(arguments)?;
+    let loaded = place.load()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let explained = runtime.block_on(async {
+        let app = App::open(&loaded.settings, false).await?;
+        let live = app
+            .build(&loaded.settings)
+            .map_err(|problems| loaded.report(problems))?;
+        let person = match &arguments.user {
+            Some(user) => Some(person(&app, user, arguments.connection.as_deref()).await?),
+            None => None,
+        };
+        let facts = Facts {
+            scheme: asked.scheme,
+            host: &asked.host,
+            path: &asked.path,
+            method: &asked.method,
+            address: None,
+            now: SystemClock.now(),
+        };
+        let request = RequestFacts {
+            facts,
+            headers: &asked.headers,
+        };
+        let who = person.as_ref().map(Person::principal);
+        anyhow::Ok(explain(&live.gate.judge(&request, who), arguments))
+    })?;
+    if arguments.json {
+        output::json(&explained);
+    } else {
+        show(&explained);
+    }
+    Ok(Ended::Done)
+}
+
+struct Asked {
+    scheme: Scheme,
+    host: Host,
+    path: CanonicalPath<'static>,
+    method: Method,
+    headers: HeaderMap,
+}
+
+impl Asked {
+    fn parse(arguments: &Arguments) -> anyhow::Result<Self> {
+        let unusable = |why: String| anyhow!(Unusable(why));
+        let url =
+            Url::parse(&arguments.url).map_err(|error| unusable(format!("--url: {error}")))?;
+        let scheme = Scheme::parse(url.scheme())
+            .ok_or_else(|| unusable("--url begins with http:// or https://".to_owned()))?;
+        let host = Host::parse(url.host_str().unwrap_or_default())
+            .map_err(|error| unusable(format!("--url: {error}")))?;
+        let path = CanonicalPath::parse(url.path())
+            .map_err(|error| unusable(format!("--url: {error}")))?
+            .into_owned();
+        let method = Method::from_bytes(arguments.method.as_bytes())
+            .map_err(|_| unusable(format!("{:?} is no method", arguments.method)))?;
+        let mut headers = HeaderMap::new();
+        for line in &arguments.headers {
+            let pair = line.split_once(':').and_then(|(name, value)| {
+                let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+                Some((name, HeaderValue::from_str(value.trim()).ok()?))
+            });
+            let (name, value) =
+                pair.ok_or_else(|| unusable(format!("{line:?} is not of the form Name: value")))?;
+            headers.append(name, value);
+        }
+        if arguments.headers.is_empty() {
+            headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+        }
+        Ok(Self {
+            scheme,
+            host,
+            path,
+            method,
+            headers,
+        })
+    }
+}
+
+struct Person {
+    user: UserRecord,
+    identity: IdentityRecord,
+    authentication: crate::identity::Authentication,
+}
+
+impl Person {
+    fn principal(&self) -> Principal<'_> {
+        Principal {
+            user: &self.user,
+            authentication: &self.authentication,
+            identity: &self.identity,
+        }
+    }
+}
+
+async fn person(app: &App, name: &str, connection: Option<&str>) -> anyhow::Result<Person> {
+    let store = app.directory.store();
+    let found = match name.parse::<UserId>() {
+        Ok(id) => store.find(&id).await?,
+        Err(_) => store.find_by_handle(name).await?,
+    };
+    let user =
+        found.with_context(|| format!("there is no user {name:?}: give an id or a handle"))?;
+    let identities = store.identities(&user.id).await?;
+    let identity = identities
+        .into_iter()
+        .find(|known| connection.is_none_or(|one| known.identity.connection.as_str() == one))
+        .with_context(|| format!("{} has no identity of that connection", user.id))?;
+    let authentication = crate::identity::Authentication {
+        connection: identity.identity.connection.clone(),
+        subject: identity.identity.subject.clone(),
+        auth_time: app.clock.now(),
+        amr: vec!["pwd".to_owned()],
+        acr: None,
+    };
+    Ok(Person {
+        user,
+        identity,
+        authentication,
+    })
+}
+
+fn explain(judged: &Judged, arguments: &Arguments) -> Value {
+    let header = |(name, value): &(HeaderName, HeaderValue)| json!({ "name": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) });
+    json!({
+        "request": format!("{} {}", arguments.method, arguments.url),
+        "as": arguments.user,
+        "route": judged.route.as_ref().map(|route| json!({
+            "number": route.index,
+            "matches": route.to_string(),
+            "connections": route.policy.offered(),
+        })),
+        "rule": judged.rule.as_ref().map(ToString::to_string),
+        "rules": judged.answers.iter().map(|(rule, answer)| json!({
+            "rule": rule.to_string(),
+            "answer": format!("{answer:?}"),
+        })).collect::<Vec<_>>(),
+        "verdict": judged.verdict.to_string(),
+        "headers": judged.headers.iter().map(header).collect::<Vec<_>>(),
+    })
+}
+
+fn show(explained: &Value) {
+    output::line(&output::cell(explained, "request"));
+    let route = explained.get("route").filter(|route| !route.is_null());
+    let route = route.map_or_else(
+        || "none".to_owned(),
+        |route| {
+            format!(
+                "{} (number {})",
+                output::cell(route, "matches"),
+                output::cell(route, "number")
+            )
+        },
+    );
+    output::line(&format!(
+        "  as       {}",
+        match output::cell(explained, "as").as_str() {
+            "-" => "nobody",
+            user => user,
+        }
+    ));
+    output::line(&format!("  route    {route}"));
+    output::line(&format!("  rule     {}", output::cell(explained, "rule")));
+    output::line(&format!(
+        "  verdict  {}",
+        output::cell(explained, "verdict")
+    ));
+    for rule in explained
+        .get("rules")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        output::line(&format!(
+            "    {}: {}",
+            output::cell(rule, "rule"),
+            output::cell(rule, "answer")
+        ));
+    }
+    output::line("  headers");
+    for header in explained
+        .get("headers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        output::line(&format!(
+            "    {}: {}",
+            output::cell(header, "name"),
+            output::cell(header, "value")
+        ));
+    }
+}

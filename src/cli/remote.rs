@@ -1,0 +1,127 @@
+//! Asking the running process, or doing it ourselves.
+//!
+//! The admin socket speaks one JSON document a line: a [`Command`] in, an [`Outcome`] out. Only the
+//! owner of the file can open it (mode 0600). When no process answers there, the command is carried
+//! out on the storage by the same code.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+    time::{Duration, timeout},
+};
+
+/// Something to be done or told by whoever holds the stores.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "do", content = "with")]
+pub(super) enum Command {
+    ConnectionAdopt {
+        name: String,
+    },
+    ConnectionsCount,
+    KeysList,
+    KeysRotate,
+    SessionsList {
+        user: Option<String>,
+        most: usize,
+    },
+    SessionsRevoke {
+        which: Revoke,
+    },
+    UserAdd(NewUser),
+    UserBlock {
+        user: String,
+        blocked: bool,
+    },
+    UserDelete {
+        user: String,
+    },
+    UserExport {
+        with_hashes: bool,
+    },
+    UserImport {
+        lines: String,
+    },
+    UserLink {
+        connection: String,
+        subject: String,
+        to: String,
+    },
+    /// Pairs of field and value; an empty value clears a profile field.
+    UserSet {
+        user: String,
+        changes: Vec<(String, String)>,
+    },
+    UserSetPassword {
+        user: String,
+        password: String,
+    },
+    UserShow {
+        user: String,
+    },
+    UserUnlink {
+        connection: String,
+        subject: String,
+    },
+    UsersList {
+        search: Option<String>,
+        after: Option<String>,
+        most: usize,
+    },
+}
+
+/// Which sessions to end.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Revoke {
+    All,
+    Connection(String),
+    Session(String),
+    User(String),
+}
+
+/// `users add`. It holds a password and cannot be printed.
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct NewUser {
+    pub(super) connection: String,
+    pub(super) email: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) password: String,
+    pub(super) owner: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome", content = "with")]
+pub(super) enum Outcome {
+    /// Done, or told.
+    Done(Value),
+    /// Not as asked: one line that says what is wrong and what to do.
+    Refused(String),
+}
+
+/// Asks the process behind the socket. `None`: nobody answers there.
+pub(super) async fn ask(socket: &Path, command: &Command) -> anyhow::Result<Option<Outcome>> {
+    let Ok(stream) = UnixStream::connect(socket).await else {
+        return Ok(None);
+    };
+    let exchange = async {
+        let (read, mut write) = stream.into_split();
+        let mut line = serde_json::to_vec(command)?;
+        line.push(b'\n');
+        write.write_all(&line).await?;
+        let mut answer = String::new();
+        BufReader::new(read).read_line(&mut answer).await?;
+        anyhow::Ok(serde_json::from_str(&answer)?)
+    };
+    let answer = timeout(Duration::from_secs(60), exchange).await;
+    let answer = answer.context("the running process took too long to answer")?;
+    answer
+        .context("the running process gave no readable answer")
+        .map(Some)
+}

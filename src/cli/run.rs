@@ -1,0 +1,376 @@
+//! `vestibule run`: serve until told to stop.
+
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::{
+    net::{TcpStream, UnixStream},
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt};
+
+use super::{Ended, Place, execute, output, remote};
+use crate::{
+    app::App,
+    config::{self, Loaded, LogFormat, Settings},
+    flow::new_owner_token,
+    metrics,
+    proxy::{
+        Live,
+        admin::Admin,
+        server::{self, Address, Listener, Serves, Serving, Traffic},
+        tls::{CertificateFiles, Certificates},
+    },
+};
+
+/// What `run` takes.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Arguments {
+    /// Try it without a file: put the login in front of this application.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+}
+
+/// Serves.
+pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
+    let trial = arguments.upstream.is_some() || place.file().is_none();
+    let loaded = if trial {
+        Loaded::trial(arguments.upstream.as_deref(), &place.environment)?
+    } else {
+        place.load()?
+    };
+    let settings = &loaded.settings;
+    start_log(settings)?;
+    metrics::register();
+    let work = Runtime::new().context("no threads for the work beside the requests")?;
+    let app = Arc::new(work.block_on(App::open(settings, trial))?);
+    let live = app
+        .build(settings)
+        .map_err(|problems| loaded.report(problems))?;
+    let refused = work.block_on(app.check_pins(&live));
+    if !refused.is_empty() {
+        anyhow::bail!("{}", refused.join("\n"));
+    }
+    let live = Arc::new(ArcSwap::from_pointee(live));
+    let listeners = open_listeners(settings, &loaded)?;
+    let certificates = reloadable(&listeners);
+    let serving = Serving {
+        threads: settings.threads.unwrap_or_else(processors),
+        public_url: settings.public_url.clone(),
+        shutdown_timeout: settings.shutdown_timeout,
+        listeners: listeners
+            .into_iter()
+            .map(|(listener, _)| listener)
+            .collect(),
+    };
+    let (traffic, listening) = (Traffic::default(), Arc::new(AtomicBool::new(false)));
+    let admin = Admin {
+        sessions: app.sessions.clone(),
+        traffic: traffic.clone(),
+        hosts: settings.admin.hosts.clone(),
+        listening: listening.clone(),
+    };
+    server::try_bind(&Address::Tcp(settings.admin.listen), "admin.listen")?;
+    let extra: Vec<Box<dyn pingora::services::ServiceWithDependents>> =
+        vec![Box::new(admin.service(settings.admin.listen))];
+    let socket = settings.admin.socket.clone();
+    work.spawn(watch(app.clone(), live.clone()));
+    work.spawn(execute::serve(socket.clone(), app.clone(), live.clone()));
+    work.spawn(announce(
+        app.clone(),
+        addresses(&serving),
+        loaded.settings.public_url.to_string(),
+        live.load().site.engine.path("owner"),
+        listening,
+    ));
+    let edge = app.edge(live.clone());
+    work.spawn(reload(Reload {
+        place: place.clone(),
+        trial,
+        loaded,
+        app: app.clone(),
+        live,
+        certificates,
+    }));
+    let handle = work.handle().clone();
+    let sessions = app.sessions.clone();
+    server::serve(serving, edge, &traffic, extra, move || {
+        if let Err(error) = handle.block_on(sessions.flush()) {
+            tracing::warn!(%error, "the last uses of some sessions were not written");
+        }
+        // Nobody answers there any more.
+        let _ = std::fs::remove_file(&socket);
+    })?;
+    Ok(Ended::Done)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Log lines go to stderr: stdout is for what was asked for.
+fn start_log(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log.level).context("log.level")?;
+    // At debug and trace these print whole heads and statements, cookies and all.
+    let quiet = Targets::new()
+        .with_default(tracing::level_filters::LevelFilter::TRACE)
+        .with_targets(LOUD.map(|target| (target, tracing::Level::INFO)));
+    let format = settings.log.format.unwrap_or_else(|| {
+        if std::io::stderr().is_terminal() {
+            LogFormat::Pretty
+        } else {
+            LogFormat::Json
+        }
+    });
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    };
+    let subscriber =
+        tracing_subscriber::registry().with(layer.with_filter(quiet).with_filter(filter));
+    tracing::subscriber::set_global_default(subscriber).context("the log cannot start")?;
+    tracing_log::LogTracer::init().context("the log cannot start")?;
+    Ok(())
+}
+
+/// What others log with everything that passes through them.
+const LOUD: [&str; 10] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "pingora",
+    "pingora_core",
+    "pingora_http",
+    "pingora_pool",
+    "pingora_proxy",
+    "rustls",
+    "sqlx",
+];
+
+type Opened = (
+    Listener,
+    Option<(Certificates, Vec<CertificateFiles>, String)>,
+);
+
+fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Opened>> {
+    let mut opened = Vec::new();
+    let mut problems = Vec::new();
+    for listener in &settings.listeners {
+        let files: Vec<_> = listener
+            .certificates
+            .iter()
+            .map(|pair| CertificateFiles {
+                cert: pair.cert.clone(),
+                key: pair.key.clone(),
+            })
+            .collect();
+        let key = format!("{}.tls", listener.key);
+        let certificates = if files.is_empty() {
+            None
+        } else {
+            match Certificates::load(&files, &key) {
+                Ok(certificates) => Some(certificates),
+                Err(found) => {
+                    problems.extend(found);
+                    continue;
+                }
+            }
+        };
+        let reloadable = certificates
+            .clone()
+            .map(|certificates| (certificates, files, key));
+        let listener = Listener {
+            address: match &listener.address {
+                config::Address::Tcp(address) => Address::Tcp(*address),
+                config::Address::Unix(path, mode) => Address::Unix(path.clone(), *mode),
+            },
+            serves: match listener.serves {
+                config::Serves::Proxy => Serves::Proxy,
+                config::Serves::Redirect => Serves::Redirect,
+            },
+            certificates,
+            client_ca: listener.client_ca.clone(),
+        };
+        opened.push((listener, reloadable));
+    }
+    if problems.is_empty() {
+        Ok(opened)
+    } else {
+        Err(loaded.report(problems).into())
+    }
+}
+
+/// Whether the certificates of all listeners can be used.
+pub(super) fn try_certificates(loaded: &Loaded) -> anyhow::Result<()> {
+    open_listeners(&loaded.settings, loaded).map(drop)
+}
+
+fn reloadable(opened: &[Opened]) -> Vec<(Certificates, Vec<CertificateFiles>, String)> {
+    opened
+        .iter()
+        .filter_map(|(_, certificates)| certificates.clone())
+        .collect()
+}
+
+fn addresses(serving: &Serving) -> Vec<Address> {
+    serving
+        .listeners
+        .iter()
+        .map(|listener| listener.address.clone())
+        .collect()
+}
+
+async fn watch(app: Arc<App>, live: Arc<ArcSwap<Live>>) {
+    app.watch(&live).await;
+}
+
+/// Waits until every listener answers, then says so, with the owner's link if there is no owner.
+async fn announce(
+    app: Arc<App>,
+    addresses: Vec<Address>,
+    public_url: String,
+    owner_path: String,
+    listening: Arc<AtomicBool>,
+) {
+    for address in &addresses {
+        while !answers(address).await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    listening.store(true, Ordering::Relaxed);
+    tracing::info!(public_url, "ready");
+    output::line(&format!("Vestibule is ready at {public_url}"));
+    match app.directory.store().has_owner().await {
+        Ok(true) => {}
+        Ok(false) => {
+            let token =
+                new_owner_token(app.once.as_ref(), app.clock.as_ref(), app.random.as_ref()).await;
+            match token {
+                // To the terminal and nowhere else: whoever has it owns this place.
+                Ok(token) => output::line(&format!(
+                    "There is no owner yet. Whoever opens this link within an hour can become it:\n  \
+                     {public_url}{owner_path}/{token}"
+                )),
+                Err(error) => tracing::error!(%error, "no owner's link could be made"),
+            }
+        }
+        Err(error) => tracing::error!(%error, "whether there is an owner cannot be told"),
+    }
+}
+
+async fn answers(address: &Address) -> bool {
+    match address {
+        Address::Tcp(address) => {
+            let mut address: SocketAddr = *address;
+            if address.ip().is_unspecified() {
+                address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+            }
+            TcpStream::connect(address).await.is_ok()
+        }
+        Address::Unix(path, _) => UnixStream::connect(path).await.is_ok(),
+    }
+}
+
+/// What a reload needs.
+struct Reload {
+    place: Place,
+    trial: bool,
+    loaded: Loaded,
+    app: Arc<App>,
+    live: Arc<ArcSwap<Live>>,
+    certificates: Vec<(Certificates, Vec<CertificateFiles>, String)>,
+}
+
+/// Takes the file into use anew when it, a template or a certificate changes, and on SIGHUP.
+async fn reload(mut reload: Reload) {
+    let (tell, mut told) = mpsc::channel(1);
+    // Without a watch `tell` stays here, so that `told` waits for ever rather than ends.
+    let _watcher = match config::watch(reload.watched(), tell.clone()) {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            tracing::warn!(%error, "files are not watched; send SIGHUP after a change");
+            None
+        }
+    };
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            Some(()) = told.recv() => {}
+        }
+        reload.once().await;
+    }
+}
+
+impl Reload {
+    fn watched(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = self.place.file().into_iter().collect();
+        paths.extend(self.loaded.settings.pages.templates.clone());
+        paths.extend(self.loaded.settings.pages.logo.clone());
+        for (_, files, _) in &self.certificates {
+            paths.extend(
+                files
+                    .iter()
+                    .flat_map(|pair| [pair.cert.clone(), pair.key.clone()]),
+            );
+        }
+        paths
+    }
+
+    async fn once(&mut self) {
+        for (certificates, files, key) in &self.certificates {
+            if let Err(problems) = certificates.reload(files, key) {
+                for problem in problems {
+                    tracing::error!(%problem, "a certificate was not taken; the old one stays");
+                }
+            }
+        }
+        if self.trial {
+            return;
+        }
+        match self.try_file().await {
+            Ok(()) => {
+                metrics::CONFIG_RELOADS.with_label_values(&["done"]).inc();
+                tracing::info!("the configuration was taken into use");
+            }
+            Err(error) => {
+                metrics::CONFIG_RELOADS.with_label_values(&["failed"]).inc();
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the configuration was not taken; the last good one stays"
+                );
+            }
+        }
+    }
+
+    async fn try_file(&mut self) -> anyhow::Result<()> {
+        let loaded = self.place.load()?;
+        let restart = self.loaded.settings.needs_restart(&loaded.settings);
+        if !restart.is_empty() {
+            tracing::warn!(
+                keys = restart.join(", "),
+                "these changes count after a restart"
+            );
+        }
+        self.app
+            .adopt(&self.live, &loaded.settings)
+            .await
+            .map_err(|problems| loaded.report(problems))?;
+        Ok(())
+    }
+}

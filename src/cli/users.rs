@@ -1,0 +1,234 @@
+//! `vestibule users`: the people.
+
+use std::io::{IsTerminal, Read};
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::{
+    Ended, Place, Unusable, execute, output,
+    remote::{self, NewUser},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The users, by id.
+    List {
+        /// Only those with this in their id, handle, name or e-mail address.
+        #[arg(long)]
+        search: Option<String>,
+        /// Begin after this id.
+        #[arg(long)]
+        after: Option<String>,
+        #[arg(long, default_value_t = 100)]
+        most: usize,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One user with identities and sessions.
+    Show { user: String },
+    /// Make an account in a connection that keeps passwords. The password is asked for, or read
+    /// from standard input.
+    Add {
+        #[arg(long, default_value = "members")]
+        connection: String,
+        #[arg(long)]
+        email: Option<String>,
+        #[arg(long)]
+        username: Option<String>,
+        #[arg(long)]
+        name: Option<String>,
+        /// Make them the owner of this place.
+        #[arg(long)]
+        owner: bool,
+    },
+    /// Change fields: `name=Ada user_metadata={"team":"a"} blocked=true`.
+    Set {
+        user: String,
+        #[arg(required = true, value_name = "FIELD=VALUE")]
+        changes: Vec<String>,
+    },
+    /// Replace a password and end the user's sessions.
+    SetPassword { user: String },
+    /// Cut a user off at once.
+    Block { user: String },
+    /// Let a user in again.
+    Unblock { user: String },
+    /// Remove a user. The handle is never given to anybody else.
+    Delete { user: String },
+    /// Print all users as JSON lines.
+    Export {
+        /// Password hashes too.
+        #[arg(long)]
+        with_hashes: bool,
+    },
+    /// Read users as JSON lines from a file, or from standard input.
+    Import { file: Option<std::path::PathBuf> },
+    /// Move an identity to a user.
+    Link {
+        connection: String,
+        subject: String,
+        to: String,
+    },
+    /// Take an identity away from its user.
+    Unlink { connection: String, subject: String },
+}
+
+/// Does it.
+pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
+    use remote::Command as Ask;
+    let ask = match command {
+        Command::List {
+            search,
+            after,
+            most,
+            json,
+        } => {
+            let listed = execute::have_done(
+                place,
+                &Ask::UsersList {
+                    search,
+                    after,
+                    most,
+                },
+            )?;
+            if json {
+                output::json(&listed)
+            } else {
+                show(&listed)
+            }
+            return Ok(Ended::Done);
+        }
+        Command::Export { with_hashes } => {
+            let lines = execute::have_done(place, &Ask::UserExport { with_hashes })?;
+            for line in lines.as_array().into_iter().flatten() {
+                output::line(&line.to_string());
+            }
+            return Ok(Ended::Done);
+        }
+        Command::Import { file } => return import(place, file.as_deref()),
+        Command::Show { user } => Ask::UserShow { user },
+        Command::Add {
+            connection,
+            email,
+            username,
+            name,
+            owner,
+        } => {
+            if email.is_none() && username.is_none() {
+                return Err(Unusable("give --email or --username".to_owned()).into());
+            }
+            let password = password()?;
+            Ask::UserAdd(NewUser {
+                connection,
+                email,
+                username,
+                name,
+                password,
+                owner,
+            })
+        }
+        Command::Set { user, changes } => {
+            let pair = |change: &String| match change.split_once('=') {
+                Some((field, value)) => Ok((field.to_owned(), value.to_owned())),
+                None => Err(Unusable(format!(
+                    "{change:?} is not of the form field=value"
+                ))),
+            };
+            let changes = changes.iter().map(pair).collect::<Result<_, _>>()?;
+            Ask::UserSet { user, changes }
+        }
+        Command::SetPassword { user } => Ask::UserSetPassword {
+            user,
+            password: password()?,
+        },
+        Command::Block { user } => Ask::UserBlock {
+            user,
+            blocked: true,
+        },
+        Command::Unblock { user } => Ask::UserBlock {
+            user,
+            blocked: false,
+        },
+        Command::Delete { user } => Ask::UserDelete { user },
+        Command::Link {
+            connection,
+            subject,
+            to,
+        } => Ask::UserLink {
+            connection,
+            subject,
+            to,
+        },
+        Command::Unlink {
+            connection,
+            subject,
+        } => Ask::UserUnlink {
+            connection,
+            subject,
+        },
+    };
+    output::json(&execute::have_done(place, &ask)?);
+    Ok(Ended::Done)
+}
+
+fn import(place: &Place, file: Option<&std::path::Path>) -> anyhow::Result<Ended> {
+    let lines = match file {
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("{} cannot be read", file.display()))?,
+        None => std::io::read_to_string(std::io::stdin()).context("standard input")?,
+    };
+    let done = execute::have_done(place, &remote::Command::UserImport { lines })?;
+    output::json(&done);
+    let all_taken = done
+        .get("refused")
+        .and_then(Value::as_array)
+        .is_some_and(Vec::is_empty);
+    Ok(if all_taken {
+        Ended::Done
+    } else {
+        Ended::NotAsAsked
+    })
+}
+
+/// Asks without showing it, twice; or takes the first line of standard input. Never an argument:
+/// the process list would show it.
+fn password() -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        let first = rpassword::prompt_password("Password: ")?;
+        if rpassword::prompt_password("Again: ")? != first {
+            return Err(Unusable("these are two different passwords".to_owned()).into());
+        }
+        return Ok(first);
+    }
+    let mut text = String::new();
+    std::io::stdin().take(8 << 10).read_to_string(&mut text)?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        let why = "give the password on standard input or at a terminal";
+        return Err(Unusable(why.to_owned()).into());
+    }
+    Ok(line.to_owned())
+}
+
+fn show(listed: &Value) {
+    let mut rows = vec![
+        ["ID", "HANDLE", "NAME", "LAST LOGIN", "BLOCKED"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for one in listed.as_array().into_iter().flatten() {
+        let name = one
+            .get("profile")
+            .map(|profile| output::cell(profile, "name"));
+        rows.push(vec![
+            output::cell(one, "id"),
+            output::cell(one, "handle"),
+            name.unwrap_or_default(),
+            output::cell(one, "last_login_at"),
+            output::cell(one, "blocked"),
+        ]);
+    }
+    output::table(&rows);
+}

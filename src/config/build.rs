@@ -1,0 +1,383 @@
+//! From [`File`] to [`Settings`]: every value read, and everything that does not fit together.
+
+use std::{collections::HashSet, net::SocketAddr, path::PathBuf};
+
+use super::{
+    file::{
+        AdminConfig, File, ListenerConfig, LogConfig, ServerConfig, Serves, ServesConfig,
+        SessionConfig, StorageConfig,
+    },
+    root_secret::root_secret,
+    settings::{Address, Admin, Listener, Log, Session, SessionStore, Settings, Storage},
+};
+use crate::{
+    environment::Environment,
+    problem::Problem,
+    protocol::{Host, Origin, PathPrefix, Scheme, TrustedProxies},
+    store::sqlite::Sqlite,
+};
+
+/// Checks the file and makes the settings, or says all that is wrong with it.
+/// `is_sound`: nothing has been found so far.
+pub(super) fn build(
+    file: File,
+    environment: &Environment,
+    is_sound: bool,
+) -> Result<Settings, Vec<Problem>> {
+    let mut checks = Checks::default();
+    if file.config_version.is_some_and(|version| version != 1) {
+        checks.add(
+            Problem::new(
+                "config_version",
+                "this program knows version 1 of the file only",
+            )
+            .hint("a newer program may know more"),
+        );
+    }
+    let server = &file.server;
+    let public_url = checks.public_url(server);
+    let trusted_proxies = checks.trusted_proxies(&server.trusted_proxies);
+    let auth_prefix = checks.auth_prefix(&server.auth_prefix);
+    let listeners = checks.listeners(server, public_url.as_ref());
+    checks.threads(server.threads);
+    let admin = checks.admin(file.admin);
+    let storage = checks.storage(&file.storage);
+    let session = checks.session(&file.session);
+    let log = checks.log(file.log);
+    let may_make = is_sound && checks.0.is_empty();
+    let secret = checks.keep(root_secret(&file.server.secret, environment, may_make));
+    let settings = (|| {
+        Some(Settings {
+            listeners,
+            public_url: public_url?,
+            trusted_proxies: trusted_proxies?,
+            auth_prefix: auth_prefix?,
+            secret: secret??,
+            threads: file.server.threads,
+            danger_plain_http: file.server.danger_plain_http,
+            shutdown_timeout: file.server.shutdown_timeout.0,
+            admin: admin?,
+            storage: storage?,
+            session: session?,
+            log: log?,
+            pages: file.pages,
+            connections: file.connections.0,
+            routes: file.routes,
+        })
+    })();
+    settings.filter(|_| checks.0.is_empty()).ok_or(checks.0)
+}
+
+/// What has been found to be wrong so far.
+#[derive(Default)]
+struct Checks(Vec<Problem>);
+
+impl Checks {
+    fn add(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    fn keep<T>(&mut self, checked: Result<T, Problem>) -> Option<T> {
+        checked.map_err(|problem| self.add(problem)).ok()
+    }
+
+    fn public_url(&mut self, server: &ServerConfig) -> Option<Origin> {
+        const KEY: &str = "server.public_url";
+        let parsed = Origin::parse(&server.public_url).map_err(|error| {
+            Problem::new(KEY, error.to_string())
+                .hint("an origin is like \"https://login.example.com\"")
+        });
+        let origin = self.keep(parsed)?;
+        let plain = origin.scheme == Scheme::Http && !origin.is_loopback();
+        if plain && !server.danger_plain_http {
+            self.add(
+                Problem::new(KEY, "passwords and sessions would travel in plain http")
+                    .hint("use https, or set server.danger_plain_http = true"),
+            );
+        }
+        Some(origin)
+    }
+
+    fn trusted_proxies(&mut self, list: &[String]) -> Option<TrustedProxies> {
+        let before = self.0.len();
+        for (index, text) in list.iter().enumerate() {
+            let key = || format!("server.trusted_proxies[{index}]");
+            if TrustedProxies::parse([text.as_str()]).is_err() {
+                self.add(
+                    Problem::new(
+                        key(),
+                        format!("{text:?} is neither a network nor an address"),
+                    )
+                    .hint("like \"10.0.0.0/8\", \"192.0.2.1\" or \"unix\""),
+                );
+            } else if text.ends_with("/0") {
+                self.add(
+                    Problem::new(key(), "everybody could claim any address and any host")
+                        .hint("name the network of the proxies in front"),
+                );
+            }
+        }
+        if self.0.len() > before {
+            return None;
+        }
+        TrustedProxies::parse(list.iter().map(String::as_str)).ok()
+    }
+
+    fn auth_prefix(&mut self, text: &str) -> Option<PathPrefix> {
+        const KEY: &str = "server.auth_prefix";
+        let parsed = PathPrefix::parse(text).map_err(|error| Problem::new(KEY, error.to_string()));
+        let prefix = self.keep(parsed)?;
+        let wrong = if prefix.as_str() == "/" {
+            "the applications would have no path left"
+        } else if prefix.as_str() != text {
+            "the path ends in a slash"
+        } else {
+            return Some(prefix);
+        };
+        self.add(Problem::new(KEY, wrong).hint("use a path like \"/.auth\""));
+        None
+    }
+
+    fn listeners(&mut self, server: &ServerConfig, public_url: Option<&Origin>) -> Vec<Listener> {
+        let mut listeners = Vec::new();
+        let nowhere = server.listen.is_empty() && server.listeners.is_empty();
+        let default = nowhere.then(|| "127.0.0.1:8080".to_owned());
+        for (index, address) in server.listen.iter().chain(&default).enumerate() {
+            let plain = ListenerConfig {
+                address: address.clone(),
+                tls: Vec::new(),
+                client_ca: None,
+                serves: ServesConfig::default(),
+                mode: None,
+            };
+            listeners.extend(self.listener(&plain, format!("server.listen[{index}]")));
+        }
+        for (index, listener) in server.listeners.iter().enumerate() {
+            listeners.extend(self.listener(listener, format!("server.listeners[{index}].address")));
+        }
+        let mut seen = HashSet::new();
+        for listener in &listeners {
+            if !seen.insert(match &listener.address {
+                Address::Tcp(address) => address.to_string(),
+                Address::Unix(path, _) => path.display().to_string(),
+            }) {
+                self.add(Problem::new(
+                    &listener.key,
+                    "the address is listened on twice",
+                ));
+            }
+        }
+        let encrypted_in_front = !server.trusted_proxies.is_empty()
+            && public_url.is_none_or(|origin| origin.scheme == Scheme::Https);
+        if !encrypted_in_front && !server.danger_plain_http {
+            listeners
+                .iter()
+                .for_each(|listener| self.plain_listener(listener));
+        }
+        listeners
+    }
+
+    /// Refuses what others than this machine could read on its way.
+    fn plain_listener(&mut self, listener: &Listener) {
+        let Address::Tcp(address) = listener.address else {
+            return;
+        };
+        let plain = listener.certificates.is_empty() && listener.serves == Serves::Proxy;
+        if plain && !address.ip().to_canonical().is_loopback() {
+            self.add(
+                Problem::new(
+                    &listener.key,
+                    "others than this machine could come in by plain http",
+                )
+                .hint(
+                    "add tls, or set server.public_url to https and server.trusted_proxies to \
+                         the proxy in front, or set server.danger_plain_http = true",
+                ),
+            );
+        }
+    }
+
+    fn listener(&mut self, config: &ListenerConfig, key: String) -> Option<Listener> {
+        let before = self.0.len();
+        let address = self.address(config, &key);
+        let inside = |name: &str| key.replace(".address", &format!(".{name}"));
+        if config.client_ca.is_some() && config.tls.is_empty() {
+            self.add(
+                Problem::new(inside("client_ca"), "client certificates need TLS")
+                    .hint("add tls = [{ cert = \"…\", key = \"…\" }]"),
+            );
+        }
+        if matches!(address, Some(Address::Unix(..))) && !config.tls.is_empty() {
+            self.add(Problem::new(inside("tls"), "a Unix socket has no TLS"));
+        }
+        let serves = match &config.serves {
+            ServesConfig::One(one) => Some(*one),
+            ServesConfig::Many(many) => match many.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            },
+        };
+        if serves.is_none() {
+            self.add(
+                Problem::new(inside("serves"), "a listener serves one thing")
+                    .hint("use \"proxy\" or \"redirect\""),
+            );
+        }
+        let listener = Listener {
+            address: address?,
+            certificates: config.tls.clone(),
+            client_ca: config.client_ca.clone(),
+            serves: serves?,
+            key,
+        };
+        (self.0.len() == before).then_some(listener)
+    }
+
+    fn address(&mut self, config: &ListenerConfig, key: &str) -> Option<Address> {
+        let mode_key = key.replace(".address", ".mode");
+        if let Some(path) = config.address.strip_prefix("unix:") {
+            let mode = config.mode.as_deref().unwrap_or("0660");
+            let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|b| b.is_ascii_digit());
+            let mode = u32::from_str_radix(mode, 8)
+                .ok()
+                .filter(|mode| octal && *mode <= 0o777);
+            if mode.is_none() {
+                self.add(
+                    Problem::new(mode_key, "the mode is not three octal digits")
+                        .hint("like \"0660\""),
+                );
+            }
+            if path.is_empty() {
+                self.add(Problem::new(key, "the path of the socket is missing"));
+                return None;
+            }
+            return Some(Address::Unix(PathBuf::from(path), mode?));
+        }
+        if config.mode.is_some() {
+            self.add(Problem::new(mode_key, "only a Unix socket has a mode"));
+        }
+        self.keep(socket_address(&config.address, key))
+            .map(Address::Tcp)
+    }
+
+    fn threads(&mut self, threads: Option<usize>) {
+        if threads.is_some_and(|threads| !(1..=1024).contains(&threads)) {
+            self.add(Problem::new(
+                "server.threads",
+                "the number is not from 1 to 1024",
+            ));
+        }
+    }
+
+    fn admin(&mut self, config: AdminConfig) -> Option<Admin> {
+        let listen = self.keep(socket_address(&config.listen, "admin.listen"));
+        let before = self.0.len();
+        let mut hosts = Vec::new();
+        for (index, text) in config.hosts.iter().enumerate() {
+            let host = Host::parse(text).map_err(|error| {
+                Problem::new(format!("admin.hosts[{index}]"), error.to_string())
+                    .hint("a host is like \"vestibule.internal\", without a port")
+            });
+            hosts.extend(self.keep(host));
+        }
+        if config.socket.as_os_str().is_empty() {
+            self.add(Problem::new("admin.socket", "the path is empty"));
+        }
+        (self.0.len() == before).then_some(Admin {
+            listen: listen?,
+            socket: config.socket,
+            hosts,
+        })
+    }
+
+    fn storage(&mut self, config: &StorageConfig) -> Option<Storage> {
+        const KEY: &str = "storage.url";
+        if let Some(path) = Sqlite::path_in(&config.url) {
+            return Some(Storage::Sqlite(path));
+        }
+        // The rest of the URL may hold a password.
+        let scheme = config.url.split(':').next().unwrap_or_default();
+        let problem = match scheme {
+            "sqlite" => Problem::new(KEY, "the URL is not sqlite:// and the path of a file"),
+            "postgres" | "postgresql" | "mysql" | "mariadb" => {
+                Problem::new(KEY, format!("{scheme} is not there yet"))
+            }
+            _ => Problem::new(KEY, "the URL is of no storage that is known"),
+        };
+        self.add(problem.hint("use \"sqlite://data/vestibule.db\""));
+        None
+    }
+
+    fn session(&mut self, config: &SessionConfig) -> Option<Session> {
+        let before = self.0.len();
+        let store = match config.store.as_str() {
+            "memory" => Some(SessionStore::Memory),
+            "storage" => Some(SessionStore::Storage),
+            other => {
+                let redis = other.starts_with("redis:") || other.starts_with("rediss:");
+                let message = if redis {
+                    "sessions cannot be kept in Redis yet"
+                } else {
+                    "the value is not one of those that are possible"
+                };
+                let hint = "it can be \"storage\" or \"memory\"";
+                self.add(Problem::new("session.store", message).hint(hint));
+                None
+            }
+        };
+        if config.idle_timeout > config.absolute_timeout {
+            self.add(
+                Problem::new(
+                    "session.idle_timeout",
+                    format!(
+                        "{} is longer than absolute_timeout, {}",
+                        config.idle_timeout, config.absolute_timeout
+                    ),
+                )
+                .hint("a session ends at absolute_timeout in any case"),
+            );
+        }
+        for (key, span) in [
+            ("idle_timeout", config.idle_timeout),
+            ("absolute_timeout", config.absolute_timeout),
+        ] {
+            if span.0.is_zero() {
+                let problem = Problem::new(format!("session.{key}"), "no session would ever live");
+                self.add(problem.hint("use a time like \"8h\""));
+            }
+        }
+        if !(1..=100_000_000).contains(&config.cache) {
+            self.add(Problem::new(
+                "session.cache",
+                "the number is not from 1 to 100000000",
+            ));
+        }
+        (self.0.len() == before).then_some(Session {
+            store: store?,
+            idle_timeout: config.idle_timeout.0,
+            absolute_timeout: config.absolute_timeout.0,
+            stale_for: config.stale_for.0,
+            cache: config.cache,
+        })
+    }
+
+    fn log(&mut self, config: LogConfig) -> Option<Log> {
+        let parsed = tracing_subscriber::EnvFilter::try_new(&config.level).map_err(|error| {
+            Problem::new("log.level", error.to_string())
+                .hint("like \"info\" or \"info,vestibule::proxy=debug\"")
+        });
+        self.keep(parsed)?;
+        Some(Log {
+            format: config.format,
+            level: config.level,
+            access: config.access,
+        })
+    }
+}
+
+fn socket_address(text: &str, key: &str) -> Result<SocketAddr, Problem> {
+    text.parse().map_err(|_| {
+        Problem::new(key, format!("{text:?} is not an address and a port"))
+            .hint("like \"127.0.0.1:8080\" or \"[::1]:8080\"; a name is no address")
+    })
+}

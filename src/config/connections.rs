@@ -1,0 +1,206 @@
+//! `[connections.NAME]`: the keys that all have, and those of the strategy.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, Deserializer},
+};
+
+use super::{
+    reader::{Reader, unknown_key},
+    settings::ConnectionEntry,
+    source::Node,
+    words::{listed, suggestion},
+};
+use crate::{
+    connection::{
+        Common, TrustEmail,
+        registry::{Family, STRATEGIES, Strategy},
+    },
+    identity::ConnectionId,
+    problem::Problem,
+    protocol::Host,
+};
+
+const STRATEGY: &str = "strategy";
+
+/// Reads all connections.
+pub(super) fn read<'i>(reader: &mut Reader<'_, 'i>, node: Node<'i>) -> Vec<ConnectionEntry> {
+    match node.into_inner() {
+        DeValue::Table(table) => table
+            .into_iter()
+            .filter_map(|(name, node)| read_one(reader, name.get_ref(), node))
+            .collect(),
+        _ => {
+            reader.problems.push(
+                Problem::new(
+                    "connections",
+                    "expected tables with the names of the connections",
+                )
+                .hint("write [connections.NAME]"),
+            );
+            Vec::new()
+        }
+    }
+}
+
+fn read_one<'i>(
+    reader: &mut Reader<'_, 'i>,
+    name: &str,
+    node: Node<'i>,
+) -> Option<ConnectionEntry> {
+    let path = format!("connections.{name}");
+    let id = name.parse::<ConnectionId>();
+    if let Err(error) = &id {
+        reader.problems.push(Problem::new(&path, error.to_string()));
+    }
+    let fingerprint = fingerprint(node.get_ref());
+    let span = node.span();
+    let DeValue::Table(mut table) = node.into_inner() else {
+        reader
+            .problems
+            .push(Problem::new(&path, "expected a table"));
+        return None;
+    };
+    let strategy = strategy(reader, &path, &mut table)?;
+    let common = common_of(&mut table);
+    let common: Option<Common> = reader.read(&path, Spanned::new(span.clone(), common));
+    let own = Spanned::new(span, DeValue::Table(table));
+    let own = reader.read_with(&path, own, &Common::KEYS, |node| {
+        let span = node.span();
+        // Made of a table a line above, so it is one.
+        let table = match node.into_inner() {
+            DeValue::Table(table) => table,
+            _ => DeTable::new(),
+        };
+        (strategy.parse)(Deserializer::from(Spanned::new(span, table)))
+    });
+    let common = common?;
+    let before = reader.problems.len();
+    check(&mut reader.problems, &path, &common, strategy);
+    let sound = reader.problems.len() == before;
+    Some(ConnectionEntry {
+        id: id.ok()?,
+        common,
+        strategy,
+        own: own?,
+        fingerprint,
+    })
+    .filter(|_| sound)
+}
+
+/// Takes the strategy out of the table.
+fn strategy(
+    reader: &mut Reader<'_, '_>,
+    path: &str,
+    table: &mut DeTable<'_>,
+) -> Option<&'static Strategy> {
+    let names = || STRATEGIES.iter().map(|strategy| strategy.name);
+    let Some(given) = table.remove(STRATEGY) else {
+        let keys = table.keys().map(|key| key.get_ref().as_ref());
+        let known = |key: &&str| Common::KEYS.contains(key);
+        reader
+            .problems
+            .push(match suggestion(STRATEGY, keys.filter(|key| !known(key))) {
+                Some(near) => unknown_key(&format!("{path}.{near}"), [STRATEGY].into_iter()).0,
+                None => Problem::new(path, "the key strategy is missing")
+                    .hint(format!("the strategies are {}", listed(names()))),
+            });
+        return None;
+    };
+    let path = format!("{path}.{STRATEGY}");
+    let Some(given) = given.get_ref().as_str() else {
+        reader
+            .problems
+            .push(Problem::new(path, "expected a string"));
+        return None;
+    };
+    let found = Strategy::find(given);
+    if found.is_none() {
+        let hint = suggestion(given, names()).map_or_else(
+            || format!("the strategies are {}", listed(names())),
+            |near| format!("did you mean {near:?}"),
+        );
+        reader
+            .problems
+            .push(Problem::new(path, "there is no such strategy").hint(hint));
+    }
+    found
+}
+
+/// Takes the keys that every connection may have out of the table.
+fn common_of<'i>(table: &mut DeTable<'i>) -> DeValue<'i> {
+    let (common, own) = std::mem::take(table)
+        .into_iter()
+        .partition(|(key, _)| Common::KEYS.contains(&key.get_ref().as_ref()));
+    *table = own;
+    DeValue::Table(common)
+}
+
+fn check(problems: &mut Vec<Problem>, path: &str, common: &Common, strategy: &Strategy) {
+    if strategy.family == Family::Database && common.trust_email == TrustEmail::Always {
+        problems.push(
+            Problem::new(
+                format!("{path}.trust_email"),
+                "anybody can type any e-mail address into a sign-up form, so it is not always true",
+            )
+            .hint("leave it at \"verified\""),
+        );
+    }
+    for (index, domain) in common.domains.iter().enumerate() {
+        let host = Host::parse(domain);
+        let why = match &host {
+            Err(error) => error.to_string(),
+            Ok(host) if host.is_address() => "an address is no e-mail domain".to_owned(),
+            Ok(host) if host.as_str() != domain => {
+                format!("the domain is compared as {:?}", host.as_str())
+            }
+            Ok(host)
+                if common
+                    .domains
+                    .iter()
+                    .take(index)
+                    .any(|other| other == host.as_str()) =>
+            {
+                "the domain is listed twice".to_owned()
+            }
+            Ok(_) => continue,
+        };
+        problems.push(
+            Problem::new(format!("{path}.domains[{index}]"), why)
+                .hint("a domain is what stands behind the @, like \"acme.example\""),
+        );
+    }
+}
+
+/// A number for what the table says: that of another table differs.
+fn fingerprint(value: &DeValue<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hash(value, &mut hasher);
+    hasher.finish()
+}
+
+fn hash(value: &DeValue<'_>, hasher: &mut DefaultHasher) {
+    std::mem::discriminant(value).hash(hasher);
+    match value {
+        DeValue::String(text) => text.hash(hasher),
+        DeValue::Integer(number) => (number.as_str(), number.radix()).hash(hasher),
+        DeValue::Float(number) => number.as_str().hash(hasher),
+        DeValue::Boolean(value) => value.hash(hasher),
+        DeValue::Datetime(time) => time.to_string().hash(hasher),
+        DeValue::Array(array) => {
+            array.len().hash(hasher);
+            array
+                .iter()
+                .for_each(|element| hash(element.get_ref(), hasher));
+        }
+        DeValue::Table(table) => {
+            table.len().hash(hasher);
+            for (key, value) in table {
+                key.get_ref().hash(hasher);
+                hash(value.get_ref(), hasher);
+            }
+        }
+    }
+}

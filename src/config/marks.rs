@@ -1,0 +1,174 @@
+//! What the loader does to some values before anybody reads them: the one place for relative paths
+//! and for secrets.
+//!
+//! The schema marks such keys with `x-vestibule`:
+//! - `file`: the path of a file or folder that is read, relative to the folder of the configuration
+//!   file; it is watched for changes;
+//! - `socket`: the path of a file that is made, relative in the same way;
+//! - `unix`: an address or URL, where only `unix:` and a path is one;
+//! - `sqlite`: a storage URL, where only `sqlite://` and a path is one;
+//! - `icon`: a name, or with a slash or a dot in it a path;
+//! - `secret`: a [`Secret`](crate::secret::Secret): `{ env = … }` and `{ file = … }` are replaced
+//!   by the text.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use toml::de::{DeValue, ValueDeserializer};
+
+use super::{
+    schema::MARKED,
+    source::{Node, Source, push_index, push_key},
+};
+use crate::{environment::Environment, problem::Problem, secret::SecretRef};
+
+/// The keyword of the schema.
+pub(super) const MARK: &str = "x-vestibule";
+
+/// Walks through a value along its schema.
+pub(super) struct Marks<'a, 'i> {
+    pub(super) source: &'a Source<'i>,
+    /// Where relative paths begin.
+    pub(super) folder: &'a Path,
+    pub(super) environment: &'a Environment,
+    /// The files that are named.
+    pub(super) files: Vec<PathBuf>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'i> Marks<'_, 'i> {
+    /// Does what the marks of `schema` say to the value at `path`.
+    pub(super) fn apply(&mut self, schema: &'static Value, node: &mut Node<'i>, path: &mut String) {
+        // A mark may stand beside a reference.
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        if let Some(target) = reference.and_then(|path| MARKED.pointer(path.strip_prefix('#')?)) {
+            self.apply(target, node, path);
+        }
+        for any in ["anyOf", "oneOf", "allOf"] {
+            for one in elements(schema, any) {
+                if is_for(one, node.get_ref()) {
+                    self.apply(one, node, path);
+                }
+            }
+        }
+        self.apply_inside(schema, node, path);
+        match schema.get(MARK).and_then(Value::as_str) {
+            Some("secret") => self.fetch_secret(node, path),
+            Some(kind) => self.relocate(kind, node.get_mut()),
+            None => {}
+        }
+    }
+
+    fn apply_inside(&mut self, schema: &'static Value, node: &mut Node<'i>, path: &mut String) {
+        match node.get_mut() {
+            DeValue::Table(table) => {
+                let properties = schema.get("properties");
+                let others = schema.get("additionalProperties");
+                for (key, value) in table.iter_mut() {
+                    let named = properties.and_then(|known| known.get(key.get_ref().as_ref()));
+                    if let Some(schema) = named.or(others) {
+                        let length = path.len();
+                        push_key(path, key.get_ref());
+                        self.apply(schema, value, path);
+                        path.truncate(length);
+                    }
+                }
+            }
+            DeValue::Array(array) => {
+                let Some(schema) = schema.get("items") else {
+                    return;
+                };
+                for (index, value) in array.iter_mut().enumerate() {
+                    let length = path.len();
+                    push_index(path, index);
+                    self.apply(schema, value, path);
+                    path.truncate(length);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fetch_secret(&mut self, node: &mut Node<'i>, path: &str) {
+        if let Some(overlay) = self.source.overlay_of(&node.span())
+            && !matches!(node.get_ref(), DeValue::Table(_))
+        {
+            // A secret of digits alone is none the less a text.
+            if !matches!(node.get_ref(), DeValue::String(_)) {
+                *node.get_mut() = DeValue::String(overlay.raw.into());
+            }
+        }
+        // What has another shape is complained about when the table is read.
+        let Ok(place) = SecretRef::deserialize(ValueDeserializer::from(node.clone())) else {
+            return;
+        };
+        match place.resolve(self.environment) {
+            Ok(secret) => {
+                *node.get_mut() = DeValue::String(secret.expose().to_owned().into());
+            }
+            Err(message) => {
+                self.problems.push(Problem::new(path, message));
+                // Its reader has nothing to complain about then.
+                *node.get_mut() = DeValue::String("".into());
+            }
+        }
+    }
+
+    fn relocate(&mut self, kind: &str, value: &mut DeValue<'_>) {
+        match value {
+            DeValue::String(text) => {
+                if let Some(moved) = relocated(kind, text, self.folder) {
+                    if matches!(kind, "file" | "icon") {
+                        self.files.push(moved.clone().into());
+                    }
+                    *text = moved.into();
+                }
+            }
+            DeValue::Array(array) => {
+                for element in array.iter_mut() {
+                    self.relocate(kind, element.get_mut());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The text with its path seen from `folder`; `None`: it has none, or stays as it is.
+fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
+    let (front, path) = match kind {
+        "file" | "socket" => ("", text),
+        "icon" if text.contains(['/', '.']) => ("", text),
+        "sqlite" => ("sqlite://", text.strip_prefix("sqlite://")?),
+        "unix" => ("unix:", text.strip_prefix("unix:")?),
+        _ => return None,
+    };
+    if path.is_empty() {
+        return None;
+    }
+    let path: PathBuf = folder.join(path);
+    Some(format!("{front}{}", path.to_str()?))
+}
+
+fn elements(schema: &'static Value, key: &str) -> impl Iterator<Item = &'static Value> {
+    schema
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+/// Whether a table is of the strategy that this schema is about; other values always are.
+fn is_for(schema: &Value, value: &DeValue<'_>) -> bool {
+    let Some(strategy) = schema.pointer("/properties/strategy/const") else {
+        return true;
+    };
+    match value {
+        DeValue::Table(table) => table
+            .get("strategy")
+            .and_then(|given| given.get_ref().as_str())
+            .is_some_and(|given| strategy.as_str() == Some(given)),
+        _ => false,
+    }
+}

@@ -1,0 +1,94 @@
+//! The JSON schema of `config.toml`, for editors and for the loader itself.
+
+use std::sync::LazyLock;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::file::File;
+use crate::connection::{Common, registry};
+
+/// The schema with our own marks, which tell the loader what is a path and what is a secret.
+pub(super) static MARKED: LazyLock<Value> = LazyLock::new(|| {
+    SchemaGenerator::default()
+        .into_root_schema_for::<File>()
+        .to_value()
+});
+
+/// The JSON schema of the whole file (draft 2020-12).
+pub(crate) fn schema() -> Value {
+    let mut schema = MARKED.clone();
+    remove_marks(&mut schema);
+    schema
+}
+
+fn remove_marks(schema: &mut Value) {
+    match schema {
+        Value::Object(keys) => {
+            keys.remove(super::marks::MARK);
+            keys.values_mut().for_each(remove_marks);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(remove_marks),
+        _ => {}
+    }
+}
+
+/// The schema of `[connections]`: for each strategy its own keys and the common ones in one table.
+pub(super) fn connections(generator: &mut SchemaGenerator) -> Schema {
+    let common = definition::<Common>(generator);
+    let tables: Vec<Value> = registry::STRATEGIES
+        .iter()
+        .map(|strategy| {
+            let own = (strategy.schema)(generator).to_value();
+            let own = resolved(generator, &own);
+            merged(strategy.name, &own, &common)
+        })
+        .collect();
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[a-z0-9-]{1,32}$" },
+        "additionalProperties": { "type": "object", "oneOf": tables },
+    })
+}
+
+/// The schema of a type, as it stands among the definitions.
+fn definition<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    let reference = generator.subschema_for::<T>().to_value();
+    resolved(generator, &reference)
+}
+
+fn resolved(generator: &SchemaGenerator, schema: &Value) -> Value {
+    schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|reference| reference.rsplit('/').next())
+        .and_then(|name| generator.definitions().get(name))
+        .unwrap_or(schema)
+        .clone()
+}
+
+fn merged(strategy: &str, own: &Value, common: &Value) -> Value {
+    let keys = |schema: &Value| -> Map<String, Value> {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        properties.cloned().unwrap_or_default()
+    };
+    let mut properties = keys(common);
+    properties.extend(keys(own));
+    let name = json!({ "const": strategy, "description": "How people sign in here." });
+    properties.insert("strategy".to_owned(), name);
+    let mut required = vec![json!("strategy")];
+    required.extend(
+        own.get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .cloned(),
+    );
+    json!({
+        "title": strategy,
+        "description": own.get("description"),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}

@@ -1,0 +1,145 @@
+//! What the file means, in the types that the parts use.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::file::{CertificateConfig, LogFormat, Serves};
+use crate::{
+    connection::{
+        Common,
+        registry::{OpenConnection, Strategy},
+    },
+    identity::ConnectionId,
+    protocol::{Host, Origin, PathPrefix, TrustedProxies},
+    route,
+    secret::Secret,
+    text,
+};
+
+/// A configuration that holds together. All its paths can be opened as they are.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where we listen, without repetitions; at least one.
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) public_url: Origin,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) auth_prefix: PathPrefix,
+    /// The root of all keys.
+    pub(crate) secret: Secret,
+    /// How many threads serve; `None`: one for each processor.
+    pub(crate) threads: Option<usize>,
+    pub(crate) danger_plain_http: bool,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) admin: Admin,
+    pub(crate) storage: Storage,
+    pub(crate) session: Session,
+    pub(crate) log: Log,
+    pub(crate) pages: text::Config,
+    /// Sorted by name.
+    pub(crate) connections: Vec<ConnectionEntry>,
+    /// In the order of the file.
+    pub(crate) routes: Vec<route::Config>,
+}
+
+impl Settings {
+    /// The keys that differ from those of `new` and count only after a restart.
+    pub(crate) fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        [
+            (
+                "server.listeners",
+                !same_listeners(&self.listeners, &new.listeners),
+            ),
+            ("server.secret", !self.secret.matches(new.secret.expose())),
+            ("server.threads", self.threads != new.threads),
+            ("admin", self.admin != new.admin),
+            ("storage", self.storage != new.storage),
+            ("session.store", self.session.store != new.session.store),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
+}
+
+/// Whether two lists come to the same, wherever in the file they stand.
+fn same_listeners(one: &[Listener], other: &[Listener]) -> bool {
+    let facts = |listener: &Listener| Listener {
+        key: String::new(),
+        ..listener.clone()
+    };
+    one.iter().map(facts).eq(other.iter().map(facts))
+}
+
+/// One address we listen on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Listener {
+    pub(crate) address: Address,
+    /// Without one: no TLS.
+    pub(crate) certificates: Vec<CertificateConfig>,
+    /// Whose client certificates are demanded.
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) serves: Serves,
+    /// Where the address stands in the file.
+    pub(crate) key: String,
+}
+
+/// Where a listener is.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    /// A socket file and its mode.
+    Unix(PathBuf, u32),
+}
+
+/// What is for the operator only.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Admin {
+    pub(crate) listen: SocketAddr,
+    pub(crate) socket: PathBuf,
+    pub(crate) hosts: Vec<Host>,
+}
+
+/// Where users, sessions and keys are kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Storage {
+    Sqlite(PathBuf),
+}
+
+/// What holds for every session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Session {
+    pub(crate) store: SessionStore,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) absolute_timeout: Duration,
+    /// How long a cached session counts while the store does not answer.
+    pub(crate) stale_for: Duration,
+    /// How many sessions are cached.
+    pub(crate) cache: u64,
+}
+
+/// Where sessions are kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SessionStore {
+    Memory,
+    Storage,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Log {
+    /// `None`: as the output is a terminal or not.
+    pub(crate) format: Option<LogFormat>,
+    /// Directives of `tracing_subscriber::EnvFilter`, known to be sound.
+    pub(crate) level: String,
+    pub(crate) access: bool,
+}
+
+/// One `[connections.NAME]` table, read and not yet opened.
+#[derive(Debug)]
+pub(crate) struct ConnectionEntry {
+    pub(crate) id: ConnectionId,
+    pub(crate) common: Common,
+    pub(crate) strategy: &'static Strategy,
+    pub(crate) own: Box<dyn OpenConnection>,
+    /// Another number means another table, secrets included. Good within this process only.
+    pub(crate) fingerprint: u64,
+}

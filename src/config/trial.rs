@@ -1,0 +1,27 @@
+//! A trial without a file.
+
+use std::path::Path;
+
+use super::{Loaded, Report, parse};
+use crate::environment::Environment;
+
+/// What a trial is called in messages.
+const NAME: &str = "trial";
+
+impl Loaded {
+    /// The settings of a trial: loopback, people with passwords of their own, and one application,
+    /// or the page that shows what arrives. Data is kept in `data` of the working directory, and
+    /// `environment` may overlay it all.
+    pub(crate) fn trial(upstream: Option<&str>, environment: &Environment) -> Result<Self, Report> {
+        let upstream = toml::Value::from(upstream.unwrap_or("builtin:demo"));
+        let text = format!(
+            "[connections.members]\n\
+             strategy = \"database\"\n\
+             signup = true\n\
+             \n\
+             [[routes]]\n\
+             upstream = {upstream}\n"
+        );
+        parse(&text, NAME, Path::new(""), environment)
+    }
+}

@@ -1,0 +1,188 @@
+//! The keys that every `[connections.NAME]` table may have, whatever its strategy.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The common keys of a connection. The loader takes [`KEYS`](Common::KEYS) and `strategy` out of
+/// the table; what is left is for the strategy's own `Config`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Common {
+    /// What people read on the button. Default: the strategy's or the connection's name.
+    pub(crate) display_name: Option<String>,
+    /// The name of a built-in icon, or the path of an SVG or PNG file.
+    #[schemars(extend("x-vestibule" = "icon"))]
+    pub(crate) icon: Option<String>,
+    /// Whether the connection may be used at all. Default: yes.
+    pub(crate) enabled: bool,
+    /// Whether the login page shows it; if not, it is found by `domains` or by a link. Default: yes.
+    pub(crate) button: bool,
+    /// E-mail domains whose people are sent here (home realm discovery).
+    pub(crate) domains: Vec<String>,
+    /// Whether people who were never here may come in. Default: yes; for connections whose
+    /// passwords are kept here, where it means that strangers can make an account: no.
+    pub(crate) signup: Option<bool>,
+    /// When the profile follows the provider's. Default: `each_login`.
+    pub(crate) sync_profile: SyncProfile,
+    /// Where the fields of the normalised profile come from: field = the provider's name or path.
+    pub(crate) claims: BTreeMap<Field, String>,
+    /// When an e-mail address counts in rules and reaches applications. Default: `verified`.
+    pub(crate) trust_email: TrustEmail,
+    /// More parameters for the provider's authorization request.
+    pub(crate) upstream_params: BTreeMap<String, String>,
+}
+
+impl Common {
+    /// The keys, in the order of the fields.
+    pub(crate) const KEYS: [&str; 10] = [
+        "display_name",
+        "icon",
+        "enabled",
+        "button",
+        "domains",
+        "signup",
+        "sync_profile",
+        "claims",
+        "trust_email",
+        "upstream_params",
+    ];
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            display_name: None,
+            icon: None,
+            enabled: true,
+            button: true,
+            domains: Vec::new(),
+            signup: None,
+            sync_profile: SyncProfile::default(),
+            claims: BTreeMap::new(),
+            trust_email: TrustEmail::default(),
+            upstream_params: BTreeMap::new(),
+        }
+    }
+}
+
+/// When a user's profile follows what the connection says.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SyncProfile {
+    /// Every login overwrites the profile, so nobody edits it here.
+    #[default]
+    EachLogin,
+    /// The first login sets it once; name, nickname, given and family name and picture are
+    /// edited here from then on.
+    FirstLogin,
+    /// Only users who exist already come in, and a login changes nothing in their profile.
+    Never,
+}
+
+/// When a connection's word about an e-mail address is believed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TrustEmail {
+    /// Any address it gives, verified or not: for a provider that hands them out itself.
+    Always,
+    /// No address of this connection counts.
+    Never,
+    /// An address that it says it has verified.
+    #[default]
+    Verified,
+}
+
+/// A field that `claims` can set: the normalised profile's and the groups.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Field {
+    Birthdate,
+    Email,
+    EmailVerified,
+    FamilyName,
+    Gender,
+    GivenName,
+    Groups,
+    Locale,
+    MiddleName,
+    Name,
+    Nickname,
+    PhoneNumber,
+    PhoneNumberVerified,
+    Picture,
+    PreferredUsername,
+    Profile,
+    Website,
+    Zoneinfo,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_list_is_the_struct() {
+        let schema = schemars::schema_for!(Common);
+        let mut fields: Vec<&str> = schema.as_value()["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let mut keys = Common::KEYS;
+        fields.sort_unstable();
+        keys.sort_unstable();
+        assert_eq!(fields, keys);
+    }
+
+    #[test]
+    fn every_profile_field_can_be_mapped() {
+        let all: Vec<Field> = serde_json::from_value(serde_json::json!([
+            "name",
+            "given_name",
+            "family_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "email",
+            "email_verified",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "phone_number",
+            "phone_number_verified",
+            "groups"
+        ]))
+        .unwrap();
+        assert_eq!(all.len(), 18);
+    }
+
+    #[test]
+    fn the_keys_are_read_and_others_refused() {
+        let common: Common = toml::from_str(
+            "signup = true\nsync_profile = \"first_login\"\ntrust_email = \"never\"\n\
+             [claims]\nname = \"displayName\"",
+        )
+        .unwrap();
+        assert_eq!(common.signup, Some(true));
+        assert_eq!(common.sync_profile, SyncProfile::FirstLogin);
+        assert_eq!(common.trust_email, TrustEmail::Never);
+        assert_eq!(common.claims[&Field::Name], "displayName");
+        assert!(common.enabled && common.button);
+        for bad in [
+            "sing_up = true",
+            "sync_profile = \"often\"",
+            "claims = { id = \"x\" }",
+        ] {
+            assert!(toml::from_str::<Common>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! The account page: what a signed-in person sees and changes about themselves.
+
+use http::StatusCode;
+
+use super::{Engine, Fields, Turn, Visit, sign_out::display_name};
+use crate::{
+    connection::{AccountError, AccountKey, Attempt, SyncProfile, Throttled},
+    identity::{ConnectionId, Subject},
+    secret::Secret,
+    session::{Session, Token},
+    store::{EventKind, SessionRecord, Whose},
+    text::{
+        device::device,
+        page::{
+            Hidden, Icon, Page, Post,
+            account::{
+                Account, AccountNotice, Email, IdentityRow, PasswordChange, ProfileFields,
+                SessionRow,
+            },
+            login::{Field, FieldProblem, LoginProblem},
+        },
+    },
+    user::{EditError, Editor, ProfileEdit},
+};
+
+/// More sessions than this are not listed one by one.
+const MOST_SESSIONS: usize = 50;
+
+/// What was wrong with a form of this page.
+#[derive(Debug, Default)]
+struct Wrong {
+    current: Option<FieldProblem>,
+    new: Option<FieldProblem>,
+    password: Option<LoginProblem>,
+    profile: Option<ProfileFields>,
+}
+
+impl Engine {
+    /// GET account.
+    pub(crate) async fn account(&self, visit: &Visit, done: Option<&str>) -> Turn {
+        self.account_page(visit, done.and_then(notice), Wrong::default())
+            .await
+    }
+
+    /// POST account: `action` says which of its forms.
+    pub(crate) async fn change_account(&self, visit: &Visit, fields: &Fields) -> Turn {
+        let Some((session, token)) = visit.session.clone() else {
+            return self.to_login(visit);
+        };
+        let given = fields.one("csrf").unwrap_or_default();
+        if !token.csrf_matches(&self.parts.ring.load(), given) {
+            return self.account_page(visit, None, Wrong::default()).await;
+        }
+        match fields.one("action") {
+            Some("profile") => self.edit_profile(visit, &session, fields).await,
+            Some("password") => self.change_password(visit, &session, fields).await,
+            Some("revoke") => self.revoke_one(visit, &session, fields).await,
+            Some("revoke-others") => self.revoke_others(visit, &session, "others-revoked").await,
+            _ => self.account_page(visit, None, Wrong::default()).await,
+        }
+    }
+
+    fn to_login(&self, visit: &Visit) -> Turn {
+        // After login the person comes back to the start page: nobody is sent under our prefix.
+        let _ = visit;
+        Turn::see_other(self.path("login"))
+    }
+
+    fn done(&self, what: &str) -> Turn {
+        Turn::see_other(self.path(&format!("account?done={what}")))
+    }
+
+    async fn edit_profile(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
+        let text = |name: &str| fields.one(name).map(|text| text.trim().to_owned());
+        let edit = ProfileEdit {
+            name: text("name"),
+            nickname: text("nickname"),
+            given_name: text("given_name"),
+            family_name: text("family_name"),
+            picture: text("picture"),
+            ..ProfileEdit::default()
+        };
+        let mode = |id: &ConnectionId| self.sync_mode(id);
+        let edited = self
+            .parts
+            .directory
+            .edit(
+                &session.user().id,
+                &edit,
+                (Editor::Person, &visit.origin()),
+                &mode,
+            )
+            .await;
+        match edited {
+            Ok(user) => {
+                self.parts.sessions.forget_user(&user.id);
+                self.done("profile-saved")
+            }
+            Err(EditError::Store(error)) => self.store_is_away(visit, &error),
+            Err(error) => {
+                let field = |name: &str| Field {
+                    value: fields.one(name).unwrap_or_default().to_owned(),
+                    problem: problem(&error, name),
+                };
+                let profile = ProfileFields {
+                    name: field("name"),
+                    given_name: field("given_name"),
+                    family_name: field("family_name"),
+                    nickname: field("nickname"),
+                    picture: field("picture"),
+                };
+                let wrong = Wrong {
+                    profile: Some(profile),
+                    ..Wrong::default()
+                };
+                self.account_page(visit, None, wrong)
+                    .await
+                    .status(StatusCode::UNPROCESSABLE_ENTITY)
+            }
+        }
+    }
+
+    async fn change_password(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
+        let Some((id, subject)) = self.keeper(session) else {
+            return self.done("");
+        };
+        let Some((connection, settings)) = self.connections.enabled(&id) else {
+            return self.done("");
+        };
+        let Some(accounts) = connection.accounts() else {
+            return self.done("");
+        };
+        let account = AccountKey::Subject(id.clone(), subject.clone());
+        let browser = self.known_browser(visit, &account);
+        let attempt = Attempt {
+            account: &account,
+            address: visit.address,
+            browser: browser.as_ref(),
+        };
+        let allowance = match self.parts.throttle.login(attempt).await {
+            Ok(allowance) => allowance,
+            Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
+            Err(Throttled::Until(until)) => {
+                let minutes = until.since(visit.now).as_secs().div_ceil(60).max(1);
+                let password = Some(LoginProblem::TooManyTries { minutes });
+                return self
+                    .password_wrong(
+                        visit,
+                        Wrong {
+                            password,
+                            ..Wrong::default()
+                        },
+                    )
+                    .await;
+            }
+        };
+        let secret = |name: &str| Secret::new(fields.one(name).unwrap_or_default().to_owned());
+        let peer = visit.peer_allowed(allowance.proof());
+        let changed = accounts
+            .change_password(
+                &subject,
+                &secret("current_password"),
+                &secret("new_password"),
+                &peer,
+            )
+            .await;
+        let wrong = match changed {
+            Ok(()) => {
+                if let Err(error) = self.parts.throttle.succeeded(allowance).await {
+                    return self.store_is_away(visit, &error);
+                }
+                // Whoever else was signed in with the old password is not any more.
+                return self.revoke_others(visit, session, "password-changed").await;
+            }
+            Err(AccountError::WrongPassword) => Wrong {
+                current: Some(FieldProblem::WrongPassword),
+                ..Wrong::default()
+            },
+            Err(AccountError::PasswordTooShort { least }) => Wrong {
+                new: Some(FieldProblem::PasswordTooShort { least }),
+                ..Wrong::default()
+            },
+            Err(AccountError::PasswordTooLong { most }) => Wrong {
+                new: Some(FieldProblem::PasswordTooLong { most }),
+                ..Wrong::default()
+            },
+            Err(AccountError::Rejected(rejection)) => {
+                return self.rejected(visit, settings, &rejection);
+            }
+            Err(_) => Wrong {
+                password: Some(LoginProblem::Busy),
+                ..Wrong::default()
+            },
+        };
+        self.password_wrong(visit, wrong).await
+    }
+
+    async fn password_wrong(&self, visit: &Visit, wrong: Wrong) -> Turn {
+        self.account_page(visit, None, wrong)
+            .await
+            .status(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    async fn revoke_one(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
+        let wanted = fields.one("session").and_then(|id| id.parse().ok());
+        let store = self.parts.sessions.store();
+        let Some(id) = wanted else {
+            return self.done("");
+        };
+        match store.find(id).await {
+            Err(error) => self.store_is_away(visit, &error),
+            // Nobody ends the sessions of others, nor learns whether an id is one.
+            Ok(found)
+                if found
+                    .as_ref()
+                    .is_none_or(|one| one.user != session.user().id) =>
+            {
+                self.done("")
+            }
+            Ok(_) => {
+                let event = self
+                    .event(visit, EventKind::SessionRevoked, "person")
+                    .user(&session.user().id)
+                    .session(id);
+                match self.parts.sessions.revoke(id, event).await {
+                    Ok(_) => self.done("session-revoked"),
+                    Err(error) => self.store_is_away(visit, &error),
+                }
+            }
+        }
+    }
+
+    async fn revoke_others(&self, visit: &Visit, session: &Session, done: &str) -> Turn {
+        let whose = Whose::UserExcept(session.user().id.clone(), session.id());
+        let event = self
+            .event(visit, EventKind::SessionRevoked, done)
+            .user(&session.user().id);
+        match self.parts.sessions.revoke_all(&whose, event).await {
+            Ok(_) => self.done(done),
+            Err(error) => self.store_is_away(visit, &error),
+        }
+    }
+
+    async fn account_page(
+        &self,
+        visit: &Visit,
+        notice: Option<AccountNotice>,
+        wrong: Wrong,
+    ) -> Turn {
+        let Some((session, token)) = &visit.session else {
+            return self.to_login(visit);
+        };
+        // Changes of a moment ago must show: the store is asked, not the session.
+        let directory = self.parts.directory.store();
+        let user = match directory.find(&session.user().id).await {
+            Ok(Some(user)) => user,
+            Ok(None) => return self.to_login(visit),
+            Err(error) => return self.store_is_away(visit, &error),
+        };
+        let sessions = &self.parts.sessions;
+        let whose = Whose::User(user.id.clone());
+        let (listed, identities) = match (
+            sessions.store().list(&whose, MOST_SESSIONS).await,
+            directory.identities(&user.id).await,
+        ) {
+            (Ok(listed), Ok(identities)) => (listed, identities),
+            (Err(error), _) | (_, Err(error)) => return self.store_is_away(visit, &error),
+        };
+        let editable = self.sync_mode(&user.synced_by) != Some(SyncProfile::EachLogin);
+        let value = |text: &Option<String>| Field {
+            value: text.clone().unwrap_or_default(),
+            problem: None,
+        };
+        let profile = wrong.profile.unwrap_or_else(|| ProfileFields {
+            name: value(&user.profile.name),
+            given_name: value(&user.profile.given_name),
+            family_name: value(&user.profile.family_name),
+            nickname: value(&user.profile.nickname),
+            picture: value(&user.profile.picture),
+        });
+        let others = listed.iter().any(|one| one.id != session.id());
+        let page = Account {
+            now: visit.now,
+            notice,
+            display_name: display_name(&user),
+            user_id: user.id.to_string(),
+            handle: user.handle.clone(),
+            email: user.profile.email.clone().map(|address| Email {
+                address,
+                verified: user.profile.email_verified,
+            }),
+            owner: user.owner,
+            profile,
+            edit: editable.then(|| self.form(token, "profile", None)),
+            ruled_by: self.name_of(&user.synced_by),
+            password: self.keeper(session).and_then(|(id, _)| {
+                let (connection, _) = self.connections.enabled(&id)?;
+                Some(PasswordChange {
+                    post: self.form(token, "password", None),
+                    login: user
+                        .profile
+                        .email
+                        .clone()
+                        .unwrap_or_else(|| user.handle.clone()),
+                    least: connection.accounts()?.least_password(),
+                    current_problem: wrong.current,
+                    new_problem: wrong.new,
+                    problem: wrong.password,
+                })
+            }),
+            sessions: listed
+                .iter()
+                .map(|one| self.session_row(session, token, one))
+                .collect(),
+            revoke_others: others.then(|| self.form(token, "revoke-others", None)),
+            identities: identities
+                .iter()
+                .map(|known| {
+                    let profile = &known.identity.profile;
+                    let label = profile.email.clone().or(profile.preferred_username.clone());
+                    IdentityRow {
+                        display_name: self.name_of(&known.identity.connection),
+                        icon: Some(self.icon_of(&known.identity.connection)),
+                        label: label.unwrap_or_else(|| known.identity.subject.to_string()),
+                        refreshed_at: known.refreshed_at,
+                        unlink: None,
+                    }
+                })
+                .collect(),
+            link: Vec::new(),
+            sign_out: Post {
+                action: self.href("logout"),
+                csrf: token.csrf(&self.parts.ring.load()),
+                hidden: Vec::new(),
+            },
+            back: crate::text::page::Href::path("/"),
+        };
+        Turn::page(StatusCode::OK, Page::Account(Box::new(page)))
+    }
+
+    fn session_row(&self, session: &Session, token: &Token, one: &SessionRecord) -> SessionRow {
+        let this = one.id == session.id();
+        let mut connections: Vec<_> = one
+            .authentications
+            .iter()
+            .map(|held| self.name_of(&held.connection))
+            .collect();
+        connections.dedup();
+        SessionRow {
+            device: device(&one.user_agent),
+            address: one.address.map(|address| address.to_string()),
+            connections,
+            created_at: one.created_at,
+            last_used_at: if this {
+                session.last_used_at()
+            } else {
+                one.last_used_at
+            },
+            this,
+            revoke: (!this).then(|| self.form(token, "revoke", Some(("session", &one.id)))),
+        }
+    }
+
+    /// A form of this page.
+    fn form(
+        &self,
+        token: &Token,
+        action: &str,
+        also: Option<(&str, &dyn std::fmt::Display)>,
+    ) -> Post {
+        let mut hidden = vec![Hidden {
+            name: "action".to_owned(),
+            value: action.to_owned(),
+        }];
+        hidden.extend(also.map(|(name, value)| Hidden {
+            name: name.to_owned(),
+            value: value.to_string(),
+        }));
+        Post {
+            action: self.href("account"),
+            csrf: token.csrf(&self.parts.ring.load()),
+            hidden,
+        }
+    }
+
+    /// The connection of this session that keeps the person's password.
+    fn keeper(&self, session: &Session) -> Option<(ConnectionId, Subject)> {
+        let mut held = session.record().authentications.iter().rev();
+        let held = held.find(|held| {
+            let connection = self.connections.enabled(&held.connection);
+            connection.is_some_and(|(connection, _)| connection.accounts().is_some())
+        })?;
+        Some((held.connection.clone(), held.subject.clone()))
+    }
+
+    /// How a connection syncs profiles; `None` when it is not configured any more.
+    pub(crate) fn sync_mode(&self, id: &ConnectionId) -> Option<SyncProfile> {
+        self.connections
+            .find(id)
+            .map(|(_, settings)| settings.common.sync_profile)
+    }
+
+    fn name_of(&self, id: &ConnectionId) -> String {
+        let known = self.connections.find(id);
+        known.map_or_else(
+            || id.to_string(),
+            |(_, settings)| settings.display_name.clone(),
+        )
+    }
+
+    fn icon_of(&self, id: &ConnectionId) -> Icon {
+        let known = self.connections.find(id);
+        Icon::named(known.map_or("", |(_, settings)| settings.icon()))
+    }
+}
+
+/// What was done, as the query says it.
+fn notice(done: &str) -> Option<AccountNotice> {
+    match done {
+        "others-revoked" => Some(AccountNotice::OthersRevoked),
+        "password-changed" => Some(AccountNotice::PasswordChanged),
+        "profile-saved" => Some(AccountNotice::ProfileSaved),
+        "session-revoked" => Some(AccountNotice::SessionRevoked),
+        _ => None,
+    }
+}
+
+/// What an error says about one field.
+fn problem(error: &EditError, name: &str) -> Option<FieldProblem> {
+    match error {
+        EditError::BadPicture if name == "picture" => Some(FieldProblem::BadPicture),
+        EditError::BadText { field, most } if *field == name => {
+            Some(FieldProblem::TooLong { most: *most })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,400 @@
+//! From a proof to a session, and back to the page that was wanted.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{At, CookieKind, Engine, Fields, LoginFlow, Turn, Visit, cookies};
+use crate::{
+    clock::Timestamp,
+    connection::{AccountKey, Authenticated, ConnectionSettings, KnownBrowser},
+    crypto,
+    identity::{Authentication, ConnectionId, Subject, UserId},
+    protocol::{Destination, Host, Origin, ReturnRules, ReturnTo, cookie::SetCookie},
+    session::{Login, OpenError},
+    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
+    text::page::{
+        Hidden, Href, Page,
+        login::{LoopCause, Onward, StartAgainWhy, SwitchUser},
+    },
+    user::{Admission, Admitted},
+};
+
+/// How long the first of two steps is good for.
+const PENDING: Duration = Duration::from_secs(600);
+/// How long a browser is remembered to have signed in to an account.
+const KNOWN: Duration = Duration::from_secs(180 * 24 * 3600);
+/// Accounts remembered per browser.
+const MOST_KNOWN: usize = 5;
+/// How often in how long somebody is passed on without a question before that is a loop.
+const MOST_TRIPS: u32 = 5;
+const TRIPS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A proof that waits for another step: kept in the store, named by the browser.
+#[derive(Debug, Deserialize, Serialize)]
+struct Pending {
+    user: UserId,
+    authentication: Authentication,
+}
+
+/// The accounts that signed in with this browser, sealed in a cookie of it. It only lowers
+/// throttling: nobody is signed in by it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Known {
+    #[serde(rename = "b")]
+    browser: [u8; 16],
+    #[serde(rename = "a")]
+    accounts: Vec<(ConnectionId, Subject)>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Trips {
+    to: String,
+    began: Timestamp,
+    count: u32,
+}
+
+impl Engine {
+    /// Turns the proof of a provider or a password into a user and a session.
+    pub(super) async fn admit(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        settings: &ConnectionSettings,
+        who: Authenticated,
+    ) -> Turn {
+        let rules = Admission {
+            sync_profile: settings.common.sync_profile,
+            signup: settings.signup && self.strangers_welcome().await,
+        };
+        let connection = who.identity().connection.clone();
+        match self
+            .parts
+            .directory
+            .admit(who, rules, &visit.origin())
+            .await
+        {
+            Ok(admitted) => self.enter(visit, flow, admitted).await,
+            Err(refusal) => self.refused(visit, &connection, &refusal),
+        }
+    }
+
+    /// Gives an admitted person a session, after a question if somebody else is signed in.
+    pub(super) async fn enter(&self, visit: &Visit, flow: &LoginFlow, admitted: Admitted) -> Turn {
+        let Admitted {
+            user,
+            authentication,
+            ..
+        } = admitted;
+        let pending = Pending {
+            user: user.id.clone(),
+            authentication,
+        };
+        if visit
+            .session()
+            .is_some_and(|held| held.user().id != user.id)
+        {
+            self.ask_to_switch(visit, flow, &user, pending).await
+        } else {
+            self.open_session(visit, flow, user, pending, Vec::new())
+                .await
+        }
+    }
+
+    /// The person confirmed that another session ends.
+    pub(crate) async fn switch(&self, visit: &Visit, fields: &Fields) -> Turn {
+        let flow = match self.flow_of_form(visit, fields) {
+            Ok(flow) => flow,
+            Err(turn) => return *turn,
+        };
+        let gone = || self.start_again(visit, StartAgainWhy::Expired);
+        let Some(key) = fields.one("ticket").and_then(pending_key) else {
+            return gone();
+        };
+        let now = visit.now;
+        let row = match self.parts.sessions.store().peek(&key, now).await {
+            Ok(row) => row.and_then(|row| serde_json::from_slice::<Pending>(&row).ok()),
+            Err(error) => return self.store_is_away(visit, &error),
+        };
+        let Some(pending) = row else { return gone() };
+        // Between two steps somebody may have been blocked.
+        let user = match self.parts.directory.store().find(&pending.user).await {
+            Ok(user) => user,
+            Err(error) => return self.store_is_away(visit, &error),
+        };
+        match user {
+            Some(user) if !user.blocked => {
+                let uses = vec![OneTimeUse::Row { key, now }];
+                self.open_session(visit, &flow, user, pending, uses).await
+            }
+            _ => gone(),
+        }
+    }
+
+    async fn ask_to_switch(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        user: &UserRecord,
+        pending: Pending,
+    ) -> Turn {
+        let ticket: [u8; 32] = self.parts.random.bytes();
+        let ticket = URL_SAFE_NO_PAD.encode(ticket);
+        let row = serde_json::to_vec(&pending).ok().zip(pending_key(&ticket));
+        let Some((payload, key)) = row else {
+            return self.start_again(visit, StartAgainWhy::Expired);
+        };
+        let put = OneTimeRow {
+            key,
+            payload,
+            until: visit.now + PENDING,
+        };
+        if let Err(error) = self.parts.sessions.store().put(put).await {
+            return self.store_is_away(visit, &error);
+        }
+        let mut go_on = self.post(flow, "switch");
+        go_on.hidden.push(Hidden {
+            name: "ticket".to_owned(),
+            value: ticket,
+        });
+        let page = SwitchUser {
+            current: visit
+                .session()
+                .map(|held| held.user().handle.clone())
+                .unwrap_or_default(),
+            new: user.handle.clone(),
+            go_on,
+            stay: self.href("account"),
+        };
+        Turn::page(StatusCode::OK, Page::SwitchUser(page)).with(self.keep_flow(visit, flow))
+    }
+
+    async fn open_session(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        user: UserRecord,
+        pending: Pending,
+        mut uses: Vec<OneTimeUse>,
+    ) -> Turn {
+        uses.push(flow.once());
+        let proven = pending.authentication.clone();
+        let login = Login {
+            user,
+            authentication: pending.authentication,
+            held: visit.session.clone(),
+            host: visit.host.as_str().to_owned(),
+            address: visit.address,
+            user_agent: visit.user_agent.clone(),
+            uses,
+            request_id: visit.request_id.clone(),
+        };
+        let opened = match self.parts.sessions.open(login).await {
+            Ok(opened) => opened,
+            Err(OpenError::Store(error)) => return self.store_is_away(visit, &error),
+            // Pressed twice: the first press has signed them in.
+            Err(OpenError::AlreadyUsed(_)) if visit.session.is_some() => {
+                return self
+                    .go_on(visit, &flow.return_to, flow.nonce.as_deref())
+                    .await;
+            }
+            Err(error) => {
+                tracing::info!(%error, request_id = visit.request_id, "a login did not end in a session");
+                return self.start_again(visit, StartAgainWhy::AlreadyUsed);
+            }
+        };
+        let names = self.names();
+        let lifetime = self.parts.sessions.lifetimes().absolute;
+        let set = [
+            names.set(names.session(), &opened.cookie, lifetime),
+            self.end_flow(flow),
+            names.set(
+                &names.of(CookieKind::Last),
+                proven.connection.as_str(),
+                KNOWN,
+            ),
+            self.remember_browser(visit, &proven),
+        ];
+        let here = Visit {
+            session: Some((opened.session, opened.token)),
+            ..visit.clone()
+        };
+        self.go_on(&here, &flow.return_to, flow.nonce.as_deref())
+            .await
+            .with(set.into_iter().flatten())
+    }
+
+    /// Sends a signed-in person to where they wanted to go. The address was checked when the flow
+    /// began and is checked again against the configuration of now.
+    pub(super) async fn go_on(&self, visit: &Visit, return_to: &str, nonce: Option<&str>) -> Turn {
+        let return_to = self.parse_return(return_to);
+        let Destination::Other { host, url } = return_to.destination() else {
+            return Turn::see_other(return_to.target());
+        };
+        let Ok(mut to) = Url::parse(url) else {
+            return Turn::see_other("/");
+        };
+        // Nothing binds a ticket to this browser yet: the other host begins.
+        let (Some(session), Some(nonce)) = (visit.session(), nonce.and_then(hash_from_text)) else {
+            return self.leave(visit, &to, host.as_str());
+        };
+        match self
+            .parts
+            .sessions
+            .hand_over(session, host.as_str(), &nonce)
+            .await
+        {
+            Err(error) => self.store_is_away(visit, &error),
+            Ok(ticket) => {
+                let wanted = match to.query() {
+                    Some(query) => format!("{}?{query}", to.path()),
+                    None => to.path().to_owned(),
+                };
+                to.set_path(&self.path("handover"));
+                to.query_pairs_mut()
+                    .clear()
+                    .append_pair("ticket", &URL_SAFE_NO_PAD.encode(ticket))
+                    .append_pair("rd", &wanted);
+                self.leave(visit, &to, host.as_str())
+            }
+        }
+    }
+
+    /// Sends the browser to another origin. After a form this takes a page: Chrome applies
+    /// `form-action` to the redirects that follow a submit.
+    pub(super) fn leave(&self, visit: &Visit, to: &Url, display_name: &str) -> Turn {
+        match Href::url(to) {
+            Some(to) if visit.posted => {
+                let display_name = display_name.to_owned();
+                Turn::page(StatusCode::OK, Page::Onward(Onward { to, display_name }))
+            }
+            _ => Turn::see_other(to.as_str()),
+        }
+    }
+
+    /// Goes on without a question, unless that has happened too often just now: then something
+    /// keeps the browser from holding its session, and going on would not end.
+    pub(super) async fn pass_on(
+        &self,
+        visit: &Visit,
+        return_to: &str,
+        nonce: Option<&str>,
+    ) -> Turn {
+        let name = self.names().of(CookieKind::Trips);
+        let at = device_at(&name, visit);
+        let ring = self.parts.ring.load_full();
+        let held = visit
+            .jar
+            .one(&name)
+            .and_then(|value| cookies::open::<Trips>(&ring, at, value));
+        let count = match held {
+            Some(trips) if trips.to == return_to && visit.now.since(trips.began) < TRIPS_WITHIN => {
+                Trips {
+                    count: trips.count + 1,
+                    ..trips
+                }
+            }
+            _ => Trips {
+                to: return_to.to_owned(),
+                began: visit.now,
+                count: 1,
+            },
+        };
+        if count.count > MOST_TRIPS {
+            return self
+                .loop_broken(visit, LoopCause::SessionRefused)
+                .with(self.names().clear(&name));
+        }
+        let value = cookies::seal(&ring, at, &count, self.parts.random.as_ref());
+        let set = value.and_then(|value| self.names().set(&name, &value, TRIPS_WITHIN));
+        self.go_on(visit, return_to, nonce).await.with(set)
+    }
+
+    /// Notes in the browser that this account signed in with it.
+    fn remember_browser(&self, visit: &Visit, proven: &Authentication) -> Option<SetCookie> {
+        let mut known = self.known(visit).unwrap_or_else(|| Known {
+            browser: self.parts.random.bytes(),
+            accounts: Vec::new(),
+        });
+        let account = (proven.connection.clone(), proven.subject.clone());
+        known.accounts.retain(|held| *held != account);
+        known.accounts.insert(0, account);
+        known.accounts.truncate(MOST_KNOWN);
+        let name = self.names().of(CookieKind::Known);
+        let at = device_at(&name, visit);
+        let value = cookies::seal(
+            &self.parts.ring.load(),
+            at,
+            &known,
+            self.parts.random.as_ref(),
+        )?;
+        self.names().set(&name, &value, KNOWN)
+    }
+
+    /// The browser, if it knows this account.
+    pub(super) fn known_browser(
+        &self,
+        visit: &Visit,
+        account: &AccountKey,
+    ) -> Option<KnownBrowser> {
+        let known = self.known(visit)?;
+        let AccountKey::Subject(connection, subject) = account else {
+            return None;
+        };
+        let held = known
+            .accounts
+            .iter()
+            .any(|(c, s)| c == connection && s == subject);
+        held.then(|| KnownBrowser {
+            account: account.clone(),
+            browser: known.browser,
+        })
+    }
+
+    fn known(&self, visit: &Visit) -> Option<Known> {
+        let name = self.names().of(CookieKind::Known);
+        let value = visit.jar.one(&name)?;
+        cookies::open(&self.parts.ring.load(), device_at(&name, visit), value)
+    }
+
+    /// A return address that is good now; the start page in place of any other.
+    pub(super) fn parse_return(&self, text: &str) -> ReturnTo {
+        self.read_return(text, &self.base.login)
+            .unwrap_or_else(ReturnTo::root)
+    }
+
+    /// A return address as seen from `here`.
+    pub(super) fn read_return(&self, text: &str, here: &Origin) -> Option<ReturnTo> {
+        let allowed = |host: &Host| self.gate.knows(host);
+        let rules = ReturnRules {
+            login: here,
+            reserved: &self.base.prefix,
+            allowed: &allowed,
+        };
+        ReturnTo::parse(text, rules).ok()
+    }
+}
+
+fn pending_key(ticket: &str) -> Option<OneTimeKey> {
+    let ticket = URL_SAFE_NO_PAD.decode(ticket).ok()?;
+    (ticket.len() == 32).then(|| OneTimeKey {
+        purpose: Purpose::Pending,
+        hash: crypto::sha256(&ticket),
+    })
+}
+
+/// A SHA-256 in base64url, as a nonce's hash travels.
+pub(super) fn hash_from_text(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn device_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
+    At {
+        purpose: crypto::Purpose::Device,
+        name,
+        host: visit.host.as_str(),
+    }
+}

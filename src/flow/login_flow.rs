@@ -1,0 +1,189 @@
+//! One login under way, sealed in a cookie of the browser that began it.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::{At, CookieNames, Engine, Visit, cookies};
+use crate::{
+    clock::Timestamp,
+    connection::ConnectionData,
+    crypto,
+    identity::ConnectionId,
+    protocol::cookie::SetCookie,
+    store::{OneTimeKey, OneTimeUse, Purpose},
+};
+
+/// How long a login may take. People leave login pages open.
+pub(crate) const FLOW_LIFETIME: std::time::Duration = std::time::Duration::from_secs(3600);
+/// How many logins one browser may have under way.
+const MOST_FLOWS: usize = 3;
+/// The largest sealed value: browsers and servers cut off long before a jar of these does harm.
+const MOST_BYTES: usize = 1536;
+
+/// A login under way. It proves what was true, never how often: whatever must happen once is a row
+/// in the store.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct LoginFlow {
+    #[serde(rename = "i")]
+    pub(crate) id: String,
+    #[serde(rename = "b")]
+    pub(crate) began: Timestamp,
+    /// Where the person wanted to go: a canonical path or an absolute URL, already checked and
+    /// checked again when it is used.
+    #[serde(rename = "r")]
+    pub(crate) return_to: String,
+    /// The connection that was begun, with a fingerprint of its settings.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) connection: Option<(ConnectionId, u64)>,
+    /// What the strategy wants back.
+    #[serde(rename = "k", default, skip_serializing_if = "String::is_empty")]
+    kept: String,
+    /// The hash of the nonce that another host gave the browser.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nonce: Option<String>,
+    #[serde(rename = "x")]
+    csrf: String,
+}
+
+impl LoginFlow {
+    /// What every form of this flow carries.
+    pub(crate) fn csrf(&self) -> &str {
+        &self.csrf
+    }
+
+    /// Whether a form belongs to this flow.
+    pub(crate) fn csrf_matches(&self, given: &str) -> bool {
+        self.csrf.as_bytes().ct_eq(given.as_bytes()).into()
+    }
+
+    /// What the strategy kept.
+    pub(crate) fn kept(&self) -> ConnectionData {
+        ConnectionData(
+            URL_SAFE_NO_PAD
+                .decode(&self.kept)
+                .unwrap_or_default()
+                .into(),
+        )
+    }
+
+    /// Whether it began with this connection as it is set now, or with none in particular.
+    pub(crate) fn fits(&self, id: &ConnectionId, fingerprint: u64) -> bool {
+        let begun = self.connection.as_ref();
+        begun.is_none_or(|(begun, was)| begun == id && *was == fingerprint)
+    }
+
+    /// Whether it began with this connection as it is set now.
+    pub(crate) fn began_with(&self, id: &ConnectionId, fingerprint: u64) -> bool {
+        self.connection.is_some() && self.fits(id, fingerprint)
+    }
+
+    /// The browser told the fragment of the page that was wanted.
+    pub(crate) fn add_fragment(&mut self, fragment: Option<&str>) {
+        let plain =
+            |text: &&str| text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fragment = fragment
+            .map(|text| text.strip_prefix('#').unwrap_or(text))
+            .filter(plain);
+        if let Some(fragment) = fragment.filter(|text| !text.is_empty() && !text.contains('#')) {
+            if !self.return_to.contains('#') {
+                self.return_to = format!("{}#{fragment}", self.return_to);
+            }
+        }
+    }
+
+    /// Lets the strategy keep something else.
+    pub(crate) fn keep(&mut self, data: &ConnectionData) {
+        self.kept = URL_SAFE_NO_PAD.encode(&data.0);
+    }
+
+    /// The use of this flow: it ends in one session at most.
+    pub(crate) fn once(&self) -> OneTimeUse {
+        OneTimeUse::First {
+            key: OneTimeKey {
+                purpose: Purpose::Flow,
+                hash: crypto::sha256(self.id.as_bytes()),
+            },
+            until: self.began + FLOW_LIFETIME,
+        }
+    }
+}
+
+impl Engine {
+    /// A new flow that ends at `return_to`. Nothing is remembered here.
+    pub(crate) fn begin_flow(&self, return_to: String, nonce: Option<String>) -> LoginFlow {
+        let id: [u8; 8] = self.parts.random.bytes();
+        let csrf: [u8; 16] = self.parts.random.bytes();
+        LoginFlow {
+            id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            began: self.parts.clock.now(),
+            return_to,
+            connection: None,
+            kept: String::new(),
+            nonce,
+            csrf: URL_SAFE_NO_PAD.encode(csrf),
+        }
+    }
+
+    /// The flow with this id, if this browser holds it and it is not too old.
+    pub(crate) fn find_flow(&self, visit: &Visit, id: &str) -> Option<LoginFlow> {
+        let name = self.names().flow(id);
+        let value = visit.jar.one(&name)?;
+        let ring = self.parts.ring.load();
+        let flow: LoginFlow = cookies::open(&ring, flow_at(&name, visit), value)?;
+        let age = self.parts.clock.now().since(flow.began);
+        (flow.id == id && age < FLOW_LIFETIME).then_some(flow)
+    }
+
+    /// The cookies that keep a flow: its own, and the ends of the oldest ones beyond the bound.
+    pub(crate) fn keep_flow(&self, visit: &Visit, flow: &LoginFlow) -> Vec<SetCookie> {
+        let name = self.names().flow(&flow.id);
+        let ring = self.parts.ring.load();
+        let at = flow_at(&name, visit);
+        let mut flow = flow.clone();
+        let mut value = cookies::seal(&ring, at, &flow, self.parts.random.as_ref());
+        if value.as_ref().is_some_and(|value| value.len() > MOST_BYTES) {
+            // Too long an address to carry: the start page is better than no login.
+            "/".clone_into(&mut flow.return_to);
+            value = cookies::seal(&ring, at, &flow, self.parts.random.as_ref());
+        }
+        let Some(value) = value else {
+            return Vec::new();
+        };
+        let mut set = self.end_oldest_flows(visit, &flow.id);
+        set.extend(self.names().set(&name, &value, FLOW_LIFETIME));
+        set
+    }
+
+    fn end_oldest_flows(&self, visit: &Visit, but: &str) -> Vec<SetCookie> {
+        let names: &CookieNames = self.names();
+        let mut others: Vec<_> = visit
+            .jar
+            .names()
+            .filter_map(|name| names.flow_id(name))
+            .filter(|id| *id != but)
+            .map(|id| (self.find_flow(visit, id).map(|flow| flow.began), id))
+            .collect();
+        // Unreadable ones sort first: they are of no use to anybody.
+        others.sort_unstable();
+        let excess = (others.len() + 1).saturating_sub(MOST_FLOWS);
+        others
+            .iter()
+            .take(excess)
+            .filter_map(|(_, id)| names.clear(&names.flow(id)))
+            .collect()
+    }
+
+    /// The end of a flow's cookie.
+    pub(crate) fn end_flow(&self, flow: &LoginFlow) -> Option<SetCookie> {
+        self.names().clear(&self.names().flow(&flow.id))
+    }
+}
+
+fn flow_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
+    At {
+        purpose: crypto::Purpose::Flow,
+        name,
+        host: visit.host.as_str(),
+    }
+}

@@ -1,0 +1,206 @@
+//! Logins: the single place that decides what comes next.
+//!
+//! | request | what happens | where next |
+//! |---|---|---|
+//! | GET login | the return address is parsed; who is signed in already goes on | the page, or back |
+//! | GET, POST login/{connection} | the connection begins, or takes its form | [`Engine::advance`] |
+//! | GET, POST callback/{connection} | the provider's answer | [`Engine::advance`] |
+//! | GET, POST signup/{connection} | an account is made | [`Engine::admit`] |
+//! | GET handover | another host's token | back |
+//! | GET, POST account, logout, owner | the session's own pages | themselves |
+//!
+//! A strategy returns a [`Step`](crate::connection::Step); [`Engine::advance`] carries it out. When
+//! it is done, [`Engine::admit`] turns the proof into a user and a session, and
+//! [`Engine::go_on`] sends the person where they wanted to go. What happens once is a row in the
+//! store; everything else is in the browser's sealed cookies, so that nobody fills our memory by
+//! asking for login pages.
+
+mod account;
+mod cookies;
+mod failures;
+mod fields;
+mod finish;
+mod handover;
+mod login;
+mod login_flow;
+mod owner;
+mod sign_out;
+mod sign_up;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use http::StatusCode;
+
+pub(crate) use self::{
+    cookies::*,
+    fields::Fields,
+    login::{Answer, LoginAsk, REPOSTED},
+    login_flow::*,
+    owner::new_owner_token,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    connection::{Allowed, Connections, Peer, Throttle},
+    crypto::KeyRing,
+    gate::Gate,
+    protocol::{Host, Origin, PathPrefix, cookie::SetCookie},
+    random::Random,
+    session::{Session, Sessions, Token},
+    store::OneTimeStore,
+    text::Page,
+    user::{self, Directory},
+};
+
+/// Everything a login needs, for one generation of the configuration.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) base: Base,
+}
+
+/// What outlives a reload.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) once: Arc<dyn OneTimeStore>,
+    pub(crate) ring: Arc<ArcSwap<KeyRing>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    /// Trial mode: nobody signs up before the owner.
+    pub(crate) trial: bool,
+}
+
+/// Where logins happen.
+#[derive(Debug)]
+pub(crate) struct Base {
+    /// The login host.
+    pub(crate) login: Origin,
+    /// The reserved prefix, like `/.auth`.
+    pub(crate) prefix: PathPrefix,
+    pub(crate) names: CookieNames,
+}
+
+/// One request to one of our pages.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    pub(crate) request_id: String,
+    pub(crate) host: Host,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) user_agent: String,
+    pub(crate) jar: Jar,
+    pub(crate) session: Option<(Arc<Session>, Token)>,
+    /// Whether this is a form.
+    pub(crate) posted: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// What the browser gets.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) next: Next,
+    pub(crate) cookies: Vec<SetCookie>,
+    /// When to come back.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Page(StatusCode, Box<Page>),
+    /// 303: the next request is a GET, and carries no credential.
+    SeeOther(String),
+}
+
+impl Turn {
+    /// A page.
+    pub(crate) fn page(status: StatusCode, page: Page) -> Self {
+        Self {
+            next: Next::Page(status, Box::new(page)),
+            cookies: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Somewhere else.
+    pub(crate) fn see_other(to: impl Into<String>) -> Self {
+        Self {
+            next: Next::SeeOther(to.into()),
+            cookies: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// With another status.
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        if let Next::Page(was, _) = &mut self.next {
+            *was = status;
+        }
+        self
+    }
+
+    /// With the time to come back.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// With cookies.
+    pub(crate) fn with(mut self, cookies: impl IntoIterator<Item = SetCookie>) -> Self {
+        self.cookies.extend(cookies);
+        self
+    }
+}
+
+impl Visit {
+    /// The signed-in person, if any.
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref().map(|(session, _)| session)
+    }
+
+    /// What a strategy may know of this request.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer {
+            address: self.address,
+            now: self.now,
+            allowed: None,
+        }
+    }
+
+    /// Where this request came from, for the audit trail.
+    pub(crate) fn origin(&self) -> user::Origin {
+        user::Origin {
+            address: self.address,
+            request_id: Some(self.request_id.clone()),
+        }
+    }
+
+    /// The same, with the proof that a try was paid for.
+    pub(crate) fn peer_allowed(&self, allowed: Allowed) -> Peer {
+        Peer {
+            allowed: Some(allowed),
+            ..self.peer()
+        }
+    }
+}
+
+impl Engine {
+    /// The names of our cookies.
+    pub(crate) fn names(&self) -> &CookieNames {
+        &self.base.names
+    }
+
+    /// The path of a page of ours.
+    pub(crate) fn path(&self, page: &str) -> String {
+        format!("{}/{page}", self.base.prefix.as_str())
+    }
+
+    /// Whether this is the login host.
+    pub(crate) fn is_login_host(&self, host: &Host) -> bool {
+        *host == self.base.login.host
+    }
+}

@@ -1,0 +1,235 @@
+//! A stranger makes an account where a connection keeps accounts.
+
+use http::StatusCode;
+
+use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit};
+use crate::{
+    connection::{
+        AccountError, Accounts, ConnectionSettings, LoginNames, PreparedAccount, SignUp, Throttled,
+    },
+    identity::ConnectionId,
+    secret::Secret,
+    store::{EventKind, OneTimeUse},
+    text::page::{
+        Names, Page, Post,
+        login::{self, Field, FieldProblem, LoginProblem, NewAccount, StartAgainWhy},
+    },
+    user::{Admitted, NewPerson, Refusal},
+};
+
+impl Engine {
+    /// GET signup/{connection}.
+    pub(crate) async fn sign_up_page(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        ask: &LoginAsk,
+    ) -> Turn {
+        let Some((accounts, settings)) = self.open_for_strangers(id).await else {
+            return self.closed(visit);
+        };
+        let held = ask
+            .flow
+            .as_deref()
+            .and_then(|flow| self.find_flow(visit, flow));
+        let flow = held.unwrap_or_else(|| {
+            let return_to = self.parse_return(ask.rd.as_deref().unwrap_or("/"));
+            self.begin_flow(return_to.target().to_owned(), None)
+        });
+        let post = self.post(&flow, &format!("signup/{id}"));
+        let form = new_account(post, settings, accounts, &Fields::default());
+        self.sign_up_form(visit, &flow, form, StatusCode::OK)
+    }
+
+    /// POST signup/{connection}.
+    pub(crate) async fn sign_up(&self, visit: &Visit, id: &ConnectionId, fields: &Fields) -> Turn {
+        let mut flow = match self.flow_of_form(visit, fields) {
+            Ok(flow) => flow,
+            Err(turn) => return *turn,
+        };
+        let Some((accounts, settings)) = self.open_for_strangers(id).await else {
+            return self.closed(visit);
+        };
+        flow.add_fragment(fields.one("fragment"));
+        let post = self.post(&flow, &format!("signup/{id}"));
+        let mut form = new_account(post, settings, accounts, fields);
+        let allowance = match self.parts.throttle.sign_up(visit.address).await {
+            Ok(allowance) => allowance,
+            Err(Throttled::Until(until)) => {
+                let wait = until.since(visit.now);
+                let minutes = wait.as_secs().div_ceil(60).max(1);
+                form.problem = Some(LoginProblem::TooManyTries { minutes });
+                self.event(visit, EventKind::SignUpFailed, "throttled")
+                    .connection(id)
+                    .log();
+                return self
+                    .sign_up_form(visit, &flow, form, StatusCode::TOO_MANY_REQUESTS)
+                    .retry_after(wait);
+            }
+            Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
+        };
+        let peer = visit.peer_allowed(allowance.proof());
+        let prepared = match accounts.sign_up(wish(fields), &peer).await {
+            Ok(prepared) => prepared,
+            Err(AccountError::Rejected(rejection)) => {
+                return self.rejected(visit, settings, &rejection);
+            }
+            Err(error) => {
+                mark(&mut form, &error);
+                self.event(visit, EventKind::SignUpFailed, "not-acceptable")
+                    .connection(id)
+                    .log();
+                return self.sign_up_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
+            }
+        };
+        match self
+            .make_account(visit, prepared, (false, Vec::new()))
+            .await
+        {
+            Ok(admitted) => self.enter(visit, &flow, admitted).await,
+            Err(Refusal::LoginTaken | Refusal::Exists) => {
+                taken(&mut form);
+                self.event(visit, EventKind::SignUpFailed, "taken")
+                    .connection(id)
+                    .log();
+                self.sign_up_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Err(refusal) => self.refused(visit, id, &refusal),
+        }
+    }
+
+    /// Writes the user with the account.
+    pub(super) async fn make_account(
+        &self,
+        visit: &Visit,
+        prepared: PreparedAccount,
+        (owner, uses): (bool, Vec<OneTimeUse>),
+    ) -> Result<Admitted, Refusal> {
+        let person = NewPerson {
+            identity: prepared.who.identity().clone(),
+            account: Some(prepared.account),
+            owner,
+            uses,
+        };
+        self.parts
+            .directory
+            .sign_up(person, *prepared.who, &visit.origin())
+            .await
+    }
+
+    /// The sign-up form, as it stands.
+    pub(super) fn sign_up_form(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        form: NewAccount,
+        status: StatusCode,
+    ) -> Turn {
+        let return_to = self.parse_return(&flow.return_to);
+        let page = login::SignUp {
+            destination: self.destination(&return_to),
+            form,
+            sign_in: self.href(&format!("login?flow={}", flow.id)),
+            fragment: String::new(),
+        };
+        Turn::page(status, Page::SignUp(page)).with(self.keep_flow(visit, flow))
+    }
+
+    /// The accounts of a connection that takes strangers now.
+    async fn open_for_strangers(
+        &self,
+        id: &ConnectionId,
+    ) -> Option<(&dyn Accounts, &ConnectionSettings)> {
+        let (connection, settings) = self.connections.enabled(id)?;
+        let accounts = connection.accounts()?;
+        (accounts.signup() && self.strangers_welcome().await).then_some((accounts, settings))
+    }
+
+    /// In a trial nobody comes before the owner.
+    pub(super) async fn strangers_welcome(&self) -> bool {
+        !self.parts.trial
+            || self
+                .parts
+                .directory
+                .store()
+                .has_owner()
+                .await
+                .unwrap_or(false)
+    }
+
+    fn closed(&self, visit: &Visit) -> Turn {
+        self.start_again(visit, StartAgainWhy::ConnectionChanged)
+            .status(StatusCode::NOT_FOUND)
+    }
+}
+
+/// The form with what was typed but the password.
+pub(super) fn new_account(
+    post: Post,
+    settings: &ConnectionSettings,
+    accounts: &dyn Accounts,
+    fields: &Fields,
+) -> NewAccount {
+    let field = |name: &str| Field {
+        value: fields.one(name).unwrap_or_default().to_owned(),
+        problem: None,
+    };
+    NewAccount {
+        post,
+        display_name: settings.display_name.clone(),
+        names: match accounts.names() {
+            LoginNames::Email => Names::Email,
+            LoginNames::EmailOrUsername => Names::EmailOrUsername,
+            LoginNames::Username => Names::Username,
+        },
+        name: field("name"),
+        email: field("email"),
+        username: field("username"),
+        password_problem: None,
+        least: accounts.least_password(),
+        problem: None,
+    }
+}
+
+/// What the person typed.
+pub(super) fn wish(fields: &Fields) -> SignUp {
+    let text = |name: &str| {
+        let typed = fields.one(name).unwrap_or_default().trim();
+        (!typed.is_empty()).then(|| typed.to_owned())
+    };
+    SignUp {
+        email: text("email"),
+        username: text("username"),
+        name: text("name"),
+        password: Secret::new(fields.one("password").unwrap_or_default().to_owned()),
+    }
+}
+
+/// Puts the error beside the input it is about.
+pub(super) fn mark(form: &mut NewAccount, error: &AccountError) {
+    match error {
+        AccountError::BadEmail => form.email.problem = Some(FieldProblem::BadEmail),
+        AccountError::BadName => form.name.problem = Some(FieldProblem::TooLong { most: 256 }),
+        AccountError::BadUsername => form.username.problem = Some(FieldProblem::BadUsername),
+        AccountError::PasswordTooLong { most } => {
+            form.password_problem = Some(FieldProblem::PasswordTooLong { most: *most });
+        }
+        AccountError::PasswordTooShort { least } => {
+            form.password_problem = Some(FieldProblem::PasswordTooShort { least: *least });
+        }
+        AccountError::UsernameTaken => form.username.problem = Some(FieldProblem::Taken),
+        AccountError::WrongPassword | AccountError::Rejected(_) => {
+            form.problem = Some(LoginProblem::Busy);
+        }
+    }
+}
+
+/// The name to sign in with belongs to somebody.
+pub(super) fn taken(form: &mut NewAccount) {
+    let field = if form.email.value.trim().is_empty() {
+        &mut form.username
+    } else {
+        &mut form.email
+    };
+    field.problem = Some(FieldProblem::Taken);
+}

@@ -1,0 +1,106 @@
+//! The table of our pages.
+
+use http::Method;
+
+use crate::identity::ConnectionId;
+
+/// A page under the prefix. Each one's doc is its methods and path.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Endpoint {
+    /// `GET, POST account`
+    Account,
+    /// `GET assets/{name}`
+    Asset(String),
+    /// `GET, POST callback/{connection}`
+    Callback(ConnectionId),
+    /// `GET handover`
+    Handover,
+    /// `GET jwks.json`
+    Jwks,
+    /// `GET, POST login`
+    Login,
+    /// `GET, POST login/{connection}`
+    LoginWith(ConnectionId),
+    /// `GET, POST logout`
+    Logout,
+    /// `GET me`
+    Me,
+    /// `GET, POST owner/{token}`
+    Owner(String),
+    /// `GET, POST signup/{connection}`
+    SignUp(ConnectionId),
+    /// `POST switch`
+    Switch,
+}
+
+impl Endpoint {
+    /// Reads the part of the path behind the prefix.
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        let (first, rest) = match path.split_once('/') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (path, None),
+        };
+        match (first, rest) {
+            ("account", None) => Some(Self::Account),
+            ("assets", Some(name)) => Some(Self::Asset(name.to_owned())),
+            ("callback", Some(id)) => id.parse().ok().map(Self::Callback),
+            ("handover", None) => Some(Self::Handover),
+            ("jwks.json", None) => Some(Self::Jwks),
+            ("login", None) => Some(Self::Login),
+            ("login", Some(id)) => id.parse().ok().map(Self::LoginWith),
+            ("logout", None) => Some(Self::Logout),
+            ("me", None) => Some(Self::Me),
+            ("owner", Some(token)) => Some(Self::Owner(token.to_owned())),
+            ("signup", Some(id)) => id.parse().ok().map(Self::SignUp),
+            ("switch", None) => Some(Self::Switch),
+            _ => None,
+        }
+    }
+
+    /// What it takes, besides HEAD wherever it takes GET.
+    pub(crate) fn methods(&self) -> &'static [Method] {
+        match self {
+            Self::Asset(_) | Self::Handover | Self::Jwks | Self::Me => &[Method::GET],
+            Self::Switch => &[Method::POST],
+            Self::Account
+            | Self::Callback(_)
+            | Self::Login
+            | Self::LoginWith(_)
+            | Self::Logout
+            | Self::Owner(_)
+            | Self::SignUp(_) => &[Method::GET, Method::POST],
+        }
+    }
+
+    /// Whether another site may post here: the answers of providers. This is the complete list of
+    /// our POSTs without a token.
+    pub(crate) fn from_elsewhere(&self) -> bool {
+        matches!(self, Self::Callback(_))
+    }
+
+    /// The largest body it takes, in bytes.
+    pub(crate) fn most_body(&self) -> usize {
+        match self {
+            Self::Callback(_) => 256 << 10,
+            _ => 16 << 10,
+        }
+    }
+
+    /// Its name in metrics and logs.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Asset(_) => "assets",
+            Self::Callback(_) => "callback",
+            Self::Handover => "handover",
+            Self::Jwks => "jwks",
+            Self::Login => "login",
+            Self::LoginWith(_) => "login-with",
+            Self::Logout => "logout",
+            Self::Me => "me",
+            Self::Owner(_) => "owner",
+            Self::SignUp(_) => "signup",
+            Self::Switch => "switch",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The headers of our own answers.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{self, HeaderName},
+};
+use serde::Serialize;
+
+use crate::text::{Locale, assets::ASSET_POLICY};
+
+/// On every answer of ours. Assets set their own caching first.
+pub(crate) fn common(headers: &mut HeaderMap, https: bool) {
+    let fixed: [(HeaderName, &'static str); 6] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+        (header::VARY, "Cookie, Accept-Language"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let or = |headers: &mut HeaderMap, name, value| {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    };
+    or(headers, header::CACHE_CONTROL, "no-store");
+    or(headers, header::REFERRER_POLICY, "no-referrer");
+    or(
+        headers,
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    );
+    if https {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
+    }
+}
+
+/// A page.
+pub(super) fn html(
+    status: StatusCode,
+    text: String,
+    policy: &str,
+    locale: &Locale,
+) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(text));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(locale.0.tag),
+    );
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    // With `no-referrer` a browser sends `Origin: null` with our own forms, and then their origin
+    // could not be checked. `same-origin` tells other sites as little.
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
+    answer
+}
+
+/// Data.
+pub(crate) fn json(status: StatusCode, data: &impl Serialize) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(serde_json::to_vec(data).unwrap_or_default()));
+    *answer.status_mut() = status;
+    let media_type = HeaderValue::from_static("application/json");
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    answer
+}
+
+/// The keys of the assertion (RFC 7517 section 8.5.1), which may be kept for some minutes.
+pub(super) fn jwks(keys: String) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(keys));
+    let headers = answer.headers_mut();
+    let media_type = HeaderValue::from_static("application/jwk-set+json");
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
+    common(headers, false);
+    answer
+}
+
+/// A file that never changes: its name holds its hash.
+pub(super) fn asset(media_type: &'static str, bytes: Bytes) -> Response<Bytes> {
+    let mut answer = Response::new(bytes);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
+    let policy = HeaderValue::from_static(ASSET_POLICY);
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    common(headers, false);
+    answer
+}
+
+/// Somewhere else, by GET, and never from a cache (RFC 9110 section 15.4.4).
+pub(super) fn see_other(to: &str) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    // An address that is no header value was not one of ours: the page stays empty.
+    if let Ok(location) = HeaderValue::from_str(to) {
+        *answer.status_mut() = StatusCode::SEE_OTHER;
+        answer.headers_mut().insert(header::LOCATION, location);
+    } else {
+        *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    answer
+}

@@ -1,0 +1,545 @@
+//! The one table from what was decided to what goes out: status, headers, page or JSON.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use percent_encoding::utf8_percent_encode;
+use pingora::{
+    Error, ErrorSource, ErrorType,
+    proxy::{FailToProxy, Session as Downstream},
+};
+use serde_json::json;
+
+use super::{
+    Edge, Found, Live, Passage,
+    bridge::{self, BodyError},
+    head::{BadHead, Head},
+};
+use crate::{
+    flow::{Jar, Visit},
+    gate::{Answerable, RequestFacts, Verdict},
+    metrics,
+    page::{self, Endpoint, headers},
+    policy::{Class, Facts, Reason},
+    route::Upstream,
+    session::Session,
+    store::{Event, EventKind},
+    text::page::{
+        Href, Page,
+        failure::{Action, ActionLabel, Denial, FailureKind},
+        login::SignInAgain,
+    },
+};
+
+/// What is escaped in a return address beside what a query escapes anyway.
+const QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+impl Edge {
+    /// Answers a request, or lets it pass: `Ok(true)` when it was answered here.
+    pub(super) async fn decide(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+    ) -> pingora::Result<bool> {
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
+        let base = &live.site.engine.base;
+        if base.prefix.matches(head.path()) {
+            return self.own_page(downstream, passage, live).await;
+        }
+        let found = self.session(live, head, downstream).await;
+        let request = downstream.req_header();
+        let facts = Facts {
+            scheme: head.client.scheme,
+            host: head.host(),
+            path: head.path(),
+            method: &request.method,
+            address: head.address(),
+            now: self.clock.now(),
+        };
+        let facts = RequestFacts {
+            facts,
+            headers: &request.headers,
+        };
+        let session = match &found {
+            Found::Session(session, _) => Some(session.clone()),
+            Found::Nobody | Found::StoreAway => None,
+        };
+        let verdict = live.gate.decide(&facts, session);
+        metrics::DECISIONS
+            .with_label_values(&[verdict.name()])
+            .inc();
+        match verdict {
+            Verdict::Forward(permitted) => {
+                if head.size as u64 > permitted.route().limits.head.0 {
+                    return self
+                        .page(downstream, passage, live, FailureKind::HeadTooLarge)
+                        .await;
+                }
+                if too_long(downstream, &permitted) {
+                    return self
+                        .page(downstream, passage, live, FailureKind::BodyTooLarge)
+                        .await;
+                }
+                let demo = matches!(
+                    permitted.route().upstreams.all().first(),
+                    Some(Upstream::BuiltinDemo)
+                );
+                set_patience(downstream, &permitted);
+                passage.permitted = Some(permitted);
+                if demo {
+                    self.demo(downstream, passage, live).await
+                } else {
+                    Ok(false)
+                }
+            }
+            // Nobody can tell whether a cookie is good: the login page would be a lie.
+            Verdict::Challenge { .. } if matches!(found, Found::StoreAway) => {
+                self.page(downstream, passage, live, FailureKind::Unavailable)
+                    .await
+            }
+            Verdict::Challenge { how, .. } => self.challenge(downstream, passage, live, how).await,
+            Verdict::Deny { reason, .. } => {
+                self.deny(downstream, passage, live, (reason, found.session()))
+                    .await
+            }
+            Verdict::BadRequest(_) => {
+                self.page(downstream, passage, live, FailureKind::MethodNotAllowed)
+                    .await
+            }
+            Verdict::NotFound => {
+                self.page(downstream, passage, live, FailureKind::NotFound)
+                    .await
+            }
+            Verdict::Misdirected => self.misdirected(downstream, passage, live).await,
+        }
+    }
+
+    /// One of our own pages.
+    async fn own_page(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+    ) -> pingora::Result<bool> {
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
+        if !live.gate.knows(head.host()) && !live.site.engine.is_login_host(head.host()) {
+            return self.misdirected(downstream, passage, live).await;
+        }
+        let found = self.session(live, head, downstream).await;
+        if matches!(found, Found::StoreAway) {
+            return self
+                .page(downstream, passage, live, FailureKind::Unavailable)
+                .await;
+        }
+        let path = head.path().as_str().to_owned();
+        let path = path
+            .get(live.site.engine.base.prefix.as_str().len() + 1..)
+            .unwrap_or_default();
+        let most = Endpoint::parse(path).map_or(0, |endpoint| endpoint.most_body());
+        let body = match bridge::read_body(downstream, most).await {
+            Ok(body) => body,
+            Err(BodyError::TooLarge) => {
+                return self
+                    .page(downstream, passage, live, FailureKind::BodyTooLarge)
+                    .await;
+            }
+            Err(BodyError::TooSlow) => {
+                return self
+                    .page(downstream, passage, live, FailureKind::RequestTimeout)
+                    .await;
+            }
+            Err(BodyError::Broken) => {
+                return self
+                    .page(downstream, passage, live, FailureKind::BadRequest)
+                    .await;
+            }
+        };
+        let mut visit = self.visit(downstream, passage, live);
+        if let Found::Session(session, token) = found {
+            visit.session = Some((session, token));
+        }
+        let asked = asked(downstream, passage.head.as_ref(), body);
+        let answer = live.site.answer(visit, path, &asked).await;
+        bridge::write(downstream, answer).await?;
+        Ok(true)
+    }
+
+    /// The built-in application.
+    async fn demo(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+    ) -> pingora::Result<bool> {
+        let mut visit = self.visit(downstream, passage, live);
+        let (Some(head), Some(permitted)) = (&passage.head, &passage.permitted) else {
+            return Ok(true);
+        };
+        let mut request = downstream.req_header().clone();
+        super::rewrite::request(&mut request, live, head, permitted, self.clock.now())?;
+        visit.session = None;
+        let page = live.site.demo(
+            permitted,
+            &head.target(),
+            (&request.method, &request.headers),
+        );
+        let turn = crate::flow::Turn::page(StatusCode::OK, page);
+        let answer = live
+            .site
+            .render(&visit, turn, &downstream.req_header().headers);
+        bridge::write(downstream, answer).await?;
+        Ok(true)
+    }
+
+    /// Somebody must sign in first.
+    async fn challenge(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        how: Answerable,
+    ) -> pingora::Result<bool> {
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
+        let engine = &live.site.engine;
+        let login = format!(
+            "{}?rd={}",
+            engine.path("login"),
+            utf8_percent_encode(&head.target(), QUERY)
+        );
+        let https = engine.base.login.scheme == crate::protocol::Scheme::Https;
+        let mut answer = match how {
+            Answerable::Redirect => {
+                let mut answer = Response::new(Bytes::new());
+                *answer.status_mut() = StatusCode::FOUND;
+                if let Ok(login) = HeaderValue::from_str(&login) {
+                    answer.headers_mut().insert(header::LOCATION, login);
+                }
+                answer
+            }
+            Answerable::SignInAgainPage => {
+                let destination = head.host().as_str().to_owned();
+                let sign_in = Href::path(&engine.path("login")).unwrap_or_else(Href::root);
+                let page = Page::SignInAgain(SignInAgain {
+                    destination,
+                    sign_in,
+                });
+                let visit = self.visit(downstream, passage, live);
+                let turn = crate::flow::Turn::page(StatusCode::UNAUTHORIZED, page);
+                live.site
+                    .render(&visit, turn, &downstream.req_header().headers)
+            }
+            Answerable::Unauthorized => {
+                let origin = engine.base.login.at(head.host().clone());
+                let login_url = format!("{origin}{login}");
+                let request_id = self.request_id(passage).to_owned();
+                let body = json!({
+                    "error": "unauthenticated",
+                    "login_url": login_url,
+                    "request_id": request_id,
+                });
+                let mut answer = headers::json(StatusCode::UNAUTHORIZED, &body);
+                // RFC 9110 section 15.5.2 wants a challenge; no browser opens a window for this one.
+                answer
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, super::value("Session"));
+                answer
+            }
+        };
+        headers::common(answer.headers_mut(), https);
+        bridge::write(downstream, answer).await?;
+        Ok(true)
+    }
+
+    async fn deny(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        (reason, session): (Reason, Option<&Session>),
+    ) -> pingora::Result<bool> {
+        let request_id = self.request_id(passage).to_owned();
+        let mut event = Event::new(self.clock.now(), EventKind::AccessDenied, reason.code());
+        event.address = passage.head.as_ref().and_then(Head::address);
+        event.request_id = Some(request_id);
+        if let Some(session) = session {
+            event = event.user(&session.user().id).session(session.id());
+        }
+        event.log();
+        self.page(
+            downstream,
+            passage,
+            live,
+            FailureKind::Denied(denial(reason)),
+        )
+        .await
+    }
+
+    /// No route has this host. On the loopback the visitor probably meant `localhost`.
+    async fn misdirected(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+    ) -> pingora::Result<bool> {
+        let Some(head) = passage.head.as_ref() else {
+            return Ok(true);
+        };
+        let login = &live.site.engine.base.login;
+        let safe = matches!(
+            downstream.req_header().method,
+            http::Method::GET | http::Method::HEAD
+        );
+        if safe && login.host.as_str() == "localhost" && head.host().as_str() == "127.0.0.1" {
+            let mut answer = Response::new(Bytes::new());
+            *answer.status_mut() = StatusCode::FOUND;
+            if let Ok(to) = HeaderValue::from_str(&format!("{login}{}", head.target())) {
+                answer.headers_mut().insert(header::LOCATION, to);
+            }
+            headers::common(answer.headers_mut(), false);
+            bridge::write(downstream, answer).await?;
+            return Ok(true);
+        }
+        let host = head.host().as_str().to_owned();
+        self.page(downstream, passage, live, FailureKind::UnknownHost { host })
+            .await
+    }
+
+    /// A head that is refused; the connection is not used again.
+    pub(super) async fn refuse_head(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        bad: BadHead,
+    ) -> pingora::Result<bool> {
+        let request_id = self.request_id(passage).to_owned();
+        tracing::info!(
+            request_id,
+            code = bad.code(),
+            "a request was refused: {bad}"
+        );
+        metrics::DECISIONS.with_label_values(&["bad-request"]).inc();
+        downstream.set_keepalive(None);
+        let kind = match bad {
+            BadHead::TooLarge => FailureKind::HeadTooLarge,
+            BadHead::Method => FailureKind::MethodNotAllowed,
+            _ => FailureKind::BadRequest,
+        };
+        self.page(downstream, passage, live, kind).await
+    }
+
+    /// A page that says what went wrong.
+    async fn page(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        kind: FailureKind,
+    ) -> pingora::Result<bool> {
+        let visit = self.visit(downstream, passage, live);
+        let actions = match &kind {
+            FailureKind::Denied(_) => {
+                let rd = passage.head.as_ref().map(Head::target).unwrap_or_default();
+                let rd = utf8_percent_encode(&rd, QUERY);
+                let path = live.site.engine.path(&format!("login?switch=1&rd={rd}"));
+                let out = live.site.engine.path("logout");
+                [
+                    (ActionLabel::OtherAccount, path),
+                    (ActionLabel::SignOut, out),
+                ]
+                .into_iter()
+                .filter_map(|(label, path)| {
+                    Some(Action {
+                        label,
+                        href: Href::path(&path)?,
+                    })
+                })
+                .collect()
+            }
+            _ => Vec::new(),
+        };
+        let turn = live.site.engine.failure(&visit, kind, actions);
+        let answer = live
+            .site
+            .render(&visit, turn, &downstream.req_header().headers);
+        bridge::write(downstream, answer).await?;
+        Ok(true)
+    }
+
+    /// What our pages may know of a request.
+    fn visit(&self, downstream: &Downstream, passage: &mut Passage, live: &Live) -> Visit {
+        let request_id = self.request_id(passage).to_owned();
+        let head = passage.head.as_ref();
+        let request = downstream.req_header();
+        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+        let user_agent = request
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(text)
+            .unwrap_or_default();
+        Visit {
+            request_id,
+            host: head.map_or_else(
+                || live.site.engine.base.login.host.clone(),
+                |head| head.host().clone(),
+            ),
+            address: head.and_then(Head::address),
+            user_agent: user_agent.chars().take(256).collect(),
+            jar: Jar::new(
+                request
+                    .headers
+                    .get_all(header::COOKIE)
+                    .iter()
+                    .filter_map(text)
+                    .collect(),
+            ),
+            session: None,
+            posted: request.method == http::Method::POST,
+            now: self.clock.now(),
+        }
+    }
+
+    /// The application did not answer, or something of ours broke: the request ends here.
+    pub(super) async fn failed(
+        &self,
+        downstream: &mut Downstream,
+        error: &Error,
+        passage: &mut Passage,
+    ) -> FailToProxy {
+        let kind = kind(error);
+        let request_id = self.request_id(passage).to_owned();
+        let Some(kind) = kind else {
+            tracing::debug!(request_id, %error, "the visitor went away");
+            return FailToProxy {
+                error_code: 0,
+                can_reuse_downstream: false,
+            };
+        };
+        let code = kind.status();
+        if *error.esource() == ErrorSource::Upstream || code == 502 || code == 504 {
+            metrics::UPSTREAM_ERRORS.inc();
+            tracing::warn!(request_id, %error, "the application did not answer: see that it runs");
+        } else {
+            tracing::error!(request_id, %error, "a request failed");
+        }
+        downstream.set_keepalive(None);
+        if downstream.response_written().is_none() {
+            if let Some(live) = passage.live.clone() {
+                if let Err(error) = self.page(downstream, passage, &live, kind).await {
+                    tracing::debug!(request_id, %error, "the visitor went away");
+                }
+            }
+        }
+        FailToProxy {
+            error_code: code,
+            can_reuse_downstream: false,
+        }
+    }
+
+    /// One line for a request.
+    pub(super) fn log_access(
+        &self,
+        downstream: &Downstream,
+        error: Option<&Error>,
+        passage: &mut Passage,
+    ) {
+        let request_id = self.request_id(passage).to_owned();
+        let session = passage
+            .permitted
+            .as_ref()
+            .and_then(|one| one.permit().session());
+        tracing::info!(
+            target: "access",
+            request_id,
+            method = downstream.req_header().method.as_str(),
+            host = passage.head.as_ref().map(|head| head.host().as_str()),
+            // The query may hold secrets of the application.
+            path = passage.head.as_ref().map(|head| head.path().as_str()),
+            status = downstream.response_written().map(|response| response.status.as_u16()),
+            user = session.map(|session| session.user().id.as_str()),
+            address = passage.head.as_ref().and_then(Head::address).map(tracing::field::display),
+            failed = error.is_some(),
+        );
+    }
+}
+
+impl Found {
+    fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Session(session, _) => Some(session),
+            Self::Nobody | Self::StoreAway => None,
+        }
+    }
+}
+
+/// The request as our pages see it.
+fn asked(downstream: &Downstream, head: Option<&Head>, body: Bytes) -> page::Asked {
+    let request = downstream.req_header();
+    let mut asked = http::Request::new(body);
+    *asked.method_mut() = request.method.clone();
+    *asked.headers_mut() = request.headers.clone();
+    let target = head.map(Head::target).unwrap_or_default();
+    *asked.uri_mut() = target.parse().unwrap_or_default();
+    asked
+}
+
+fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool {
+    let length = downstream.req_header().headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let most = permitted.route().limits.body;
+    most.zip(length)
+        .is_some_and(|(most, length)| length > most.0)
+}
+
+/// How long the visitor may take; nobody hurries a stream.
+fn set_patience(downstream: &mut Downstream, permitted: &crate::gate::Permitted) {
+    let streams = super::peer::Waits::of(downstream) == super::peer::Waits::Stream;
+    let client = (!streams).then_some(permitted.route().timeouts.client.0);
+    downstream.set_read_timeout(client);
+    downstream.set_write_timeout(Some(permitted.route().timeouts.client.0));
+}
+
+/// What the person may know of a refusal.
+fn denial(reason: Reason) -> Denial {
+    match (reason, reason.class()) {
+        (Reason::DenyRule, _) => Denial::DenyRule,
+        (_, Class::Account) => Denial::Blocked,
+        (_, Class::TooMuch) => Denial::TooManyGroups,
+        (_, Class::NotAllowed | Class::Origin) => Denial::NotAllowed,
+    }
+}
+
+/// What went wrong; `None` when nobody is left to tell.
+fn kind(error: &Error) -> Option<FailureKind> {
+    use ErrorType::{
+        ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout,
+        TLSHandshakeTimedout, WriteError, WriteTimedout,
+    };
+    match (error.etype(), error.esource()) {
+        (HTTPStatus(413), _) => Some(FailureKind::BodyTooLarge),
+        (HTTPStatus(_), _) | (_, ErrorSource::Internal | ErrorSource::Unset) => {
+            Some(FailureKind::Internal)
+        }
+        (
+            ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout,
+            ErrorSource::Upstream,
+        ) => Some(FailureKind::AppTimeout),
+        (_, ErrorSource::Upstream) => Some(FailureKind::AppUnreachable),
+        (ConnectionClosed | ReadError | WriteError, ErrorSource::Downstream) => None,
+        (ReadTimedout | WriteTimedout, ErrorSource::Downstream) => {
+            Some(FailureKind::RequestTimeout)
+        }
+        (_, ErrorSource::Downstream) => Some(FailureKind::BadRequest),
+    }
+}

@@ -1,0 +1,246 @@
+//! The listeners, and how the process starts and stops.
+
+use std::{
+    fs::Permissions,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use pingora::{
+    listeners::ListenerConfig,
+    protocols::http::v2::server::default_h2_options,
+    proxy::http_proxy,
+    server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, configuration::ServerConf},
+    services::listening::Service,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Edge, redirect::Redirect, streams::Watching, tls::Certificates};
+use crate::protocol::Origin;
+
+/// Where something listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    /// A Unix socket, with its mode.
+    Unix(PathBuf, u32),
+}
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Serves {
+    /// The applications.
+    Proxy,
+    /// A redirect to `public_url`'s scheme.
+    Redirect,
+}
+
+/// One listener.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) address: Address,
+    pub(crate) serves: Serves,
+    /// `None`: plain http.
+    pub(crate) certificates: Option<Certificates>,
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+/// How the process serves.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) public_url: Origin,
+    pub(crate) threads: usize,
+    /// How long requests under way may take when the process is told to stop.
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// Counts the requests under way, and says when the process is stopping.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traffic {
+    active: Arc<AtomicUsize>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Traffic {
+    /// A request whose head has arrived.
+    pub(super) fn enter(&self) -> ActiveRequest {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest(self.active.clone())
+    }
+
+    /// Whether nothing new should be begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// A request under way; dropping it ends it.
+pub(super) struct ActiveRequest(Arc<AtomicUsize>);
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves until the process is told to stop. `extra` are services beside the proxy.
+pub(crate) fn serve(
+    serving: Serving,
+    edge: Edge,
+    traffic: &Traffic,
+    extra: Vec<Box<dyn pingora::services::ServiceWithDependents>>,
+    drained: impl FnOnce() + Send + 'static,
+) -> anyhow::Result<()> {
+    for listener in &serving.listeners {
+        try_bind(&listener.address, "server.listen")?;
+    }
+    let grace = serving.shutdown_timeout;
+    let conf = ServerConf {
+        threads: serving.threads,
+        // `drain` below ends the process as soon as nothing is under way.
+        grace_period_seconds: Some(grace.as_secs().max(1)),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let (mut proxies, mut redirects) = (Vec::new(), Vec::new());
+    for listener in serving.listeners {
+        match listener.serves {
+            Serves::Proxy => proxies.push(listener),
+            Serves::Redirect => redirects.push(listener),
+        }
+    }
+    let streams = edge.sessions.streams().clone();
+    if !proxies.is_empty() {
+        let mut proxy = http_proxy(&server.configuration, edge);
+        proxy.h2_options = Some(default_h2_options());
+        let watching = Watching::new(proxy, traffic.clone());
+        server.add_service(with(Service::new("proxy".to_owned(), watching), proxies)?);
+    }
+    if !redirects.is_empty() {
+        let redirect = Redirect::to(serving.public_url);
+        server.add_service(with(
+            Service::new("redirect".to_owned(), redirect),
+            redirects,
+        )?);
+    }
+    for service in extra {
+        server.add_boxed_service(service);
+    }
+    let stop = Stop {
+        traffic: traffic.clone(),
+        streams,
+        grace,
+        drained: Some(drained).into(),
+    };
+    server.run(RunArgs {
+        shutdown_signal: Box::new(stop),
+    });
+    Ok(())
+}
+
+/// Adds listeners to a service.
+fn with<A>(mut service: Service<A>, listeners: Vec<Listener>) -> anyhow::Result<Service<A>> {
+    for listener in listeners {
+        let mut endpoint = match &listener.address {
+            Address::Tcp(address) => ListenerConfig::tcp(address.to_string()),
+            Address::Unix(path, mode) => ListenerConfig::uds(path.display().to_string())
+                .permissions(Permissions::from_mode(*mode)),
+        };
+        if let Some(certificates) = &listener.certificates {
+            endpoint = endpoint.tls(certificates.settings(listener.client_ca.as_deref())?);
+        }
+        service.add_listener(endpoint);
+    }
+    Ok(service)
+}
+
+/// pingora finds a taken port only after its threads run; this finds it while there is somebody
+/// to tell.
+pub(crate) fn try_bind(address: &Address, key: &str) -> anyhow::Result<()> {
+    match address {
+        Address::Tcp(address) => TcpListener::bind(address).map(drop).with_context(|| {
+            format!("cannot listen on {address}: stop the program that does, or change {key}")
+        }),
+        Address::Unix(path, _) => {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            if folder.is_some_and(|folder| !folder.is_dir()) {
+                bail!(
+                    "cannot listen on {}: its folder does not exist",
+                    path.display()
+                );
+            }
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                bail!("cannot listen on {}: another process does", path.display());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Waits for a signal; then for the requests under way, in bounds.
+struct Stop<F> {
+    traffic: Traffic,
+    streams: crate::session::Streams,
+    grace: Duration,
+    drained: parking_lot::Mutex<Option<F>>,
+}
+
+#[async_trait]
+impl<F: FnOnce() + Send + 'static> ShutdownSignalWatch for Stop<F> {
+    async fn recv(&self) -> ShutdownSignal {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
+            tracing::error!("signals cannot be waited for; the process stops");
+            return ShutdownSignal::FastShutdown;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new requests, those under way are finished");
+        self.traffic.stopping.store(true, Ordering::Relaxed);
+        // Nobody finishes a WebSocket in time; its page connects again to whoever comes next.
+        self.streams.end(|_| true);
+        let (traffic, grace, drained) =
+            (self.traffic.clone(), self.grace, self.drained.lock().take());
+        std::thread::spawn(move || drain(&traffic, grace, drained));
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+/// Ends the process when nothing is under way any more, or when the time is over.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "pingora sleeps through its whole grace period; this is the way to end it early"
+)]
+fn drain(traffic: &Traffic, grace: Duration, drained: Option<impl FnOnce()>) {
+    let step = Duration::from_millis(50);
+    // A moment for the listeners to close, and for what they had accepted to begin.
+    std::thread::sleep(step * 4);
+    let mut waited = Duration::ZERO;
+    while traffic.active.load(Ordering::Relaxed) > 0 && waited < grace {
+        std::thread::sleep(step);
+        waited += step;
+    }
+    if let Some(drained) = drained {
+        drained();
+    }
+    tracing::info!("stopped");
+    std::process::exit(0);
+}

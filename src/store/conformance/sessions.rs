@@ -1,0 +1,470 @@
+//! The checks of [`SessionStore`].
+
+use super::*;
+
+type Store = Fresh<dyn SessionStore>;
+
+async fn issued(store: &dyn SessionStore, new: NewSession) {
+    assert_eq!(store.issue(new).await.unwrap(), Issued::Issued);
+}
+
+pub(super) async fn an_issued_session_is_found_by_its_handle_and_id(Fresh { store, .. }: &Store) {
+    assert_eq!(store.load(&handle_hash(1)).await.unwrap(), None);
+    assert_eq!(store.find(session_id(1)).await.unwrap(), None);
+    let record = session(1, "älice|x");
+    issued(store.as_ref(), login(record.clone(), 1)).await;
+    let loaded = Loaded {
+        host: "a.example".to_owned(),
+        session: record.clone(),
+    };
+    assert_eq!(store.load(&handle_hash(1)).await.unwrap(), Some(loaded));
+    assert_eq!(store.find(record.id).await.unwrap(), Some(record));
+    assert_eq!(store.load(&handle_hash(2)).await.unwrap(), None);
+}
+
+pub(super) async fn issue_is_all_or_nothing(Fresh { store, .. }: &Store) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    assert!(store.first_use(first(Purpose::Answer, 9)).await.unwrap());
+    store.put(row(Purpose::Pending, 7)).await.unwrap();
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+
+    let mut second = login(session(2, "bob"), 2);
+    second.uses = vec![
+        first(Purpose::Flow, 8),
+        row_use(Purpose::Pending, 7, 50),
+        first(Purpose::Answer, 9),
+    ];
+    second.ends = Some(session_id(1));
+    second.drops = Some(handle_hash(1));
+    let refused = store.issue(second.clone()).await.unwrap();
+    assert_eq!(refused, Issued::AlreadyUsed(Purpose::Answer));
+
+    assert_eq!(store.find(session_id(2)).await.unwrap(), None);
+    assert_eq!(store.load(&handle_hash(2)).await.unwrap(), None);
+    assert!(store.load(&handle_hash(1)).await.unwrap().is_some());
+    assert_eq!(changes_after(store.as_ref(), newest).await.0, []);
+    // What was used before the refusal can still be used.
+    second.uses.pop();
+    issued(store.as_ref(), second.clone()).await;
+    second.record = session(3, "bob");
+    second.handle = handle(3, 3, "a.example");
+    assert_eq!(
+        store.issue(second).await.unwrap(),
+        Issued::AlreadyUsed(Purpose::Flow)
+    );
+}
+
+pub(super) async fn the_same_thing_is_not_used_twice_in_one_issue(Fresh { store, .. }: &Store) {
+    store.put(row(Purpose::Owner, 1)).await.unwrap();
+    for (number, used) in [
+        (1, first(Purpose::Flow, 1)),
+        (2, row_use(Purpose::Owner, 1, 50)),
+    ] {
+        let mut new = login(session(number, "alice"), number);
+        let purpose = used.key().purpose;
+        new.uses = vec![used.clone(), used.clone()];
+        let refused = store.issue(new.clone()).await.unwrap();
+        assert_eq!(refused, Issued::AlreadyUsed(purpose));
+        new.uses = vec![used];
+        issued(store.as_ref(), new).await;
+    }
+    // A row that nobody put, or that has ended, pays for nothing.
+    let mut late = row(Purpose::Owner, 3);
+    late.until = at(50);
+    store.put(late).await.unwrap();
+    for used in [
+        row_use(Purpose::Owner, 2, 50),
+        row_use(Purpose::Owner, 3, 51),
+    ] {
+        let mut new = login(session(4, "alice"), 4);
+        new.uses = vec![used];
+        let refused = store.issue(new).await.unwrap();
+        assert_eq!(refused, Issued::AlreadyUsed(Purpose::Owner));
+    }
+}
+
+pub(super) async fn an_answer_issues_one_session_however_often_it_comes(
+    Fresh { store, .. }: &Store,
+) {
+    let tasks: Vec<_> = (1..=30)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut new = login(session(number, "alice"), number);
+                new.uses = vec![first(Purpose::Flow, number), first(Purpose::Answer, 1)];
+                store.issue(new).await.unwrap()
+            })
+        })
+        .collect();
+    let mut wins = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Issued::Issued => wins += 1,
+            other => assert_eq!(other, Issued::AlreadyUsed(Purpose::Answer)),
+        }
+    }
+    assert_eq!(wins, 1);
+    assert_eq!(store.list(&Whose::All, 100).await.unwrap().len(), 1);
+}
+
+pub(super) async fn a_changed_session_is_not_issued_over(Fresh { store, .. }: &Store) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    let mut again = login(session(1, "alice"), 2);
+    again
+        .record
+        .authentications
+        .push(authentication("members", "a"));
+    again.uses = vec![first(Purpose::Answer, 1)];
+    for was in [None, Some(0), Some(2)] {
+        again.was = was;
+        let refused = store.issue(again.clone()).await.unwrap();
+        assert_eq!(refused, Issued::Changed, "{was:?}");
+    }
+    assert_eq!(store.load(&handle_hash(2)).await.unwrap(), None);
+    again.was = Some(1);
+    again.drops = Some(handle_hash(1));
+    issued(store.as_ref(), again.clone()).await;
+    assert_eq!(store.load(&handle_hash(1)).await.unwrap(), None);
+    let loaded = store.load(&handle_hash(2)).await.unwrap().unwrap();
+    assert_eq!(loaded.session.version, 2);
+    assert_eq!(loaded.session.authentications.len(), 2);
+    // A handle that exists is not given to another session.
+    let taken = login(session(2, "bob"), 2);
+    assert_eq!(store.issue(taken).await.unwrap(), Issued::Changed);
+    assert_eq!(store.find(session_id(2)).await.unwrap(), None);
+}
+
+pub(super) async fn issue_drops_the_old_handle_and_ends_the_other_session(
+    Fresh { store, .. }: &Store,
+) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    issued(store.as_ref(), login(session(2, "alice"), 2)).await;
+    let mut new = login(session(3, "bob"), 3);
+    new.ends = Some(session_id(1));
+    new.drops = Some(handle_hash(2));
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    issued(store.as_ref(), new).await;
+    assert_eq!(store.find(session_id(1)).await.unwrap(), None);
+    assert_eq!(store.load(&handle_hash(1)).await.unwrap(), None);
+    // The session behind a dropped handle goes on, and its caches hear of it.
+    assert!(store.find(session_id(2)).await.unwrap().is_some());
+    assert_eq!(store.load(&handle_hash(2)).await.unwrap(), None);
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [
+            Change::Session(session_id(1)),
+            Change::Session(session_id(2))
+        ]
+    );
+    // Ending a session that is gone stops nobody.
+    let mut new = login(session(4, "bob"), 4);
+    new.ends = Some(session_id(1));
+    new.drops = Some(handle_hash(1));
+    issued(store.as_ref(), new).await;
+}
+
+pub(super) async fn issue_never_brings_a_removed_session_back(Fresh { store, .. }: &Store) {
+    for round in 0..20 {
+        let number = 1 + round;
+        issued(store.as_ref(), login(session(number, "alice"), number)).await;
+        let mut again = login(session(number, "alice"), 100 + number);
+        again.was = Some(1);
+        let issue = tokio::spawn({
+            let store = store.clone();
+            async move { store.issue(again).await.unwrap() }
+        });
+        assert!(store.remove(session_id(number), None).await.unwrap());
+        issue.await.unwrap();
+        assert_eq!(store.find(session_id(number)).await.unwrap(), None);
+        let loaded = store.load(&handle_hash(100 + number)).await.unwrap();
+        assert_eq!(loaded, None);
+    }
+}
+
+pub(super) async fn each_host_has_its_handle(Fresh { store, .. }: &Store) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    store.put(row(Purpose::Handover, 1)).await.unwrap();
+    let paid = row_use(Purpose::Handover, 1, 50);
+    let other = handle(2, 1, "b.example");
+    assert!(store.add_handle(other, paid).await.unwrap());
+    for (number, host) in [(1, "a.example"), (2, "b.example")] {
+        let loaded = store.load(&handle_hash(number)).await.unwrap().unwrap();
+        assert_eq!(
+            (loaded.host.as_str(), loaded.session.id),
+            (host, session_id(1))
+        );
+    }
+    assert!(store.remove(session_id(1), None).await.unwrap());
+    for number in [1, 2] {
+        assert_eq!(store.load(&handle_hash(number)).await.unwrap(), None);
+    }
+}
+
+pub(super) async fn a_handle_is_paid_for_once_and_only_for_a_session(Fresh { store, .. }: &Store) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    store.put(row(Purpose::Handover, 1)).await.unwrap();
+    let paid = |now| row_use(Purpose::Handover, 1, now);
+    // The ticket ran out; the session is not there; the ticket is for something else.
+    for (of, used) in [
+        (1, paid(101)),
+        (2, paid(50)),
+        (1, row_use(Purpose::Owner, 1, 50)),
+    ] {
+        assert!(!store.add_handle(handle(9, of, "b"), used).await.unwrap());
+        assert_eq!(store.load(&handle_hash(9)).await.unwrap(), None);
+    }
+    let tasks: Vec<_> = (10..40)
+        .map(|number| {
+            let (store, paid) = (store.clone(), paid(50));
+            tokio::spawn(async move {
+                store
+                    .add_handle(handle(number, 1, "b"), paid)
+                    .await
+                    .unwrap()
+            })
+        })
+        .collect();
+    let mut added = 0;
+    for task in tasks {
+        added += usize::from(task.await.unwrap());
+    }
+    assert_eq!(added, 1);
+}
+
+pub(super) async fn replace_needs_the_version_and_never_resurrects(Fresh { store, .. }: &Store) {
+    let mut record = session(1, "alice");
+    assert!(!store.replace(record.clone(), 1).await.unwrap());
+    issued(store.as_ref(), login(record.clone(), 1)).await;
+    record.sealed = vec![1, 2, 3];
+    assert!(!store.replace(record.clone(), 2).await.unwrap());
+    assert!(store.replace(record.clone(), 1).await.unwrap());
+    assert!(!store.replace(record.clone(), 1).await.unwrap());
+    record.version = 2;
+    let stored = store.find(session_id(1)).await.unwrap();
+    assert_eq!(stored, Some(record.clone()));
+
+    // Of many who read the same version, one writes.
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let (store, record) = (store.clone(), record.clone());
+            tokio::spawn(async move { store.replace(record, 2).await.unwrap() })
+        })
+        .collect();
+    let mut replaced = 0;
+    for task in tasks {
+        replaced += usize::from(task.await.unwrap());
+    }
+    assert_eq!(replaced, 1);
+
+    assert!(store.remove(session_id(1), None).await.unwrap());
+    for was in 0..5 {
+        assert!(!store.replace(record.clone(), was).await.unwrap());
+    }
+    assert_eq!(store.find(session_id(1)).await.unwrap(), None);
+}
+
+pub(super) async fn remove_ends_the_session_with_its_handles(Fresh { store, .. }: &Store) {
+    assert!(!store.remove(session_id(1), Some(event())).await.unwrap());
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    issued(store.as_ref(), login(session(2, "alice"), 2)).await;
+    assert!(store.remove(session_id(1), Some(event())).await.unwrap());
+    assert!(!store.remove(session_id(1), Some(event())).await.unwrap());
+    assert_eq!(store.load(&handle_hash(1)).await.unwrap(), None);
+    assert!(store.load(&handle_hash(2)).await.unwrap().is_some());
+}
+
+/// Five sessions: two of alice, one of which also holds an identity of another connection, and
+/// three of people with similar names.
+async fn five(store: &dyn SessionStore) {
+    let mut linked = session(2, "alice");
+    linked.authentications.push(authentication("members", "a"));
+    for record in [
+        session(1, "alice"),
+        linked,
+        session(3, "bob"),
+        session(4, "alic"),
+        SessionRecord {
+            authentications: vec![authentication("acme-2", "alice")],
+            sids: vec![[77; 32]],
+            ..session(5, "alice2")
+        },
+    ] {
+        let [number, ..] = record.id.0;
+        issued(store, login(record, number)).await;
+    }
+}
+
+async fn left(store: &dyn SessionStore) -> Vec<u8> {
+    let mut left = Vec::new();
+    for number in 1..=5 {
+        let found = store.find(session_id(number)).await.unwrap();
+        let loaded = store.load(&handle_hash(number)).await.unwrap();
+        assert_eq!(found.is_some(), loaded.is_some());
+        left.extend(found.map(|_| number));
+    }
+    left
+}
+
+pub(super) async fn remove_all_ends_exactly_those(Fresh { store, .. }: &Store) {
+    let alice = || UserId::new(&name("acme"), &name("alice"));
+    for (whose, rest) in [
+        (Whose::Connection(name("members")), vec![1, 3, 4, 5]),
+        (Whose::Connection(name("acme")), vec![5]),
+        (Whose::Connection(name("acm")), vec![1, 2, 3, 4, 5]),
+        (Whose::Identity(name("acme"), name("alice")), vec![3, 4, 5]),
+        (
+            Whose::Identity(name("members"), name("a")),
+            vec![1, 3, 4, 5],
+        ),
+        (Whose::Sid([77; 32]), vec![1, 2, 3, 4]),
+        (Whose::Sid([200; 32]), vec![5]),
+        (Whose::User(alice()), vec![3, 4, 5]),
+        (Whose::UserExcept(alice(), session_id(2)), vec![2, 3, 4, 5]),
+        (Whose::UserExcept(alice(), session_id(3)), vec![3, 4, 5]),
+        (Whose::All, vec![]),
+    ] {
+        let gone = 5 - rest.len() as u64;
+        let mut listed: Vec<_> = store
+            .list(&whose, 10)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|record| record.id.0[0])
+            .collect();
+        assert!(listed.is_empty());
+        five(store.as_ref()).await;
+        listed.extend(
+            store
+                .list(&whose, 10)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|record| record.id.0[0]),
+        );
+        assert_eq!(listed.len() as u64, gone, "{whose:?}");
+        assert!(listed.is_sorted_by(|a, b| a > b), "newest first");
+        assert!(listed.iter().all(|number| !rest.contains(number)));
+        let removed = store.remove_all(&whose, Some(event())).await.unwrap();
+        assert_eq!(
+            (removed, left(store.as_ref()).await),
+            (gone, rest),
+            "{whose:?}"
+        );
+        assert_eq!(store.remove_all(&whose, Some(event())).await.unwrap(), 0);
+        store.remove_all(&Whose::All, None).await.unwrap();
+    }
+}
+
+/// More than any engine would touch or end in one step.
+pub(super) async fn many_are_touched_and_end_at_once(Fresh { store, .. }: &Store) {
+    for number in 0..2100_u16 {
+        let mut new = login(session(1, "alice"), 1);
+        let [high, low] = number.to_be_bytes();
+        new.record.id.0[..2].copy_from_slice(&[high, low]);
+        new.handle.hash.0[..2].copy_from_slice(&[high, low]);
+        new.handle.session = new.record.id;
+        issued(store.as_ref(), new).await;
+    }
+    let all = store.list(&Whose::All, 3000).await.unwrap();
+    let used: Vec<_> = all.iter().map(|record| (record.id, at(90))).collect();
+    store.touch(&used).await.unwrap();
+    let all = store.list(&Whose::All, 3000).await.unwrap();
+    assert_eq!(all.len(), 2100);
+    assert!(all.iter().all(|record| record.last_used_at == at(90)));
+    let whose = Whose::Identity(name("acme"), name("alice"));
+    assert_eq!(store.remove_all(&whose, None).await.unwrap(), 2100);
+    assert_eq!(store.list(&Whose::All, 1).await.unwrap(), []);
+}
+
+pub(super) async fn an_index_follows_the_session(Fresh { store, .. }: &Store) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    let moved = SessionRecord {
+        user: UserId::new(&name("members"), &name("a")),
+        authentications: vec![authentication("members", "a")],
+        sids: vec![[9; 32]],
+        ..session(1, "alice")
+    };
+    assert!(store.replace(moved, 1).await.unwrap());
+    for (whose, found) in [
+        (Whose::Connection(name("acme")), 0),
+        (Whose::Identity(name("acme"), name("alice")), 0),
+        (Whose::Sid([1; 32]), 0),
+        (Whose::User(UserId::new(&name("acme"), &name("alice"))), 0),
+        (Whose::Connection(name("members")), 1),
+        (Whose::Identity(name("members"), name("a")), 1),
+        (Whose::Sid([9; 32]), 1),
+        (Whose::User(UserId::new(&name("members"), &name("a"))), 1),
+    ] {
+        let listed = store.list(&whose, 10).await.unwrap();
+        assert_eq!(listed.len(), found, "{whose:?}");
+    }
+}
+
+pub(super) async fn a_last_use_never_goes_back(Fresh { store, .. }: &Store) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    issued(store.as_ref(), login(session(2, "alice"), 2)).await;
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    let used = async |number| {
+        let record = store.find(session_id(number)).await.unwrap().unwrap();
+        (record.last_used_at, record.version)
+    };
+    store.touch(&[]).await.unwrap();
+    let batch = [
+        (session_id(1), at(60)),
+        (session_id(99), at(60)),
+        (session_id(2), at(80)),
+        (session_id(2), at(70)),
+    ];
+    store.touch(&batch).await.unwrap();
+    assert_eq!(used(1).await, (at(60), 1));
+    assert_eq!(used(2).await, (at(80), 1));
+    store.touch(&[(session_id(1), at(59))]).await.unwrap();
+    assert_eq!(used(1).await, (at(60), 1));
+    // Nor does a new state that was read before the touch set it back.
+    assert!(store.replace(session(1, "alice"), 1).await.unwrap());
+    assert_eq!(used(1).await, (at(60), 2));
+    // A time is not news, and no session comes of one.
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [Change::Session(session_id(1))]
+    );
+    assert_eq!(store.find(session_id(99)).await.unwrap(), None);
+    assert!(store.remove(session_id(1), None).await.unwrap());
+    store.touch(&[(session_id(1), at(90))]).await.unwrap();
+    assert_eq!(store.find(session_id(1)).await.unwrap(), None);
+}
+
+pub(super) async fn the_newest_are_listed_first(Fresh { store, .. }: &Store) {
+    for number in [3, 1, 2] {
+        issued(store.as_ref(), login(session(number, "alice"), number)).await;
+    }
+    let user = Whose::User(session(1, "alice").user);
+    for whose in [Whose::All, user, Whose::Connection(name("acme"))] {
+        let listed = store.list(&whose, 2).await.unwrap();
+        let ids: Vec<_> = listed.iter().map(|record| record.id).collect();
+        assert_eq!(ids, [session_id(3), session_id(2)]);
+    }
+}
+
+pub(super) async fn sweeps_end_what_is_over_in_batches(Fresh { store, .. }: &Store) {
+    for number in 1..=5 {
+        let mut record = session(number, "alice");
+        record.expires_at = at(100 + i64::from(number));
+        issued(store.as_ref(), login(record, number)).await;
+    }
+    assert_eq!(store.sweep(at(101), at(1), 10).await.unwrap(), 0);
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    // One and two have ended, two and three were not used for long.
+    store.touch(&[(session_id(1), at(50))]).await.unwrap();
+    assert_eq!(store.sweep(at(103), at(4), 2).await.unwrap(), 2);
+    assert_eq!(store.sweep(at(103), at(4), 2).await.unwrap(), 1);
+    assert_eq!(store.sweep(at(103), at(4), 2).await.unwrap(), 0);
+    assert_eq!(left(store.as_ref()).await, [4, 5]);
+    // Whoever has one of them in a cache hears of it.
+    let (mut told, _) = changes_after(store.as_ref(), newest).await;
+    told.sort_by_key(|change| format!("{change:?}"));
+    let ended: Vec<_> = (1..=3)
+        .map(|number| Change::Session(session_id(number)))
+        .collect();
+    assert_eq!(told, ended);
+}

@@ -1,0 +1,394 @@
+//! The checks of [`UserStore`].
+
+use super::*;
+
+type Store = Fresh<dyn Directory>;
+
+async fn created(store: &dyn Directory, new: NewUser) -> UserRecord {
+    let user = new.user.clone();
+    assert_eq!(store.create(new).await.unwrap(), Created::Created);
+    user
+}
+
+fn note(kind: EventKind) -> Event {
+    Event::new(at(30), kind, "command")
+}
+
+pub(super) async fn a_created_user_is_found_every_way(Fresh { store, .. }: &Store) {
+    let new = sign_up("acme", "älice|1");
+    assert_eq!(store.find(&new.user.id).await.unwrap(), None);
+    let user = Some(created(store.as_ref(), new.clone()).await);
+    let Identity {
+        connection,
+        subject,
+        ..
+    } = &new.identity;
+    assert_eq!(store.find(&new.user.id).await.unwrap(), user);
+    assert_eq!(store.find_by_handle("älice|1").await.unwrap(), user);
+    let found = store.find_by_identity(connection, subject).await.unwrap();
+    assert_eq!(found, user);
+    let record = IdentityRecord {
+        user: new.user.id.clone(),
+        identity: new.identity.clone(),
+        created_at: new.user.created_at,
+        refreshed_at: new.user.created_at,
+    };
+    let identities = store.identities(&new.user.id).await.unwrap();
+    assert_eq!(identities, [record]);
+    assert_eq!(store.events(10).await.unwrap(), [new.event]);
+    assert_eq!(store.find_by_handle("älice").await.unwrap(), None);
+    let found = store.find_by_identity(&name("acme-2"), subject).await;
+    assert_eq!(found.unwrap(), None);
+}
+
+pub(super) async fn create_says_what_is_taken_and_writes_nothing(Fresh { store, .. }: &Store) {
+    created(store.as_ref(), sign_up("acme", "alice")).await;
+    let mut same_handle = sign_up("members", "bob");
+    same_handle.user.handle = "alice".to_owned();
+    let mut same_identity = sign_up("members", "bob");
+    same_identity.identity = identity("acme", "alice");
+    let mut same_user = sign_up("acme", "alice");
+    same_user.user.handle = "bob".to_owned();
+    same_user.identity = identity("members", "bob");
+    for (new, taken) in [
+        (same_handle, Created::HandleTaken),
+        (same_identity, Created::IdentityTaken),
+        (same_user, Created::IdentityTaken),
+    ] {
+        assert_eq!(store.create(new).await.unwrap(), taken);
+        let bob = user("members", "bob").id;
+        assert_eq!(store.find(&bob).await.unwrap(), None);
+        assert_eq!(store.find_by_handle("bob").await.unwrap(), None);
+        assert_eq!(store.identities(&bob).await.unwrap(), []);
+        assert_eq!(store.events(10).await.unwrap().len(), 1);
+    }
+    // The handle of a refused sign-up is free.
+    created(store.as_ref(), sign_up("members", "bob")).await;
+}
+
+pub(super) async fn a_link_of_the_owner_works_once(Fresh { store, .. }: &Store) {
+    let mut alice = sign_up("acme", "alice");
+    alice.uses = vec![first(Purpose::Owner, 1)];
+    created(store.as_ref(), alice).await;
+    let mut bob = sign_up("acme", "bob");
+    bob.uses = vec![first(Purpose::Flow, 1), first(Purpose::Owner, 1)];
+    assert_eq!(
+        store.create(bob.clone()).await.unwrap(),
+        Created::AlreadyUsed(Purpose::Owner)
+    );
+    assert_eq!(store.find(&bob.user.id).await.unwrap(), None);
+    // A refusal of another kind leaves the use unspent.
+    bob.uses.pop();
+    bob.user.handle = "alice".to_owned();
+    let refused = store.create(bob.clone()).await.unwrap();
+    assert_eq!(refused, Created::HandleTaken);
+    bob.user.handle = "bob".to_owned();
+    created(store.as_ref(), bob).await;
+}
+
+pub(super) async fn one_handle_goes_to_one_of_many(Fresh { store, .. }: &Store) {
+    let tasks: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut new = sign_up("acme", &format!("alice{number}"));
+                new.user.handle = "alice".to_owned();
+                store.create(new).await.unwrap()
+            })
+        })
+        .collect();
+    let mut wins = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Created::Created => wins += 1,
+            other => assert_eq!(other, Created::HandleTaken),
+        }
+    }
+    assert_eq!(wins, 1);
+}
+
+pub(super) async fn a_handle_is_never_given_to_another_person(Fresh { store, .. }: &Store) {
+    let alice = created(store.as_ref(), sign_up("acme", "alice")).await;
+    let deleted = store.delete(&alice.id, note(EventKind::UserDeleted)).await;
+    assert!(deleted.unwrap());
+    assert_eq!(store.find_by_handle("alice").await.unwrap(), None);
+    let refused = store.create(sign_up("members", "alice")).await.unwrap();
+    assert_eq!(refused, Created::HandleTaken);
+    // Whoever comes back as the same identity is the same person.
+    created(store.as_ref(), sign_up("acme", "alice")).await;
+}
+
+pub(super) async fn replace_needs_the_version_and_keeps_the_handle(Fresh { store, .. }: &Store) {
+    let mut alice = user("acme", "alice");
+    assert!(!store.replace(alice.clone(), 1, None).await.unwrap());
+    created(store.as_ref(), sign_up("acme", "alice")).await;
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    alice.blocked = true;
+    alice.owner = true;
+    alice.profile.name = None;
+    alice.profile.nickname = Some("Ali".to_owned());
+    alice.app_metadata.clear();
+    alice.last_login_at = None;
+    alice.logins = 7;
+    let event = || Some(note(EventKind::UserBlocked));
+    let mut renamed = alice.clone();
+    renamed.handle = "alison".to_owned();
+    assert!(!store.replace(renamed, 1, event()).await.unwrap());
+    assert!(!store.replace(alice.clone(), 0, event()).await.unwrap());
+    assert_eq!(store.events(10).await.unwrap().len(), 1);
+    assert!(store.replace(alice.clone(), 1, event()).await.unwrap());
+    assert!(!store.replace(alice.clone(), 1, event()).await.unwrap());
+    alice.version = 2;
+    let found = store.find(&alice.id).await.unwrap();
+    assert_eq!(found, Some(alice.clone()));
+    assert_eq!(store.events(1).await.unwrap(), [event().unwrap()]);
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [Change::User(alice.id.clone())]
+    );
+    let deleted = store.delete(&alice.id, note(EventKind::UserDeleted)).await;
+    assert!(deleted.unwrap());
+    assert!(!store.replace(alice, 2, None).await.unwrap());
+}
+
+pub(super) async fn a_refreshed_identity_is_told_only_when_it_differs(Fresh { store, .. }: &Store) {
+    let mut said = identity("acme", "alice");
+    assert!(!store.refresh_identity(&said, at(20)).await.unwrap());
+    let alice = created(store.as_ref(), sign_up("acme", "alice")).await;
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    let held = async || store.identities(&alice.id).await.unwrap().remove(0);
+    assert!(store.refresh_identity(&said, at(20)).await.unwrap());
+    assert_eq!(held().await.refreshed_at, at(20));
+    assert_eq!(changes_after(store.as_ref(), newest).await.0, []);
+    said.groups.pop();
+    said.claims.insert("plan".to_owned(), "free".into());
+    said.profile.email = Some("new@mail.example".to_owned());
+    assert!(store.refresh_identity(&said, at(19)).await.unwrap());
+    let record = held().await;
+    assert_eq!(record.identity, said);
+    assert_eq!(record.refreshed_at, at(20), "never back");
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [Change::User(alice.id)]
+    );
+}
+
+pub(super) async fn delete_takes_identities_and_accounts_along(Fresh { store, .. }: &Store) {
+    let id = user("members", "ann").id;
+    let event = || note(EventKind::UserDeleted);
+    assert!(!store.delete(&id, event()).await.unwrap());
+    let mut new = sign_up("members", "ann");
+    new.account = Some(account("members", "ann"));
+    created(store.as_ref(), new.clone()).await;
+    created(store.as_ref(), sign_up("acme", "bob")).await;
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    assert!(store.delete(&id, event()).await.unwrap());
+    assert!(!store.delete(&id, event()).await.unwrap());
+    let members = name("members");
+    assert_eq!(store.find(&id).await.unwrap(), None);
+    assert_eq!(store.identities(&id).await.unwrap(), []);
+    let found = store
+        .find_by_identity(&members, &name("ann"))
+        .await
+        .unwrap();
+    assert_eq!(found, None);
+    let found = store.account_by_login(&members, "ann-x").await.unwrap();
+    assert_eq!(found, None);
+    assert_eq!(store.events(1).await.unwrap(), [event()]);
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [Change::User(id)]
+    );
+    assert!(store.find_by_handle("bob").await.unwrap().is_some());
+    // The names of the account are free again; the same person may come back.
+    created(store.as_ref(), new).await;
+}
+
+pub(super) async fn an_identity_moves_between_users(Fresh { store, .. }: &Store) {
+    let alice = created(store.as_ref(), sign_up("acme", "alice")).await;
+    let bob = created(store.as_ref(), sign_up("members", "bob")).await;
+    let (acme, subject) = (name("acme"), name("alice"));
+    let event = || note(EventKind::IdentityLinked);
+    let nobody = UserId::new(&acme, &name("nobody"));
+    assert!(
+        !store
+            .link(&acme, &name("x"), &bob.id, event())
+            .await
+            .unwrap()
+    );
+    assert!(!store.link(&acme, &subject, &nobody, event()).await.unwrap());
+    assert_eq!(store.events(10).await.unwrap().len(), 2);
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    assert!(store.link(&acme, &subject, &bob.id, event()).await.unwrap());
+    let found = store.find_by_identity(&acme, &subject).await.unwrap();
+    assert_eq!(found, Some(bob.clone()));
+    // Whose last identity has left stays.
+    assert_eq!(store.find(&alice.id).await.unwrap(), Some(alice.clone()));
+    assert_eq!(store.identities(&alice.id).await.unwrap(), []);
+    assert_eq!(store.identities(&bob.id).await.unwrap().len(), 2);
+    assert_eq!(store.events(1).await.unwrap(), [event()]);
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [Change::User(alice.id.clone()), Change::User(bob.id)]
+    );
+    // The id stays with the user whom the identity once made.
+    let again = store.create(sign_up("acme", "alice")).await.unwrap();
+    assert_eq!(again, Created::IdentityTaken);
+}
+
+pub(super) async fn an_unlinked_identity_takes_its_account_along(Fresh { store, .. }: &Store) {
+    let mut new = sign_up("members", "ann");
+    new.account = Some(account("members", "ann"));
+    let ann = created(store.as_ref(), new).await;
+    let (members, subject) = (name("members"), name("ann"));
+    let event = || note(EventKind::IdentityUnlinked);
+    assert!(!store.unlink(&members, &name("x"), event()).await.unwrap());
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    assert!(store.unlink(&members, &subject, event()).await.unwrap());
+    assert!(!store.unlink(&members, &subject, event()).await.unwrap());
+    assert_eq!(store.identities(&ann.id).await.unwrap(), []);
+    let found = store.find_by_identity(&members, &subject).await.unwrap();
+    assert_eq!(found, None);
+    let found = store.account_by_login(&members, "ann-x").await.unwrap();
+    assert_eq!(found, None);
+    assert_eq!(store.find(&ann.id).await.unwrap(), Some(ann.clone()));
+    assert_eq!(store.events(1).await.unwrap(), [event()]);
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [Change::User(ann.id)]
+    );
+}
+
+pub(super) async fn a_list_has_pages_and_a_plain_search(Fresh { store, .. }: &Store) {
+    for who in ["carol", "alice", "bob", "x_y", "xzy", "100%", r"a\b"] {
+        created(store.as_ref(), sign_up("acme", who)).await;
+    }
+    let mut named = sign_up("acme", "plain");
+    named.user.profile.name = Some("Zoë Ångström".to_owned());
+    named.user.profile.email = Some("Zoe@Other.example".to_owned());
+    created(store.as_ref(), named).await;
+    let found = async |search: Option<&str>, after: Option<&str>, most| {
+        let after = after.map(name);
+        let users = store.list(search, after.as_ref(), most).await.unwrap();
+        let handles: Vec<_> = users.into_iter().map(|user| user.handle).collect();
+        handles.join(" ")
+    };
+    let all = r"100% a\b alice bob carol plain x_y xzy";
+    assert_eq!(found(None, None, 100).await, all);
+    assert_eq!(found(None, None, 2).await, r"100% a\b");
+    assert_eq!(found(None, Some("acme|alice"), 2).await, "bob carol");
+    assert_eq!(found(None, Some("acme|xzy"), 2).await, "");
+    for (search, handles) in [
+        ("b", r"a\b bob"),
+        ("_", "x_y"),
+        ("%", r"100% a\b"), // both ids hold percent-encoded bytes
+        ("0%", "100%"),
+        (r"\", r"a\b"),
+        ("OTHER.ex", "plain"),
+        ("Zoë Å", "plain"),
+        ("Dr al", "alice"),
+        ("acme|car", "carol"),
+        ("' OR 1=1 --", ""),
+        ("x*y", ""),
+    ] {
+        assert_eq!(found(Some(search), None, 100).await, handles, "{search}");
+    }
+    assert_eq!(found(Some("o"), None, 1).await, "bob");
+    assert_eq!(found(Some("mail"), Some("acme|bob"), 2).await, "carol x_y");
+}
+
+pub(super) async fn users_are_counted_by_connection(Fresh { store, .. }: &Store) {
+    assert_eq!(store.counts().await.unwrap(), []);
+    for (connection, who) in [("acme", "a"), ("acme", "b"), ("members", "c")] {
+        created(store.as_ref(), sign_up(connection, who)).await;
+    }
+    let acme = name("acme");
+    let event = note(EventKind::IdentityLinked);
+    let to = user("members", "c").id;
+    assert!(store.link(&acme, &name("a"), &to, event).await.unwrap());
+    assert_eq!(
+        store.counts().await.unwrap(),
+        [(acme, 2), (name("members"), 1)]
+    );
+}
+
+pub(super) async fn the_owner_is_known(Fresh { store, .. }: &Store) {
+    created(store.as_ref(), sign_up("acme", "bob")).await;
+    assert!(!store.has_owner().await.unwrap());
+    let mut new = sign_up("acme", "alice");
+    new.user.owner = true;
+    let alice = created(store.as_ref(), new).await;
+    assert!(store.has_owner().await.unwrap());
+    let deleted = store.delete(&alice.id, note(EventKind::UserDeleted)).await;
+    assert!(deleted.unwrap());
+    assert!(!store.has_owner().await.unwrap());
+}
+
+pub(super) async fn a_pin_holds_until_it_is_adopted(Fresh { store, .. }: &Store) {
+    let acme = name("acme");
+    let pin = |issuer: &str| Pin {
+        strategy: "oidc".to_owned(),
+        issuer: issuer.to_owned(),
+    };
+    assert_eq!(store.pin(&acme, &pin("a")).await.unwrap(), Pinned::Same);
+    assert_eq!(store.pin(&acme, &pin("a")).await.unwrap(), Pinned::Same);
+    let differs = Pinned::Differs(pin("a"));
+    assert_eq!(store.pin(&acme, &pin("b")).await.unwrap(), differs);
+    let other = Pin {
+        strategy: "saml".to_owned(),
+        ..pin("a")
+    };
+    assert_eq!(store.pin(&acme, &other).await.unwrap(), differs);
+    let elsewhere = store.pin(&name("acme-2"), &pin("b")).await.unwrap();
+    assert_eq!(elsewhere, Pinned::Same);
+    let event = note(EventKind::ConnectionAdopted);
+    store.adopt(&acme, &pin("b"), event.clone()).await.unwrap();
+    assert_eq!(store.pin(&acme, &pin("b")).await.unwrap(), Pinned::Same);
+    let differs = Pinned::Differs(pin("b"));
+    assert_eq!(store.pin(&acme, &pin("a")).await.unwrap(), differs);
+    assert_eq!(store.events(10).await.unwrap(), [event]);
+    let (told, _) = changes_after(store.as_ref(), 0).await;
+    assert_eq!(told, [Change::Connection(acme)]);
+
+    // Of several who pin at once, all but those who agree with the first are told.
+    let tasks: Vec<_> = (0..10)
+        .map(|number| {
+            let (store, pin) = (store.clone(), pin(&number.to_string()));
+            tokio::spawn(async move { store.pin(&name("new"), &pin).await.unwrap() })
+        })
+        .collect();
+    let mut same = 0;
+    for task in tasks {
+        same += usize::from(task.await.unwrap() == Pinned::Same);
+    }
+    assert_eq!(same, 1);
+}
+
+pub(super) async fn events_are_kept_newest_first_and_swept(Fresh { store, .. }: &Store) {
+    let mut full = Event::new(at(1), EventKind::LoginFailed, "wrong-password");
+    full.user = Some(user("acme", "alice").id);
+    full.connection = Some(name("acme"));
+    full.session = Some(session_id(1));
+    full.address = Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into());
+    full.request_id = Some("r-1".to_owned());
+    let plain = |seconds| Event::new(at(seconds), EventKind::AccessDenied, "rule");
+    for event in [full.clone(), plain(2), plain(3), plain(4)] {
+        store.record(event).await.unwrap();
+    }
+    let all = [plain(4), plain(3), plain(2), full];
+    assert_eq!(store.events(10).await.unwrap(), all);
+    assert_eq!(store.events(2).await.unwrap(), all[..2]);
+    for (most, swept) in [(2, 2), (2, 1), (2, 0)] {
+        assert_eq!(store.sweep_events(at(4), most).await.unwrap(), swept);
+    }
+    assert_eq!(store.events(10).await.unwrap(), all[..1]);
+}
+
+pub(super) async fn every_kind_of_event_comes_back(Fresh { store, .. }: &Store) {
+    for kind in EventKind::ALL {
+        store.record(note(kind)).await.unwrap();
+    }
+    let kinds: Vec<_> = store.events(100).await.unwrap();
+    let kinds: Vec<_> = kinds.into_iter().rev().map(|event| event.kind).collect();
+    assert_eq!(kinds, EventKind::ALL);
+}

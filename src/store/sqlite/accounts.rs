@@ -1,0 +1,180 @@
+//! Accounts: the credentials of the built-in database connections.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::{
+    Sqlite,
+    row::{column, count, damage, number, parsed, time},
+    write::Write,
+};
+use crate::{
+    identity::{ConnectionId, Subject},
+    store::{AccountRecord, Change, Login, StoreError},
+};
+
+pub(super) const BY_LOGIN: &str = "SELECT accounts.* FROM account_logins \
+    JOIN accounts USING (connection, subject) \
+    WHERE account_logins.connection = ?1 AND account_logins.login = ?2";
+
+const BY_SUBJECT: &str = "SELECT * FROM accounts WHERE connection = ?1 AND subject = ?2";
+
+impl Sqlite {
+    pub(super) async fn account_at(
+        &self,
+        connection: &ConnectionId,
+        login: &str,
+    ) -> Result<Option<AccountRecord>, StoreError> {
+        self.one_account(BY_LOGIN, connection, login).await
+    }
+
+    pub(super) async fn account_of(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+    ) -> Result<Option<AccountRecord>, StoreError> {
+        self.one_account(BY_SUBJECT, connection, subject.as_str())
+            .await
+    }
+
+    async fn one_account(
+        &self,
+        statement: &'static str,
+        connection: &ConnectionId,
+        key: &str,
+    ) -> Result<Option<AccountRecord>, StoreError> {
+        let row = sqlx::query(statement)
+            .bind(connection.as_str())
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(record).transpose()
+    }
+}
+
+impl Write {
+    /// `false` when one of its logins signs in somebody else.
+    pub(super) async fn insert_account(
+        &mut self,
+        account: &AccountRecord,
+    ) -> Result<bool, StoreError> {
+        let [email_typed, email] = halves(account.email.as_ref());
+        let [username_typed, username] = halves(account.username.as_ref());
+        sqlx::query(
+            "INSERT INTO accounts (connection, subject, email_typed, email, username_typed, \
+             username, email_verified, password_hash, password_changed_at, created_at, version) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )
+        .bind(account.connection.as_str())
+        .bind(account.subject.as_str())
+        .bind(email_typed)
+        .bind(email)
+        .bind(username_typed)
+        .bind(username)
+        .bind(account.email_verified)
+        .bind(account.password_hash.as_str())
+        .bind(account.password_changed_at.millis())
+        .bind(account.created_at.millis())
+        .bind(number(account.version))
+        .execute(self.sql())
+        .await?;
+        self.claim_logins(account).await
+    }
+
+    /// `false` when it is not in version `was`, or one of its logins signs in somebody else.
+    pub(super) async fn update_account(
+        &mut self,
+        account: &AccountRecord,
+        was: u64,
+    ) -> Result<bool, StoreError> {
+        let [email_typed, email] = halves(account.email.as_ref());
+        let [username_typed, username] = halves(account.username.as_ref());
+        let updated = sqlx::query(
+            "UPDATE accounts SET email_typed = ?4, email = ?5, username_typed = ?6, \
+             username = ?7, email_verified = ?8, password_hash = ?9, password_changed_at = ?10, \
+             version = ?11 WHERE connection = ?1 AND subject = ?2 AND version = ?3",
+        )
+        .bind(account.connection.as_str())
+        .bind(account.subject.as_str())
+        .bind(number(was))
+        .bind(email_typed)
+        .bind(email)
+        .bind(username_typed)
+        .bind(username)
+        .bind(account.email_verified)
+        .bind(account.password_hash.as_str())
+        .bind(account.password_changed_at.millis())
+        .bind(number(was.saturating_add(1)))
+        .execute(self.sql())
+        .await?
+        .rows_affected()
+            == 1;
+        if !updated {
+            return Ok(false);
+        }
+        sqlx::query("DELETE FROM account_logins WHERE connection = ?1 AND subject = ?2")
+            .bind(account.connection.as_str())
+            .bind(account.subject.as_str())
+            .execute(self.sql())
+            .await?;
+        if !self.claim_logins(account).await? {
+            return Ok(false);
+        }
+        let owner = self.owner_of(&account.connection, &account.subject).await?;
+        self.note_changes(&owner.map(Change::User).into_iter().collect::<Vec<_>>())
+            .await?;
+        Ok(true)
+    }
+
+    /// The e-mail address and the username; they may be the same text.
+    async fn claim_logins(&mut self, account: &AccountRecord) -> Result<bool, StoreError> {
+        let email = account.email.as_ref();
+        let username = account
+            .username
+            .as_ref()
+            .filter(|name| email.is_none_or(|email| email.normalised != name.normalised));
+        for login in [email, username].into_iter().flatten() {
+            let claimed = sqlx::query(
+                "INSERT INTO account_logins (connection, login, subject) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(account.connection.as_str())
+            .bind(login.normalised.as_str())
+            .bind(account.subject.as_str())
+            .execute(self.sql())
+            .await?;
+            if claimed.rows_affected() == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn halves(login: Option<&Login>) -> [Option<&str>; 2] {
+    [
+        login.map(|login| login.typed.as_str()),
+        login.map(|login| login.normalised.as_str()),
+    ]
+}
+
+fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
+    Ok(AccountRecord {
+        connection: parsed(row, "connection")?,
+        subject: parsed(row, "subject")?,
+        email: login(row, "email_typed", "email")?,
+        username: login(row, "username_typed", "username")?,
+        email_verified: column(row, "email_verified")?,
+        password_hash: column(row, "password_hash")?,
+        password_changed_at: time(row, "password_changed_at")?,
+        created_at: time(row, "created_at")?,
+        version: count(row, "version")?,
+    })
+}
+
+fn login(row: &SqliteRow, typed: &str, normalised: &str) -> Result<Option<Login>, StoreError> {
+    match (column(row, typed)?, column(row, normalised)?) {
+        (Some(typed), Some(normalised)) => Ok(Some(Login { typed, normalised })),
+        (None, None) => Ok(None),
+        _ => Err(damage(normalised, "half of a login")),
+    }
+}

@@ -1,0 +1,261 @@
+//! The rows of sessions and handles, written inside a transaction.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::{
+    row::{bytes, column, count, damage, hex, json, number, parsed, parsed_option, time, to_json},
+    write::Write,
+};
+use crate::store::{
+    Change, HandleHash, HandleRecord, Issued, NewSession, SessionId, SessionRecord, StoreError,
+    Whose,
+};
+
+impl Write {
+    pub(super) async fn issue_session(&mut self, new: &NewSession) -> Result<Issued, StoreError> {
+        if let Err(purpose) = self.use_up(&new.uses).await? {
+            return Ok(Issued::AlreadyUsed(purpose));
+        }
+        let id = new.record.id;
+        let mut changes = Vec::new();
+        let written = match new.was {
+            Some(was) => {
+                changes.push(Change::Session(id));
+                self.update_session(&new.record, was).await?
+            }
+            None => self.insert_session(&new.record).await?,
+        };
+        if !written {
+            return Ok(Issued::Changed);
+        }
+        if let Some(ended) = new.ends.filter(|ended| *ended != id)
+            && self.delete_sessions(&[ended]).await? == 1
+        {
+            changes.push(Change::Session(ended));
+        }
+        if let Some(dropped) = &new.drops
+            && let Some(lost) = self.delete_handle(dropped).await?
+            && !changes.contains(&Change::Session(lost))
+        {
+            changes.push(Change::Session(lost));
+        }
+        if !self.insert_handle(&new.handle).await? {
+            return Ok(Issued::Changed);
+        }
+        self.note_changes(&changes).await?;
+        self.record(Some(&new.event)).await?;
+        Ok(Issued::Issued)
+    }
+
+    /// `false` when there is a session of this id.
+    async fn insert_session(&mut self, record: &SessionRecord) -> Result<bool, StoreError> {
+        let inserted = sqlx::query(
+            "INSERT INTO sessions (id, user_id, authentications, created_at, last_used_at, \
+             expires_at, address, user_agent, sids, sealed, version) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        )
+        .bind(record.id.0.as_slice())
+        .bind(record.user.as_str())
+        .bind(to_json(&record.authentications)?)
+        .bind(record.created_at.millis())
+        .bind(record.last_used_at.millis())
+        .bind(record.expires_at.millis())
+        .bind(record.address.map(|address| address.to_string()))
+        .bind(record.user_agent.as_str())
+        .bind(record.sids.concat())
+        .bind(record.sealed.as_slice())
+        .bind(number(record.version))
+        .execute(self.sql())
+        .await?
+        .rows_affected()
+            == 1;
+        if inserted {
+            self.index_session(record).await?;
+        }
+        Ok(inserted)
+    }
+
+    /// `false` when there is no such session in version `was`.
+    pub(super) async fn update_session(
+        &mut self,
+        record: &SessionRecord,
+        was: u64,
+    ) -> Result<bool, StoreError> {
+        let updated = sqlx::query(
+            "UPDATE sessions SET user_id = ?3, authentications = ?4, created_at = ?5, \
+             last_used_at = MAX(last_used_at, ?6), expires_at = ?7, address = ?8, \
+             user_agent = ?9, sids = ?10, sealed = ?11, version = ?12 \
+             WHERE id = ?1 AND version = ?2",
+        )
+        .bind(record.id.0.as_slice())
+        .bind(number(was))
+        .bind(record.user.as_str())
+        .bind(to_json(&record.authentications)?)
+        .bind(record.created_at.millis())
+        .bind(record.last_used_at.millis())
+        .bind(record.expires_at.millis())
+        .bind(record.address.map(|address| address.to_string()))
+        .bind(record.user_agent.as_str())
+        .bind(record.sids.concat())
+        .bind(record.sealed.as_slice())
+        .bind(number(was.saturating_add(1)))
+        .execute(self.sql())
+        .await?
+        .rows_affected()
+            == 1;
+        if updated {
+            for statement in [
+                "DELETE FROM session_identities WHERE session_id = ?1",
+                "DELETE FROM session_sids WHERE session_id = ?1",
+            ] {
+                let id = record.id.0.as_slice();
+                sqlx::query(statement).bind(id).execute(self.sql()).await?;
+            }
+            self.index_session(record).await?;
+        }
+        Ok(updated)
+    }
+
+    /// Makes a session findable by its identities and provider sessions.
+    async fn index_session(&mut self, record: &SessionRecord) -> Result<(), StoreError> {
+        for held in &record.authentications {
+            sqlx::query(
+                "INSERT INTO session_identities (connection, subject, session_id) \
+                 VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )
+            .bind(held.connection.as_str())
+            .bind(held.subject.as_str())
+            .bind(record.id.0.as_slice())
+            .execute(self.sql())
+            .await?;
+        }
+        for sid in &record.sids {
+            sqlx::query(
+                "INSERT INTO session_sids (sid, session_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            )
+            .bind(sid.as_slice())
+            .bind(record.id.0.as_slice())
+            .execute(self.sql())
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// `false` when its session is gone (or the handle is known, which chance does not bring).
+    pub(super) async fn insert_handle(
+        &mut self,
+        handle: &HandleRecord,
+    ) -> Result<bool, StoreError> {
+        let inserted = sqlx::query(
+            "INSERT INTO session_handles (hash, session_id, host, created_at) \
+             SELECT ?1, id, ?3, ?4 FROM sessions WHERE id = ?2 ON CONFLICT DO NOTHING",
+        )
+        .bind(handle.hash.0.as_slice())
+        .bind(handle.session.0.as_slice())
+        .bind(handle.host.as_str())
+        .bind(handle.created_at.millis())
+        .execute(self.sql())
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// The session that the handle opened.
+    async fn delete_handle(&mut self, hash: &HandleHash) -> Result<Option<SessionId>, StoreError> {
+        let row =
+            sqlx::query("DELETE FROM session_handles WHERE hash = ?1 RETURNING session_id AS id")
+                .bind(hash.0.as_slice())
+                .fetch_optional(self.sql())
+                .await?;
+        row.map(|row| Ok(SessionId(bytes(&row, "id")?))).transpose()
+    }
+
+    pub(super) async fn ids_of(
+        &mut self,
+        whose: &Whose,
+        most: usize,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let [first, second] = arguments(whose);
+        let rows = sqlx::query(ids_statement(whose))
+            .bind(first)
+            .bind(second)
+            .bind(number(most))
+            .fetch_all(self.sql())
+            .await?;
+        ids(&rows)
+    }
+
+    /// Removes sessions with everything that points at them; says how many there were.
+    pub(super) async fn delete_sessions(&mut self, ids: &[SessionId]) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let deleted = sqlx::query(
+            "DELETE FROM sessions WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
+        )
+        .bind(to_json(ids)?)
+        .execute(self.sql())
+        .await?;
+        Ok(deleted.rows_affected())
+    }
+}
+
+/// `?1` and `?2` say whose (see [`arguments`]), `?3` how many; in any order.
+pub(super) const fn ids_statement(whose: &Whose) -> &'static str {
+    match whose {
+        Whose::All => "SELECT id FROM sessions LIMIT ?3",
+        Whose::Connection(_) => {
+            "SELECT DISTINCT session_id AS id FROM session_identities WHERE connection = ?1 LIMIT ?3"
+        }
+        Whose::Identity(..) => {
+            "SELECT session_id AS id FROM session_identities \
+             WHERE connection = ?1 AND subject = ?2 LIMIT ?3"
+        }
+        Whose::Sid(_) => "SELECT session_id AS id FROM session_sids WHERE sid = unhex(?1) LIMIT ?3",
+        Whose::User(_) => "SELECT id FROM sessions WHERE user_id = ?1 LIMIT ?3",
+        Whose::UserExcept(..) => {
+            "SELECT id FROM sessions WHERE user_id = ?1 AND id <> unhex(?2) LIMIT ?3"
+        }
+    }
+}
+
+/// The arguments of a statement that asks whose.
+pub(super) fn arguments(whose: &Whose) -> [Option<String>; 2] {
+    match whose {
+        Whose::All => [None, None],
+        Whose::Connection(connection) => [Some(connection.to_string()), None],
+        Whose::Identity(connection, subject) => {
+            [Some(connection.to_string()), Some(subject.to_string())]
+        }
+        Whose::Sid(sid) => [Some(hex(sid)), None],
+        Whose::User(user) => [Some(user.to_string()), None],
+        Whose::UserExcept(user, session) => [Some(user.to_string()), Some(session.to_string())],
+    }
+}
+
+/// The ids in rows that have little else.
+pub(super) fn ids(rows: &[SqliteRow]) -> Result<Vec<SessionId>, StoreError> {
+    rows.iter()
+        .map(|row| Ok(SessionId(bytes(row, "id")?)))
+        .collect()
+}
+
+/// A whole row.
+pub(super) fn record(row: &SqliteRow) -> Result<SessionRecord, StoreError> {
+    let (sids, rest) = column::<&[u8]>(row, "sids")?.as_chunks();
+    if !rest.is_empty() {
+        return Err(damage("sids", "not a multiple of 32 bytes"));
+    }
+    Ok(SessionRecord {
+        id: SessionId(bytes(row, "id")?),
+        user: parsed(row, "user_id")?,
+        authentications: json(row, "authentications")?,
+        created_at: time(row, "created_at")?,
+        last_used_at: time(row, "last_used_at")?,
+        expires_at: time(row, "expires_at")?,
+        address: parsed_option(row, "address")?,
+        user_agent: column(row, "user_agent")?,
+        sids: sids.to_vec(),
+        sealed: column(row, "sealed")?,
+        version: count(row, "version")?,
+    })
+}

@@ -1,0 +1,237 @@
+//! Sessions and the handles to them.
+
+use async_trait::async_trait;
+
+use super::{
+    Sqlite,
+    row::{column, hex, number, to_json},
+    session_rows::{arguments, ids, record},
+};
+use crate::{
+    clock::Timestamp,
+    store::{
+        Change, Event, HandleHash, HandleRecord, Issued, Loaded, NewSession, OneTimeUse, SessionId,
+        SessionRecord, SessionStore, StoreError, Whose,
+    },
+};
+
+/// A cache miss on the way of a request: one statement, two look-ups by primary key.
+pub(super) const LOAD: &str = "SELECT session_handles.host, sessions.* FROM session_handles \
+    JOIN sessions ON sessions.id = session_handles.session_id WHERE session_handles.hash = ?1";
+
+const FIND: &str = "SELECT * FROM sessions WHERE id = ?1";
+
+/// How many sessions one transaction ends when many end at once.
+const ENDED_AT_ONCE: usize = 1000;
+
+/// How many last uses one transaction notes.
+const TOUCHED_AT_ONCE: usize = 1000;
+
+#[async_trait]
+impl SessionStore for Sqlite {
+    async fn issue(&self, new: NewSession) -> Result<Issued, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let issued = write.issue_session(&new).await?;
+            write.end(issued == Issued::Issued).await?;
+            Ok(issued)
+        })
+        .await
+    }
+
+    async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError> {
+        self.within_patience(async {
+            let row = sqlx::query(LOAD)
+                .bind(handle.0.as_slice())
+                .fetch_optional(&self.readers)
+                .await?;
+            row.map(|row| {
+                Ok(Loaded {
+                    host: column(&row, "host")?,
+                    session: record(&row)?,
+                })
+            })
+            .transpose()
+        })
+        .await
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.within_patience(async {
+            let row = sqlx::query(FIND)
+                .bind(id.0.as_slice())
+                .fetch_optional(&self.readers)
+                .await?;
+            row.as_ref().map(record).transpose()
+        })
+        .await
+    }
+
+    async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let paid = write.use_up(&[paid]).await?;
+            let added = paid.is_ok() && write.insert_handle(&handle).await?;
+            write.end(added).await?;
+            Ok(added)
+        })
+        .await
+    }
+
+    async fn replace(&self, record: SessionRecord, was: u64) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let replaced = write.update_session(&record, was).await?;
+            if replaced {
+                write.note_changes(&[Change::Session(record.id)]).await?;
+            }
+            write.end(replaced).await?;
+            Ok(replaced)
+        })
+        .await
+    }
+
+    async fn remove(&self, id: SessionId, event: Option<Event>) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let removed = write.delete_sessions(&[id]).await? == 1;
+            if removed {
+                write.note_changes(&[Change::Session(id)]).await?;
+                write.record(event.as_ref()).await?;
+            }
+            write.end(removed).await?;
+            Ok(removed)
+        })
+        .await
+    }
+
+    /// In transactions of bounded size; the event goes with the first of them.
+    async fn remove_all(&self, whose: &Whose, event: Option<Event>) -> Result<u64, StoreError> {
+        let mut event = event.as_ref();
+        let mut removed = 0;
+        loop {
+            let some = async {
+                let mut write = self.write().await?;
+                let ids = write.ids_of(whose, ENDED_AT_ONCE).await?;
+                let ended = write.delete_sessions(&ids).await?;
+                if ended > 0 {
+                    write.note_changes(&changes_of(whose, &ids)).await?;
+                    write.record(event).await?;
+                }
+                write.end(ended > 0).await?;
+                Ok(ended)
+            };
+            let ended = self.within_patience(some).await?;
+            event = None;
+            removed += ended;
+            if ended < ENDED_AT_ONCE as u64 {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// In transactions of bounded size: a hundred thousand times at once would keep logins waiting
+    /// for seconds, and no time depends on another.
+    async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+        for some in used.chunks(TOUCHED_AT_ONCE) {
+            let rows: Vec<_> = some
+                .iter()
+                .map(|(id, at)| (hex(&id.0), at.millis()))
+                .collect();
+            self.within_patience(async {
+                let mut write = self.write().await?;
+                sqlx::query(TOUCH)
+                    .bind(to_json(&rows)?)
+                    .execute(write.sql())
+                    .await?;
+                write.end(true).await
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError> {
+        self.within_patience(async {
+            let [first, second] = arguments(whose);
+            let rows = sqlx::query(list_statement(whose))
+                .bind(first)
+                .bind(second)
+                .bind(number(most))
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(record).collect()
+        })
+        .await
+    }
+
+    async fn sweep(&self, now: Timestamp, idle: Timestamp, most: usize) -> Result<u64, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let rows = sqlx::query(SWEEP)
+                .bind(now.millis())
+                .bind(idle.millis())
+                .bind(number(most))
+                .fetch_all(write.sql())
+                .await?;
+            let ids = ids(&rows)?;
+            let swept = write.delete_sessions(&ids).await?;
+            // A process that used one of them a moment ago still has it in its cache.
+            let changes: Vec<_> = ids.into_iter().map(Change::Session).collect();
+            write.note_changes(&changes).await?;
+            write.end(swept > 0).await?;
+            Ok(swept)
+        })
+        .await
+    }
+}
+
+/// One statement for a JSON array of `[id, time]`, however many there are.
+pub(super) const TOUCH: &str = "UPDATE sessions SET last_used_at = used.at \
+    FROM (SELECT unhex(value ->> 0) AS id, MAX(value ->> 1) AS at FROM json_each(?1) GROUP BY 1) \
+        AS used \
+    WHERE sessions.id = used.id AND sessions.last_used_at < used.at";
+
+/// Both arms stop at the limit.
+pub(super) const SWEEP: &str = "SELECT id FROM sessions WHERE rowid IN ( \
+    SELECT * FROM (SELECT rowid FROM sessions WHERE expires_at < ?1 LIMIT ?3) \
+    UNION \
+    SELECT * FROM (SELECT rowid FROM sessions WHERE last_used_at < ?2 LIMIT ?3)) LIMIT ?3";
+
+/// `?1` and `?2` say whose, `?3` how many. A user's, an identity's and everybody's are read in the
+/// order of an index.
+pub(super) const fn list_statement(whose: &Whose) -> &'static str {
+    match whose {
+        Whose::All => "SELECT * FROM sessions ORDER BY created_at DESC LIMIT ?3",
+        Whose::Connection(_) => {
+            "SELECT * FROM sessions WHERE id IN (SELECT session_id FROM session_identities \
+             WHERE connection = ?1) ORDER BY created_at DESC LIMIT ?3"
+        }
+        Whose::Identity(..) => {
+            "SELECT * FROM sessions WHERE id IN (SELECT session_id FROM session_identities \
+             WHERE connection = ?1 AND subject = ?2) ORDER BY created_at DESC LIMIT ?3"
+        }
+        Whose::Sid(_) => {
+            "SELECT * FROM sessions WHERE id IN (SELECT session_id FROM session_sids \
+             WHERE sid = unhex(?1)) ORDER BY created_at DESC LIMIT ?3"
+        }
+        Whose::User(_) => {
+            "SELECT * FROM sessions WHERE user_id = ?1 ORDER BY created_at DESC LIMIT ?3"
+        }
+        Whose::UserExcept(..) => {
+            "SELECT * FROM sessions WHERE user_id = ?1 AND id <> unhex(?2) \
+             ORDER BY created_at DESC LIMIT ?3"
+        }
+    }
+}
+
+/// As few changes as say it all.
+fn changes_of(whose: &Whose, ended: &[SessionId]) -> Vec<Change> {
+    match whose {
+        Whose::Connection(connection) => vec![Change::Connection(connection.clone())],
+        Whose::User(user) => vec![Change::User(user.clone())],
+        Whose::All | Whose::Identity(..) | Whose::Sid(_) | Whose::UserExcept(..) => {
+            ended.iter().copied().map(Change::Session).collect()
+        }
+    }
+}

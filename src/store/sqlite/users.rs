@@ -1,0 +1,304 @@
+//! Users, and the port that joins them with their identities, accounts, pins and events.
+
+use async_trait::async_trait;
+
+use super::{
+    Sqlite,
+    row::{count, number, parsed},
+    user_rows::record,
+};
+use crate::{
+    clock::Timestamp,
+    identity::{ConnectionId, Identity, Subject, UserId},
+    store::{
+        AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned, StoreError,
+        UserRecord, UserStore,
+    },
+};
+
+const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
+
+pub(super) const BY_HANDLE: &str = "SELECT * FROM users WHERE handle = ?1";
+
+pub(super) const BY_IDENTITY: &str = "SELECT users.* FROM identities \
+    JOIN users ON users.id = identities.user_id \
+    WHERE identities.connection = ?1 AND identities.subject = ?2";
+
+pub(super) const LIST: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Looks through a narrow index, and reads the users found.
+pub(super) const SEARCH: &str = "SELECT * FROM users WHERE id IN ( \
+    SELECT id FROM users INDEXED BY users_for_search WHERE id > ?1 AND ( \
+        id LIKE ?3 ESCAPE '\\' OR handle LIKE ?3 ESCAPE '\\' \
+        OR name LIKE ?3 ESCAPE '\\' OR email LIKE ?3 ESCAPE '\\') \
+    ORDER BY id LIMIT ?2) ORDER BY id";
+
+pub(super) const OWNER: &str = "SELECT 1 FROM users WHERE owner = 1 LIMIT 1";
+
+#[async_trait]
+impl UserStore for Sqlite {
+    async fn find(&self, id: &UserId) -> Result<Option<UserRecord>, StoreError> {
+        self.within_patience(self.one_user(BY_ID, id.as_str(), None))
+            .await
+    }
+
+    async fn find_by_handle(&self, handle: &str) -> Result<Option<UserRecord>, StoreError> {
+        self.within_patience(self.one_user(BY_HANDLE, handle, None))
+            .await
+    }
+
+    async fn find_by_identity(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+    ) -> Result<Option<UserRecord>, StoreError> {
+        self.within_patience(self.one_user(
+            BY_IDENTITY,
+            connection.as_str(),
+            Some(subject.as_str()),
+        ))
+        .await
+    }
+
+    async fn identities(&self, id: &UserId) -> Result<Vec<IdentityRecord>, StoreError> {
+        self.within_patience(self.identities_of(id)).await
+    }
+
+    async fn create(&self, new: NewUser) -> Result<Created, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let created = write.create_user(&new).await?;
+            write.end(created == Created::Created).await?;
+            Ok(created)
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        user: UserRecord,
+        was: u64,
+        event: Option<Event>,
+    ) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let replaced = write.update_user(&user, was).await?;
+            if replaced {
+                write.note_changes(&[Change::User(user.id)]).await?;
+                write.record(event.as_ref()).await?;
+            }
+            write.end(replaced).await?;
+            Ok(replaced)
+        })
+        .await
+    }
+
+    async fn refresh_identity(
+        &self,
+        identity: &Identity,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let known = write.refresh(identity, at).await?;
+            write.end(known).await?;
+            Ok(known)
+        })
+        .await
+    }
+
+    async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let deleted = write.delete_user(id).await?;
+            if deleted {
+                write.note_changes(&[Change::User(id.clone())]).await?;
+                write.record(Some(&event)).await?;
+            }
+            write.end(deleted).await?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    async fn link(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+        to: &UserId,
+        event: Event,
+    ) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let moved = write.move_identity(connection, subject, to).await?;
+            if moved {
+                write.record(Some(&event)).await?;
+            }
+            write.end(moved).await?;
+            Ok(moved)
+        })
+        .await
+    }
+
+    async fn unlink(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+        event: Event,
+    ) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let deleted = write.delete_identity(connection, subject).await?;
+            if deleted {
+                write.record(Some(&event)).await?;
+            }
+            write.end(deleted).await?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        search: Option<&str>,
+        after: Option<&UserId>,
+        most: usize,
+    ) -> Result<Vec<UserRecord>, StoreError> {
+        self.within_patience(async {
+            let statement = if search.is_some() { SEARCH } else { LIST };
+            let rows = sqlx::query(statement)
+                .bind(after.map_or("", UserId::as_str))
+                .bind(number(most))
+                .bind(search.map(substring))
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(record).collect()
+        })
+        .await
+    }
+
+    async fn counts(&self) -> Result<Vec<(ConnectionId, u64)>, StoreError> {
+        self.within_patience(async {
+            let rows = sqlx::query(
+                "SELECT connection, COUNT(DISTINCT user_id) AS users FROM identities \
+                 GROUP BY connection ORDER BY connection",
+            )
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter()
+                .map(|row| Ok((parsed(row, "connection")?, count(row, "users")?)))
+                .collect()
+        })
+        .await
+    }
+
+    async fn has_owner(&self) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let row = sqlx::query(OWNER).fetch_optional(&self.readers).await?;
+            Ok(row.is_some())
+        })
+        .await
+    }
+
+    async fn account_by_login(
+        &self,
+        connection: &ConnectionId,
+        login: &str,
+    ) -> Result<Option<AccountRecord>, StoreError> {
+        self.within_patience(self.account_at(connection, login))
+            .await
+    }
+
+    async fn account(
+        &self,
+        connection: &ConnectionId,
+        subject: &Subject,
+    ) -> Result<Option<AccountRecord>, StoreError> {
+        self.within_patience(self.account_of(connection, subject))
+            .await
+    }
+
+    async fn replace_account(
+        &self,
+        account: AccountRecord,
+        was: u64,
+        event: Option<Event>,
+    ) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let replaced = write.update_account(&account, was).await?;
+            if replaced {
+                write.record(event.as_ref()).await?;
+            }
+            write.end(replaced).await?;
+            Ok(replaced)
+        })
+        .await
+    }
+
+    async fn pin(&self, connection: &ConnectionId, pin: &Pin) -> Result<Pinned, StoreError> {
+        self.within_patience(self.compare_pin(connection, pin))
+            .await
+    }
+
+    async fn adopt(
+        &self,
+        connection: &ConnectionId,
+        pin: &Pin,
+        event: Event,
+    ) -> Result<(), StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            write.replace_pin(connection, pin).await?;
+            write.record(Some(&event)).await?;
+            write.end(true).await
+        })
+        .await
+    }
+
+    async fn events(&self, most: usize) -> Result<Vec<Event>, StoreError> {
+        self.within_patience(self.newest_events(most)).await
+    }
+
+    async fn record(&self, event: Event) -> Result<(), StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            write.record(Some(&event)).await?;
+            write.end(true).await
+        })
+        .await
+    }
+
+    async fn sweep_events(&self, before: Timestamp, most: usize) -> Result<u64, StoreError> {
+        self.within_patience(self.forget_events(before, most)).await
+    }
+}
+
+impl Sqlite {
+    async fn one_user(
+        &self,
+        statement: &'static str,
+        key: &str,
+        second: Option<&str>,
+    ) -> Result<Option<UserRecord>, StoreError> {
+        let mut query = sqlx::query(statement).bind(key);
+        if let Some(second) = second {
+            query = query.bind(second);
+        }
+        let row = query.fetch_optional(&self.readers).await?;
+        row.as_ref().map(record).transpose()
+    }
+}
+
+/// A LIKE pattern that finds the text as it is, whatever it holds.
+fn substring(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}

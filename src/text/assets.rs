@@ -1,0 +1,107 @@
+//! The files that pages refer to, under addresses that change with their content, and the
+//! policies that keep everything else out.
+
+use std::path::Path;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::page::Script;
+use crate::problem::Problem;
+
+/// The most bytes of a logo.
+const MOST_LOGO: usize = 512 << 10;
+
+/// A file that never changes under its path: it may be cached for ever.
+#[derive(Clone, Debug)]
+pub(crate) struct Asset {
+    /// The whole path, with the authentication prefix.
+    pub(crate) path: String,
+    pub(crate) media_type: &'static str,
+    pub(crate) bytes: Bytes,
+}
+
+impl Asset {
+    /// Names a file by its content.
+    pub(crate) fn new(
+        prefix: &str,
+        (stem, extension): (&str, &str),
+        media_type: &'static str,
+        bytes: impl Into<Bytes>,
+    ) -> Self {
+        let bytes = bytes.into();
+        let hash = u64::from_be_bytes(*Sha256::digest(&bytes).first_chunk().unwrap_or(&[0; 8]));
+        Self {
+            path: format!("{prefix}/assets/{stem}-{hash:016x}.{extension}"),
+            media_type,
+            bytes,
+        }
+    }
+
+    /// The operator's logo.
+    pub(crate) fn logo(prefix: &str, file: &Path) -> Result<Self, Problem> {
+        let problem = |message: String| Problem::new("pages.logo", message);
+        let extension = file
+            .extension()
+            .and_then(|e| e.to_str())
+            .map(str::to_ascii_lowercase);
+        let (extension, media_type) = match extension.as_deref() {
+            Some("svg") => ("svg", "image/svg+xml"),
+            Some("png") => ("png", "image/png"),
+            Some("jpg" | "jpeg") => ("jpg", "image/jpeg"),
+            Some("webp") => ("webp", "image/webp"),
+            _ => {
+                return Err(problem(format!("{} is no picture", file.display()))
+                    .hint("use a svg, png, jpg or webp file"));
+            }
+        };
+        let bytes = std::fs::read(file)
+            .map_err(|error| problem(format!("cannot read {}: {error}", file.display())))?;
+        if bytes.len() > MOST_LOGO {
+            return Err(problem(format!(
+                "{} is larger than 512 KiB",
+                file.display()
+            )));
+        }
+        Ok(Self::new(prefix, ("logo", extension), media_type, bytes))
+    }
+}
+
+/// The Content-Security-Policy to send with an asset: a picture opened by itself runs nothing.
+pub(crate) const ASSET_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
+
+/// The policies of the pages (CSP level 3), one for each script a page can carry.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    plain: String,
+    fragment: String,
+    submit: String,
+}
+
+impl Policies {
+    /// Works out the hashes.
+    pub(crate) fn new() -> Self {
+        let base = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                    frame-ancestors 'none'; base-uri 'none'";
+        let with = |script: Script| {
+            let hash = BASE64_STANDARD.encode(Sha256::digest(script.source()));
+            format!("{base}; script-src 'sha256-{hash}'")
+        };
+        Self {
+            plain: base.to_owned(),
+            fragment: with(Script::Fragment),
+            submit: with(Script::Submit),
+        }
+    }
+
+    /// The policy of a page with this script.
+    pub(crate) fn of(&self, script: Option<Script>) -> &str {
+        match script {
+            None => &self.plain,
+            Some(Script::Fragment) => &self.fragment,
+            Some(Script::Submit) => &self.submit,
+        }
+    }
+}

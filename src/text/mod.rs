@@ -1,0 +1,305 @@
+//! What people read: the pages' templates, the messages in them, and how they look.
+//!
+//! A caller fills in a [`Page`] and asks [`Pages::render`] for HTML in the visitor's [`Locale`].
+//! The templates (`templates/*.html`, minijinja) are built in; a file of the same name in the
+//! operator's folder replaces one. They are all compiled and tried with sample data when they are
+//! loaded, so a broken one stops the start or the reload and never a visitor. They hold no
+//! sentences: those come from the catalogue ([`message`]) by `t("key")`.
+//!
+//! Values are escaped because every template's name ends in `.html`; there is no inline style, no
+//! address outside this host, and no script but the two whose hashes
+//! [`Pages::content_security_policy`] names. Everything works without JavaScript. A render has a
+//! fuel limit, so that an operator's endless loop ends in an error.
+
+pub(crate) mod assets;
+pub(crate) mod colour;
+pub(crate) mod config;
+pub(crate) mod device;
+mod functions;
+pub(crate) mod message;
+pub(crate) mod page;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use minijinja::{
+    Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig, value::Serde,
+};
+
+pub(crate) use self::{assets::Asset, config::Config, message::Locale, page::Page};
+use self::{
+    assets::Policies,
+    message::{Catalogue, LANGUAGES},
+};
+use crate::problem::Problem;
+
+/// What one render may cost; the largest sample takes less than a fiftieth of it.
+const FUEL: u64 = 250_000;
+/// The most bytes of one template of the operator's.
+const MOST_TEMPLATE: u64 = 1 << 20;
+
+/// The pages, ready to be drawn.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    /// One environment for each language, in the order of [`LANGUAGES`].
+    environments: Vec<(Locale, Environment<'static>)>,
+    assets: Vec<Asset>,
+    policies: Policies,
+}
+
+impl Pages {
+    /// Compiles everything and draws each page once. `prefix` is `server.auth_prefix`.
+    pub(crate) fn load(config: &Config, prefix: &str) -> Result<Self, Vec<Problem>> {
+        let (sources, mut problems) = match &config.templates {
+            Some(folder) => overridden(folder),
+            None => (built_in(), Vec::new()),
+        };
+        let logo = config.logo.as_deref().map(|file| Asset::logo(prefix, file));
+        let logo = logo.transpose().unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        if config.title.trim().is_empty() {
+            problems.push(Problem::new("pages.title", "the title is empty"));
+        }
+        let css = sources.get("style.css").map_or("", |css| css);
+        let css = format!("{css}\n{}", config.accent.accent_css());
+        let css = Asset::new(prefix, ("style", "css"), "text/css; charset=utf-8", css);
+        let icon =
+            include_str!("templates/icon.svg").replace("currentColor", &config.accent.to_string());
+        let icon = Asset::new(prefix, ("icon", "svg"), "image/svg+xml", icon);
+        let site = context! {
+            title => &config.title,
+            logo => logo.as_ref().map(|asset| &asset.path),
+            css => &css.path,
+            icon => &icon.path,
+        };
+        let mut pages = Self {
+            environments: Vec::new(),
+            assets: [css, icon].into_iter().chain(logo).collect(),
+            policies: Policies::new(),
+        };
+        let sources = Arc::new(sources);
+        for language in LANGUAGES {
+            match environment(language, &sources, &site) {
+                Ok(environment) => pages.environments.push((Locale(language), environment)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems.extend(pages.try_all());
+        if problems.is_empty() {
+            Ok(pages)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Draws a page.
+    pub(crate) fn render(&self, page: &Page, locale: Locale) -> Result<String, RenderError> {
+        let environment = self
+            .environments
+            .iter()
+            .find(|(known, _)| *known == locale)
+            .or(self.environments.first())
+            .map(|(_, environment)| environment)
+            .ok_or(RenderError::NoLanguage)?;
+        let template = environment.get_template(page.template())?;
+        Ok(template.render(context! { page => Value::from(Serde(page)) })?)
+    }
+
+    /// The files to serve, each under its own path for ever.
+    pub(crate) fn assets(&self) -> &[Asset] {
+        &self.assets
+    }
+
+    /// The value of `Content-Security-Policy` for a page.
+    pub(crate) fn content_security_policy(&self, page: &Page) -> &str {
+        self.policies.of(page.script())
+    }
+
+    /// What goes wrong when every page is drawn once in every language.
+    fn try_all(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (locale, _) in &self.environments {
+            for page in page::sample::pages() {
+                if let Err(error) = self.render(&page, *locale) {
+                    let problem = Problem::new("pages.templates", error.to_string());
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
+                }
+            }
+        }
+        problems
+    }
+}
+
+/// The template engine for one language.
+fn environment(
+    language: &'static message::Language,
+    sources: &Arc<Sources>,
+    site: &Value,
+) -> Result<Environment<'static>, Problem> {
+    let catalogue = Catalogue::read(language).map_err(|error| {
+        Problem::new("pages", format!("messages for {}: {error}", language.tag))
+    })?;
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    let mut environment = Environment::new();
+    let sources = Arc::clone(sources);
+    environment.set_loader(move |name| Ok(sources.get(name).map(ToString::to_string)));
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_syntax(syntax.map_err(|error| Problem::new("pages", error.to_string()))?);
+    environment.add_global("site", site.clone());
+    environment.add_global("lang", language.tag);
+    environment.add_global("dir", language.dir);
+    functions::add(&mut environment, catalogue);
+    Ok(environment)
+}
+
+/// Template sources by file name.
+type Sources = BTreeMap<String, Arc<str>>;
+
+/// The files that come with the program.
+const BUILT_IN: [(&str, &str); 18] = [
+    ("account.html", include_str!("templates/account.html")),
+    ("base.html", include_str!("templates/base.html")),
+    (
+        "choose-connection.html",
+        include_str!("templates/choose-connection.html"),
+    ),
+    ("demo.html", include_str!("templates/demo.html")),
+    ("failure.html", include_str!("templates/failure.html")),
+    ("login.html", include_str!("templates/login.html")),
+    (
+        "loop-broken.html",
+        include_str!("templates/loop-broken.html"),
+    ),
+    ("onward.html", include_str!("templates/onward.html")),
+    ("owner.html", include_str!("templates/owner.html")),
+    ("parts.html", include_str!("templates/parts.html")),
+    ("repost.html", include_str!("templates/repost.html")),
+    (
+        "sign-in-again.html",
+        include_str!("templates/sign-in-again.html"),
+    ),
+    ("sign-out.html", include_str!("templates/sign-out.html")),
+    ("sign-up.html", include_str!("templates/sign-up.html")),
+    ("signed-out.html", include_str!("templates/signed-out.html")),
+    (
+        "start-again.html",
+        include_str!("templates/start-again.html"),
+    ),
+    ("style.css", include_str!("templates/style.css")),
+    (
+        "switch-user.html",
+        include_str!("templates/switch-user.html"),
+    ),
+];
+
+fn built_in() -> Sources {
+    BUILT_IN
+        .iter()
+        .map(|(name, source)| ((*name).to_owned(), Arc::from(*source)))
+        .collect()
+}
+
+/// The built-in files with the operator's over them, and what is wrong with the folder.
+fn overridden(folder: &Path) -> (Sources, Vec<Problem>) {
+    let mut sources = built_in();
+    let mut problems = Vec::new();
+    let problem = |message: String| Problem::new("pages.templates", message);
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let message = format!("cannot read the folder {}: {error}", folder.display());
+            return (sources, vec![problem(message)]);
+        }
+    };
+    for entry in entries {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(error) => {
+                problems.push(problem(format!(
+                    "cannot read {}: {error}",
+                    folder.display()
+                )));
+                continue;
+            }
+        };
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let known = sources.contains_key(&name);
+        let is_html = path
+            .extension()
+            .is_some_and(|extension| extension == "html");
+        if is_html && !known && !name.starts_with('_') {
+            problems.push(
+                problem(format!("no page is drawn by {name}"))
+                    .hint(format!("there are {}", names().join(", "))),
+            );
+        } else if is_html || known {
+            match read_template(&path) {
+                Ok(source) => {
+                    sources.insert(name, source.into());
+                }
+                Err(error) => problems.push(problem(format!("cannot read {name}: {error}"))),
+            }
+        }
+    }
+    (sources, problems)
+}
+
+/// The names of the files that can be replaced.
+fn names() -> Vec<&'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name).collect()
+}
+
+/// Reads one file of the operator's, up to a limit.
+fn read_template(path: &Path) -> std::io::Result<String> {
+    if std::fs::metadata(path)?.len() > MOST_TEMPLATE {
+        return Err(std::io::Error::other("it is larger than 1 MiB"));
+    }
+    std::fs::read_to_string(path)
+}
+
+/// A page that cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenderError {
+    /// No language was loaded.
+    #[error("there is no language to draw a page in")]
+    NoLanguage,
+    /// The template is broken; with the file and the line.
+    #[error("{}", at_line(.0))]
+    Template(#[from] minijinja::Error),
+}
+
+/// `login.html line 3: …`, with the causes behind it.
+fn at_line(error: &minijinja::Error) -> String {
+    let mut innermost = error;
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        match next.downcast_ref::<minijinja::Error>() {
+            Some(deeper) => innermost = deeper,
+            None => break,
+        }
+        cause = next.source();
+    }
+    let what = match (innermost.kind(), innermost.detail()) {
+        (ErrorKind::OutOfFuel, _) => "it runs for too long".to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
+    };
+    match (innermost.name(), innermost.line()) {
+        (Some(name), Some(line)) => format!("{name} line {line}: {what}"),
+        (Some(name), None) => format!("{name}: {what}"),
+        (None, _) => what,
+    }
+}

@@ -1,0 +1,163 @@
+//! What signed-in people see about themselves, and how they leave.
+
+use serde::Serialize;
+
+use super::{
+    Button, Href, Icon, Post,
+    login::{Field, FieldProblem, LoginProblem, Notice},
+};
+use crate::{clock::Timestamp, text::message::Text};
+
+/// The account page.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Account {
+    pub(crate) now: Timestamp,
+    pub(crate) notice: Option<AccountNotice>,
+    /// The name shown on top: the profile's, or the handle.
+    pub(crate) display_name: String,
+    pub(crate) user_id: String,
+    pub(crate) handle: String,
+    pub(crate) email: Option<Email>,
+    pub(crate) owner: bool,
+    pub(crate) profile: ProfileFields,
+    /// Where the profile is edited; `None`: the connection rules it.
+    pub(crate) edit: Option<Post>,
+    /// What people call the connection that rules the profile.
+    pub(crate) ruled_by: String,
+    pub(crate) password: Option<PasswordChange>,
+    pub(crate) sessions: Vec<SessionRow>,
+    /// Ends all sessions but this one; `None` where there are no others.
+    pub(crate) revoke_others: Option<Post>,
+    pub(crate) identities: Vec<IdentityRow>,
+    /// The ways in that can still be linked.
+    pub(crate) link: Vec<Button>,
+    pub(crate) sign_out: Post,
+    /// Back to the application.
+    pub(crate) back: Option<Href>,
+}
+
+/// The five fields a person may edit where the connection allows it; inputs of the same names.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ProfileFields {
+    pub(crate) name: Field,
+    pub(crate) given_name: Field,
+    pub(crate) family_name: Field,
+    pub(crate) nickname: Field,
+    pub(crate) picture: Field,
+}
+
+/// An e-mail address and what it is worth.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Email {
+    pub(crate) address: String,
+    pub(crate) verified: bool,
+}
+
+/// The form that changes a password. The inputs are `current_password` and `new_password`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PasswordChange {
+    pub(crate) post: Post,
+    /// The name to sign in with, for the browser's password store.
+    pub(crate) login: String,
+    pub(crate) least: usize,
+    pub(crate) current_problem: Option<FieldProblem>,
+    pub(crate) new_problem: Option<FieldProblem>,
+    /// What is wrong with neither of them.
+    pub(crate) problem: Option<LoginProblem>,
+}
+
+/// A place where the person is signed in.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SessionRow {
+    /// What the browser calls itself, in short; see [`device`](crate::text::device::device).
+    pub(crate) device: String,
+    pub(crate) address: Option<String>,
+    /// The display names of the connections used.
+    pub(crate) connections: Vec<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) last_used_at: Timestamp,
+    /// The session that shows this page.
+    pub(crate) this: bool,
+    pub(crate) revoke: Option<Post>,
+}
+
+/// An identity that belongs to the person.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct IdentityRow {
+    pub(crate) display_name: String,
+    pub(crate) icon: Option<Icon>,
+    /// What tells it from another of the same connection: e-mail address, username or subject.
+    pub(crate) label: String,
+    pub(crate) refreshed_at: Timestamp,
+    pub(crate) unlink: Option<Post>,
+}
+
+/// What was done, after a redirect to the page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum AccountNotice {
+    IdentityLinked,
+    IdentityUnlinked,
+    OthersRevoked,
+    PasswordChanged,
+    ProfileSaved,
+    SessionRevoked,
+}
+
+impl From<AccountNotice> for Text {
+    fn from(notice: AccountNotice) -> Self {
+        Self::new(match notice {
+            AccountNotice::IdentityLinked => "account.identity-linked",
+            AccountNotice::IdentityUnlinked => "account.identity-unlinked",
+            AccountNotice::OthersRevoked => "account.others-revoked",
+            AccountNotice::PasswordChanged => "account.password-changed",
+            AccountNotice::ProfileSaved => "account.profile-saved",
+            AccountNotice::SessionRevoked => "account.session-revoked",
+        })
+    }
+}
+
+/// Asks before it signs out.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SignOut {
+    /// Who is signed in.
+    pub(crate) display_name: String,
+    pub(crate) post: Post,
+    pub(crate) stay: Href,
+}
+
+/// The session is over.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SignedOut {
+    /// What is worth saying besides.
+    pub(crate) notice: Option<Notice>,
+    /// The provider may still hold a session of its own under this name.
+    pub(crate) still_at: Option<String>,
+    pub(crate) sign_in: Href,
+}
+
+/// The application that is built in: it shows what arrives.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Demo {
+    /// Who is signed in; `None` on a public path.
+    pub(crate) visitor: Option<Visitor>,
+    /// The request line: method and path.
+    pub(crate) request: String,
+    /// The host that was asked for.
+    pub(crate) host: String,
+    /// What Vestibule says about the visitor, name and value.
+    pub(crate) identity_headers: Vec<(String, String)>,
+    /// Everything else that arrived.
+    pub(crate) other_headers: Vec<(String, String)>,
+    pub(crate) sign_in: Href,
+    pub(crate) account: Href,
+    pub(crate) sign_out: Href,
+}
+
+/// The person at the demo.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Visitor {
+    pub(crate) display_name: String,
+    pub(crate) user_id: String,
+    pub(crate) email: Option<String>,
+}

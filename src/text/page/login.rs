@@ -1,0 +1,340 @@
+//! What people see on their way in.
+
+use serde::Serialize;
+
+use super::{Button, Href, Names, Post};
+use crate::text::message::Text;
+
+/// The ways in: buttons, a form, or both.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Login {
+    /// The host of the page that was wanted.
+    pub(crate) destination: Option<String>,
+    pub(crate) notice: Option<Notice>,
+    pub(crate) problem: Option<LoginProblem>,
+    pub(crate) form: Option<LoginForm>,
+    pub(crate) buttons: Vec<Button>,
+    /// Where strangers make an account.
+    pub(crate) sign_up: Option<Href>,
+    /// Back to all ways in, when this page shows one connection only.
+    pub(crate) others: Option<Href>,
+    /// The fragment of the page that was wanted, as far as it is known yet.
+    pub(crate) fragment: String,
+}
+
+/// The form on the login page. The inputs are `login` and `password`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum LoginForm {
+    /// The e-mail address alone: its domain decides what comes next.
+    Identifier { post: Post, login: String },
+    /// A name and a password together.
+    Password {
+        post: Post,
+        names: Names,
+        /// What was typed before, or hinted at.
+        login: String,
+        /// The name is settled; this leads back to change it.
+        change: Option<Href>,
+        /// Where a forgotten password is replaced.
+        forgot: Option<Href>,
+    },
+}
+
+/// Why the person sees this page, where they may wonder.
+#[derive(Clone, Debug, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum Notice {
+    /// The page wanted needs another way in than the one used so far.
+    OtherAccount {
+        signed_in_as: String,
+    },
+    PasswordChanged,
+    /// The page wanted needs a login that is newer than this one.
+    Reauthenticate,
+    SessionEnded,
+    SignedOut,
+    /// The page wanted needs a stronger login.
+    StepUp,
+}
+
+impl From<Notice> for Text {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::OtherAccount { signed_in_as } => {
+                Self::new("notice.other-account").with("name", signed_in_as)
+            }
+            Notice::PasswordChanged => Self::new("notice.password-changed"),
+            Notice::Reauthenticate => Self::new("notice.reauthenticate"),
+            Notice::SessionEnded => Self::new("notice.session-ended"),
+            Notice::SignedOut => Self::new("notice.signed-out"),
+            Notice::StepUp => Self::new("notice.step-up"),
+        }
+    }
+}
+
+/// Why the last try did not sign anybody in. None of them says whether an account exists.
+#[derive(Clone, Debug, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum LoginProblem {
+    Busy,
+    /// The form was open for too long.
+    Expired,
+    /// Nothing, or not an e-mail address, was typed where one is needed.
+    NeedsEmail,
+    NeedsName,
+    NeedsPassword,
+    /// No connection takes people of this e-mail domain.
+    NoConnection,
+    ProviderFailed {
+        display_name: String,
+    },
+    ProviderRefused {
+        display_name: String,
+    },
+    ProviderUnreachable {
+        display_name: String,
+    },
+    TooManyTries {
+        minutes: u64,
+    },
+    WrongCredentials,
+}
+
+impl From<LoginProblem> for Text {
+    fn from(problem: LoginProblem) -> Self {
+        match problem {
+            LoginProblem::Busy => Self::new("problem.busy"),
+            LoginProblem::Expired => Self::new("problem.expired"),
+            LoginProblem::NeedsEmail => Self::new("problem.needs-email"),
+            LoginProblem::NeedsName => Self::new("problem.needs-name"),
+            LoginProblem::NeedsPassword => Self::new("problem.needs-password"),
+            LoginProblem::NoConnection => Self::new("problem.no-connection"),
+            LoginProblem::ProviderFailed { display_name } => {
+                Self::new("problem.provider-failed").with("name", display_name)
+            }
+            LoginProblem::ProviderRefused { display_name } => {
+                Self::new("problem.provider-refused").with("name", display_name)
+            }
+            LoginProblem::ProviderUnreachable { display_name } => {
+                Self::new("problem.provider-unreachable").with("name", display_name)
+            }
+            LoginProblem::TooManyTries { minutes } => {
+                Self::new("problem.too-many-tries").count(minutes)
+            }
+            LoginProblem::WrongCredentials => Self::new("problem.wrong-credentials"),
+        }
+    }
+}
+
+/// Several connections serve one e-mail domain.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ChooseConnection {
+    pub(crate) destination: Option<String>,
+    /// What was typed.
+    pub(crate) login: String,
+    pub(crate) buttons: Vec<Button>,
+    /// Back to type another address.
+    pub(crate) change: Href,
+}
+
+/// A stranger makes an account. The inputs are `name`, `email`, `username` and `password`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SignUp {
+    pub(crate) destination: Option<String>,
+    pub(crate) form: NewAccount,
+    /// For those who have an account.
+    pub(crate) sign_in: Href,
+    pub(crate) fragment: String,
+}
+
+/// The first-run link: whoever holds it makes the owner's account.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Owner {
+    pub(crate) form: NewAccount,
+    pub(crate) fragment: String,
+}
+
+/// The form that makes an account, with what was typed and what was wrong with it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct NewAccount {
+    pub(crate) post: Post,
+    /// What people call the connection that keeps the account.
+    pub(crate) display_name: String,
+    pub(crate) names: Names,
+    pub(crate) name: Field,
+    pub(crate) email: Field,
+    pub(crate) username: Field,
+    /// The password is never shown again.
+    pub(crate) password_problem: Option<FieldProblem>,
+    /// The least number of characters of a password.
+    pub(crate) least: usize,
+    /// What is wrong with no field in particular.
+    pub(crate) problem: Option<LoginProblem>,
+}
+
+/// An input with what it holds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Field {
+    pub(crate) value: String,
+    pub(crate) problem: Option<FieldProblem>,
+}
+
+/// What is wrong with an input.
+#[derive(Clone, Debug, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum FieldProblem {
+    BadEmail,
+    BadPicture,
+    BadUsername,
+    Missing,
+    PasswordTooLong {
+        most: usize,
+    },
+    PasswordTooShort {
+        least: usize,
+    },
+    /// The e-mail address or username signs in somebody already.
+    Taken,
+    TooLong {
+        most: usize,
+    },
+    WrongPassword,
+}
+
+impl From<FieldProblem> for Text {
+    fn from(problem: FieldProblem) -> Self {
+        match problem {
+            FieldProblem::BadEmail => Self::new("field.bad-email"),
+            FieldProblem::BadPicture => Self::new("field.bad-picture"),
+            FieldProblem::BadUsername => Self::new("field.bad-username"),
+            FieldProblem::Missing => Self::new("field.missing"),
+            FieldProblem::PasswordTooLong { most } => {
+                Self::new("field.password-too-long").with("most", most)
+            }
+            FieldProblem::PasswordTooShort { least } => {
+                Self::new("field.password-too-short").with("least", least)
+            }
+            FieldProblem::Taken => Self::new("field.taken"),
+            FieldProblem::TooLong { most } => Self::new("field.too-long").with("most", most),
+            FieldProblem::WrongPassword => Self::new("field.wrong-password"),
+        }
+    }
+}
+
+/// A form was sent without a session; what it held was not passed on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SignInAgain {
+    /// The host the form was for.
+    pub(crate) destination: String,
+    pub(crate) sign_in: Href,
+}
+
+/// The login cannot go on and must begin again.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StartAgain {
+    pub(crate) why: StartAgainWhy,
+    pub(crate) again: Href,
+    pub(crate) request_id: String,
+}
+
+/// Why a login cannot go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum StartAgainWhy {
+    /// It was finished already, perhaps in another tab.
+    AlreadyUsed,
+    /// The operator changed the connection meanwhile.
+    ConnectionChanged,
+    /// It took too long.
+    Expired,
+    /// The cookie that ties it to this browser is missing or not ours.
+    NoFlow,
+}
+
+impl From<StartAgainWhy> for Text {
+    fn from(why: StartAgainWhy) -> Self {
+        Self::new(match why {
+            StartAgainWhy::AlreadyUsed => "start-again.already-used",
+            StartAgainWhy::ConnectionChanged => "start-again.connection-changed",
+            StartAgainWhy::Expired => "start-again.expired",
+            StartAgainWhy::NoFlow => "start-again.no-flow",
+        })
+    }
+}
+
+/// The browser was sent round and round.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LoopBroken {
+    pub(crate) cause: LoopCause,
+    pub(crate) again: Href,
+    pub(crate) request_id: String,
+}
+
+/// What makes a browser come back without a session each time.
+#[derive(Clone, Debug, Serialize)]
+#[serde(into = "LoopTexts")]
+pub(crate) enum LoopCause {
+    /// No cookie of ours came back.
+    CookiesBlocked,
+    /// The login ended at one host, and the page wanted is at another.
+    HostMismatch { seen: String, expected: String },
+    /// The cookie comes back and is refused.
+    SessionRefused,
+}
+
+/// A cause as the page says it.
+#[derive(Serialize)]
+struct LoopTexts {
+    cause: Text,
+    advice: Text,
+}
+
+impl From<LoopCause> for LoopTexts {
+    fn from(cause: LoopCause) -> Self {
+        let (cause, advice) = match cause {
+            LoopCause::CookiesBlocked => ("loop.cookies", "loop.cookies-advice"),
+            LoopCause::HostMismatch { seen, expected } => {
+                return Self {
+                    cause: Text::new("loop.host")
+                        .with("seen", seen)
+                        .with("expected", expected),
+                    advice: Text::new("loop.host-advice"),
+                };
+            }
+            LoopCause::SessionRefused => ("loop.session", "loop.session-advice"),
+        };
+        Self {
+            cause: Text::new(cause),
+            advice: Text::new(advice),
+        }
+    }
+}
+
+/// The login proved somebody else than the person who is signed in.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SwitchUser {
+    /// Who is signed in.
+    pub(crate) current: String,
+    /// Who would be.
+    pub(crate) new: String,
+    pub(crate) go_on: Post,
+    /// Back, with the session as it was.
+    pub(crate) stay: Href,
+}
+
+/// Sends the browser on with a link and a refresh, where a redirect after a form would meet
+/// `form-action 'self'`: to a provider found by e-mail domain, or to another host of ours.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Onward {
+    pub(crate) to: Href,
+    /// The provider's or the host's name.
+    pub(crate) display_name: String,
+}
+
+/// A cross-site POST comes without our cookies; this page posts the same fields again from here.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Repost {
+    pub(crate) action: Href,
+    pub(crate) fields: Vec<super::Hidden>,
+}

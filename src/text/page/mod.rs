@@ -1,0 +1,252 @@
+//! The pages as data: one struct for each, so that none is drawn with something missing.
+//!
+//! Whoever answers a request fills in one of these and hands it to
+//! [`Pages::render`](super::Pages::render). A page holds finished values: addresses that were
+//! parsed ([`Href`]), forms that carry their CSRF token ([`Post`]), and messages by name
+//! ([`Text`](super::message::Text)), never a sentence and never markup. The templates decide how
+//! it looks, the catalogue what it says. [`sample`] has one of everything: the templates are tried
+//! with it when they are loaded.
+
+pub(crate) mod account;
+pub(crate) mod failure;
+pub(crate) mod login;
+pub(crate) mod sample;
+
+use serde::Serialize;
+use url::Url;
+
+pub(crate) use account::{Account, Demo, SignOut, SignedOut};
+pub(crate) use failure::Failure;
+pub(crate) use login::{
+    ChooseConnection, Login, LoopBroken, Onward, Owner, Repost, SignInAgain, SignUp, StartAgain,
+    SwitchUser,
+};
+
+/// The name of the hidden input that carries the CSRF token.
+pub(crate) const CSRF_INPUT: &str = "csrf";
+/// The name of the hidden input, and of the query parameter, that carries the fragment of the
+/// page that was wanted.
+pub(crate) const FRAGMENT_INPUT: &str = "fragment";
+
+/// A page of ours with everything it shows.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Page {
+    Account(Box<Account>),
+    ChooseConnection(ChooseConnection),
+    Demo(Demo),
+    Failure(Failure),
+    Login(Login),
+    LoopBroken(LoopBroken),
+    Onward(Onward),
+    Owner(Owner),
+    Repost(Repost),
+    SignInAgain(SignInAgain),
+    SignOut(SignOut),
+    SignUp(SignUp),
+    SignedOut(SignedOut),
+    StartAgain(StartAgain),
+    SwitchUser(SwitchUser),
+}
+
+impl Page {
+    /// The file that draws it.
+    pub(crate) const fn template(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "account.html",
+            Self::ChooseConnection(_) => "choose-connection.html",
+            Self::Demo(_) => "demo.html",
+            Self::Failure(_) => "failure.html",
+            Self::Login(_) => "login.html",
+            Self::LoopBroken(_) => "loop-broken.html",
+            Self::Onward(_) => "onward.html",
+            Self::Owner(_) => "owner.html",
+            Self::Repost(_) => "repost.html",
+            Self::SignInAgain(_) => "sign-in-again.html",
+            Self::SignOut(_) => "sign-out.html",
+            Self::SignUp(_) => "sign-up.html",
+            Self::SignedOut(_) => "signed-out.html",
+            Self::StartAgain(_) => "start-again.html",
+            Self::SwitchUser(_) => "switch-user.html",
+        }
+    }
+
+    /// The script it carries, if any.
+    pub(crate) const fn script(&self) -> Option<Script> {
+        match self {
+            Self::ChooseConnection(_) | Self::Login(_) | Self::Owner(_) | Self::SignUp(_) => {
+                Some(Script::Fragment)
+            }
+            Self::Repost(_) => Some(Script::Submit),
+            Self::Account(_)
+            | Self::Demo(_)
+            | Self::Failure(_)
+            | Self::LoopBroken(_)
+            | Self::Onward(_)
+            | Self::SignInAgain(_)
+            | Self::SignOut(_)
+            | Self::SignedOut(_)
+            | Self::StartAgain(_)
+            | Self::SwitchUser(_) => None,
+        }
+    }
+}
+
+/// The inline scripts. No page needs one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Script {
+    /// Keeps the fragment of the page that was wanted through the login.
+    Fragment,
+    /// Submits the only form of the page.
+    Submit,
+}
+
+impl Script {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Fragment, Self::Submit];
+
+    /// What a template calls it: `{{ script("fragment") }}`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fragment => "fragment",
+            Self::Submit => "submit",
+        }
+    }
+
+    /// The script, byte for byte as the page holds it and as the policy hashes it.
+    pub(crate) const fn source(self) -> &'static str {
+        match self {
+            Self::Fragment => include_str!("../templates/fragment.js"),
+            Self::Submit => include_str!("../templates/submit.js"),
+        }
+    }
+}
+
+/// An address that a link or a form may hold: a path of this host or an `http` or `https` URL.
+/// `javascript:` and its like cannot be one.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Href(String);
+
+impl Href {
+    /// Takes `/path?query`; `None` for anything a browser could read as another host.
+    pub(crate) fn path(text: &str) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '\'' | '<' | '>');
+        let local = text.starts_with('/') && !text.starts_with("//");
+        (local && text.chars().all(plain)).then(|| Self(text.to_owned()))
+    }
+
+    /// The start page.
+    pub(crate) fn root() -> Self {
+        Self("/".to_owned())
+    }
+
+    /// Takes an absolute URL, already parsed; `None` for another scheme than `http` and `https`.
+    pub(crate) fn url(url: &Url) -> Option<Self> {
+        matches!(url.scheme(), "http" | "https").then(|| Self(url.as_str().replace('\'', "%27")))
+    }
+
+    /// The address as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A form that changes something: it cannot exist without its CSRF token.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Post {
+    /// Where it is sent.
+    pub(crate) action: Href,
+    /// The value of [`CSRF_INPUT`].
+    pub(crate) csrf: String,
+    /// What else travels with it unseen: the flow's id, the row that is meant.
+    pub(crate) hidden: Vec<Hidden>,
+}
+
+/// A hidden input.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Hidden {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+/// What a person types as the name to sign in with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Names {
+    Email,
+    EmailOrUsername,
+    Username,
+}
+
+/// A link that goes on with one connection. Links, not forms: Chrome applies `form-action` to the
+/// redirects that follow a submit, and these leave the site.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Button {
+    /// The connection's name.
+    pub(crate) connection: String,
+    /// What people call it.
+    pub(crate) display_name: String,
+    pub(crate) icon: Option<Icon>,
+    pub(crate) href: Href,
+    /// Whether this browser signed in with it the last time.
+    pub(crate) last_used: bool,
+}
+
+/// Declares [`Icon`] from the files in `icons/`.
+macro_rules! icons {
+    ($($variant:ident = $name:literal),+ $(,)?) => {
+        /// A picture for a connection, built in. The brands' marks are those of Simple Icons (CC0),
+        /// Google's and Microsoft's in their own colours.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+        pub(crate) enum Icon {
+            $(#[doc = concat!("`", $name, "`")] #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Icon {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Its name in the configuration.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The SVG.
+            pub(crate) const fn svg(self) -> &'static str {
+                match self {
+                    $(Self::$variant => include_str!(concat!("../icons/", $name, ".svg"))),+
+                }
+            }
+        }
+    };
+}
+
+icons! {
+    Apple = "apple", Auth0 = "auth0", Bitbucket = "bitbucket", Building = "building",
+    Discord = "discord", Facebook = "facebook", Fingerprint = "fingerprint",
+    Forgejo = "forgejo", Gitea = "gitea", GitHub = "github", GitLab = "gitlab",
+    Google = "google", Key = "key", Keycloak = "keycloak", LinkedIn = "linkedin",
+    Mail = "mail", Microsoft = "microsoft", Okta = "okta", Person = "person",
+    Phone = "phone", Slack = "slack", Twitch = "twitch", X = "x",
+}
+
+impl Icon {
+    /// The icon that a connection's `icon` or strategy names; a key where there is none.
+    pub(crate) fn named(name: &str) -> Self {
+        let name = match name {
+            "database" | "sql" | "ldap" | "http" => "person",
+            "email" => "mail",
+            "entra" | "azure" => "microsoft",
+            "passkey" => "fingerprint",
+            "saml" | "wsfed" => "building",
+            "sms" => "phone",
+            other => other,
+        };
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|icon| icon.name() == name)
+            .unwrap_or(Self::Key)
+    }
+}

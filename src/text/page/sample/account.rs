@@ -1,0 +1,150 @@
+//! The pages of those who are in, or just left.
+
+use super::{Field, FieldProblem, Icon, Page, button, field, href, post};
+use crate::{
+    clock::Timestamp,
+    text::page::{
+        Account, Demo, SignOut, SignedOut,
+        account::{
+            AccountNotice, Email, IdentityRow, PasswordChange, ProfileFields, SessionRow, Visitor,
+        },
+    },
+};
+
+/// The account page, edited and ruled, the demo, signed in and not, and the way out.
+pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
+    let ruled = account(name);
+    let edited = Account {
+        edit: Some(post("/.auth/account/profile")),
+        notice: Some(AccountNotice::ProfileSaved),
+        password: None,
+        owner: false,
+        email: None,
+        link: Vec::new(),
+        profile: ProfileFields {
+            picture: field("ftp://x", Some(FieldProblem::BadPicture)),
+            ..ruled.profile.clone()
+        },
+        ..ruled.clone()
+    };
+    let demo = demo(name);
+    let public = Demo {
+        visitor: None,
+        identity_headers: Vec::new(),
+        ..demo.clone()
+    };
+    vec![
+        Page::Account(Box::new(ruled)),
+        Page::Account(Box::new(edited)),
+        Page::Demo(demo),
+        Page::Demo(public),
+        Page::SignOut(SignOut {
+            display_name: name.to_owned(),
+            post: post("/.auth/logout"),
+            stay: href("/"),
+        }),
+        Page::SignedOut(SignedOut {
+            notice: None,
+            still_at: Some(provider.to_owned()),
+            sign_in: href("/.auth/login"),
+        }),
+    ]
+}
+
+/// The demo as it is after the first sign-in.
+fn demo(name: &str) -> Demo {
+    Demo {
+        visitor: Some(Visitor {
+            display_name: name.to_owned(),
+            user_id: "members|ada%40example.com".to_owned(),
+            email: Some("ada@example.com".to_owned()),
+        }),
+        request: "GET /reports?year=2026".to_owned(),
+        host: "localhost:8080".to_owned(),
+        identity_headers: pairs(&[
+            ("X-Forwarded-User", "members|4f1c9a7e2b"),
+            ("X-Forwarded-Email", "ada@example.com"),
+            ("X-Forwarded-Preferred-Username", "ada"),
+            ("X-Forwarded-Groups", "engineering,admins"),
+        ]),
+        other_headers: pairs(&[
+            ("Host", "localhost:8080"),
+            (
+                "User-Agent",
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+            ),
+            ("Accept", "text/html,application/xhtml+xml"),
+            ("X-Forwarded-For", "127.0.0.1"),
+            ("X-Forwarded-Proto", "http"),
+        ]),
+        sign_in: href("/.auth/login"),
+        account: href("/.auth/account"),
+        sign_out: href("/.auth/logout"),
+    }
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    pairs.iter().map(own).collect()
+}
+
+fn account(name: &str) -> Account {
+    let at = |minutes: i64| Timestamp::from_millis(1_780_000_000_000 - minutes * 60_000);
+    let session = |device: &str, minutes, this: bool| SessionRow {
+        device: device.to_owned(),
+        address: Some("203.0.113.7".to_owned()),
+        connections: vec!["Members".to_owned()],
+        created_at: at(minutes * 9 + 1),
+        last_used_at: at(minutes),
+        this,
+        revoke: (!this).then(|| post("/.auth/account/sessions")),
+    };
+    let identity = |name: &str, icon, label: &str| IdentityRow {
+        display_name: name.to_owned(),
+        icon: Some(icon),
+        label: label.to_owned(),
+        refreshed_at: at(3000),
+        unlink: Some(post("/.auth/account/identities")),
+    };
+    Account {
+        now: at(0),
+        notice: None,
+        display_name: name.to_owned(),
+        user_id: "members|4f1c9a7e2b".to_owned(),
+        handle: "ada".to_owned(),
+        email: Some(Email {
+            address: "ada@example.com".to_owned(),
+            verified: true,
+        }),
+        owner: true,
+        profile: ProfileFields {
+            name: field(name, None),
+            given_name: field("Ada", None),
+            family_name: field("Lovelace", None),
+            nickname: Field::default(),
+            picture: Field::default(),
+        },
+        edit: None,
+        ruled_by: "Members".to_owned(),
+        password: Some(PasswordChange {
+            post: post("/.auth/account/password"),
+            login: "ada@example.com".to_owned(),
+            least: 12,
+            current_problem: Some(FieldProblem::WrongPassword),
+            new_problem: None,
+            problem: None,
+        }),
+        sessions: vec![
+            session("Firefox · Linux", 0, true),
+            session("Safari · iPhone", 95, false),
+        ],
+        revoke_others: Some(post("/.auth/account/sessions")),
+        identities: vec![
+            identity("Members", Icon::Person, "ada@example.com"),
+            identity("GitHub", Icon::GitHub, "ada-l"),
+        ],
+        link: vec![button("google", "Google", false)],
+        sign_out: post("/.auth/logout"),
+        back: Some(href("/")),
+    }
+}

@@ -1,0 +1,185 @@
+//! The pages on the way in.
+
+use super::{Field, FieldProblem, Hidden, Page, button, field, href, id, post};
+use crate::text::page::{
+    ChooseConnection, Login, LoopBroken, Names, Onward, Owner, Repost, SignInAgain, SignUp,
+    StartAgain, SwitchUser,
+    login::{LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy},
+};
+
+/// The login page in its forms.
+pub(super) fn pages(typed: &str) -> Vec<Page> {
+    let base = login();
+    let identifier = LoginForm::Identifier {
+        post: post("/.auth/login"),
+        login: String::new(),
+    };
+    let settled = LoginForm::Password {
+        post: post("/.auth/login/members"),
+        names: Names::Email,
+        login: typed.to_owned(),
+        change: Some(href("/.auth/login")),
+        forgot: Some(href("/.auth/forgot/members")),
+    };
+    let signed_in_as = typed.to_owned();
+    let variants = vec![
+        base.clone(),
+        Login {
+            form: Some(identifier),
+            notice: Some(Notice::SignedOut),
+            ..base.clone()
+        },
+        Login {
+            form: Some(settled),
+            buttons: Vec::new(),
+            others: Some(href("/.auth/login")),
+            sign_up: None,
+            ..base.clone()
+        },
+        Login {
+            form: Some(password(Names::EmailOrUsername, typed)),
+            problem: Some(LoginProblem::WrongCredentials),
+            ..base.clone()
+        },
+        Login {
+            form: Some(password(Names::Username, "")),
+            notice: Some(Notice::OtherAccount { signed_in_as }),
+            buttons: Vec::new(),
+            ..base.clone()
+        },
+        Login {
+            form: None,
+            problem: Some(LoginProblem::TooManyTries { minutes: 5 }),
+            destination: None,
+            ..base.clone()
+        },
+        Login {
+            form: None,
+            buttons: Vec::new(),
+            sign_up: None,
+            ..base.clone()
+        },
+    ];
+    let choose = ChooseConnection {
+        destination: base.destination,
+        login: typed.to_owned(),
+        buttons: base.buttons,
+        change: href("/.auth/login"),
+    };
+    let logins = variants.into_iter().map(Page::Login);
+    logins.chain([Page::ChooseConnection(choose)]).collect()
+}
+
+/// The login page with buttons and a password form.
+fn login() -> Login {
+    Login {
+        destination: Some("wiki.example.com".to_owned()),
+        notice: None,
+        problem: None,
+        form: Some(password(Names::Email, "")),
+        buttons: vec![
+            button("google", "Google", true),
+            button("github", "GitHub", false),
+            button("saml", "Acme Corporation", false),
+        ],
+        sign_up: Some(href("/.auth/signup/members")),
+        others: None,
+        fragment: "section-2".to_owned(),
+    }
+}
+
+fn password(names: Names, login: &str) -> LoginForm {
+    LoginForm::Password {
+        post: post("/.auth/login/members"),
+        names,
+        login: login.to_owned(),
+        change: None,
+        forgot: None,
+    }
+}
+
+/// The sign-up page, empty and refused, and the owner's.
+pub(super) fn making_accounts(name: &str) -> Vec<Page> {
+    let form = |names| NewAccount {
+        post: post("/.auth/signup/members"),
+        display_name: "Members".to_owned(),
+        names,
+        name: Field::default(),
+        email: Field::default(),
+        username: Field::default(),
+        password_problem: None,
+        least: 12,
+        problem: None,
+    };
+    let wrong = NewAccount {
+        name: field(name, None),
+        email: field("ada@", Some(FieldProblem::BadEmail)),
+        username: field("ada", Some(FieldProblem::Taken)),
+        password_problem: Some(FieldProblem::PasswordTooShort { least: 12 }),
+        problem: Some(LoginProblem::Busy),
+        ..form(Names::EmailOrUsername)
+    };
+    let sign_up = |form| {
+        Page::SignUp(SignUp {
+            destination: Some("wiki.example.com".to_owned()),
+            form,
+            sign_in: href("/.auth/login"),
+            fragment: String::new(),
+        })
+    };
+    vec![
+        sign_up(form(Names::Email)),
+        sign_up(form(Names::Username)),
+        sign_up(wrong),
+        Page::Owner(Owner {
+            form: form(Names::Email),
+            fragment: String::new(),
+        }),
+    ]
+}
+
+/// What comes between the login page and the application.
+pub(super) fn on_the_way(name: &str, provider: &str) -> Vec<Page> {
+    vec![
+        Page::SwitchUser(SwitchUser {
+            current: name.to_owned(),
+            new: "Grace Hopper".to_owned(),
+            go_on: post("/.auth/login/google"),
+            stay: href("/"),
+        }),
+        Page::Onward(Onward {
+            to: href("https://idp.example.com/authorize?state=abc&nonce=d"),
+            display_name: provider.to_owned(),
+        }),
+        Page::Repost(Repost {
+            action: href("/.auth/saml/acme/acs"),
+            fields: vec![Hidden {
+                name: "SAMLResponse".to_owned(),
+                value: "PHNhbWw+".to_owned(),
+            }],
+        }),
+        Page::SignInAgain(SignInAgain {
+            destination: "wiki.example.com".to_owned(),
+            sign_in: href("/.auth/login?rd=%2F"),
+        }),
+        Page::StartAgain(StartAgain {
+            why: StartAgainWhy::Expired,
+            again: href("/.auth/login?rd=%2F"),
+            request_id: id(),
+        }),
+        loop_broken(LoopCause::CookiesBlocked),
+        loop_broken(LoopCause::SessionRefused),
+        loop_broken(LoopCause::HostMismatch {
+            seen: "wiki.local".to_owned(),
+            expected: "wiki.example.com".to_owned(),
+        }),
+    ]
+}
+
+fn loop_broken(cause: LoopCause) -> Page {
+    Page::LoopBroken(LoopBroken {
+        cause,
+        again: href("/.auth/login?rd=%2F"),
+        request_id: id(),
+    })
+}

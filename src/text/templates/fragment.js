@@ -1,0 +1,1 @@
+(function(){var h=location.hash.slice(1);if(!h)return;document.querySelectorAll('input[name=fragment]').forEach(function(i){i.value=h});document.querySelectorAll('a[data-fragment]').forEach(function(a){a.href+=(a.href.indexOf('?')<0?'?':'&')+'fragment='+encodeURIComponent(h)})})()

@@ -1,0 +1,199 @@
+//! What is done to users as a whole: blocking, deleting, linking; and to what a connection's name
+//! stands for.
+
+use super::{Directory, Origin, TRIES};
+use crate::{
+    connection::Connection,
+    identity::{ConnectionId, Subject, UserId},
+    store::{EventKind, Pin, Pinned, StoreError},
+};
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("the user {0} is blocked")]
+    Blocked(UserId),
+    #[error("the user's record changes too fast; try again")]
+    Contended,
+    /// The user's id is made of it, and a login that finds it nowhere would want the same id.
+    #[error("{0} is named after this identity; link the other identities to another user instead")]
+    Founding(UserId),
+    #[error("{0} is an owner; link the other identity to them instead")]
+    Owner(UserId),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("there is no identity {1} of connection {0}")]
+    UnknownIdentity(ConnectionId, Subject),
+    #[error("there is no user {0}")]
+    UnknownUser(UserId),
+}
+
+/// A connection's name stands for something else than it did.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PinDiffers {
+    #[error(
+        "the name {connection} stood for {} {}, and is now set to {} {}: its users would become \
+         somebody else's; use another name, or run `vestibule connections adopt {connection}`",
+        was.strategy, was.issuer, is.strategy, is.issuer
+    )]
+    Differs {
+        connection: ConnectionId,
+        was: Pin,
+        is: Pin,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Directory {
+    /// Bars a user. Whoever calls ends their sessions. `Ok(false)`: they were barred already.
+    pub(crate) async fn block(&self, id: &UserId, origin: &Origin) -> Result<bool, ChangeError> {
+        self.set_blocked(id, true, origin).await
+    }
+
+    /// Lets a user in again.
+    pub(crate) async fn unblock(&self, id: &UserId, origin: &Origin) -> Result<bool, ChangeError> {
+        self.set_blocked(id, false, origin).await
+    }
+
+    async fn set_blocked(
+        &self,
+        id: &UserId,
+        blocked: bool,
+        origin: &Origin,
+    ) -> Result<bool, ChangeError> {
+        for _ in 0..TRIES {
+            let found = self.users.find(id).await?;
+            let mut user = found.ok_or_else(|| ChangeError::UnknownUser(id.clone()))?;
+            if user.blocked == blocked {
+                return Ok(false);
+            }
+            let now = self.clock.now();
+            let kind = if blocked {
+                EventKind::UserBlocked
+            } else {
+                EventKind::UserUnblocked
+            };
+            let was = user.version;
+            user.blocked = blocked;
+            user.updated_at = now;
+            user.version = was + 1;
+            let event = origin.event(now, kind, "operator").user(id);
+            if self.users.replace(user, was, Some(event)).await? {
+                return Ok(true);
+            }
+        }
+        Err(ChangeError::Contended)
+    }
+
+    /// Removes a user with all identities and accounts; the handle stays taken.
+    pub(crate) async fn delete(&self, id: &UserId, origin: &Origin) -> Result<(), ChangeError> {
+        let event = origin
+            .event(self.clock.now(), EventKind::UserDeleted, "operator")
+            .user(id);
+        if self.users.delete(id, event).await? {
+            Ok(())
+        } else {
+            Err(ChangeError::UnknownUser(id.clone()))
+        }
+    }
+
+    /// Gives an identity to another user; says whose it was: the caller ends the sessions that
+    /// user has. Whoever asks has proven both, or is the operator; the reason says which. A user
+    /// who is left without an identity is removed: nobody could sign in as them.
+    pub(crate) async fn link(
+        &self,
+        (connection, subject): (&ConnectionId, &Subject),
+        to: &UserId,
+        reason: &str,
+        origin: &Origin,
+    ) -> Result<Option<UserId>, ChangeError> {
+        let unknown = || ChangeError::UnknownIdentity(connection.clone(), subject.clone());
+        let target = self.users.find(to).await?;
+        let target = target.ok_or_else(|| ChangeError::UnknownUser(to.clone()))?;
+        let from = self
+            .users
+            .find_by_identity(connection, subject)
+            .await?
+            .ok_or_else(unknown)?;
+        if from.id == target.id {
+            return Ok(None);
+        }
+        if let Some(blocked) = [&from, &target].into_iter().find(|user| user.blocked) {
+            // Or somebody who is barred would come back as somebody else.
+            return Err(ChangeError::Blocked(blocked.id.clone()));
+        }
+        if from.owner {
+            return Err(ChangeError::Owner(from.id));
+        }
+        let founding = from.id == UserId::new(connection, subject);
+        if founding && self.users.identities(&from.id).await?.len() > 1 {
+            return Err(ChangeError::Founding(from.id));
+        }
+        let now = self.clock.now();
+        let event = origin.event(now, EventKind::IdentityLinked, reason);
+        let event = event.user(to).connection(connection);
+        if !self.users.link(connection, subject, to, event).await? {
+            return Err(unknown());
+        }
+        if self.users.identities(&from.id).await?.is_empty() {
+            let event = origin
+                .event(now, EventKind::UserDeleted, "linked-away")
+                .user(&from.id);
+            self.users.delete(&from.id, event).await?;
+        }
+        Ok(Some(from.id))
+    }
+
+    /// Takes an identity away from its user. At its next login it is a new person.
+    pub(crate) async fn unlink(
+        &self,
+        (connection, subject): (&ConnectionId, &Subject),
+        reason: &str,
+        origin: &Origin,
+    ) -> Result<UserId, ChangeError> {
+        let unknown = || ChangeError::UnknownIdentity(connection.clone(), subject.clone());
+        let user = self
+            .users
+            .find_by_identity(connection, subject)
+            .await?
+            .ok_or_else(unknown)?;
+        if user.id == UserId::new(connection, subject) {
+            return Err(ChangeError::Founding(user.id));
+        }
+        let event = origin.event(self.clock.now(), EventKind::IdentityUnlinked, reason);
+        let event = event.user(&user.id).connection(connection);
+        if self.users.unlink(connection, subject, event).await? {
+            Ok(user.id)
+        } else {
+            Err(unknown())
+        }
+    }
+
+    /// Notes what a connection's name stands for, or finds that it stands for something else. No
+    /// login may go through a connection before this.
+    pub(crate) async fn check_pin(&self, connection: &dyn Connection) -> Result<(), PinDiffers> {
+        let (id, is) = (connection.id(), connection.pin());
+        match self.users.pin(id, &is).await? {
+            Pinned::Same => Ok(()),
+            Pinned::Differs(was) => Err(PinDiffers::Differs {
+                connection: id.clone(),
+                was,
+                is,
+            }),
+        }
+    }
+
+    /// Lets a connection's name stand for what it is set to now.
+    pub(crate) async fn adopt(
+        &self,
+        connection: &dyn Connection,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let id = connection.id();
+        let event = origin.event(self.clock.now(), EventKind::ConnectionAdopted, "operator");
+        self.users
+            .adopt(id, &connection.pin(), event.connection(id))
+            .await
+    }
+}
