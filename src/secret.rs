@@ -163,6 +163,13 @@ impl<'de> Deserialize<'de> for SecretRef {
 
 struct RefVisitor;
 
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum PlaceKey {
+    Env,
+    File,
+}
+
 impl<'de> Visitor<'de> for RefVisitor {
     type Value = SecretRef;
 
@@ -175,15 +182,14 @@ impl<'de> Visitor<'de> for RefVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
-        let Some(key) = map.next_key::<String>()? else {
+        let Some(key) = map.next_key()? else {
             return Err(A::Error::custom("expected env or file in the table"));
         };
-        let place = match key.as_str() {
-            "env" => SecretRef::Env(map.next_value()?),
-            "file" => SecretRef::File(map.next_value()?),
-            _ => return Err(A::Error::unknown_field(&key, &["env", "file"])),
+        let place = match key {
+            PlaceKey::Env => SecretRef::Env(map.next_value()?),
+            PlaceKey::File => SecretRef::File(map.next_value()?),
         };
-        match map.next_key::<String>()? {
+        match map.next_key::<PlaceKey>()? {
             None => Ok(place),
             Some(_) => Err(A::Error::custom("a secret has one place: env or file")),
         }
@@ -280,7 +286,7 @@ mod tests {
         for (text, says) in [
             (&b"\n"[..], "is empty"),
             (b"can\xffary", "not UTF-8"),
-            (&[b'c'; 70_000], "too large"),
+            (&vec![b'c'; 70_000], "too large"),
         ] {
             let error = file(folder.path(), text, 0o600)
                 .resolve(&environment)

@@ -170,9 +170,9 @@ impl Checks {
         let encrypted_in_front = !server.trusted_proxies.is_empty()
             && public_url.is_none_or(|origin| origin.scheme == Scheme::Https);
         if !encrypted_in_front && !server.danger_plain_http {
-            listeners
-                .iter()
-                .for_each(|listener| self.plain_listener(listener));
+            for listener in &listeners {
+                self.plain_listener(listener);
+            }
         }
         listeners
     }

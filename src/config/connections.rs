@@ -27,22 +27,16 @@ const STRATEGY: &str = "strategy";
 
 /// Reads all connections.
 pub(super) fn read<'i>(reader: &mut Reader<'_, 'i>, node: Node<'i>) -> Vec<ConnectionEntry> {
-    match node.into_inner() {
-        DeValue::Table(table) => table
-            .into_iter()
-            .filter_map(|(name, node)| read_one(reader, name.get_ref(), node))
-            .collect(),
-        _ => {
-            reader.problems.push(
-                Problem::new(
-                    "connections",
-                    "expected tables with the names of the connections",
-                )
-                .hint("write [connections.NAME]"),
-            );
-            Vec::new()
-        }
-    }
+    let DeValue::Table(table) = node.into_inner() else {
+        let message = "expected tables with the names of the connections";
+        let problem = Problem::new("connections", message).hint("write [connections.NAME]");
+        reader.problems.push(problem);
+        return Vec::new();
+    };
+    table
+        .into_iter()
+        .filter_map(|(name, node)| read_one(reader, name.get_ref(), node))
+        .collect()
 }
 
 fn read_one<'i>(

@@ -77,6 +77,10 @@ impl<'i> Marks<'_, 'i> {
             }
             DeValue::Array(array) => {
                 let Some(schema) = schema.get("items") else {
+                    // Serde would take the elements for the keys of a table in their order.
+                    if schema.get("properties").is_some() {
+                        self.refuse(path, "expected a table, found an array");
+                    }
                     return;
                 };
                 for (index, value) in array.iter_mut().enumerate() {
@@ -86,7 +90,15 @@ impl<'i> Marks<'_, 'i> {
                     path.truncate(length);
                 }
             }
+            // To serde it is a table with a key, so a table of free keys would take it.
+            DeValue::Datetime(_) => self.refuse(path, "expected something else, found a date"),
             _ => {}
+        }
+    }
+
+    fn refuse(&mut self, path: &str, message: &str) {
+        if self.problems.last().is_none_or(|last| last.key != path) {
+            self.problems.push(Problem::new(path, message));
         }
     }
 
@@ -170,5 +182,92 @@ fn is_for(schema: &Value, value: &DeValue<'_>) -> bool {
             .and_then(|given| given.get_ref().as_str())
             .is_some_and(|given| strategy.as_str() == Some(given)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::{JsonSchema, SchemaGenerator};
+
+    use super::*;
+    use crate::secret::Secret;
+
+    /// What a strategy's settings look like.
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Config {
+        client_secret: Secret,
+        #[serde(default)]
+        more: Vec<Secret>,
+    }
+
+    fn read(text: &str, variable: Option<&'static str>) -> (Result<Config, String>, Vec<Problem>) {
+        let mut generator = SchemaGenerator::new(
+            schemars::generate::SchemaSettings::default().with(|settings| {
+                settings.inline_subschemas = true;
+            }),
+        );
+        let schema = generator.root_schema_for::<Config>().to_value();
+        let schema: &'static Value = Box::leak(Box::new(schema));
+        let environment = Environment::of([("TOKEN", "from the environment")]);
+        let mut source = Source::new("config.toml", text);
+        let mut root = toml::de::DeTable::parse(text).unwrap().into_inner();
+        if let Some(raw) = variable {
+            let (value, span) = source.overlay("VARIABLE", raw);
+            root.insert(toml::Spanned::new(span(0), "client_secret".into()), value);
+        }
+        let mut marks = Marks {
+            source: &source,
+            folder: Path::new("/nowhere"),
+            environment: &environment,
+            files: Vec::new(),
+            problems: Vec::new(),
+        };
+        let mut node = toml::Spanned::new(0..0, DeValue::Table(root));
+        marks.apply(schema, &mut node, &mut "connections.a".to_owned());
+        let config = Config::deserialize(ValueDeserializer::from(node));
+        (
+            config.map_err(|error| error.message().to_owned()),
+            marks.problems,
+        )
+    }
+
+    #[test]
+    fn a_strategy_finds_its_secrets_in_place() {
+        let text = "client_secret = { env = 'TOKEN' }\nmore = ['a', { env = 'TOKEN' }]";
+        let (config, problems) = read(text, None);
+        let config = config.unwrap();
+        assert!(problems.is_empty());
+        assert_eq!(config.client_secret.expose(), "from the environment");
+        assert_eq!(config.more[0].expose(), "a");
+        assert_eq!(config.more[1].expose(), "from the environment");
+        for (variable, secret) in [
+            ("1234", "1234"),
+            ("true", "true"),
+            ("[a]", "[a]"),
+            ("a \"b", "a \"b"),
+            ("{ env = 'TOKEN' }", "from the environment"),
+        ] {
+            let (config, _) = read("", Some(variable));
+            assert_eq!(config.unwrap().client_secret.expose(), secret);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_named_once() {
+        for (secret, says) in [
+            ("{ env = 'NONE' }", "NONE is not set"),
+            ("{ file = 'keys/a' }", "/nowhere/keys/a cannot be read"),
+            ("''", "empty"),
+        ] {
+            let (config, problems) = read(&format!("client_secret = {secret}"), None);
+            assert!(config.is_ok());
+            assert_eq!(problems.len(), 1);
+            assert_eq!(problems[0].key, "connections.a.client_secret");
+            assert!(problems[0].message.contains(says), "{problems:?}");
+        }
+        let (config, problems) = read("client_secret = 5", None);
+        assert!(config.unwrap_err().contains("expected a string, { env"));
+        assert!(problems.is_empty());
     }
 }

@@ -28,6 +28,7 @@ mod watch;
 mod words;
 
 use std::{
+    collections::HashSet,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -138,16 +139,14 @@ pub(crate) fn parse(
 
     let mut reader = Reader::new(&source);
     let file = read(&mut reader, root);
-    problems.append(&mut reader.problems);
+    add_new(&mut problems, reader.problems);
     let is_sound = problems.is_empty() && unplaced.is_empty();
     // What could not be read has its default here, so the others are checked as well. What is
     // wrong with a default is no mistake of its own.
     let settings = match build::build(file, environment, is_sound) {
         Ok(settings) => Some(settings),
         Err(more) => {
-            let new = |problem: &Problem| problems.iter().all(|known| known.key != problem.key);
-            let more: Vec<_> = more.into_iter().filter(new).collect();
-            problems.extend(more);
+            add_new(&mut problems, more);
             None
         }
     };
@@ -163,6 +162,13 @@ pub(crate) fn parse(
             Err(report)
         }
     }
+}
+
+/// Adds the problems of keys that have none yet.
+fn add_new(problems: &mut Vec<Problem>, more: Vec<Problem>) {
+    let known: HashSet<String> = problems.iter().map(|problem| problem.key.clone()).collect();
+    let new = |problem: &Problem| !known.contains(&problem.key);
+    problems.extend(more.into_iter().filter(new));
 }
 
 fn syntax_errors(source: &Source<'_>, errors: &[toml::de::Error]) -> Report {
@@ -236,6 +242,12 @@ fn section<'i, T: serde::de::DeserializeOwned + Default>(
     key: &str,
 ) -> T {
     let table = root.remove(key);
+    let is_table = |node: &Node<'_>| matches!(node.get_ref(), DeValue::Table(_));
+    if table.as_ref().is_some_and(|node| !is_table(node)) {
+        let problem = Problem::new(key, "expected a table");
+        reader.problems.push(problem.hint(format!("write [{key}]")));
+        return T::default();
+    }
     table
         .and_then(|node| reader.read(key, node))
         .unwrap_or_default()

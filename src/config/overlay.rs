@@ -10,14 +10,11 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::source::{Node, Place, Source};
+use super::source::{MOST_KEYS, Node, Place, Source};
 use crate::{environment::Environment, problem::Problem};
 
 /// How the names of the variables begin.
 const PREFIX: &str = "VESTIBULE__";
-
-/// More keys than any setting has.
-const DEEPEST: usize = 8;
 
 /// Puts the variables into the table. What cannot be put anywhere is handed back.
 pub(super) fn overlay<'i>(
@@ -55,11 +52,14 @@ fn put<'i>(
     if keys.iter().any(String::is_empty) {
         return Err("the variable names no key".to_owned());
     }
-    if keys.len() > DEEPEST {
+    if keys.len() > MOST_KEYS {
         return Err("the variable names more keys than there are".to_owned());
     }
-    let value = source.overlay(name, raw);
-    let span = value.span();
+    let (value, span_of) = source.overlay(name, raw);
+    let made = |depth, value| {
+        let start = span_of(depth).start;
+        Spanned::new(start..start, value)
+    };
     let Some((last, front)) = keys.split_last() else {
         return Err("the variable names no key".to_owned());
     };
@@ -74,7 +74,7 @@ fn put<'i>(
         } else {
             DeValue::Table(DeTable::new())
         };
-        let entry = entry(table, &key, &span).or_insert(Spanned::new(span.clone(), empty));
+        let entry = entry(table, &key, span_of(depth)).or_insert(made(depth, empty));
         table = match entry.get_mut() {
             DeValue::Table(table) => table,
             DeValue::Array(array) => {
@@ -86,7 +86,7 @@ fn put<'i>(
                     return put_element(array, at, value);
                 }
                 if at == array.len() {
-                    array.push(Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
+                    array.push(made(depth, DeValue::Table(DeTable::new())));
                 }
                 match array.get_mut(at).map(Spanned::get_mut) {
                     Some(DeValue::Table(table)) => table,
@@ -98,7 +98,7 @@ fn put<'i>(
     }
     let last = spelling(table, front.len(), front, last);
     table.remove(last.as_str());
-    entry(table, &last, &span).or_insert(value);
+    entry(table, &last, span_of(front.len())).or_insert(value);
     Ok(())
 }
 
@@ -134,7 +134,7 @@ fn spelling(table: &DeTable<'_>, depth: usize, front: &[String], key: &str) -> S
 fn entry<'t, 'i>(
     table: &'t mut DeTable<'i>,
     key: &str,
-    span: &std::ops::Range<usize>,
+    span: std::ops::Range<usize>,
 ) -> toml::map::Entry<'t, Spanned<Cow<'i, str>>, Spanned<DeValue<'i>>> {
-    table.entry(Spanned::new(span.clone(), Cow::Owned(key.to_owned())))
+    table.entry(Spanned::new(span, Cow::Owned(key.to_owned())))
 }

@@ -163,15 +163,12 @@ pub(super) fn unknown_key<'k>(
     let at = path.rfind('.').map_or(0, |dot| dot + 1);
     let (around, key) = path.split_at_checked(at).unwrap_or(("", path));
     let problem = Problem::new(path, "there is no such key");
-    match suggestion(key, known.clone()) {
-        Some(near) => (
-            problem.hint(format!("did you mean {near:?}")),
-            Some(format!("{around}{near}")),
-        ),
-        None => {
-            let hint = format!("the keys here are {}", listed(known));
-            (problem.hint(hint), None)
-        }
+    if let Some(near) = suggestion(key, known.clone()) {
+        let meant = format!("{around}{near}");
+        (problem.hint(format!("did you mean {near:?}")), Some(meant))
+    } else {
+        let hint = format!("the keys here are {}", listed(known));
+        (problem.hint(hint), None)
     }
 }
 

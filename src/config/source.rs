@@ -14,6 +14,9 @@ use toml::{
 /// A value as it was read, with its place.
 pub(super) type Node<'i> = Spanned<DeValue<'i>>;
 
+/// More keys than any setting has above it.
+pub(super) const MOST_KEYS: usize = 8;
+
 /// The file's text and the variables behind it.
 pub(super) struct Source<'i> {
     /// How the file is called in messages.
@@ -46,13 +49,21 @@ impl<'i> Source<'i> {
     }
 
     /// The value of a variable: TOML if it is a TOML value, else a string.
-    pub(super) fn overlay(&mut self, name: &'i str, raw: &'i str) -> Node<'i> {
+    ///
+    /// Spans of the variable that are not its value's are handed back, too: one for each key that
+    /// its name could have, so that each has a place that is no other's.
+    pub(super) fn overlay(
+        &mut self,
+        name: &'i str,
+        raw: &'i str,
+    ) -> (Node<'i>, impl Fn(usize) -> Range<usize> + use<'i>) {
         let start = self
             .overlays
             .last()
             .map_or(self.text.len(), |last| last.span.end)
             + 1;
-        let span = start..start + raw.len() + 1;
+        let end = start + raw.len() + 1;
+        let span = start..end + MOST_KEYS;
         self.overlays.push(Overlay {
             span: span.clone(),
             name,
@@ -61,7 +72,9 @@ impl<'i> Source<'i> {
         let value = DeValue::parse(raw).map_or(DeValue::String(raw.into()), Spanned::into_inner);
         // Its outermost span is the variable's, so that it is known when it must be read again.
         let inner = shift(Spanned::new(0..raw.len(), value), start).into_inner();
-        Spanned::new(span, inner)
+        (Spanned::new(span, inner), move |depth| {
+            end + depth..end + depth + 1
+        })
     }
 
     /// The variable that a span lies in.

@@ -1,4 +1,6 @@
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet, fmt::Write, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration,
+};
 
 use serde_json::Value;
 
@@ -127,7 +129,9 @@ fn schema_keys() -> BTreeSet<String> {
                 if let Some(Value::Object(properties)) = object.get("properties") {
                     keys.extend(properties.keys().cloned());
                 }
-                object.values().for_each(|value| collect(value, keys));
+                // Below `claims` are the names of profile fields, which are no keys of ours.
+                let inside = object.iter().filter(|(key, _)| *key != "claims");
+                inside.for_each(|(_, value)| collect(value, keys));
             }
             Value::Array(array) => array.iter().for_each(|value| collect(value, keys)),
             _ => {}
@@ -180,7 +184,9 @@ fn each_key_misspelt_is_named_with_its_line() {
         let last = wrong.pop().unwrap();
         let before = wrong.pop().unwrap();
         wrong.push(last);
-        if last != before && key.len() > 3 {
+        if key.len() <= 3 {
+            wrong = format!("{key}{last}");
+        } else if last != before {
             wrong.push(before);
         }
         let mut lines: Vec<String> = MAXIMAL.lines().map(str::to_owned).collect();
@@ -277,216 +283,234 @@ allow = ['any', 1,
     assert_eq!(complaints(&format!("\u{feff}{text}")), expected);
 }
 
+/// A text, where its only mistake is, and what is said about it.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("config_version = 2", "1:1: config_version", "version 1"),
+    (
+        "[server]\npublic_url = 'http://a.test'",
+        "2:1: server.public_url",
+        "plain http",
+    ),
+    (
+        "[server]\npublic_url = 'https://a.test/x'",
+        "2:1: server.public_url",
+        "nothing behind",
+    ),
+    (
+        "[server]\nlisten = ['0.0.0.0:80']",
+        "2:11: server.listen[0]",
+        "plain http",
+    ),
+    (
+        "[server]\nlisten = ['192.0.2.1:80']\ntrusted_proxies = ['10.0.0.1']",
+        "2:11: server.listen[0]",
+        "plain http",
+    ),
+    (
+        "[server]\nlisten = ['[::]:80']\npublic_url = 'https://a.test'",
+        "2:11: server.listen[0]",
+        "plain http",
+    ),
+    (
+        "[server]\nlisten = ['127.0.0.1:80', '127.0.0.1:80']",
+        "2:27: server.listen[1]",
+        "twice",
+    ),
+    (
+        "[server]\nlisten = ['unix:/a']\n[[server.listeners]]\naddress = 'unix:/a'",
+        "4:1: server.listeners[0].address",
+        "twice",
+    ),
+    (
+        "[server]\nlisten = ['localhost:80']",
+        "2:11: server.listen[0]",
+        "a name is no address",
+    ),
+    (
+        "[server]\nlisten = ['unix:']",
+        "2:11: server.listen[0]",
+        "missing",
+    ),
+    (
+        "[[server.listeners]]\naddress = 'unix:/a'\nmode = '0999'",
+        "3:1: server.listeners[0].mode",
+        "octal",
+    ),
+    (
+        "[[server.listeners]]\naddress = '127.0.0.1:1'\nmode = '0600'",
+        "3:1: server.listeners[0].mode",
+        "only a Unix socket",
+    ),
+    (
+        "[[server.listeners]]\naddress = '127.0.0.1:1'\nclient_ca = 'x'",
+        "3:1: server.listeners[0].client_ca",
+        "need TLS",
+    ),
+    (
+        "[[server.listeners]]\naddress = 'unix:/a'\ntls = [{cert = 'a', key = 'b'}]",
+        "3:1: server.listeners[0].tls",
+        "no TLS",
+    ),
+    (
+        "[[server.listeners]]\naddress = '127.0.0.1:1'\nserves = []",
+        "3:1: server.listeners[0].serves",
+        "one thing",
+    ),
+    (
+        "[[server.listeners]]\naddress = '127.0.0.1:1'\nserves = 'prxy'",
+        "3:1: server.listeners[0].serves",
+        "\"proxy\" or \"redirect\"",
+    ),
+    (
+        "[server]\ntrusted_proxies = ['0.0.0.0/0']",
+        "2:20: server.trusted_proxies[0]",
+        "everybody",
+    ),
+    (
+        "[server]\ntrusted_proxies = ['unix', '::/0']",
+        "2:28: server.trusted_proxies[1]",
+        "everybody",
+    ),
+    (
+        "[server]\ntrusted_proxies = ['proxy']",
+        "2:20: server.trusted_proxies[0]",
+        "neither",
+    ),
+    (
+        "[server]\nauth_prefix = '/'",
+        "2:1: server.auth_prefix",
+        "no path left",
+    ),
+    (
+        "[server]\nauth_prefix = '/a/../b'",
+        "2:1: server.auth_prefix",
+        "",
+    ),
+    (
+        "[server]\nauth_prefix = '/a/'",
+        "2:1: server.auth_prefix",
+        "slash",
+    ),
+    ("[server]\nauth_prefix = 'a'", "2:1: server.auth_prefix", ""),
+    ("[server]\nthreads = 0", "2:1: server.threads", "1 to 1024"),
+    (
+        "[admin]\nlisten = '9091'",
+        "2:1: admin.listen",
+        "address and a port",
+    ),
+    ("[admin]\nhosts = ['a:80']", "2:10: admin.hosts[0]", ""),
+    ("[admin]\nsocket = ''", "2:1: admin.socket", "empty"),
+    (
+        "[storage]\nurl = 'postgres://u:canary@h/d'",
+        "2:1: storage.url",
+        "not there yet",
+    ),
+    (
+        "[storage]\nurl = 'sqlite::memory:'",
+        "2:1: storage.url",
+        "path of a file",
+    ),
+    (
+        "[storage]\nurl = 'data.db'",
+        "2:1: storage.url",
+        "no storage",
+    ),
+    (
+        "[session]\nstore = 'redis://h'",
+        "2:1: session.store",
+        "Redis yet",
+    ),
+    (
+        "[session]\nstore = 'disk'",
+        "2:1: session.store",
+        "\"memory\"",
+    ),
+    (
+        "[session]\nidle_timeout = '8d'",
+        "2:1: session.idle_timeout",
+        "longer than",
+    ),
+    (
+        "[session]\nidle_timeout = '0s'",
+        "2:1: session.idle_timeout",
+        "ever live",
+    ),
+    ("[session]\ncache = 0", "2:1: session.cache", "1 to"),
+    ("[log]\nlevel = 'a=b=c'", "2:1: log.level", ""),
+    (
+        "[log]\nformat = 'josn'",
+        "2:1: log.format",
+        "did you mean \"json\"",
+    ),
+    ("[pages]\naccent = 'red'", "2:1: pages.accent", ""),
+    ("connections = 5", "1:1: connections", "[connections.NAME]"),
+    ("connections.a = 5", "1:13: connections.a", "table"),
+    (
+        "server = ['127.0.0.1:80']",
+        "1:1: server",
+        "expected a table",
+    ),
+    (
+        "[[server.listeners]]\naddress = '127.0.0.1:1'\ntls = [['a', 'b']]",
+        "3:8: server.listeners[0].tls[0]",
+        "expected a table, found an array",
+    ),
+    (
+        "[[routes]]\nupstream = 'x'\nheaders = 1979-05-27",
+        "3:1: routes[0].headers",
+        "a date",
+    ),
+    ("routes = 5", "1:1: routes", "[[routes]]"),
+    (
+        "[connections.a]\nsignup = true",
+        "1:14: connections.a",
+        "strategy is missing",
+    ),
+    (
+        "[connections.a]\nstratgey = 'database'",
+        "2:1: connections.a.stratgey",
+        "\"strategy\"",
+    ),
+    (
+        "[connections.a]\nstrategy = 5",
+        "2:1: connections.a.strategy",
+        "expected a string",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ntrust_email = 'always'",
+        "3:1: connections.a.trust_email",
+        "anybody",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['a.test', 'A.test']",
+        "3:22: connections.a.domains[1]",
+        "compared as",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['a.test', 'a.test']",
+        "3:22: connections.a.domains[1]",
+        "twice",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['@a.test']",
+        "3:12: connections.a.domains[0]",
+        "behind the @",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['127.0.0.1']",
+        "3:12: connections.a.domains[0]",
+        "no e-mail domain",
+    ),
+    (
+        "[[routes]]\npath = '/'",
+        "1:1: routes[0].upstream",
+        "missing",
+    ),
+];
+
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    for (text, at, says) in [
-        ("config_version = 2", "1:1: config_version", "version 1"),
-        (
-            "[server]\npublic_url = 'http://a.test'",
-            "2:1: server.public_url",
-            "plain http",
-        ),
-        (
-            "[server]\npublic_url = 'https://a.test/x'",
-            "2:1: server.public_url",
-            "nothing behind",
-        ),
-        (
-            "[server]\nlisten = ['0.0.0.0:80']",
-            "2:11: server.listen[0]",
-            "plain http",
-        ),
-        (
-            "[server]\nlisten = ['192.0.2.1:80']\ntrusted_proxies = ['10.0.0.1']",
-            "2:11: server.listen[0]",
-            "plain http",
-        ),
-        (
-            "[server]\nlisten = ['[::]:80']\npublic_url = 'https://a.test'",
-            "2:11: server.listen[0]",
-            "plain http",
-        ),
-        (
-            "[server]\nlisten = ['127.0.0.1:80', '127.0.0.1:80']",
-            "2:27: server.listen[1]",
-            "twice",
-        ),
-        (
-            "[server]\nlisten = ['unix:/a']\n[[server.listeners]]\naddress = 'unix:/a'",
-            "4:1: server.listeners[0].address",
-            "twice",
-        ),
-        (
-            "[server]\nlisten = ['localhost:80']",
-            "2:11: server.listen[0]",
-            "a name is no address",
-        ),
-        (
-            "[server]\nlisten = ['unix:']",
-            "2:11: server.listen[0]",
-            "missing",
-        ),
-        (
-            "[[server.listeners]]\naddress = 'unix:/a'\nmode = '0999'",
-            "3:1: server.listeners[0].mode",
-            "octal",
-        ),
-        (
-            "[[server.listeners]]\naddress = '127.0.0.1:1'\nmode = '0600'",
-            "3:1: server.listeners[0].mode",
-            "only a Unix socket",
-        ),
-        (
-            "[[server.listeners]]\naddress = '127.0.0.1:1'\nclient_ca = 'x'",
-            "3:1: server.listeners[0].client_ca",
-            "need TLS",
-        ),
-        (
-            "[[server.listeners]]\naddress = 'unix:/a'\ntls = [{cert = 'a', key = 'b'}]",
-            "3:1: server.listeners[0].tls",
-            "no TLS",
-        ),
-        (
-            "[[server.listeners]]\naddress = '127.0.0.1:1'\nserves = []",
-            "3:1: server.listeners[0].serves",
-            "one thing",
-        ),
-        (
-            "[[server.listeners]]\naddress = '127.0.0.1:1'\nserves = 'prxy'",
-            "3:1: server.listeners[0].serves",
-            "\"proxy\" or \"redirect\"",
-        ),
-        (
-            "[server]\ntrusted_proxies = ['0.0.0.0/0']",
-            "2:20: server.trusted_proxies[0]",
-            "everybody",
-        ),
-        (
-            "[server]\ntrusted_proxies = ['unix', '::/0']",
-            "2:28: server.trusted_proxies[1]",
-            "everybody",
-        ),
-        (
-            "[server]\ntrusted_proxies = ['proxy']",
-            "2:20: server.trusted_proxies[0]",
-            "neither",
-        ),
-        (
-            "[server]\nauth_prefix = '/'",
-            "2:1: server.auth_prefix",
-            "no path left",
-        ),
-        (
-            "[server]\nauth_prefix = '/a/../b'",
-            "2:1: server.auth_prefix",
-            "",
-        ),
-        (
-            "[server]\nauth_prefix = '/a/'",
-            "2:1: server.auth_prefix",
-            "slash",
-        ),
-        ("[server]\nauth_prefix = 'a'", "2:1: server.auth_prefix", ""),
-        ("[server]\nthreads = 0", "2:1: server.threads", "1 to 1024"),
-        (
-            "[admin]\nlisten = '9091'",
-            "2:1: admin.listen",
-            "address and a port",
-        ),
-        ("[admin]\nhosts = ['a:80']", "2:10: admin.hosts[0]", ""),
-        ("[admin]\nsocket = ''", "2:1: admin.socket", "empty"),
-        (
-            "[storage]\nurl = 'postgres://u:canary@h/d'",
-            "2:1: storage.url",
-            "not there yet",
-        ),
-        (
-            "[storage]\nurl = 'sqlite::memory:'",
-            "2:1: storage.url",
-            "path of a file",
-        ),
-        (
-            "[storage]\nurl = 'data.db'",
-            "2:1: storage.url",
-            "no storage",
-        ),
-        (
-            "[session]\nstore = 'redis://h'",
-            "2:1: session.store",
-            "Redis yet",
-        ),
-        (
-            "[session]\nstore = 'disk'",
-            "2:1: session.store",
-            "\"memory\"",
-        ),
-        (
-            "[session]\nidle_timeout = '8d'",
-            "2:1: session.idle_timeout",
-            "longer than",
-        ),
-        (
-            "[session]\nidle_timeout = '0s'",
-            "2:1: session.idle_timeout",
-            "ever live",
-        ),
-        ("[session]\ncache = 0", "2:1: session.cache", "1 to"),
-        ("[log]\nlevel = 'a=b=c'", "2:1: log.level", ""),
-        (
-            "[log]\nformat = 'josn'",
-            "2:1: log.format",
-            "did you mean \"json\"",
-        ),
-        ("[pages]\naccent = 'red'", "2:1: pages.accent", ""),
-        ("connections = 5", "1:1: connections", "[connections.NAME]"),
-        ("connections.a = 5", "1:13: connections.a", "table"),
-        ("routes = 5", "1:1: routes", "[[routes]]"),
-        (
-            "[connections.a]\nsignup = true",
-            "1:14: connections.a",
-            "strategy is missing",
-        ),
-        (
-            "[connections.a]\nstratgey = 'database'",
-            "2:1: connections.a.stratgey",
-            "\"strategy\"",
-        ),
-        (
-            "[connections.a]\nstrategy = 5",
-            "2:1: connections.a.strategy",
-            "expected a string",
-        ),
-        (
-            "[connections.a]\nstrategy = 'database'\ntrust_email = 'always'",
-            "3:1: connections.a.trust_email",
-            "anybody",
-        ),
-        (
-            "[connections.a]\nstrategy = 'database'\ndomains = ['a.test', 'A.test']",
-            "3:22: connections.a.domains[1]",
-            "compared as",
-        ),
-        (
-            "[connections.a]\nstrategy = 'database'\ndomains = ['a.test', 'a.test']",
-            "3:22: connections.a.domains[1]",
-            "twice",
-        ),
-        (
-            "[connections.a]\nstrategy = 'database'\ndomains = ['@a.test']",
-            "3:12: connections.a.domains[0]",
-            "behind the @",
-        ),
-        (
-            "[connections.a]\nstrategy = 'database'\ndomains = ['127.0.0.1']",
-            "3:12: connections.a.domains[0]",
-            "no e-mail domain",
-        ),
-        (
-            "[[routes]]\npath = '/'",
-            "1:3: routes[0].upstream",
-            "missing",
-        ),
-    ] {
+    for (text, at, says) in MISTAKES {
         let said = complaints(text);
         assert_eq!(said.len(), 1, "{text}\n{said:#?}");
         assert!(
@@ -585,7 +609,7 @@ fn a_file_is_loaded_with_its_own_name() {
             &b"[server]\n# \xff"[..],
             "my.toml:2:3: the file is not UTF-8",
         ),
-        (&[b'#'; 10 << 20], "more than 8 MiB"),
+        (&vec![b'#'; 10 << 20], "more than 8 MiB"),
     ] {
         fs::write(&path, bytes).unwrap();
         let said = load().unwrap_err().to_string();
@@ -641,7 +665,7 @@ fn hostile_texts_end_in_a_message() {
         assert!(
             !said.is_empty() && said.len() < 100,
             "{} {}",
-            &text[..20.min(text.len())],
+            text.chars().take(20).collect::<String>(),
             said.len()
         );
         assert!(
@@ -693,7 +717,7 @@ fn variables_overwrite_keys() {
     );
     assert_eq!(settings.pages.title, "42");
     assert_eq!(settings.session.cache, 100_000, "the prefix is in capitals");
-    assert_eq!(settings.session.idle_timeout, Duration::from_secs(3600));
+    assert_eq!(settings.session.idle_timeout, Duration::from_hours(1));
     let names: Vec<_> = settings
         .connections
         .iter()
@@ -790,7 +814,6 @@ fn secrets_are_seen_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     fs::write(&path, CANARY).unwrap();
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let environment = Environment::of([("TOKEN", CANARY)]);
     assert!(!format!("{environment:?}").contains(CANARY));
@@ -815,21 +838,14 @@ fn secrets_are_seen_nowhere() {
         // A secret where something else is wanted, or in the wrong shape.
         for key in [
             "threads",
-            "listen",
             "sercet",
             "danger_plain_http",
             "listeners",
-            "secret.env",
             "secret.value",
         ] {
             let text = format!("[server]\n{key} = {value}\n");
             let error = parse(&text, "config.toml", folder.path(), &environment).unwrap_err();
-            assert!(
-                key == "listen"
-                    || !format!("{error} {error:?}").contains("canary-")
-                    || key == "secret.env",
-                "{error}"
-            );
+            assert!(!format!("{error} {error:?}").contains("canary-"), "{error}");
         }
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -983,14 +999,18 @@ fn the_schema_knows_connections_and_has_no_marks_of_ours() {
 fn a_large_file_is_read_in_time() {
     let mut text = String::new();
     for index in 0..10_000 {
-        text += &format!(
+        write!(
+            text,
             "[connections.c{index}]\nstrategy = 'database'\ndomains = ['d{index}.test']\n"
-        );
+        )
+        .unwrap();
     }
     for index in 0..1000 {
-        text += &format!(
+        write!(
+            text,
             "[[routes]]\nhost = 'h{index}.test'\nupstream = 'builtin:demo'\nallow = ['any']\n"
-        );
+        )
+        .unwrap();
     }
     #[expect(clippy::disallowed_methods, reason = "the test measures")]
     let begin = std::time::Instant::now();

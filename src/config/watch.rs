@@ -18,7 +18,10 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 /// Watches until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Watcher(#[expect(dead_code, reason = "held for its drop")] RecommendedWatcher);
+pub(crate) struct Watcher {
+    /// Its drop ends the events, and that ends the thread.
+    _notify: RecommendedWatcher,
+}
 
 /// After an event it must be quiet this long: a file is written in several steps.
 const QUIET: Duration = Duration::from_millis(200);
@@ -77,7 +80,7 @@ pub(crate) fn watch(
     };
     let thread = std::thread::Builder::new().name("config-watch".to_owned());
     thread.spawn(watching).map_err(notify::Error::io)?;
-    Ok(Watcher(watcher))
+    Ok(Watcher { _notify: watcher })
 }
 
 /// The folders in which a change of these paths can be noticed.

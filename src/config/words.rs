@@ -23,6 +23,9 @@ impl Complaint {
     pub(super) fn read(message: &str) -> Self {
         let message = message.trim_end();
         if let Some(rest) = message.strip_prefix("unknown field `") {
+            if rest.starts_with("$__toml_private_datetime") {
+                return Self::other("expected something else, found a date".to_owned());
+            }
             let known = rest.split_once("`, ").map_or("", |(_, known)| known);
             return Self::Unknown(quoted(known));
         }
@@ -117,7 +120,12 @@ pub(super) fn suggestion<'a>(
     let folded = given.to_lowercase().replace('-', "_");
     // A long text is no misspelling, and comparing it would take long.
     let near = |word: &&str| {
-        given.len() <= 64 && distance(&folded, &word.replace('-', "_")) <= 1.max(word.len() / 3)
+        let most = if word.len() <= 3 {
+            1
+        } else {
+            2.max(word.len() / 3)
+        };
+        given.len() <= 64 && distance(&folded, &word.replace('-', "_")) <= most
     };
     known
         .into_iter()
