@@ -9,6 +9,7 @@ mod check;
 mod connections;
 mod execute;
 mod explain;
+mod health;
 mod keys;
 mod output;
 mod remote;
@@ -56,6 +57,8 @@ enum Command {
     Sessions(sessions::Command),
     /// What would become of a request: route, rule, verdict and the exact headers.
     Explain(explain::Arguments),
+    /// Ask the running process whether it is ready.
+    Health,
     /// The keys that seal and sign.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -112,6 +115,7 @@ fn dispatch(arguments: CommandLine) -> anyhow::Result<Ended> {
         Some(Command::Users(command)) => users::run(&place, command),
         Some(Command::Sessions(command)) => sessions::run(&place, command),
         Some(Command::Explain(explain)) => explain::run(&place, &explain),
+        Some(Command::Health) => health::run(&place),
         Some(Command::Keys(command)) => keys::run(&place, &command),
         Some(Command::Schema) => {
             output::json(&config::schema());
