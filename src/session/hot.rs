@@ -135,9 +135,9 @@ impl<K: Eq + Hash, V> Register<K, V> {
             self.held.retain(|_, held| held.strong_count() > 0);
             self.most = FEW_MARKS.max(self.held.len().saturating_mul(2));
         }
-        let made = Arc::new(make());
-        self.held.insert(key, Arc::downgrade(&made));
-        made
+        let new = Arc::new(make());
+        self.held.insert(key, Arc::downgrade(&new));
+        new
     }
 
     fn all(&self) -> impl Iterator<Item = Arc<V>> {
@@ -154,9 +154,10 @@ pub(super) enum Watch {
         changes: u64,
     },
     Marks {
-        session: u64,
-        user: u64,
-        held: (Arc<Pulse>, Arc<Mark>),
+        /// How the session's mark and the user's stood.
+        seen: (u64, u64),
+        /// A mark is one and the same for as long as somebody has it.
+        _alive: (Arc<Pulse>, Arc<Mark>),
     },
 }
 
