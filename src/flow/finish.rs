@@ -30,7 +30,8 @@ const KNOWN: Duration = Duration::from_secs(180 * 24 * 3600);
 /// Accounts remembered per browser.
 const MOST_KNOWN: usize = 5;
 /// How often in how long somebody is passed on without a question before that is a loop.
-const MOST_TRIPS: u32 = 5;
+/// Browsers give up after 20 redirects, and one round over another host takes four.
+const MOST_TRIPS: u32 = 3;
 const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A proof that waits for another step: kept in the store, named by the browser.
