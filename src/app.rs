@@ -322,7 +322,7 @@ impl App {
 }
 
 /// Everything that building finds wrong with the settings, without opening a store.
-pub(crate) fn try_build(settings: &Settings) -> Result<(), Vec<Problem>> {
+pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     let mut problems = Vec::new();
     let known = Known::new(
         settings.public_url.clone(),
@@ -332,15 +332,9 @@ pub(crate) fn try_build(settings: &Settings) -> Result<(), Vec<Problem>> {
     if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
         keep(Peers::build(&router), &mut problems);
     }
-    keep(
-        Pages::load(&settings.pages, settings.auth_prefix.as_str()),
-        &mut problems,
-    );
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
-    }
+    let prefix = settings.auth_prefix.as_str();
+    keep(Pages::load(&settings.pages, prefix), &mut problems);
+    problems
 }
 
 /// Where sessions live, and the feeds of all stores, each once.

@@ -146,6 +146,8 @@ impl Keys {
             KeyState::Next,
             (now, self.random.as_ref()),
         )?);
+        // A ring that cannot be read again would lock everybody out.
+        read(&self.root, &ring)?;
         let event = Event::new(now, EventKind::KeysRotated, "operator");
         let done = self
             .store
@@ -210,4 +212,231 @@ fn read(root: &KeyRing, records: &[KeyRecord]) -> Result<(KeyRing, Signing), Key
         signing.push((state, Zeroizing::new(der.to_vec())));
     }
     Ok((KeyRing::new(keys)?, signing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{ManualClock, Timestamp},
+        random::OsRandom,
+        store::{UserStore as _, sqlite::Sqlite},
+    };
+
+    const ROOT: &[u8] = b"0123456789abcdef0123456789abcdef";
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    struct World {
+        clock: Arc<ManualClock>,
+        store: Arc<Sqlite>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+            let folder = tempfile::tempdir().unwrap();
+            let store = Sqlite::open(&folder.path().join("v.db"), clock.clone())
+                .await
+                .unwrap();
+            Self {
+                clock,
+                store: Arc::new(store),
+                _folder: folder,
+            }
+        }
+
+        async fn keys(&self) -> Keys {
+            self.under(ROOT).await.unwrap()
+        }
+
+        async fn under(&self, root: &[u8]) -> Result<Keys, KeysError> {
+            Keys::open(
+                self.store.clone(),
+                root,
+                self.clock.clone(),
+                Arc::new(OsRandom),
+            )
+            .await
+        }
+    }
+
+    /// Number and state of each, oldest first.
+    async fn states(keys: &Keys) -> Vec<(u32, KeyState)> {
+        let listed = keys.list().await.unwrap();
+        let mut states: Vec<_> = listed.iter().map(|key| (key.id, key.state)).collect();
+        states.sort_by_key(|(id, _)| *id);
+        states
+    }
+
+    fn code(keys: &Keys) -> (u32, [u8; 32]) {
+        let ring = keys.ring().load_full();
+        (
+            ring.current().id(),
+            ring.current().mac(Purpose::Handle).sign(&[b"x"]),
+        )
+    }
+
+    fn is_known(keys: &Keys, (id, code): &(u32, [u8; 32])) -> bool {
+        let ring = keys.ring().load_full();
+        ring.by_id(*id)
+            .is_some_and(|key| key.mac(Purpose::Handle).matches(&[b"x"], code))
+    }
+
+    #[tokio::test]
+    async fn the_ring_is_made_once() {
+        let world = World::new().await;
+        let first = world.keys().await;
+        assert_eq!(
+            states(&first).await,
+            [(1, KeyState::Current), (2, KeyState::Next)]
+        );
+        let again = world.keys().await;
+        assert!(is_known(&again, &code(&first)));
+        let der = |keys: &Keys| -> Vec<_> {
+            let signing = keys.signing().unwrap();
+            signing
+                .iter()
+                .map(|(state, key)| (*state, key.to_der().to_vec()))
+                .collect()
+        };
+        assert_eq!(der(&again), der(&first));
+        assert_eq!(der(&again).len(), 2);
+        // Of two that begin at the same moment, one makes it.
+        let world = World::new().await;
+        let (one, two) = tokio::join!(world.keys(), world.keys());
+        assert!(is_known(&one, &code(&two)));
+        assert_eq!(states(&one).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_key_is_next_then_current_then_old_and_then_gone() {
+        use KeyState::{Current, Next, Old};
+        let world = World::new().await;
+        let keys = world.keys().await;
+        let first = code(&keys);
+        assert!(keys.rotate(LONGEST).await.unwrap());
+        assert_eq!(states(&keys).await, [(1, Old), (2, Current), (3, Next)]);
+        assert_eq!(code(&keys).0, 2);
+        assert!(is_known(&keys, &first), "what it made is still good");
+        assert_eq!(keys.signing().unwrap().len(), 3);
+
+        world.clock.advance(LONGEST - Duration::from_millis(1));
+        assert!(keys.rotate(LONGEST).await.unwrap());
+        assert_eq!(
+            states(&keys).await,
+            [(1, Old), (2, Old), (3, Current), (4, Next)]
+        );
+        assert!(is_known(&keys, &first));
+        // The second was current until just now.
+        world.clock.advance(Duration::from_millis(1));
+        assert!(keys.rotate(LONGEST).await.unwrap());
+        assert_eq!(
+            states(&keys).await,
+            [(2, Old), (3, Old), (4, Current), (5, Next)]
+        );
+        assert!(!is_known(&keys, &first));
+        let told = world.store.events(10).await.unwrap();
+        assert_eq!(told.len(), 3);
+        assert!(
+            told.iter()
+                .all(|event| event.kind == EventKind::KeysRotated)
+        );
+    }
+
+    #[tokio::test]
+    async fn another_process_learns_of_a_rotation() {
+        let world = World::new().await;
+        let (one, two) = (world.keys().await, world.keys().await);
+        assert!(one.rotate(LONGEST).await.unwrap());
+        // It knew the key before it was used.
+        assert!(is_known(&two, &code(&one)));
+        let ring = two.ring();
+        two.refresh().await.unwrap();
+        assert_eq!(
+            ring.load().current().id(),
+            2,
+            "whoever holds the ring has the new one"
+        );
+        assert_eq!(two.signing().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn two_rotations_at_once_are_one() {
+        let world = World::new().await;
+        let (one, two) = (world.keys().await, world.keys().await);
+        let (first, second) = tokio::join!(one.rotate(LONGEST), two.rotate(LONGEST));
+        let turns = u32::from(first.unwrap()) + u32::from(second.unwrap());
+        assert_eq!(states(&one).await.len(), 2 + turns as usize);
+    }
+
+    #[tokio::test]
+    async fn another_root_secret_is_refused_by_name() {
+        let world = World::new().await;
+        world.keys().await;
+        let refused = world
+            .under(b"0123456789abcdef0123456789abcdee")
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, KeysError::OtherSecret), "{refused:?}");
+        assert!(refused.to_string().contains("server.secret"));
+        world.keys().await;
+    }
+
+    #[tokio::test]
+    async fn records_that_were_exchanged_are_refused() {
+        let world = World::new().await;
+        let keys = world.keys().await;
+        let mut ring = keys.list().await.unwrap();
+        let ids: Vec<_> = ring.iter().map(|key| key.id).collect();
+        let [first, second] = &mut ring[..] else {
+            panic!("two")
+        };
+        std::mem::swap(&mut first.sealed, &mut second.sealed);
+        assert!(world.store.replace_keys(&ids, ring, None).await.unwrap());
+        assert!(matches!(
+            world.under(ROOT).await,
+            Err(KeysError::OtherSecret)
+        ));
+        assert!(keys.refresh().await.is_err());
+        assert_eq!(code(&keys).0, 1, "the last good ring stays");
+    }
+
+    /// A ring without a next key, put back by hand, must not be turned into one without a current.
+    #[tokio::test]
+    async fn a_rotation_that_would_leave_no_current_key_is_refused() {
+        let world = World::new().await;
+        let keys = world.keys().await;
+        let ring = keys.list().await.unwrap();
+        let ids: Vec<_> = ring.iter().map(|key| key.id).collect();
+        let current = ring
+            .into_iter()
+            .filter(|key| key.state == KeyState::Current)
+            .collect();
+        assert!(world.store.replace_keys(&ids, current, None).await.unwrap());
+        let refused = keys.rotate(DAY).await;
+        assert!(
+            matches!(refused, Err(KeysError::Ring(RingError::NoCurrent))),
+            "{refused:?}"
+        );
+        assert_eq!(states(&keys).await, [(1, KeyState::Current)]);
+        world.keys().await;
+    }
+
+    #[tokio::test]
+    async fn keys_are_not_printed_and_not_stored_in_the_open() {
+        let world = World::new().await;
+        let keys = world.keys().await;
+        let secret = keys.signing().unwrap()[0].1.to_der().to_vec();
+        for record in keys.list().await.unwrap() {
+            assert!(
+                !record
+                    .sealed
+                    .windows(16)
+                    .any(|part| part == &secret[40..56])
+            );
+        }
+        assert!(!format!("{keys:?}").contains("signing"));
+    }
 }

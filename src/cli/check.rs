@@ -43,9 +43,12 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
 }
 
 fn check(place: &Place, online: bool) -> anyhow::Result<String> {
+    if place.file().is_none() {
+        let why = "there is no config.toml here; name the file with --config";
+        return Err(anyhow::anyhow!(why));
+    }
     let loaded = place.load()?;
     let settings = &loaded.settings;
-    app::try_build(settings).map_err(|problems| loaded.report(problems))?;
     super::run::try_certificates(&loaded)?;
     if online {
         let runtime = tokio::runtime::Runtime::new()?;

@@ -22,6 +22,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
+    app,
     config::{self, Loaded},
     environment::Environment,
 };
@@ -142,8 +143,8 @@ impl Place {
     /// The settings of the file; without one, those of the trial.
     fn load(&self) -> anyhow::Result<Loaded> {
         Ok(match self.file() {
-            Some(file) => config::load(&file, &self.environment)?,
-            None => Loaded::trial(None, &self.environment)?,
+            Some(file) => config::load(&file, &self.environment, &app::problems)?,
+            None => Loaded::trial(None, &self.environment, &app::problems)?,
         })
     }
 }

@@ -23,7 +23,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt
 
 use super::{Ended, Place, execute, output, remote};
 use crate::{
-    app::App,
+    app::{self, App},
     config::{self, Loaded, LogFormat, Settings},
     flow::new_owner_token,
     metrics,
@@ -47,7 +47,11 @@ pub(super) struct Arguments {
 pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
     let trial = arguments.upstream.is_some() || place.file().is_none();
     let loaded = if trial {
-        Loaded::trial(arguments.upstream.as_deref(), &place.environment)?
+        Loaded::trial(
+            arguments.upstream.as_deref(),
+            &place.environment,
+            &app::problems,
+        )?
     } else {
         place.load()?
     };
@@ -146,11 +150,14 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What others log with everything that passes through them.
-const LOUD: [&str; 10] = [
+/// What others log with everything that passes through them. The watcher of files is among them:
+/// where the log is a file in a watched folder, each line of its would make the next one.
+const LOUD: [&str; 12] = [
     "h2",
     "hyper",
     "hyper_util",
+    "mio",
+    "notify",
     "pingora",
     "pingora_core",
     "pingora_http",

@@ -73,11 +73,21 @@ impl Loaded {
     }
 }
 
+/// What others find wrong with settings.
+pub(crate) type Also<'a> = &'a dyn Fn(&Settings) -> Vec<Problem>;
+
 /// The largest file: 10,000 connections have one megabyte.
 const MOST_BYTES: u64 = 8 << 20;
 
 /// Reads a file, with the variables of `environment` on top.
-pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Loaded, Report> {
+///
+/// `also` says what the parts that are built from the settings find wrong with them, so that all
+/// mistakes are told at once.
+pub(crate) fn load(
+    path: &Path,
+    environment: &Environment,
+    also: Also<'_>,
+) -> Result<Loaded, Report> {
     let name = path.display().to_string();
     let refuse = |message: String| Report::at(&name, Place::File, Problem::new("", message));
     let file = fs::File::open(path).map_err(|error| {
@@ -103,7 +113,7 @@ pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Loaded, Rep
         )
     })?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut loaded = parse(text, &name, &folder, environment)?;
+    let mut loaded = parse(text, &name, (&folder, environment), also)?;
     loaded.files.push(path.to_owned());
     Ok(loaded)
 }
@@ -113,8 +123,8 @@ pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Loaded, Rep
 pub(crate) fn parse(
     text: &str,
     name: &str,
-    folder: &Path,
-    environment: &Environment,
+    (folder, environment): (&Path, &Environment),
+    also: Also<'_>,
 ) -> Result<Loaded, Report> {
     let mut source = Source::new(name, text);
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -144,14 +154,23 @@ pub(crate) fn parse(
     // What could not be read has its default here, so the others are checked as well. What is
     // wrong with a default is no mistake of its own.
     let settings = match build::build(file, environment, is_sound) {
-        Ok(settings) => Some(settings),
+        Ok(settings) => {
+            let lost = problems
+                .iter()
+                .any(|one| one.key.starts_with("connections"));
+            let mut more = also(&settings);
+            // A connection that could not be read is missing only because of its own mistake.
+            more.retain(|one| !lost || !one.key.contains("].connections["));
+            add_new(&mut problems, more);
+            Some(settings)
+        }
         Err(more) => {
             add_new(&mut problems, more);
             None
         }
     };
     match settings {
-        Some(settings) if is_sound => Ok(Loaded {
+        Some(settings) if is_sound && problems.is_empty() => Ok(Loaded {
             settings,
             files,
             places,

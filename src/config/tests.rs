@@ -10,7 +10,7 @@ use super::*;
 fn loaded_with(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Report> {
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment::of(variables.iter().copied());
-    parse(text, "config.toml", folder.path(), &environment)
+    parse(text, "config.toml", (folder.path(), &environment), &nothing)
 }
 
 fn loaded(text: &str) -> Result<Loaded, Report> {
@@ -156,6 +156,11 @@ fn keys_of(text: &str) -> Vec<(usize, String)> {
         }
     }
     keys
+}
+
+/// The parts have nothing to say.
+fn nothing(_: &Settings) -> Vec<Problem> {
+    Vec::new()
 }
 
 #[test]
@@ -540,7 +545,13 @@ fn paths_begin_at_the_folder_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let environment = Environment::of([("VESTIBULE__PAGES__LOGO", "env.svg")]);
-    let loaded = parse(MAXIMAL, "config.toml", folder.path(), &environment).unwrap();
+    let loaded = parse(
+        MAXIMAL,
+        "config.toml",
+        (folder.path(), &environment),
+        &nothing,
+    )
+    .unwrap();
     let settings = &loaded.settings;
     assert_eq!(settings.listeners[1].certificates[0].cert, at("a.pem"));
     assert_eq!(settings.listeners[1].certificates[0].key, at("a.key"));
@@ -580,7 +591,7 @@ fn paths_begin_at_the_folder_of_the_file() {
 
     let text =
         "[admin]\nsocket = '/run/a.sock'\n[connections.a]\nstrategy = 'database'\nicon = 'key'";
-    let settings = parse(text, "", folder.path(), &environment)
+    let settings = parse(text, "", (folder.path(), &environment), &nothing)
         .unwrap()
         .settings;
     assert_eq!(settings.admin.socket, PathBuf::from("/run/a.sock"));
@@ -594,7 +605,7 @@ fn a_file_is_loaded_with_its_own_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my.toml");
     let environment = Environment::default();
-    let load = || load(&path, &environment);
+    let load = || load(&path, &environment, &nothing);
     let missing = load().unwrap_err().to_string();
     assert!(
         missing.contains("my.toml: the file cannot be read"),
@@ -820,7 +831,13 @@ fn secrets_are_seen_nowhere() {
     let value = format!("'{CANARY}'");
     for secret in [value.as_str(), "{ env = 'TOKEN' }", "{ file = 's' }"] {
         let good = format!("[server]\nsecret = {secret}\n");
-        let loaded = parse(&good, "config.toml", folder.path(), &environment).unwrap();
+        let loaded = parse(
+            &good,
+            "config.toml",
+            (folder.path(), &environment),
+            &nothing,
+        )
+        .unwrap();
         assert_eq!(loaded.settings.secret.expose(), CANARY);
         assert!(!format!("{loaded:?}").contains("canary-"));
         for bad in [
@@ -831,7 +848,13 @@ fn secrets_are_seen_nowhere() {
             "[connections.a]\nstrategy = 'x'",
         ] {
             for text in [format!("{good}{bad}\n"), format!("{good}{bad}")] {
-                let error = parse(&text, "config.toml", folder.path(), &environment).unwrap_err();
+                let error = parse(
+                    &text,
+                    "config.toml",
+                    (folder.path(), &environment),
+                    &nothing,
+                )
+                .unwrap_err();
                 assert!(!format!("{error} {error:?}").contains("canary-"), "{error}");
             }
         }
@@ -844,7 +867,13 @@ fn secrets_are_seen_nowhere() {
             "secret.value",
         ] {
             let text = format!("[server]\n{key} = {value}\n");
-            let error = parse(&text, "config.toml", folder.path(), &environment).unwrap_err();
+            let error = parse(
+                &text,
+                "config.toml",
+                (folder.path(), &environment),
+                &nothing,
+            )
+            .unwrap_err();
             assert!(!format!("{error} {error:?}").contains("canary-"), "{error}");
         }
     }
@@ -859,9 +888,14 @@ fn secrets_are_seen_nowhere() {
         ("secret = 5", "expected a string, { env"),
     ] {
         let text = format!("[server]\n{text}\n");
-        let error = parse(&text, "config.toml", folder.path(), &environment)
-            .unwrap_err()
-            .to_string();
+        let error = parse(
+            &text,
+            "config.toml",
+            (folder.path(), &environment),
+            &nothing,
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
             error.contains(says) && error.starts_with("config.toml:2:"),
             "{error}"
@@ -899,8 +933,8 @@ fn what_needs_a_restart_is_named() {
         parse(
             &format!("{secret}{text}"),
             "",
-            folder,
-            &Environment::default(),
+            (folder, &Environment::default()),
+            &nothing,
         )
         .unwrap()
         .settings
@@ -929,7 +963,9 @@ fn a_trial_needs_no_file() {
         "d8FqM2xvT7pLr0ZcW5nYbKs3HgEjUa9i",
     )];
     let environment = Environment::of(secret);
-    let settings = Loaded::trial(None, &environment).unwrap().settings;
+    let settings = Loaded::trial(None, &environment, &nothing)
+        .unwrap()
+        .settings;
     let Address::Tcp(address) = settings.listeners[0].address else {
         panic!("{:?}", settings.listeners)
     };
@@ -942,7 +978,7 @@ fn a_trial_needs_no_file() {
     assert_eq!(settings.connections[0].id.as_str(), "members");
     assert_eq!(settings.connections[0].common.signup, Some(true));
     let upstream = "http://127.0.0.1:3000/\"\n[x]";
-    let settings = Loaded::trial(Some(upstream), &environment)
+    let settings = Loaded::trial(Some(upstream), &environment, &nothing)
         .unwrap()
         .settings;
     let crate::route::Upstreams::One(given) = &settings.routes[0].upstream else {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Loaded, Report, parse};
+use super::{Also, Loaded, Report, parse};
 use crate::environment::Environment;
 
 /// What a trial is called in messages.
@@ -12,7 +12,11 @@ impl Loaded {
     /// The settings of a trial: loopback, people with passwords of their own, and one application,
     /// or the page that shows what arrives. Data is kept in `data` of the working directory, and
     /// `environment` may overlay it all.
-    pub(crate) fn trial(upstream: Option<&str>, environment: &Environment) -> Result<Self, Report> {
+    pub(crate) fn trial(
+        upstream: Option<&str>,
+        environment: &Environment,
+        also: Also<'_>,
+    ) -> Result<Self, Report> {
         let upstream = toml::Value::from(upstream.unwrap_or("builtin:demo"));
         let text = format!(
             "[connections.members]\n\
@@ -22,6 +26,6 @@ impl Loaded {
              [[routes]]\n\
              upstream = {upstream}\n"
         );
-        parse(&text, NAME, Path::new(""), environment)
+        parse(&text, NAME, (Path::new(""), environment), also)
     }
 }

@@ -211,11 +211,7 @@ impl Engine {
         let set = [
             names.set(names.session(), &opened.cookie, lifetime),
             self.end_flow(flow),
-            names.set(
-                &names.of(CookieKind::Last),
-                proven.connection.as_str(),
-                KNOWN,
-            ),
+            self.remember_choice(visit, &proven.connection),
             self.remember_browser(visit, &proven),
         ];
         let here = Visit {
@@ -311,6 +307,22 @@ impl Engine {
         let value = cookies::seal(&ring, at, &count, self.parts.random.as_ref());
         let set = value.and_then(|value| self.names().set(&name, &value, TRIPS_WITHIN));
         self.go_on(visit, return_to, nonce).await.with(set)
+    }
+
+    /// Notes in the browser which connection was used, so that the page can mark it.
+    fn remember_choice(&self, visit: &Visit, connection: &ConnectionId) -> Option<SetCookie> {
+        let name = self.names().of(CookieKind::Last);
+        let ring = self.parts.ring.load();
+        let at = device_at(&name, visit);
+        let value = cookies::seal(&ring, at, connection, self.parts.random.as_ref())?;
+        self.names().set(&name, &value, KNOWN)
+    }
+
+    /// The connection used last with this browser.
+    pub(super) fn last_choice(&self, visit: &Visit) -> Option<ConnectionId> {
+        let name = self.names().of(CookieKind::Last);
+        let value = visit.jar.one(&name)?;
+        cookies::open(&self.parts.ring.load(), device_at(&name, visit), value)
     }
 
     /// Notes in the browser that this account signed in with it.

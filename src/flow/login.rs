@@ -519,10 +519,7 @@ impl Engine {
         ids: &[ConnectionId],
         hint: Option<&str>,
     ) -> Vec<Button> {
-        let last = visit
-            .jar
-            .one(&self.names().of(CookieKind::Last))
-            .unwrap_or_default();
+        let last = self.last_choice(visit);
         let mut buttons: Vec<_> = ids
             .iter()
             .filter_map(|id| self.connections.enabled(id))
@@ -539,7 +536,7 @@ impl Engine {
                     display_name: settings.display_name.clone(),
                     icon: Some(Icon::named(settings.icon())),
                     href: self.href(&page),
-                    last_used: connection.id().as_str() == last,
+                    last_used: Some(connection.id()) == last.as_ref(),
                 }
             })
             .collect();

@@ -310,8 +310,11 @@ impl Edge {
             bridge::write(downstream, answer).await?;
             return Ok(true);
         }
-        let host = head.host().as_str().to_owned();
-        self.page(downstream, passage, live, FailureKind::UnknownHost { host })
+        tracing::info!(
+            host = head.host().as_str(),
+            "a request was for a host of no route"
+        );
+        self.page(downstream, passage, live, FailureKind::UnknownHost)
             .await
     }
 

@@ -74,6 +74,9 @@ impl Head {
         if matches!(request.method, Method::CONNECT | Method::TRACE) {
             return Err(BadHead::Method);
         }
+        if let Some(http1) = downstream.as_http1() {
+            octets(&http1.get_headers_raw_bytes())?;
+        }
         framing(request)?;
         let host = host(request)?;
         let raw = std::str::from_utf8(request.raw_path())
@@ -151,6 +154,35 @@ fn size(request: &RequestHeader) -> usize {
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + 4);
     request.raw_path().len() + 16 + lines.sum::<usize>()
+}
+
+/// What the parser repairs in silence, and another parser on the way may read differently: a line
+/// feed alone as the end of a line, a fragment in the target, and a length beside a transfer
+/// coding, of which it shows us only the coding (RFC 9112 sections 2.2, 3.2 and 6.1).
+fn octets(head: &[u8]) -> Result<(), BadHead> {
+    let (mut coding, mut length) = (false, false);
+    let mut lines = head.split(|octet| *octet == b'\n');
+    let target = lines.next().unwrap_or_default();
+    if target.contains(&b'#') {
+        return Err(BadHead::Path(PathError::Fragment));
+    }
+    let mut before = target;
+    for line in lines {
+        if !before.ends_with(b"\r") {
+            return Err(BadHead::Framing("bare-line-feed"));
+        }
+        let is = |name: &[u8]| {
+            line.split_at_checked(name.len())
+                .is_some_and(|(start, _)| start.eq_ignore_ascii_case(name))
+        };
+        coding |= is(b"transfer-encoding:");
+        length |= is(b"content-length:");
+        before = line;
+    }
+    if coding && length {
+        return Err(BadHead::Framing("content-length-and-transfer-encoding"));
+    }
+    Ok(())
 }
 
 /// RFC 9112 section 6: what says where a body ends must say it once.
@@ -262,4 +294,36 @@ fn scheme(downstream: &Downstream) -> Scheme {
         .digest()
         .is_some_and(|digest| digest.ssl_digest.is_some());
     if tls { Scheme::Https } else { Scheme::Http }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_parser_repairs_is_refused() {
+        let code = |head: &[u8]| octets(head).err().map(BadHead::code);
+        let good = b"POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX: #\r\n\r\n";
+        assert_eq!(code(good), None);
+        let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(code(chunked), None);
+        for bare in [
+            b"GET / HTTP/1.1\nHost: a\r\n\r\n".as_slice(),
+            b"GET / HTTP/1.1\r\nHost: a\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n\n",
+        ] {
+            assert_eq!(code(bare), Some("bare-line-feed"));
+        }
+        for both in [
+            b"POST / HTTP/1.1\r\nContent-Length: 4\r\ntransfer-encoding: chunked\r\n\r\n"
+                .as_slice(),
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nCONTENT-LENGTH:4\r\n\r\n",
+        ] {
+            assert_eq!(code(both), Some("content-length-and-transfer-encoding"));
+        }
+        assert_eq!(
+            code(b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Some(PathError::Fragment.code())
+        );
+    }
 }

@@ -77,17 +77,28 @@ fn hide_our_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    let mut kept = Vec::with_capacity(lines.len());
-    let mut changed = false;
+    let mut kept: Vec<u8> = Vec::new();
+    // HTTP/2 may split the cookies over several lines; an application wants one (RFC 9113 section
+    // 8.2.3), and so does RFC 6265 section 5.4 of every client.
+    let mut changed = lines.len() > 1;
     for line in &lines {
-        let left = cookie::without(line.as_bytes(), CookieNames::is_ours);
-        changed |= left.as_deref() != Some(line.as_bytes());
-        kept.extend(left.and_then(|left| HeaderValue::from_bytes(&left).ok()));
+        let Some(left) = cookie::without(line.as_bytes(), CookieNames::is_ours) else {
+            changed = true;
+            continue;
+        };
+        changed |= left != line.as_bytes();
+        if !kept.is_empty() {
+            kept.extend_from_slice(b"; ");
+        }
+        kept.extend_from_slice(&left);
     }
     if changed {
         request.remove_header(&header::COOKIE);
-        for line in kept {
-            request.append_header(header::COOKIE, line)?;
+        if let Some(kept) = HeaderValue::from_bytes(&kept)
+            .ok()
+            .filter(|kept| !kept.is_empty())
+        {
+            request.insert_header(header::COOKIE, kept)?;
         }
     }
     Ok(())
@@ -127,31 +138,57 @@ fn drop_our_set_cookies(response: &mut ResponseHeader) -> pingora::Result<()> {
         .iter()
         .cloned()
         .collect();
-    let is_ours = |line: &HeaderValue| {
-        let name = line
-            .as_bytes()
-            .split(|byte| *byte == b'=')
-            .next()
-            .unwrap_or_default();
-        std::str::from_utf8(name.trim_ascii()).map_or(true, CookieNames::is_ours)
-    };
-    if !lines.iter().any(is_ours) {
+    if !lines.iter().any(|line| sets_ours(line.as_bytes())) {
         return Ok(());
     }
     response.remove_header(&header::SET_COOKIE);
-    for line in lines.into_iter().filter(|line| !is_ours(line)) {
+    for line in lines.into_iter().filter(|line| !sets_ours(line.as_bytes())) {
         response.append_header(header::SET_COOKIE, line)?;
     }
     Ok(())
+}
+
+/// Whether a Set-Cookie line could come back from a browser as a cookie of ours. A cookie without
+/// a name comes back as its value alone, so `=ours=x` is one of ours too.
+fn sets_ours(line: &[u8]) -> bool {
+    let pair = line.split(|byte| *byte == b';').next().unwrap_or_default();
+    let mut parts = pair.split(|byte| *byte == b'=').map(<[u8]>::trim_ascii);
+    let name = parts.find(|part| !part.is_empty()).unwrap_or_default();
+    std::str::from_utf8(name).map_or(true, CookieNames::is_ours)
 }
 
 /// An answer to a signed-in person is theirs: a cache on the way must not give it to the next one
 /// (RFC 9111 section 3.5 knows Authorization, but not cookies).
 fn keep_out_of_shared_caches(response: &mut ResponseHeader) -> pingora::Result<()> {
     response.append_header(header::VARY, HeaderValue::from_static("Cookie"))?;
-    let cached = response.headers.get(header::CACHE_CONTROL);
-    if cached.is_none() {
-        response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("private"))?;
+    let lines = response.headers.get_all(header::CACHE_CONTROL);
+    let text = |line: &HeaderValue| line.to_str().unwrap_or_default().to_owned();
+    let said = lines.iter().map(text).collect::<Vec<_>>().join(",");
+    let mut kept: Vec<&str> = said
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let is = |part: &str, name: &str| {
+        let directive = part.split('=').next().unwrap_or_default();
+        directive.eq_ignore_ascii_case(name)
+    };
+    if kept
+        .iter()
+        .any(|part| is(part, "private") || is(part, "no-store"))
+    {
+        return Ok(());
+    }
+    // What a shared cache may keep of it is nothing, whatever the application thinks: it does not
+    // know that its pages are for one person.
+    kept.retain(|part| {
+        !["public", "s-maxage", "proxy-revalidate"]
+            .iter()
+            .any(|name| is(part, name))
+    });
+    kept.insert(0, "private");
+    if let Ok(value) = HeaderValue::from_str(&kept.join(", ")) {
+        response.insert_header(header::CACHE_CONTROL, value)?;
     }
     Ok(())
 }
@@ -166,4 +203,52 @@ fn ends_hsts(response: &ResponseHeader) -> bool {
                 .is_some_and(|age| age.trim_matches('"') == "0")
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookies_sent(lines: &[&str]) -> Vec<String> {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        for line in lines {
+            request.append_header("cookie", *line).unwrap();
+        }
+        hide_our_cookies(&mut request).unwrap();
+        let left = request.headers.get_all("cookie").iter();
+        left.map(|line| line.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn an_application_gets_its_cookies_in_one_line() {
+        assert_eq!(cookies_sent(&["a=1;b=2"]), ["a=1;b=2"]);
+        assert_eq!(cookies_sent(&["a=1", "b=2"]), ["a=1; b=2"]);
+        assert_eq!(
+            cookies_sent(&["a=1", "__Host-vestibule=x", "b=2; vestibule-last-1=y"]),
+            ["a=1; b=2"]
+        );
+        assert!(cookies_sent(&["vestibule-e7453f2a=x"]).is_empty());
+    }
+
+    #[test]
+    fn an_application_sets_no_cookie_of_ours() {
+        for ours in [
+            "__Host-vestibule=x; Path=/",
+            "vestibule-e7453f2a=x",
+            " vestibule =x",
+            "=vestibule-e7453f2a=x",
+            "= = __Host-vestibule=x",
+        ] {
+            assert!(sets_ours(ours.as_bytes()), "{ours}");
+        }
+        assert!(sets_ours(b"\xff=x"), "nobody can tell what that is");
+        for theirs in [
+            "app=__Host-vestibule",
+            "vestibules=1",
+            "a=b; vestibule-x=1",
+            "",
+        ] {
+            assert!(!sets_ours(theirs.as_bytes()), "{theirs}");
+        }
+    }
 }

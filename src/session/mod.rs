@@ -2,27 +2,26 @@
 //!
 //! A session is a list of authentications of one user. Each host that the browser visits holds its
 //! own token to it ([`token`]): a MAC binds it to the host, the store knows only its hash. A
-//! request's token is looked up in the cache ([`sessions`]); the store is asked on a miss. What
-//! ends a session is written to the store first and reaches every cache by the change feed
-//! ([`follow`]); streams that are open under it are cut ([`streams`]).
+//! request's token is looked up in memory ([`hot`]); the store is asked on a miss ([`sessions`]).
+//! A login, or a ticket from another host, makes a new token ([`open`]). What ends a session is
+//! written to the store first and reaches every process by the change feed ([`follow`]); streams
+//! that are open under it are cut ([`streams`]).
 
 mod follow;
+mod hot;
+mod open;
 mod sessions;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod token;
 
-use std::{
-    any::Any,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 
-pub(crate) use self::{sessions::*, streams::*, token::*};
+use self::hot::{Mark, Pulse};
+pub(crate) use self::{open::*, sessions::*, streams::*, token::*};
 use crate::{
     clock::Timestamp,
     identity::{Authentication, ConnectionId},
@@ -35,14 +34,15 @@ pub(crate) struct Session {
     record: SessionRecord,
     user: UserRecord,
     identities: Vec<IdentityRecord>,
-    last_used: AtomicI64,
-    /// The last use that was handed on to be written.
-    noted: AtomicI64,
+    pulse: Arc<Pulse>,
+    user_mark: Arc<Mark>,
+    /// How the session's mark and the user's stood when this copy was read.
+    seen: (u64, u64),
     views: RwLock<Vec<(ViewKey, Arc<dyn Any + Send + Sync>)>>,
 }
 
 /// How long sessions live.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Lifetimes {
     /// Without a request.
     pub(crate) idle: Duration,
@@ -61,22 +61,37 @@ pub(crate) struct ViewKey {
 }
 
 impl Session {
-    /// For [`Sessions`] and tests: a record with everything it speaks of.
-    pub(in crate::session) fn new(
-        record: SessionRecord,
+    /// A record with everything it speaks of, and nothing else: tokens are not kept in memory,
+    /// and there are many sessions.
+    fn new(
+        mut record: SessionRecord,
         user: UserRecord,
-        identities: Vec<IdentityRecord>,
+        mut identities: Vec<IdentityRecord>,
     ) -> Self {
-        let last_used = AtomicI64::new(record.last_used_at.millis());
-        let noted = AtomicI64::new(record.last_used_at.millis());
+        (record.sealed, record.sids) = (Vec::new(), Vec::new());
+        record.user_agent = String::new();
+        record.authentications.shrink_to_fit();
+        identities.retain(|known| {
+            record.authentications.iter().any(|held| {
+                held.connection == known.identity.connection
+                    && held.subject == known.identity.subject
+            })
+        });
+        identities.shrink_to_fit();
         Self {
+            pulse: Arc::new(Pulse::new(record.last_used_at)),
             record,
             user,
             identities,
-            last_used,
-            noted,
+            user_mark: Arc::default(),
+            seen: (0, 0),
             views: RwLock::default(),
         }
+    }
+
+    /// Whether nothing has changed since this copy was read.
+    fn is_current(&self) -> bool {
+        self.seen == (self.pulse.mark.now(), self.user_mark.now())
     }
 
     /// The same, for tests elsewhere.
@@ -93,6 +108,7 @@ impl Session {
         self.record.id
     }
 
+    /// What is stored, without what is sealed and what the lists show: those are in the store.
     pub(crate) fn record(&self) -> &SessionRecord {
         &self.record
     }
@@ -102,7 +118,7 @@ impl Session {
     }
 
     pub(crate) fn last_used_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.last_used.load(Ordering::Relaxed))
+        self.pulse.last_used()
     }
 
     /// The person as one of these connections knows them: by the newest authentication among

@@ -16,7 +16,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Session;
+use super::{Session, hot::Pulse};
 use crate::{clock::Timestamp, identity::UserId, store::SessionId};
 
 /// The open streams of this process.
@@ -35,6 +35,7 @@ pub(crate) struct Stream {
     pub(crate) session: SessionId,
     pub(crate) user: UserId,
     pub(crate) expires_at: Timestamp,
+    pub(super) pulse: Arc<Pulse>,
     end: Arc<Notify>,
 }
 
@@ -47,6 +48,7 @@ impl Streams {
             session: session.id(),
             user: session.user().id.clone(),
             expires_at: session.record().expires_at,
+            pulse: session.pulse.clone(),
             end: end.clone(),
         };
         self.0.open.lock().insert(number, stream);
@@ -75,6 +77,13 @@ impl Streams {
         sessions.sort_unstable();
         sessions.dedup();
         sessions
+    }
+}
+
+impl Streams {
+    /// What is open at the moment.
+    pub(super) fn all(&self) -> Vec<Stream> {
+        self.0.open.lock().values().cloned().collect()
     }
 }
 

@@ -60,8 +60,8 @@ impl Token {
     }
 
     /// Under which the cache knows it: never leaves the process.
-    pub(super) fn key(&self) -> [u8; RANDOM] {
-        self.random
+    pub(super) fn key(&self) -> &[u8; RANDOM] {
+        &self.random
     }
 
     /// What a form of ours carries to show that a page of this session sent it.

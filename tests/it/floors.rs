@@ -72,7 +72,8 @@ fn only_the_edge_names_pingora() {
     let outside = sources().into_iter().filter(|(file, module, text)| {
         let names_it = text.lines().any(|line| {
             let code = line.split("//").next().unwrap_or_default();
-            code.contains("pingora::") || code.contains("pingora_")
+            code.match_indices("pingora")
+                .any(|(at, _)| code[at + word(&code[at..]).len()..].starts_with("::"))
         });
         // `app` starts pingora's server, in which the edge is a service
         names_it && !["proxy", "app"].contains(&module.as_str()) && !file.ends_with("tests.rs")

@@ -59,7 +59,7 @@ pub(crate) enum FailureKind {
     /// 503: a store is away.
     Unavailable,
     /// 421: no route has this host.
-    UnknownHost { host: String },
+    UnknownHost,
 }
 
 /// Why a signed-in person may not pass. The class is stable: it is in the audit trail too.
@@ -131,7 +131,7 @@ impl FailureKind {
             Self::RequestTimeout => 408,
             Self::OwnerLinkGone => 410,
             Self::BodyTooLarge => 413,
-            Self::UnknownHost { .. } => 421,
+            Self::UnknownHost => 421,
             Self::TooManyTries { .. } => 429,
             Self::HeadTooLarge => 431,
             Self::ConnectionBroken { .. } | Self::Internal => 500,
@@ -165,7 +165,7 @@ impl FailureKind {
             Self::RequestTimeout => "request-timeout",
             Self::TooManyTries { .. } => "too-many-tries",
             Self::Unavailable => "unavailable",
-            Self::UnknownHost { .. } => "unknown-host",
+            Self::UnknownHost => "unknown-host",
         }
     }
 
@@ -221,10 +221,7 @@ impl FailureKind {
                 Text::new("failure.tries").count(minutes),
             ),
             Self::Unavailable => plain("failure.unavailable-title", "failure.unavailable"),
-            Self::UnknownHost { host } => (
-                Text::new("failure.host-title"),
-                Text::new("failure.host").with("host", host),
-            ),
+            Self::UnknownHost => plain("failure.host-title", "failure.host"),
         }
     }
 }

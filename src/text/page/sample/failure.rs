@@ -34,9 +34,7 @@ pub(super) fn pages(provider: &str) -> Vec<Page> {
         FailureKind::RequestTimeout,
         FailureKind::TooManyTries { minutes: 15 },
         FailureKind::Unavailable,
-        FailureKind::UnknownHost {
-            host: "nobody.example.com".to_owned(),
-        },
+        FailureKind::UnknownHost,
     ];
     kinds.extend(Denial::ALL.map(FailureKind::Denied));
     let action = |label, path| Action {

@@ -1,0 +1,54 @@
+//! The same pingora proxy with an empty filter: what script/bench holds Vestibule against.
+//!
+//!     bare_pingora LISTEN UPSTREAM THREADS
+//!
+//! Allocator, host and settings are the product's; everything that knows a login is left out.
+
+use async_trait::async_trait;
+use pingora::{
+    prelude::{HttpPeer, ProxyHttp, Server, Session, http_proxy_service},
+    server::configuration::ServerConf,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+struct Bare {
+    upstream: String,
+}
+
+#[async_trait]
+impl ProxyHttp for Bare {
+    type CTX = ();
+
+    fn new_ctx(&self) {}
+
+    async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
+        Ok(Box::new(HttpPeer::new(
+            &self.upstream,
+            false,
+            String::new(),
+        )))
+    }
+}
+
+fn main() {
+    let mut words = std::env::args().skip(1);
+    let (Some(listen), Some(upstream), Some(threads)) = (
+        words.next(),
+        words.next(),
+        words.next().and_then(|number| number.parse().ok()),
+    ) else {
+        return;
+    };
+    let conf = ServerConf {
+        threads,
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let mut proxy = http_proxy_service(&server.configuration, Bare { upstream });
+    proxy.add_tcp(&listen);
+    server.add_service(proxy);
+    server.run_forever();
+}
