@@ -36,9 +36,9 @@ pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
                 .map(|entry| connection(&settings, entry, &counts))
                 .collect();
             if *json {
-                output::json(&shown)
+                output::json(&shown);
             } else {
-                show(&shown)
+                show(&shown);
             }
         }
         Command::Show { name, json } => {

@@ -444,11 +444,10 @@ impl Operator<'_> {
     /// A user by id, handle or, where a connection keeps accounts, the name they sign in with.
     async fn user(&self, name: &str) -> anyhow::Result<UserRecord> {
         let store = self.app.directory.store();
-        if let Ok(id) = name.parse::<UserId>() {
-            if let Some(found) = store.find(&id).await? {
+        if let Ok(id) = name.parse::<UserId>()
+            && let Some(found) = store.find(&id).await? {
                 return Ok(found);
             }
-        }
         if let Some(found) = store.find_by_handle(name).await? {
             return Ok(found);
         }

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt};
 
-use super::{Ended, Place, execute, output, remote};
+use super::{Ended, Place, execute, output};
 use crate::{
     app::{self, App},
     config::{self, Loaded, LogFormat, Settings},

@@ -44,9 +44,9 @@ pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
         Command::List { user, most, json } => {
             let listed = execute::have_done(place, &remote::Command::SessionsList { user, most })?;
             if json {
-                output::json(&listed)
+                output::json(&listed);
             } else {
-                show(&listed)
+                show(&listed);
             }
         }
         Command::Revoke {

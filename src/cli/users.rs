@@ -94,9 +94,9 @@ pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
                 },
             )?;
             if json {
-                output::json(&listed)
+                output::json(&listed);
             } else {
-                show(&listed)
+                show(&listed);
             }
             return Ok(Ended::Done);
         }

@@ -50,7 +50,7 @@ pub(crate) use self::{
     report::Report,
     schema::schema,
     settings::{
-        Address, Admin, ConnectionEntry, Listener, Log, Session, SessionStore, Settings, Storage,
+        Address, ConnectionEntry, SessionStore, Settings, Storage,
     },
     watch::watch,
 };

@@ -22,9 +22,9 @@ use serde::Serialize;
 use url::Url;
 
 pub(crate) use self::{
-    config::{Common, Field, SyncProfile, TrustEmail},
+    config::{Common, SyncProfile, TrustEmail},
     connections::{ConnectionSettings, Connections},
-    login::{BadLogin, BadPassword, BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
     throttle::{
         AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
     },

@@ -277,11 +277,10 @@ impl Engine {
             .await
         {
             Ok(step) => {
-                if matches!(step, Step::Done { .. }) {
-                    if let Err(error) = self.parts.throttle.succeeded(allowance).await {
+                if matches!(step, Step::Done { .. })
+                    && let Err(error) = self.parts.throttle.succeeded(allowance).await {
                         return self.store_is_away(visit, &error);
                     }
-                }
                 self.advance(visit, flow, settings, step, None).await
             }
             Err(rejection) if rejection.fault == Fault::Denied => {

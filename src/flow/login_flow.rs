@@ -90,11 +90,10 @@ impl LoginFlow {
         let fragment = fragment
             .map(|text| text.strip_prefix('#').unwrap_or(text))
             .filter(plain);
-        if let Some(fragment) = fragment.filter(|text| !text.is_empty() && !text.contains('#')) {
-            if !self.return_to.contains('#') {
+        if let Some(fragment) = fragment.filter(|text| !text.is_empty() && !text.contains('#'))
+            && !self.return_to.contains('#') {
                 self.return_to = format!("{}#{fragment}", self.return_to);
             }
-        }
     }
 
     /// Lets the strategy keep something else.

@@ -444,13 +444,11 @@ impl Edge {
             tracing::error!(request_id, %error, "a request failed");
         }
         downstream.set_keepalive(None);
-        if downstream.response_written().is_none() {
-            if let Some(live) = passage.live.clone() {
-                if let Err(error) = self.page(downstream, passage, &live, kind).await {
+        if downstream.response_written().is_none()
+            && let Some(live) = passage.live.clone()
+                && let Err(error) = self.page(downstream, passage, &live, kind).await {
                     tracing::debug!(request_id, %error, "the visitor went away");
                 }
-            }
-        }
         FailToProxy {
             error_code: code,
             can_reuse_downstream: false,

@@ -286,7 +286,7 @@ fn peer(downstream: &Downstream) -> Option<IpAddr> {
     downstream
         .client_addr()
         .and_then(|address| address.as_inet())
-        .map(|address| address.ip())
+        .map(std::net::SocketAddr::ip)
 }
 
 fn scheme(downstream: &Downstream) -> Scheme {

@@ -210,8 +210,8 @@ impl ProxyHttp for Edge {
             return Ok(());
         };
         rewrite::response(response, live, permitted)?;
-        if let Some(session) = permitted.permit().session() {
-            if is_stream(response) {
+        if let Some(session) = permitted.permit().session()
+            && is_stream(response) {
                 let stream = self.sessions.streams().open(session);
                 streams::end_with(stream);
                 let (sessions, id) = (self.sessions.clone(), session.id());
@@ -223,7 +223,6 @@ impl ProxyHttp for Edge {
                     }
                 });
             }
-        }
         let _ = downstream;
         Ok(())
     }

@@ -23,9 +23,8 @@ use std::{net::IpAddr, sync::Arc};
 
 pub(crate) use self::{
     admit::{Admission, Admitted, NewPerson, Refusal},
-    change::{ChangeError, PinDiffers},
     edit::{EditError, Editor, ProfileEdit},
-    transfer::{AccountLine, IdentityLine, ImportError, Imported, PersonLine},
+    transfer::{Imported, PersonLine},
 };
 use crate::{
     clock::{Clock, Timestamp},
