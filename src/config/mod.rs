@@ -3,7 +3,7 @@
 //! It is read in this order. The text becomes a tree whose values know where they stand
 //! ([`source`]). Variables are put over it ([`overlay`]). Paths are made relative to the folder of
 //! the file and secrets are fetched ([`marks`]). Each table is read into its type ([`reader`],
-//! [`connections`]): [`File`](file::File) is what the operator wrote. Then everything is parsed and
+//! [`connections`]): [`File`] is what the operator wrote. Then everything is parsed and
 //! checked against the rest ([`build`]): [`Settings`] is what it means. Mistakes are collected on
 //! the way and shown all at once with their lines.
 //!
@@ -60,7 +60,7 @@ use crate::{environment::Environment, problem::Problem};
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) settings: Settings,
-    /// The files it came from and those it names, for [`watch`]: another content of one of them
+    /// The files it came from and those it names, for [`mod@watch`]: another content of one of them
     /// means another configuration.
     pub(crate) files: Vec<PathBuf>,
     places: Places,

@@ -1,9 +1,9 @@
 //! Keys, and what is done with them; nothing here knows what it protects.
 //!
-//! Everything begins with a root secret. [`derive`] makes a key of its own for each purpose from it
+//! Everything begins with a root secret. [`derive()`] makes a key of its own for each purpose from it
 //! (HKDF), so that a value made for one purpose is worth nothing for another. The keys of the
 //! [`KeyRing`] come and go (`next → current → old`); each gives every [`Purpose`] a MAC key and a
-//! sealing key. [`seal`] and [`open`] hide and bind what a browser or a store keeps for us, with
+//! sealing key. [`seal()`] and [`open`] hide and bind what a browser or a store keeps for us, with
 //! the place it belongs to as associated data. A [`Hasher`] spends time on passwords, on threads of
 //! its own so that nobody else waits, and a [`SigningKey`] signs what applications may verify.
 //!

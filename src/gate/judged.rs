@@ -23,7 +23,7 @@ pub(crate) struct Judged {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// [`Verdict`] without its proofs.
+/// [`Verdict`](super::Verdict) without its proofs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum JudgedVerdict {
     BadRequest(BadRequest),

@@ -76,3 +76,6 @@ mod apps;
 
 // The pages in Chromium.
 mod browser;
+
+// What is written for people: the examples are good, the list of threats names real tests.
+mod documents;

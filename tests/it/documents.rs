@@ -1,0 +1,92 @@
+//! What is written for people and can be held against the program.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::support::sidecar::binary;
+
+/// An example is read in one look.
+const MOST_LINES: usize = 30;
+
+#[test]
+fn every_example_is_short_and_good() {
+    let mut folders: Vec<_> = fs::read_dir(root().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    folders.sort();
+    assert!(folders.len() >= 5, "{folders:?}");
+    for folder in folders {
+        let text = fs::read_to_string(folder.join("config.toml")).expect("config.toml");
+        let lines = text.lines().count();
+        assert!(lines <= MOST_LINES, "{}: {lines} lines", folder.display());
+        // Elsewhere, because it makes the secret beside the file.
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        fs::write(&file, text).unwrap();
+        let check = Command::new(binary())
+            .arg("check")
+            .arg("--config")
+            .arg(file)
+            .env("VESTIBULE_SECRET", "pT3kq9ZxvL0sWn5bYc7dRf2gHj4mKo6u")
+            .output()
+            .unwrap();
+        assert!(check.status.success(), "{}: {check:?}", folder.display());
+    }
+}
+
+#[test]
+fn the_list_of_threats_names_the_tests_that_there_are() {
+    let page = fs::read_to_string(root().join("src/threats.rs")).unwrap();
+    let named: BTreeSet<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("//! | "))
+        .filter_map(|line| line.trim_end_matches(" |").rsplit_once(" | "))
+        .flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2))
+        .filter(|name| !name.contains('/'))
+        .collect();
+    let attacks = tests_in(&root().join("tests/it/attacks"));
+    let all: BTreeSet<String> = tests_in(&root().join("src"))
+        .into_iter()
+        .chain(attacks.clone())
+        .collect();
+    let gone: Vec<_> = named.iter().filter(|name| !all.contains(**name)).collect();
+    assert!(gone.is_empty(), "there are no such tests: {gone:?}");
+    let left_out: Vec<_> = attacks
+        .iter()
+        .filter(|name| !named.contains(name.as_str()))
+        .collect();
+    assert!(left_out.is_empty(), "not on the page: {left_out:?}");
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The names of the tests in a folder's sources.
+fn tests_in(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                names.extend(text.split("test]\n").skip(1).filter_map(name_of_first));
+            }
+        }
+    }
+    names
+}
+
+/// The name of the function that a text begins with, after attributes.
+fn name_of_first(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("fn ")?;
+    Some(rest.split('(').next()?.to_owned())
+}
