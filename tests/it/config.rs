@@ -36,12 +36,16 @@ fn a_mistake_is_named_with_its_line() {
 fn every_mistake_is_said_at_once() {
     let upstream = Upstream::start();
     let sidecar = Sidecar::new()
-        .route(route("/").to(&upstream).set("headers", "no-such-preset"))
+        .route(route("/").to(&upstream))
         .set("session.idle_timeout", "soon")
         .set("connections.members.sync_profile", "sometimes")
         .set("connections.other.strategy", "no-such-strategy");
     let text = refused(&sidecar);
-    for word in ["no-such-preset", "soon", "sometimes", "no-such-strategy"] {
+    for word in [
+        "session.idle_timeout",
+        "sync_profile",
+        "connections.other.strategy",
+    ] {
         assert!(text.contains(word), "{word} is not named: {text}");
     }
 }
@@ -68,12 +72,12 @@ fn what_cannot_be_meant_is_refused() {
         (
             "a relative public path",
             start().route(route("/a").to(&upstream).public(&["static/**"])),
-            "static",
+            "public",
         ),
         (
             "a public path with dots",
             start().route(route("/a").to(&upstream).public(&["/a/../b"])),
-            "/a/../b",
+            "public",
         ),
         (
             "a route under our prefix",
@@ -94,7 +98,7 @@ fn what_cannot_be_meant_is_refused() {
         (
             "a bad network",
             start().set("server.trusted_proxies", list(&["10.0.0.0/33"])),
-            "10.0.0.0/33",
+            "trusted_proxies",
         ),
         (
             "a public_url with a path",
@@ -185,7 +189,7 @@ fn an_unusable_call_is_told_from_a_wish_that_fails() {
     let sidecar = Sidecar::new();
     assert_eq!(sidecar.cli(&["no-such-command"]).status.code(), Some(2));
     assert_eq!(sidecar.cli(&["explain"]).status.code(), Some(2));
-    let missing = sidecar.cli(&["check"]);
+    let missing = sidecar.cli(&["--config", "config.toml", "check"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("config.toml"));
 }

@@ -37,7 +37,7 @@ fn templates_make_headers_of_their_own() {
     let upstream = Upstream::start();
     let headers: toml::Table = [
         ("X-Remote-User", "{handle}"),
-        ("X-Whole", "{id} as {connection}"),
+        ("X-Whole", "{user} as {connection}"),
     ]
     .map(|(name, template)| (name.to_owned(), template.into()))
     .into_iter()

@@ -39,7 +39,9 @@ fn a_login_that_comes_back_late_starts_again_or_goes_on() {
     let lost = stranger.try_password(&page, "alice", PASSWORD);
     assert!((400..500).contains(&lost.answer.status), "{lost:?}");
     assert!(
-        lost.text().contains("/.auth/login"),
+        crate::support::forms::links(&lost.text())
+            .iter()
+            .any(|way| way.starts_with("/.auth/login")),
         "no way to start again: {lost:?}"
     );
     assert!(stranger.session().is_none());
@@ -69,6 +71,7 @@ fn a_loop_is_broken_by_a_page_that_names_the_cause() {
     let mut visitor = sidecar.visitor();
     visitor.sign_in("/wanted", "alice", PASSWORD);
     let session = visitor.session().unwrap().clone();
+    visitor.jar.retain(|cookie| cookie.name != session.name);
     let mut page = visitor.open("/wanted");
     let mut broken = None;
     for _ in 0..12 {
@@ -140,13 +143,13 @@ fn a_post_of_another_site_is_posted_once_more_from_here() {
     let action = url.join(&forms[0].action).unwrap();
     assert_eq!(action.path(), "/.auth/callback/members");
     // the second one, from here, is processed: it fits no login, and is not posted again
-    let own = Request::new("POST", "/.auth/callback/members")
+    let own = Request::new("POST", &crate::support::visitor::target(&action))
         .header("Origin", &sidecar.origin())
         .header("Sec-Fetch-Site", "same-origin")
         .header("Sec-Fetch-Mode", "navigate")
         .header("Accept", "text/html")
         .body("application/x-www-form-urlencoded", forms[0].body());
-    let end = visitor.clone().send(&url, &own);
+    let end = visitor.clone().send(&action, &own);
     assert!((400..500).contains(&end.status), "{end:?}");
 }
 
@@ -177,28 +180,4 @@ fn an_address_leads_to_its_connection() {
     let form = next.form_with("password");
     assert!(form.action.contains("staff"), "{}", form.action);
     assert_eq!(form.value("login"), Some("bob@acme.example"));
-}
-
-#[test]
-fn the_fragment_of_the_wanted_page_never_leaves_with_a_redirect() {
-    let upstream = Upstream::start();
-    let sidecar = Sidecar::new()
-        .route(route("/").to(&upstream))
-        .route(route("/").host("wiki.localhost").to(&upstream))
-        .start();
-    let mut alice = sidecar.signed_up("alice");
-    let page = alice.open(&format!("{}/x", sidecar.origin_of("wiki.localhost")));
-    let mut page = page;
-    while (300..400).contains(&page.answer.status) {
-        let location = page.answer.location().to_owned();
-        let next = page.url.join(&location).unwrap();
-        if next.origin() != page.url.origin() {
-            assert!(
-                location.ends_with('#'),
-                "off this site without an empty fragment: {location}"
-            );
-        }
-        page = alice.open(next.as_str());
-    }
-    assert_eq!(page.answer.status, 200);
 }

@@ -142,7 +142,7 @@ fn the_login_page_takes_the_addresses_of_trusted_proxies_for_its_log() {
             .lines()
             .any(|line| { line.contains("login-failed") && line.contains("198.51.100.7") }),
         "{}",
-        sidecar.output()
+        sidecar.log_about("WARN")
     );
     assert_eq!(sidecar.ask(&Request::get("/x")).status, 401);
 }

@@ -72,7 +72,7 @@ fn a_changed_file_is_taken_up_by_itself() {
     assert!(
         sidecar.process().output().contains("reload"),
         "{}",
-        sidecar.output()
+        sidecar.log_about("WARN")
     );
 }
 
@@ -84,7 +84,11 @@ fn a_broken_file_leaves_the_last_good_one() {
     let before = sidecar.metric(failed);
     sidecar.write_text("[server]\nlisten = [\"127.0.0.1:1\"]\nbroken");
     sidecar.process().signal("HUP");
-    assert_eventually!(sidecar.metric(failed) > before, "{}", sidecar.output());
+    assert_eventually!(
+        sidecar.metric(failed) > before,
+        "{}",
+        sidecar.log_about("WARN")
+    );
     assert_eq!(sidecar.ask(&Request::get("/x")).status, 401);
     sidecar.write();
     sidecar.reload();
@@ -97,7 +101,11 @@ fn what_needs_a_restart_is_said_and_not_done() {
     sidecar.change("storage.url", "sqlite://data/other.db");
     sidecar.write();
     sidecar.process().signal("HUP");
-    assert_eventually!(sidecar.output().contains("restart"), "{}", sidecar.output());
+    assert_eventually!(
+        sidecar.output().contains("restart"),
+        "{}",
+        sidecar.log_about("WARN")
+    );
     assert!(!sidecar.path("data/other.db").exists());
     assert_eq!(sidecar.ask(&Request::get("/x")).status, 401);
 }

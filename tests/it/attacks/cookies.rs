@@ -286,7 +286,11 @@ fn ck_11_a_session_that_idles_or_grows_old_ends() {
     thread::sleep(Duration::from_millis(2600));
     opens_nothing(&site, &line);
 
-    let site = Site::with(|sidecar| sidecar.set("session.absolute_timeout", "3s"));
+    let site = Site::with(|sidecar| {
+        sidecar
+            .set("session.absolute_timeout", "3s")
+            .set("session.idle_timeout", "3s")
+    });
     let line = cookie_line(&site.sidecar.signed_up("alice"));
     for _ in 0..3 {
         site.reached("while young", || site.get("/x", &line));

@@ -390,6 +390,7 @@ fn hdr_8_values_that_are_no_header_text_are_encoded() {
     let upstream = Upstream::start();
     let templates = table(&[("X-Person", "{name}"), ("X-Handle", "{handle}")]);
     let sidecar = Sidecar::new()
+        .set("connections.members.sync_profile", "first_login")
         .route(route("/").to(&upstream).set("headers", templates))
         .start();
     let alice = sidecar.signed_up("alice");
@@ -438,7 +439,7 @@ fn hdr_10_our_cookies_never_reach_the_application() {
         format!("Cookie: {all};theme=dark;lang=en\r\n"),
     ] {
         let seen = site.reached(&line, || site.get("/x", &line));
-        for cookie in &alice.jar {
+        for cookie in alice.jar.iter().filter(|cookie| cookie.value.len() > 16) {
             let text = seen.everything();
             assert!(!text.contains(&cookie.value), "{}: {seen:?}", cookie.name);
             assert!(!text.contains(&cookie.name), "{}: {seen:?}", cookie.name);

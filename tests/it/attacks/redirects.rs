@@ -220,10 +220,12 @@ fn rdr_3_a_wildcard_is_bounded_by_labels() {
         .route(route("/").host("wiki.localhost").to(&upstream))
         .route(route("/").host("*.apps.localhost").to(&upstream))
         .start();
-    let mut alice = sidecar.signed_up("alice");
+    let alice = sidecar.signed_up("alice");
     let port = sidecar.port;
-    let mut leads_to = |rd: &str| {
-        let page = alice.open(&format!("/.auth/login?rd={}", encoded(rd)));
+    let leads_to = |rd: &str| {
+        // a browser of its own each time: many trips in a short time are taken for a loop
+        let mut visitor = alice.clone();
+        let page = visitor.open(&format!("/.auth/login?rd={}", encoded(rd)));
         // the way to another host goes over its own handover page
         origin_of(page.answer.location(), &sidecar.origin())
     };
@@ -285,9 +287,10 @@ fn rdr_9_a_lost_post_is_not_replayed() {
     let answer = site.untouched("a POST", || site.sidecar.ask(&request));
     assert!(answer.header("location").is_none(), "{answer:?}");
     assert!(!answer.text().contains("alert(1)"), "{answer:?}");
+    let ways = crate::support::forms::links(&answer.text());
     assert!(
-        answer.text().contains("/.auth/login"),
-        "no way to sign in again: {answer:?}"
+        ways.iter().any(|way| way.starts_with("/.auth/login")),
+        "no way to sign in again: {ways:?}"
     );
 }
 
@@ -311,10 +314,18 @@ fn rdr_10_the_host_header_builds_no_address() {
                 "GET {path} HTTP/1.1\r\n{lines}Accept: text/html\r\nConnection: close\r\n\r\n"
             );
             let answer = site.raw(request).unwrap();
-            assert!(
-                !answer.everything().contains("evil.test"),
-                "{path} {lines}: {answer:?}"
-            );
+            let addresses = crate::support::forms::tags(&answer.text())
+                .into_iter()
+                .flat_map(|tag| ["href", "action", "src"].map(|name| tag.value(name)));
+            for address in addresses.flatten() {
+                assert!(!address.contains("evil.test"), "{path} {lines}: {address}");
+            }
+            for (name, value) in &answer.headers {
+                assert!(
+                    !value.contains("evil.test"),
+                    "{path} {lines}: {name}: {value}"
+                );
+            }
         }
     }
     // another port in Host changes no address either

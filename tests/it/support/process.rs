@@ -59,9 +59,19 @@ impl Process {
             ended.is_some() || ready()
         });
         if let Some(status) = ended {
-            panic!("{} ended with {status}\n{}", self.name, self.output());
+            panic!(
+                "{} ended with {status}\n{}",
+                self.name,
+                tail(&self.output())
+            );
         }
-        assert!(in_time, "{} never got ready\n{}", self.name, self.output());
+        assert!(
+            in_time,
+            "{} never got ready
+{}",
+            self.name,
+            tail(&self.output())
+        );
         self
     }
 
@@ -94,7 +104,13 @@ impl Process {
                 .inspect(|status| code = status.code())
                 .is_some()
         });
-        assert!(ended, "{} does not end\n{}", self.name, self.output());
+        assert!(
+            ended,
+            "{} does not end
+{}",
+            self.name,
+            tail(&self.output())
+        );
         code
     }
 
@@ -109,6 +125,11 @@ impl Process {
         let read =
             |path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
         format!("{}{}", read(&self.stdout), read(&self.stderr))
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.stderr).unwrap_or_default()).into_owned()
     }
 
     /// A figure of `/proc/PID/status` in KiB, like `VmRSS`.
@@ -127,15 +148,21 @@ impl Drop for Process {
         self.kill9();
         if std::thread::panicking() {
             let output = self.output();
-            let lines: Vec<_> = output.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(60)..];
             eprintln!(
                 "--- the last lines of {}\n{}\n---",
                 self.name,
-                tail.join("\n")
+                tail(&output)
             );
         }
     }
+}
+
+/// The end of a text, for a failure's message.
+pub(crate) fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(40)..];
+    let short = |line: &&str| line.chars().take(600).collect::<String>();
+    last.iter().map(short).collect::<Vec<_>>().join("\n")
 }
 
 /// A loopback port that nothing listens on. It lies below the range from which the system takes the

@@ -122,7 +122,10 @@ impl Sidecar {
         let mut command = self.command();
         command.arg("run");
         let admin = self.admin;
-        let process = Process::spawn("vestibule", &mut command, self.dir.path());
+        // not beside the file that it watches: each line would be a change there
+        let logs = self.path("logs");
+        std::fs::create_dir_all(&logs).unwrap();
+        let process = Process::spawn("vestibule", &mut command, &logs);
         self.process = Some(process.wait_until(|| is_ready(admin)));
     }
 
@@ -146,9 +149,10 @@ impl Sidecar {
         self.write_text(&toml::to_string(&self.config).unwrap());
     }
 
-    /// Writes something else in its place.
+    /// Writes something else in its place, whole at once as an editor does.
     pub(crate) fn write_text(&self, text: &str) {
-        std::fs::write(self.path("config.toml"), text).unwrap();
+        std::fs::write(self.path("config.toml.new"), text).unwrap();
+        std::fs::rename(self.path("config.toml.new"), self.path("config.toml")).unwrap();
     }
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
@@ -199,7 +203,8 @@ impl Sidecar {
     #[track_caller]
     pub(crate) fn signed_up(&self, name: &str) -> Visitor {
         let mut visitor = self.visitor();
-        let page = visitor.sign_up("/.auth/login", name);
+        let page = visitor.go("/.auth/signup/members");
+        let page = visitor.submit_sign_up(&page, name);
         assert!(
             visitor.session().is_some(),
             "no session after sign-up: {page:?}"
@@ -246,6 +251,21 @@ impl Sidecar {
             .pid()
     }
 
+    /// The log of every start.
+    pub(crate) fn log(&self) -> String {
+        self.process
+            .as_ref()
+            .map(Process::errors)
+            .unwrap_or_default()
+    }
+
+    /// The log lines that hold these words, for a failure's message.
+    pub(crate) fn log_about(&self, words: &str) -> String {
+        let log = self.log();
+        let lines = log.lines().filter(|line| line.contains(words));
+        super::process::tail(&lines.collect::<Vec<_>>().join("\n"))
+    }
+
     /// Everything the program has written: standard output and error of every start.
     pub(crate) fn output(&self) -> String {
         self.process
@@ -259,7 +279,7 @@ impl Sidecar {
         let line = "vestibule_config_generation";
         let before = self.metric(line);
         self.process().signal("HUP");
-        assert_eventually!(self.metric(line) > before, "{}", self.output());
+        assert_eventually!(self.metric(line) > before, "{}", self.log_about("config"));
     }
 
     /// Ends it as a power cut would.

@@ -117,11 +117,26 @@ impl Authority {
     /// Connects to a loopback port as `host`, trusting this authority; `protocols` in ALPN's own
     /// encoding, like `b"\x02h2"`.
     pub(crate) fn connect(&self, port: u16, host: &str, protocols: &[u8]) -> SslStream<TcpStream> {
+        self.connect_as(None, port, host, protocols)
+    }
+
+    /// The same, showing a certificate.
+    pub(crate) fn connect_as(
+        &self,
+        who: Option<&Leaf>,
+        port: u16,
+        host: &str,
+        protocols: &[u8],
+    ) -> SslStream<TcpStream> {
         let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
         builder
             .cert_store_mut()
             .add_cert(self.certificate.clone())
             .unwrap();
+        if let Some(leaf) = who {
+            builder.set_certificate(&leaf.certificate).unwrap();
+            builder.set_private_key(&leaf.key).unwrap();
+        }
         if !protocols.is_empty() {
             builder.set_alpn_protos(protocols).unwrap();
         }

@@ -175,9 +175,17 @@ impl Visitor {
         self.finish_sign_up(&page, name)
     }
 
-    /// Fills in the sign-up form of `page`: e-mail `NAME@example.com`, and a username where asked.
+    /// Fills in the sign-up form of `page`; where that ended.
     #[track_caller]
     pub(crate) fn finish_sign_up(&mut self, page: &Page, name: &str) -> Page {
+        let answer = self.submit_sign_up(page, name);
+        self.follow(answer)
+    }
+
+    /// Submits the sign-up form of `page`: e-mail `NAME@example.com`, a username where asked.
+    /// Redirects are not followed.
+    #[track_caller]
+    pub(crate) fn submit_sign_up(&mut self, page: &Page, name: &str) -> Page {
         let mut form = page.form_with("password");
         for (field, value) in [
             ("email", format!("{name}@example.com")),
@@ -188,8 +196,7 @@ impl Visitor {
                 form = form.fill(field, &value);
             }
         }
-        let answer = self.submit(page, &form);
-        self.follow(answer)
+        self.submit(page, &form)
     }
 
     /// Signs in with a name and a password on the way to `address`; where that ended.
