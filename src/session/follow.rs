@@ -19,9 +19,9 @@ const BATCH: usize = 500;
 /// Batches of one sweep. The feed must be followed meanwhile; what is left waits for the next.
 const BATCHES: usize = 20;
 /// How long changes are kept for processes that were away.
-const CHANGES_KEPT: Duration = Duration::from_secs(600);
+const CHANGES_KEPT: Duration = Duration::from_mins(10);
 /// Last uses that are not written yet must not look idle.
-const SLACK: Duration = Duration::from_secs(180);
+const SLACK: Duration = Duration::from_mins(3);
 
 impl Sessions {
     /// Begins to follow the feeds at their present ends.

@@ -23,7 +23,7 @@ use super::Session;
 use crate::{clock::Timestamp, identity::UserId, store::SessionId};
 
 /// What nobody asked for this long is not hot.
-const HOT: Duration = Duration::from_secs(3600);
+const HOT: Duration = Duration::from_hours(1);
 /// Marks are looked through for unused ones when there are more than this, and then whenever
 /// their number has doubled.
 const FEW_MARKS: usize = 1024;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a ticket for another host lives.
-const HANDOVER: Duration = Duration::from_secs(60);
+const HANDOVER: Duration = Duration::from_mins(1);
 /// At most one authentication per connection and subject, and no more than this in all.
 const MOST_AUTHENTICATIONS: usize = 16;
 /// How often a login is written anew over a session that changed meanwhile.

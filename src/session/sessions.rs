@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// A last use is written when the one on record is older than this.
-const NOTE_AFTER: Duration = Duration::from_secs(60);
+const NOTE_AFTER: Duration = Duration::from_mins(1);
 
 /// What the parts of a process share about sessions.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! An engine that counts the calls, and fails or waits when it is told to.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -46,15 +46,21 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    /// Until the call waits.
+    /// Until the call waits; it does not come at all when a check is missing.
     pub(super) async fn reached(&self) {
-        self.reached.acquire().await.unwrap().forget();
+        let reached = tokio::time::timeout(PATIENCE, self.reached.acquire()).await;
+        reached
+            .expect("the call that is to wait comes")
+            .unwrap()
+            .forget();
     }
 
     pub(super) fn go_on(&self) {
         self.go.add_permits(1);
     }
 }
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Fails every call.
 pub(super) const EVERYTHING: &str = "everything";

@@ -8,10 +8,10 @@ const MILLI: Duration = Duration::from_millis(1);
 async fn an_unused_session_ends_to_the_second() {
     for world in World::each().await {
         let opened = world.sign_in("alice").await;
-        world.pass(LIFETIMES.idle - MILLI).await;
+        world.pass(LIFETIMES.idle.saturating_sub(MILLI)).await;
         assert!(world.is_in(&opened.token).await);
         // That was a use: it begins anew.
-        world.pass(LIFETIMES.idle - MILLI).await;
+        world.pass(LIFETIMES.idle.saturating_sub(MILLI)).await;
         assert!(world.is_in(&opened.token).await);
         world.pass(LIFETIMES.idle).await;
         assert!(!world.is_in(&opened.token).await);
@@ -85,13 +85,13 @@ async fn a_use_in_another_process_counts_here() {
 async fn a_use_that_is_not_written_yet_counts() {
     for world in World::each().await {
         let opened = world.sign_in("alice").await;
-        world.pass(LIFETIMES.idle - SECOND).await;
+        world.pass(LIFETIMES.idle.saturating_sub(SECOND)).await;
         assert!(world.is_in(&opened.token).await);
         world.pass(SECOND * 30).await;
         assert!(world.is_in(&opened.token).await);
         // Whatever is read anew still knows it, to the second.
         world.sessions.forget_user(&id_of("alice"));
-        world.pass(LIFETIMES.idle - SECOND).await;
+        world.pass(LIFETIMES.idle.saturating_sub(SECOND)).await;
         assert!(world.is_in(&opened.token).await);
     }
 }
@@ -101,7 +101,7 @@ async fn a_use_that_is_not_written_yet_counts() {
 async fn a_use_that_is_not_written_yet_counts_for_a_new_copy() {
     for world in World::each().await {
         let here = world.sign_in("alice").await;
-        world.pass(LIFETIMES.idle - SECOND).await;
+        world.pass(LIFETIMES.idle.saturating_sub(SECOND)).await;
         assert!(world.is_in(&here.token).await);
         let waiting = world.sessions.used.lock().clone();
         let there = Sessions::new(world.parts(), LIFETIMES, 10);

@@ -25,16 +25,16 @@ use crate::{
     identity::{Identity, Profile, UserId},
     random::OsRandom,
     store::{
-        Change, ChangeFeed, Event, EventKind, NewUser, OneTimeKey, OneTimeUse, Purpose,
-        SessionStore, StoreError, UserStore, Whose, memory::Memory, sqlite::Sqlite,
+        ChangeFeed, Event, EventKind, NewUser, OneTimeKey, OneTimeUse, Purpose, SessionStore,
+        StoreError, UserStore, Whose, memory::Memory, sqlite::Sqlite,
     },
 };
 
 const START: i64 = 1_000_000_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 const LIFETIMES: Lifetimes = Lifetimes {
-    idle: Duration::from_secs(1800),
-    absolute: Duration::from_secs(7200),
+    idle: Duration::from_mins(30),
+    absolute: Duration::from_hours(2),
     stale_for: Duration::from_secs(10),
 };
 const HOST: &str = "wiki.example";

@@ -102,7 +102,7 @@ async fn a_stream_ends_at_the_absolute_end_and_is_a_use_until_then() {
         // No request came, and the session is in use all the same.
         assert!(world.is_in(&opened.token).await);
         assert!(!world.is_in(&idle.token).await);
-        world.pass(LIFETIMES.absolute - passed).await;
+        world.pass(LIFETIMES.absolute.saturating_sub(passed)).await;
         world.sessions.watch_streams();
         assert!(has_ended(&stream));
     }

@@ -117,7 +117,12 @@ async fn a_form_belongs_to_its_session() {
     let code = alice.token.csrf(&ring);
     assert!(alice.token.csrf_matches(&ring, &code));
     assert!(!bob.token.csrf_matches(&ring, &code));
-    for code in ["", "A", &code[1..], &format!("{code}=")] {
+    for code in [
+        "",
+        "A",
+        &code.replacen(char::is_alphanumeric, "", 1),
+        &format!("{code}="),
+    ] {
         assert!(!alice.token.csrf_matches(&ring, code), "{code:?}");
     }
     // Neither is the other, whatever their bytes are.
