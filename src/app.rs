@@ -36,7 +36,10 @@ use crate::{
     random::{OsRandom, Random},
     route::Router,
     session::{self, Lifetimes, Sessions},
-    store::{ChangeFeed, OneTimeStore, SessionStore, UserStore, memory::Memory, sqlite::Sqlite},
+    store::{
+        ChangeFeed, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
+        sqlite::Sqlite,
+    },
     text::Pages,
     user::Directory,
 };
@@ -269,40 +272,60 @@ impl App {
         }
     }
 
-    /// The key ring was rotated, here or elsewhere.
-    async fn refresh_keys(&self, live: &ArcSwap<Live>) {
-        let signed = self
-            .keys
-            .refresh()
-            .await
-            .and_then(|()| Ok(self.keys.signing()?));
+    /// The key ring was rotated, here or elsewhere. Says whether the new keys are in use.
+    async fn refresh_keys(&self, live: &ArcSwap<Live>) -> bool {
+        let read = self.keys.refresh().await;
+        let signing = read.and_then(|()| Ok(self.keys.signing()?));
         let issuer = live.load().site.engine.base.login.clone();
-        match signed.map(|keys| Assertions::new(&issuer, keys)) {
-            Ok(Ok(assertions)) => live.load().site.assertions.store(Arc::new(assertions)),
-            Ok(Err(error)) => tracing::error!(%error, "the rotated keys cannot be used"),
-            Err(error) => tracing::error!(%error, "the rotated keys cannot be read"),
+        match signing.map(|keys| Assertions::new(&issuer, keys)) {
+            Ok(Ok(assertions)) => {
+                live.load().site.assertions.store(Arc::new(assertions));
+                true
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the rotated keys cannot be used");
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, "the rotated keys cannot be read");
+                false
+            }
         }
     }
 
     /// What goes on beside the requests, for as long as the process lives.
+    ///
+    /// The feed is followed apart from the rest: a slow sweep must not delay a revocation.
     pub(crate) async fn watch(&self, live: &ArcSwap<Live>) {
+        tokio::join!(self.follow(live), self.keep_house());
+    }
+
+    async fn follow(&self, live: &ArcSwap<Live>) {
         let mut follow = interval(Duration::from_millis(250));
+        follow.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut keys_are_stale = false;
+        loop {
+            follow.tick().await;
+            match self.sessions.follow().await {
+                Ok(changed) => keys_are_stale |= changed,
+                Err(error) => note_failure(&error),
+            }
+            if keys_are_stale {
+                // Until it has worked: the notice comes once.
+                keys_are_stale = !self.refresh_keys(live).await;
+            }
+        }
+    }
+
+    async fn keep_house(&self) {
         let mut flush = interval(Duration::from_secs(10));
         let mut sweep = interval(Duration::from_secs(60));
         let mut streams = interval(Duration::from_secs(2));
-        for timer in [&mut follow, &mut flush, &mut sweep, &mut streams] {
+        for timer in [&mut flush, &mut sweep, &mut streams] {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
             let done = tokio::select! {
-                _ = follow.tick() => match self.sessions.follow().await {
-                    Ok(true) => {
-                        self.refresh_keys(live).await;
-                        Ok(())
-                    }
-                    Ok(false) => Ok(()),
-                    Err(error) => Err(error),
-                },
                 _ = flush.tick() => self.sessions.flush().await,
                 _ = sweep.tick() => self.sessions.sweep().await.map(drop),
                 _ = streams.tick() => {
@@ -311,14 +334,18 @@ impl App {
                 }
             };
             if let Err(error) = done {
-                metrics::STORE_ERRORS.inc();
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the storage failed"
-                );
+                note_failure(&error);
             }
         }
     }
+}
+
+fn note_failure(error: &StoreError) {
+    metrics::STORE_ERRORS.inc();
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "the storage failed"
+    );
 }
 
 /// Everything that building finds wrong with the settings, without opening a store.

@@ -10,7 +10,6 @@ use prometheus::{
 macro_rules! metrics {
     ($($name:ident: $kind:ty = $made:expr;)*) => {
         $(
-            #[expect(clippy::expect_used, reason = "the name is a constant and registered once")]
             pub(crate) static $name: LazyLock<$kind> =
                 LazyLock::new(|| $made.expect("a metric of this name is registered once"));
         )*

@@ -445,9 +445,10 @@ impl Operator<'_> {
     async fn user(&self, name: &str) -> anyhow::Result<UserRecord> {
         let store = self.app.directory.store();
         if let Ok(id) = name.parse::<UserId>()
-            && let Some(found) = store.find(&id).await? {
-                return Ok(found);
-            }
+            && let Some(found) = store.find(&id).await?
+        {
+            return Ok(found);
+        }
         if let Some(found) = store.find_by_handle(name).await? {
             return Ok(found);
         }

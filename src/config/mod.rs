@@ -49,9 +49,7 @@ pub(crate) use self::{
     file::{LogFormat, Serves},
     report::Report,
     schema::schema,
-    settings::{
-        Address, ConnectionEntry, SessionStore, Settings, Storage,
-    },
+    settings::{Address, ConnectionEntry, SessionStore, Settings, Storage},
     watch::watch,
 };
 use crate::{environment::Environment, problem::Problem};

@@ -14,7 +14,7 @@ use crate::{
         Origin, Scheme,
         cookie::{self, Found, Kept, SetCookie},
     },
-    random::Random,
+    random::{Random, hex},
 };
 
 /// How the names of our cookies are made.
@@ -58,11 +58,7 @@ impl CookieNames {
             ("__Host-vestibule".to_owned(), String::new())
         } else {
             let hash = crypto::sha256(login.to_string().as_bytes());
-            let tail: String = hash
-                .iter()
-                .take(4)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let tail = hex(hash.first_chunk::<4>().map_or(&[], |tail| tail));
             ("vestibule".to_owned(), format!("-{tail}"))
         };
         let session = format!("{prefix}{suffix}");

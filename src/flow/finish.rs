@@ -100,7 +100,7 @@ impl Engine {
         {
             self.ask_to_switch(visit, flow, &user, pending).await
         } else {
-            self.open_session(visit, flow, user, pending, Vec::new())
+            self.open_session(visit, flow, (user, pending), Vec::new())
                 .await
         }
     }
@@ -135,7 +135,7 @@ impl Engine {
         match user {
             Some(user) if !user.blocked => {
                 let uses = vec![OneTimeUse::Row { key, now }];
-                self.open_session(visit, &flow, user, pending, uses).await
+                self.open_session(visit, &flow, (user, pending), uses).await
             }
             _ => gone(),
         }
@@ -184,8 +184,7 @@ impl Engine {
         &self,
         visit: &Visit,
         flow: &LoginFlow,
-        user: UserRecord,
-        pending: Pending,
+        (user, pending): (UserRecord, Pending),
         mut uses: Vec<OneTimeUse>,
     ) -> Turn {
         uses.push(flow.once());

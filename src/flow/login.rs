@@ -92,7 +92,7 @@ impl Engine {
                 .await;
         }
         let mut page = self.login_page(visit, &flow, &offered);
-        page.notice = ask.notice.or_else(|| notice(visit, &outlook));
+        page.notice = ask.notice.or_else(|| notice(visit, outlook));
         if let Some(hint) = ask.login_hint {
             suggest(&mut page, hint);
         }
@@ -229,9 +229,8 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         };
         flow.connection = Some((id.clone(), settings.fingerprint));
-        let callback = match self.callback_url(id) {
-            Ok(url) => url,
-            Err(_) => return self.start_again(visit, StartAgainWhy::ConnectionChanged),
+        let Ok(callback) = self.callback_url(id) else {
+            return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         };
         let start = Start {
             login_hint: hint,
@@ -239,7 +238,7 @@ impl Engine {
             peer: &visit.peer(),
         };
         match connection.begin(start).await {
-            Ok(step) => self.advance(visit, flow, settings, step, hint).await,
+            Ok(step) => self.advance(visit, flow, settings, (step, hint)).await,
             Err(rejection) => self.rejected(visit, settings, &rejection),
         }
     }
@@ -278,10 +277,11 @@ impl Engine {
         {
             Ok(step) => {
                 if matches!(step, Step::Done { .. })
-                    && let Err(error) = self.parts.throttle.succeeded(allowance).await {
-                        return self.store_is_away(visit, &error);
-                    }
-                self.advance(visit, flow, settings, step, None).await
+                    && let Err(error) = self.parts.throttle.succeeded(allowance).await
+                {
+                    return self.store_is_away(visit, &error);
+                }
+                self.advance(visit, flow, settings, (step, None)).await
             }
             Err(rejection) if rejection.fault == Fault::Denied => {
                 self.note_rejection(visit, &rejection);
@@ -360,7 +360,7 @@ impl Engine {
                     .resume(Some(&kept), answer.reply, &visit.peer())
                     .await
                 {
-                    Ok(step) => self.advance(visit, flow, settings, step, None).await,
+                    Ok(step) => self.advance(visit, flow, settings, (step, None)).await,
                     Err(rejection) => self.rejected(visit, settings, &rejection),
                 }
             }
@@ -370,7 +370,7 @@ impl Engine {
             None => match connection.resume(None, answer.reply, &visit.peer()).await {
                 Ok(step) => {
                     let flow = self.begin_flow("/".to_owned(), None);
-                    self.advance(visit, flow, settings, step, None).await
+                    self.advance(visit, flow, settings, (step, None)).await
                 }
                 Err(rejection) => {
                     self.note_rejection(visit, &rejection);
@@ -403,8 +403,7 @@ impl Engine {
         visit: &Visit,
         flow: LoginFlow,
         settings: &ConnectionSettings,
-        step: Step,
-        hint: Option<&str>,
+        (step, hint): (Step, Option<&str>),
     ) -> Turn {
         match step {
             Step::Done { who, .. } => self.admit(visit, &flow, settings, *who).await,
@@ -704,7 +703,7 @@ fn names(names: LoginNames) -> Names {
 }
 
 /// What to tell somebody who is signed in and still sees the login page.
-fn notice(visit: &Visit, outlook: &Outlook) -> Option<Notice> {
+fn notice(visit: &Visit, outlook: Outlook) -> Option<Notice> {
     let session = visit.session()?;
     match outlook {
         Outlook::Challenge(Missing::FreshLogin) => Some(Notice::Reauthenticate),

@@ -11,6 +11,7 @@ use crate::{
     crypto,
     identity::ConnectionId,
     protocol::cookie::SetCookie,
+    random::hex,
     store::{OneTimeKey, OneTimeUse, Purpose},
 };
 
@@ -91,9 +92,10 @@ impl LoginFlow {
             .map(|text| text.strip_prefix('#').unwrap_or(text))
             .filter(plain);
         if let Some(fragment) = fragment.filter(|text| !text.is_empty() && !text.contains('#'))
-            && !self.return_to.contains('#') {
-                self.return_to = format!("{}#{fragment}", self.return_to);
-            }
+            && !self.return_to.contains('#')
+        {
+            self.return_to = format!("{}#{fragment}", self.return_to);
+        }
     }
 
     /// Lets the strategy keep something else.
@@ -119,7 +121,7 @@ impl Engine {
         let id: [u8; 8] = self.parts.random.bytes();
         let csrf: [u8; 16] = self.parts.random.bytes();
         LoginFlow {
-            id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id: hex(&id),
             began: self.parts.clock.now(),
             return_to,
             connection: None,

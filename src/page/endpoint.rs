@@ -97,7 +97,7 @@ impl Endpoint {
 
     /// Whether another site may post here: the answers of providers. This is the complete list of
     /// our POSTs without a token.
-    pub(crate) fn from_elsewhere(&self) -> bool {
+    pub(crate) fn is_from_elsewhere(&self) -> bool {
         matches!(self, Self::Callback(_))
     }
 

@@ -53,7 +53,7 @@ pub(super) fn html(
     status: StatusCode,
     text: String,
     policy: &str,
-    locale: &Locale,
+    locale: Locale,
 ) -> Response<Bytes> {
     let mut answer = Response::new(Bytes::from(text));
     *answer.status_mut() = status;

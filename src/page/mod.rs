@@ -2,7 +2,7 @@
 //!
 //! An [`Endpoint`] is parsed from the path; unknown ones are 404, known ones with a wrong method
 //! 405. Every POST of ours must come from a page of ours (`Origin` or `Sec-Fetch-Site`, and then
-//! the form's own token); the few that a provider sends are named in [`Endpoint::from_elsewhere`].
+//! the form's own token); the few that a provider sends are named in [`Endpoint::is_from_elsewhere`].
 //! What [`crate::flow`] decides is rendered and gets the headers that every answer of ours has.
 //! Nothing under the prefix is ever proxied.
 
@@ -77,7 +77,7 @@ impl Site {
             }
             return answer;
         }
-        if method == Method::POST && !endpoint.from_elsewhere() && !self.is_own(&visit, asked) {
+        if method == Method::POST && !endpoint.is_from_elsewhere() && !self.is_own(&visit, asked) {
             tracing::info!(
                 request_id = visit.request_id,
                 page = endpoint.name(),
@@ -243,7 +243,7 @@ impl Site {
                 status,
                 text,
                 self.text.content_security_policy(page),
-                &locale,
+                locale,
             ),
             Err(error) => {
                 tracing::error!(

@@ -446,9 +446,10 @@ impl Edge {
         downstream.set_keepalive(None);
         if downstream.response_written().is_none()
             && let Some(live) = passage.live.clone()
-                && let Err(error) = self.page(downstream, passage, &live, kind).await {
-                    tracing::debug!(request_id, %error, "the visitor went away");
-                }
+            && let Err(error) = self.page(downstream, passage, &live, kind).await
+        {
+            tracing::debug!(request_id, %error, "the visitor went away");
+        }
         FailToProxy {
             error_code: code,
             can_reuse_downstream: false,

@@ -37,7 +37,7 @@ use crate::{
     gate::{Gate, Permitted},
     page::Site,
     protocol::TrustedProxies,
-    random::Random,
+    random::{Random, hex},
     session::{Session, Sessions, Token},
 };
 
@@ -77,7 +77,7 @@ impl Edge {
     fn request_id<'a>(&self, passage: &'a mut Passage) -> &'a str {
         passage.request_id.get_or_insert_with(|| {
             let id: [u8; 8] = self.random.bytes();
-            id.iter().map(|byte| format!("{byte:02x}")).collect()
+            hex(&id)
         })
     }
 
@@ -211,18 +211,19 @@ impl ProxyHttp for Edge {
         };
         rewrite::response(response, live, permitted)?;
         if let Some(session) = permitted.permit().session()
-            && is_stream(response) {
-                let stream = self.sessions.streams().open(session);
-                streams::end_with(stream);
-                let (sessions, id) = (self.sessions.clone(), session.id());
-                // A revocation may have fallen between the decision and this registration.
-                tokio::spawn(async move {
-                    if let Err(error) = sessions.recheck_session(id).await {
-                        tracing::warn!(%error, "a stream's session could not be checked");
-                        sessions.streams().end(|stream| stream.session == id);
-                    }
-                });
-            }
+            && is_stream(response)
+        {
+            let stream = self.sessions.streams().open(session);
+            streams::end_with(stream);
+            let (sessions, id) = (self.sessions.clone(), session.id());
+            // A revocation may have fallen between the decision and this registration.
+            tokio::spawn(async move {
+                if let Err(error) = sessions.recheck_session(id).await {
+                    tracing::warn!(%error, "a stream's session could not be checked");
+                    sessions.streams().end(|stream| stream.session == id);
+                }
+            });
+        }
         let _ = downstream;
         Ok(())
     }

@@ -114,8 +114,8 @@ impl Peers {
                     .unwrap_or_else(|| host.as_str().to_owned());
                 let mut peer = HttpPeer::new(self.address(host, *port).await?, true, name);
                 if let Some(Some(parts)) = self.tls.get(route.index) {
-                    peer.options.ca = parts.authorities.clone();
-                    peer.client_cert_key = parts.client.clone();
+                    peer.options.ca.clone_from(&parts.authorities);
+                    peer.client_cert_key.clone_from(&parts.client);
                 }
                 // A connection that was made for one route's certificates is not another's.
                 peer.group_key = route.index as u64 + 1;

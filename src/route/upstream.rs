@@ -93,14 +93,16 @@ impl UpstreamList {
 
     /// What the first of them calls itself in a Host header; `None` where it has no name.
     pub(crate) fn authority(&self) -> Option<String> {
-        match self.all.first()? {
-            Upstream::Http { host, port } => Some(format!("{}:{port}", host.as_str())),
-            Upstream::Https {
-                host, port: 443, ..
-            } => Some(host.as_str().to_owned()),
-            Upstream::Https { host, port, .. } => Some(format!("{}:{port}", host.as_str())),
-            Upstream::BuiltinDemo | Upstream::Unix { .. } => None,
-        }
+        let (host, port, usual) = match self.all.first()? {
+            Upstream::Http { host, port } => (host, *port, 80),
+            Upstream::Https { host, port, .. } => (host, *port, 443),
+            Upstream::BuiltinDemo | Upstream::Unix { .. } => return None,
+        };
+        Some(if port == usual {
+            host.as_str().to_owned()
+        } else {
+            format!("{}:{port}", host.as_str())
+        })
     }
 
     /// The one whose turn it is.

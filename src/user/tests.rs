@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::*;
+use super::{
+    change::{ChangeError, PinDiffers},
+    transfer::ImportError,
+    *,
+};
 use crate::{
     clock::ManualClock,
     connection::{

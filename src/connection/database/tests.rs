@@ -152,7 +152,7 @@ fn open(config: &str, parts: &Parts) -> Result<Arc<dyn Connection>, Vec<Problem>
         signup: Some(true),
         ..Common::default()
     };
-    Box::new(config).open("members".parse().unwrap(), &common, parts)
+    config.open("members".parse().unwrap(), &common, parts)
 }
 
 #[derive(Default)]
@@ -921,7 +921,7 @@ async fn settings_that_cannot_be_meant_are_refused() {
     }
     let common = Common {
         trust_email: TrustEmail::Always,
-        claims: [(crate::connection::Field::Name, "cn".to_owned())].into(),
+        claims: [(crate::connection::config::Field::Name, "cn".to_owned())].into(),
         upstream_params: [("a".to_owned(), "b".to_owned())].into(),
         ..Common::default()
     };
