@@ -40,7 +40,7 @@
 //! | PATH-9, PATH-10: `/publicadmin`, other case, overlong UTF-8 | patterns end at a segment; octets are compared as they are | `path_9_a_pattern_ends_at_a_segment`, `path_10_octets_are_compared_as_they_are` |
 //! | PATH-11: `GET http://other/` and `CONNECT` | only origin-form is routed; the host in an absolute form must be the request's | `path_11_only_origin_form_is_routed` |
 //! | PATH-12: `A.TEST.`, unknown hosts, addresses | a host has one spelling; one that no route names is 421 | `path_12_a_host_has_one_spelling_and_an_unknown_one_is_refused`, `path_12_ip_literals_lead_to_the_login_host` |
-//! | PATH-13: SNI of one host, Host of another | the certificate that was asked for must be the host's | `path_13_the_certificate_asked_for_is_the_host_asked_for` |
+//! | PATH-13: SNI of one host, Host of another | the certificate that was asked for must be the host's | `path_13_no_server_name_gets_around_a_client_certificate` |
 //! | PATH-14: HEAD, OPTIONS, override headers | GET implies HEAD and nothing else does | `path_14_a_method_opens_only_itself` |
 //! | PATH-15: a health checker's User-Agent | health is on the admin listener; no header opens anything | `path_15_no_path_or_user_agent_is_magic` |
 //! | PATH-17: two rules for one request | the most specific route decides, twins stop the start | `path_17_the_most_specific_route_decides_whatever_the_order`, `path_17_two_routes_for_the_same_requests_stop_the_start` |
@@ -100,7 +100,7 @@
 //!
 //! | attack | what stops it | test |
 //! |---|---|---|
-//! | HTTP-1: request smuggling | whatever two parsers could read differently is 400 and ends the connection | `http_1_our_own_requests_smuggle_nothing`, `http_1_the_requests_of_the_corpus_smuggle_nothing`, `http_1_control_a_pipelined_request_with_a_session_arrives` |
+//! | HTTP-1: request smuggling | whatever two parsers could read differently is 400 and ends the connection | `http_1_our_own_requests_smuggle_nothing`, `http_1_the_requests_of_the_corpus_smuggle_nothing`, `http_1_control_a_second_request_with_a_session_arrives` |
 //! | HTTP-2, HTTP-3: octets behind an upgrade or a refused body | drained in bounds, or the connection is closed | `http_2_nothing_follows_an_upgrade_that_was_not_granted`, `http_3_the_body_of_a_refused_request_is_no_request` |
 //! | HTTP-4: a foreign page opens a WebSocket; one outlives its session | `Origin` must be the route's; streams are registered and cut | `http_4_a_foreign_page_opens_no_websocket`, `http_4_a_websocket_ends_with_its_session` |
 //! | HTTP-5: slow heads, many connections | a deadline for the whole head | `http_5_a_head_that_drips_is_cut_off`, `http_5_many_idle_connections_keep_nobody_out` |

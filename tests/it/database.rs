@@ -73,14 +73,17 @@ fn sign_up_can_be_closed() {
             .contains("signup/members")
     );
     assert_eq!(stranger.open("/.auth/signup/members").answer.status, 404);
-    sidecar.cli_ok(&[
-        "users",
-        "add",
-        "--connection",
-        "members",
-        "--username",
-        "carol",
-    ]);
+    sidecar.cli_told(
+        &[
+            "users",
+            "add",
+            "--connection",
+            "members",
+            "--username",
+            "carol",
+        ],
+        PASSWORD,
+    );
     let users = sidecar.cli_ok(&["users", "list", "--json"]);
     assert!(users.contains("carol"), "{users}");
 }
@@ -195,22 +198,7 @@ fn an_operator_sets_a_password() {
     let mut alice = sidecar.signed_up("alice");
     let id = id_of(&mut alice);
     let new = "set by the operator";
-    let mut command = std::process::Command::new(crate::support::sidecar::binary());
-    let mut child = command
-        .args(["users", "set-password", &id])
-        .current_dir(sidecar.dir.path())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::io::Write::write_all(
-        &mut child.stdin.take().unwrap(),
-        format!("{new}\n").as_bytes(),
-    )
-    .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    sidecar.cli_told(&["users", "set-password", &id], new);
     assert!(attempt(&sidecar, "alice", new).0.session().is_some());
     assert!(attempt(&sidecar, "alice", PASSWORD).0.session().is_none());
     assert!(

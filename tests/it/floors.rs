@@ -9,13 +9,13 @@ use std::{
 const FLOORS: &[&[&str]] = &[
     // words
     &[
+        "environment",
         "secret",
         "clock",
         "random",
         "metrics",
         "units",
         "problem",
-        "environment",
         "identity",
     ],
     // pure

@@ -116,44 +116,6 @@ fn a_browser_without_cookies_gets_a_page_and_no_loop() {
 }
 
 #[test]
-fn a_post_of_another_site_is_posted_once_more_from_here() {
-    let upstream = Upstream::start();
-    let sidecar = Sidecar::before(&upstream);
-    let visitor = sidecar.visitor();
-    let url = visitor.url("/.auth/callback/members");
-    let cross = Request::new("POST", "/.auth/callback/members")
-        .header("Origin", "https://idp.example")
-        .header("Sec-Fetch-Site", "cross-site")
-        .header("Sec-Fetch-Mode", "navigate")
-        .header("Accept", "text/html")
-        .body(
-            "application/x-www-form-urlencoded",
-            "state=abc&code=%22%3E%3Cb%3E",
-        );
-    let page = visitor.clone().send(&url, &cross);
-    assert_eq!(page.status, 200, "{page:?}");
-    let forms = crate::support::forms::forms(&page.text());
-    assert_eq!(forms.len(), 1, "{page:?}");
-    assert_eq!(forms[0].value("state"), Some("abc"));
-    assert_eq!(forms[0].value("code"), Some("\"><b>"));
-    assert!(
-        !page.text().contains("><b>"),
-        "markup came through: {page:?}"
-    );
-    let action = url.join(&forms[0].action).unwrap();
-    assert_eq!(action.path(), "/.auth/callback/members");
-    // the second one, from here, is processed: it fits no login, and is not posted again
-    let own = Request::new("POST", &crate::support::visitor::target(&action))
-        .header("Origin", &sidecar.origin())
-        .header("Sec-Fetch-Site", "same-origin")
-        .header("Sec-Fetch-Mode", "navigate")
-        .header("Accept", "text/html")
-        .body("application/x-www-form-urlencoded", forms[0].body());
-    let end = visitor.clone().send(&action, &own);
-    assert!((400..500).contains(&end.status), "{end:?}");
-}
-
-#[test]
 fn an_address_leads_to_its_connection() {
     let upstream = Upstream::start();
     let sidecar = Sidecar::new()

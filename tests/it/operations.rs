@@ -11,6 +11,7 @@ fn health_readiness_and_metrics() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(sidecar.ask_admin(path).status, 200, "{path}");
     }
+    sidecar.signed_up("alice").go("/x");
     let metrics = sidecar.ask_admin("/metrics").expect(200);
     assert!(
         metrics

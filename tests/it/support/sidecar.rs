@@ -1,8 +1,9 @@
 //! The real program, in a folder of its own.
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
@@ -161,7 +162,11 @@ impl Sidecar {
 
     /// Runs a command of the program beside the running one.
     pub(crate) fn cli(&self, words: &[&str]) -> Output {
-        self.command().args(words).output().unwrap()
+        self.command()
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// The same, for a command that must succeed; its standard output.
@@ -175,6 +180,24 @@ impl Sidecar {
             output.status
         );
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same, for one that reads a line, like a password, from standard input.
+    #[track_caller]
+    pub(crate) fn cli_told(&self, words: &[&str], line: &str) {
+        let mut child = self
+            .command()
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        writeln!(input, "{line}").unwrap();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
     }
 
     /// The same, for one that prints JSON.

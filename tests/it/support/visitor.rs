@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    forms::{Form, forms},
+    forms::{Form, forms, tags},
     http::{Answer, Request, exchange},
 };
 
@@ -53,6 +53,19 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn text(&self) -> String {
         self.answer.text()
+    }
+
+    /// Where a browser goes from here without being asked.
+    fn leads_to(&self) -> Option<String> {
+        if matches!(self.answer.status, 301 | 302 | 303 | 307 | 308) {
+            return Some(self.answer.location().to_owned());
+        }
+        let html = self.answer.header("content-type")?.starts_with("text/html");
+        let tags = if html { tags(&self.text()) } else { Vec::new() };
+        let refresh = tags.into_iter().find(|tag| {
+            tag.name == "meta" && tag.value("http-equiv").as_deref() == Some("refresh")
+        })?;
+        Some(refresh.value("content")?.split_once("url=")?.1.to_owned())
     }
 
     pub(crate) fn forms(&self) -> Vec<Form> {
@@ -124,11 +137,11 @@ impl Visitor {
         self.follow(page)
     }
 
-    /// Follows redirects until a page comes.
+    /// Follows redirects, those in a page's `<meta http-equiv="refresh">` too, until a page comes.
     pub(crate) fn follow(&mut self, mut page: Page) -> Page {
         let mut trail = vec![page.url.to_string()];
-        while matches!(page.answer.status, 301 | 302 | 303 | 307 | 308) {
-            let next = page.url.join(page.answer.location()).unwrap();
+        while let Some(to) = page.leads_to() {
+            let next = page.url.join(&to).unwrap();
             trail.push(next.to_string());
             assert!(trail.len() < 20, "redirects without end: {trail:#?}");
             page = self.open(next.as_str());
