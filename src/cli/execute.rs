@@ -2,9 +2,10 @@
 //! command's own.
 
 use std::{
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -31,6 +32,8 @@ use crate::{
 
 /// The longest command: an import of some ten thousand users.
 const MOST_COMMAND: u64 = 64 << 20;
+/// How long to wait when no connection can be taken.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Lists are cut after this many.
 const MOST: usize = 10_000;
 
@@ -69,8 +72,14 @@ pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live
         }
     };
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of files, mostly: asking again at once would only keep a processor busy.
+                tracing::warn!(%error, "the admin socket could not take a connection");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
         };
         let (app, live) = (app.clone(), live.load_full());
         tokio::spawn(async move {
@@ -91,8 +100,12 @@ async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
     if UnixStream::connect(socket).await.is_ok() {
         bail!("another process listens there");
     }
-    // Left behind by a process that was killed.
-    let _ = std::fs::remove_file(socket);
+    match std::fs::symlink_metadata(socket) {
+        // Left behind by a process that was killed.
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(socket)?,
+        Ok(_) => bail!("there is something else than a socket"),
+        Err(_) => {}
+    }
     let listener = UnixListener::bind(socket)?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)

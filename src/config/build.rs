@@ -1,6 +1,6 @@
 //! From [`File`] to [`Settings`]: every value read, and everything that does not fit together.
 
-use std::{collections::HashSet, net::SocketAddr, path::PathBuf};
+use std::{collections::HashSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     file::{
@@ -15,6 +15,7 @@ use crate::{
     problem::Problem,
     protocol::{Host, Origin, PathPrefix, Scheme, TrustedProxies},
     store::sqlite::Sqlite,
+    units::Span,
 };
 
 /// Checks the file and makes the settings, or says all that is wrong with it.
@@ -325,20 +326,22 @@ impl Checks {
                 None
             }
         };
-        if config.idle_timeout > config.absolute_timeout {
+        let usual = Span(Duration::from_secs(8 * 3600)).min(config.absolute_timeout);
+        let idle_timeout = config.idle_timeout.unwrap_or(usual);
+        if idle_timeout > config.absolute_timeout {
             self.add(
                 Problem::new(
                     "session.idle_timeout",
                     format!(
                         "{} is longer than absolute_timeout, {}",
-                        config.idle_timeout, config.absolute_timeout
+                        idle_timeout, config.absolute_timeout
                     ),
                 )
                 .hint("a session ends at absolute_timeout in any case"),
             );
         }
         for (key, span) in [
-            ("idle_timeout", config.idle_timeout),
+            ("idle_timeout", idle_timeout),
             ("absolute_timeout", config.absolute_timeout),
         ] {
             if span.0.is_zero() {
@@ -354,7 +357,7 @@ impl Checks {
         }
         (self.0.len() == before).then_some(Session {
             store: store?,
-            idle_timeout: config.idle_timeout.0,
+            idle_timeout: idle_timeout.0,
             absolute_timeout: config.absolute_timeout.0,
             stale_for: config.stale_for.0,
             cache: config.cache,

@@ -226,8 +226,9 @@ impl Default for StorageConfig {
 pub(crate) struct SessionConfig {
     /// `storage` (default), or `memory`: then a restart signs everybody out.
     pub(crate) store: String,
-    /// How long a session lives without a request. Default: 8 h.
-    pub(crate) idle_timeout: Span,
+    /// How long a session lives without a request. Default: 8 h, or `absolute_timeout` if that is
+    /// shorter.
+    pub(crate) idle_timeout: Option<Span>,
     /// How long a session lives at most. Default: 7 days.
     pub(crate) absolute_timeout: Span,
     /// How long a session from the cache still counts while the store does not answer.
@@ -243,7 +244,7 @@ impl Default for SessionConfig {
         let seconds = |seconds| Span(Duration::from_secs(seconds));
         Self {
             store: "storage".to_owned(),
-            idle_timeout: seconds(8 * 3600),
+            idle_timeout: None,
             absolute_timeout: seconds(7 * 24 * 3600),
             stale_for: seconds(10),
             cache: 100_000,

@@ -141,17 +141,17 @@ impl Engine {
             Ok(allowance) => allowance,
             Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
             Err(Throttled::Until(until)) => {
-                let minutes = until.since(visit.now).as_secs().div_ceil(60).max(1);
-                let password = Some(LoginProblem::TooManyTries { minutes });
+                let wait = until.since(visit.now);
+                let minutes = wait.as_secs().div_ceil(60).max(1);
+                let wrong = Wrong {
+                    password: Some(LoginProblem::TooManyTries { minutes }),
+                    ..Wrong::default()
+                };
                 return self
-                    .password_wrong(
-                        visit,
-                        Wrong {
-                            password,
-                            ..Wrong::default()
-                        },
-                    )
-                    .await;
+                    .account_page(visit, None, wrong)
+                    .await
+                    .status(StatusCode::TOO_MANY_REQUESTS)
+                    .retry_after(wait);
             }
         };
         let secret = |name: &str| Secret::new(fields.one(name).unwrap_or_default().to_owned());

@@ -18,21 +18,30 @@ use crate::{
     user::Refusal,
 };
 
+/// When to come back after something that passes by itself.
+const SOON: Duration = Duration::from_secs(5);
+
 impl Engine {
     /// An error page with the actions that make sense.
     pub(crate) fn failure(&self, visit: &Visit, kind: FailureKind, actions: Vec<Action>) -> Turn {
         let status = StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::FORBIDDEN);
+        let retry_after = match kind {
+            FailureKind::Busy | FailureKind::Unavailable => Some(SOON),
+            FailureKind::TooManyTries { minutes } => Some(Duration::from_secs(minutes * 60)),
+            _ => None,
+        };
         let signed_in_as = visit.session().map(|session| session.user().handle.clone());
         let request_id = visit.request_id.clone();
-        Turn::page(
-            status,
-            Page::Failure(Failure {
-                kind,
-                request_id,
-                signed_in_as,
-                actions,
-            }),
-        )
+        let page = Page::Failure(Failure {
+            kind,
+            request_id,
+            signed_in_as,
+            actions,
+        });
+        Turn {
+            retry_after,
+            ..Turn::page(status, page)
+        }
     }
 
     /// A store did not answer: the login ends here, and with a denial.

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{At, CookieKind, Engine, Fields, LoginFlow, Turn, Visit, cookies};
+use super::{At, CookieKind, Engine, Fields, LoginFlow, Turn, Visit, cookies, login_flow::bare};
 use crate::{
     clock::Timestamp,
     connection::{AccountKey, Authenticated, ConnectionSettings, KnownBrowser},
@@ -30,7 +30,8 @@ const KNOWN: Duration = Duration::from_secs(180 * 24 * 3600);
 /// Accounts remembered per browser.
 const MOST_KNOWN: usize = 5;
 /// How often in how long somebody is passed on without a question before that is a loop.
-const MOST_TRIPS: u32 = 5;
+/// Browsers give up after 20 redirects, and one round over another host takes four.
+const MOST_TRIPS: u32 = 3;
 const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A proof that waits for another step: kept in the store, named by the browser.
@@ -111,7 +112,8 @@ impl Engine {
             Err(turn) => return *turn,
         };
         let gone = || self.start_again(visit, StartAgainWhy::Expired);
-        let Some(key) = fields.one("ticket").and_then(pending_key) else {
+        let ticket = fields.one("ticket");
+        let Some(key) = ticket.and_then(|ticket| pending_key(ticket, &flow.id)) else {
             return gone();
         };
         let now = visit.now;
@@ -120,6 +122,11 @@ impl Engine {
             Err(error) => return self.store_is_away(visit, &error),
         };
         let Some(pending) = row else { return gone() };
+        // A connection that was removed meanwhile opens no session any more.
+        let connection = &pending.authentication.connection;
+        if self.connections.enabled(connection).is_none() {
+            return gone();
+        }
         // Between two steps somebody may have been blocked.
         let user = match self.parts.directory.store().find(&pending.user).await {
             Ok(user) => user,
@@ -143,7 +150,8 @@ impl Engine {
     ) -> Turn {
         let ticket: [u8; 32] = self.parts.random.bytes();
         let ticket = URL_SAFE_NO_PAD.encode(ticket);
-        let row = serde_json::to_vec(&pending).ok().zip(pending_key(&ticket));
+        let key = pending_key(&ticket, &flow.id);
+        let row = serde_json::to_vec(&pending).ok().zip(key);
         let Some((payload, key)) = row else {
             return self.start_again(visit, StartAgainWhy::Expired);
         };
@@ -372,9 +380,12 @@ impl Engine {
         cookies::open(&self.parts.ring.load(), device_at(&name, visit), value)
     }
 
-    /// A return address that is good now; the start page in place of any other.
+    /// A return address that is good now; without its query if it is too long with it, and the
+    /// start page in place of any other.
     pub(super) fn parse_return(&self, text: &str) -> ReturnTo {
-        self.read_return(text, &self.base.login)
+        let here = &self.base.login;
+        self.read_return(text, here)
+            .or_else(|| self.read_return(bare(text), here))
             .unwrap_or_else(ReturnTo::root)
     }
 
@@ -390,11 +401,15 @@ impl Engine {
     }
 }
 
-fn pending_key(ticket: &str) -> Option<OneTimeKey> {
-    let ticket = URL_SAFE_NO_PAD.decode(ticket).ok()?;
-    (ticket.len() == 32).then(|| OneTimeKey {
-        purpose: Purpose::Pending,
-        hash: crypto::sha256(&ticket),
+/// The row of a ticket in one flow: a ticket is of no use to a browser that holds another flow.
+fn pending_key(ticket: &str, flow: &str) -> Option<OneTimeKey> {
+    let mut ticket = URL_SAFE_NO_PAD.decode(ticket).ok()?;
+    (ticket.len() == 32).then(|| {
+        ticket.extend_from_slice(flow.as_bytes());
+        OneTimeKey {
+            purpose: Purpose::Pending,
+            hash: crypto::sha256(&ticket),
+        }
     })
 }
 
@@ -408,5 +423,28 @@ fn device_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
         purpose: crypto::Purpose::Device,
         name,
         host: visit.host.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_good_in_its_own_flow() {
+        let ticket = URL_SAFE_NO_PAD.encode([7; 32]);
+        let key = |flow| pending_key(&ticket, flow).map(|key| key.hash);
+        assert!(key("a").is_some());
+        assert_eq!(key("a"), key("a"));
+        assert_ne!(key("a"), key("b"));
+        assert!(pending_key("", "a").is_none());
+        assert!(pending_key(&URL_SAFE_NO_PAD.encode([7; 33]), "").is_none());
+    }
+
+    #[test]
+    fn an_address_has_a_bare_form() {
+        assert_eq!(bare("/a/b?c=d#e?f"), "/a/b");
+        assert_eq!(bare("https://a.test/b#c"), "https://a.test/b");
+        assert_eq!(bare("/"), "/");
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     protocol::{CanonicalPath, Destination, Host, ReturnTo},
     text::page::{
         Button, Hidden, Href, Icon, Names, Page, Post,
+        failure::FailureKind,
         login::{
             ChooseConnection, Login, LoginForm, LoginProblem, LoopCause, Notice, Repost,
             StartAgainWhy,
@@ -44,6 +45,8 @@ pub(crate) struct LoginAsk {
     pub(crate) switch: bool,
     /// A flow that is under way, when the person changes the way in.
     pub(crate) flow: Option<String>,
+    /// The fragment of the page that was wanted, as the browser told it.
+    pub(crate) fragment: Option<String>,
     /// What to tell the person.
     pub(crate) notice: Option<Notice>,
 }
@@ -59,6 +62,7 @@ impl LoginAsk {
             nonce: text("nonce").filter(|nonce| hash_from_text(nonce).is_some()),
             switch: text("switch").is_some(),
             flow: text("flow"),
+            fragment: text("fragment"),
             notice: None,
         }
     }
@@ -67,14 +71,12 @@ impl LoginAsk {
 impl Engine {
     /// GET login.
     pub(crate) async fn login(&self, visit: &Visit, ask: LoginAsk) -> Turn {
-        if !self.is_login_host(&visit.host) {
-            return self.go_to_login_host(visit, &ask);
-        }
         let held = ask.flow.as_deref().and_then(|id| self.find_flow(visit, id));
-        let flow = held.unwrap_or_else(|| {
+        let mut flow = held.unwrap_or_else(|| {
             let return_to = self.parse_return(ask.rd.as_deref().unwrap_or("/"));
             self.begin_flow(return_to.target().to_owned(), ask.nonce.clone())
         });
+        flow.add_fragment(ask.fragment.as_deref());
         let return_to = self.parse_return(&flow.return_to);
         let outlook = self.outlook(visit, &return_to);
         if matches!(outlook, Outlook::Open) && !ask.switch && visit.session.is_some() {
@@ -94,7 +96,28 @@ impl Engine {
         if let Some(hint) = ask.login_hint {
             suggest(&mut page, hint);
         }
-        Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, &flow))
+        self.show(visit, &flow, page).await
+    }
+
+    /// A request at another host for a page that lives at the login host. What was posted there is
+    /// lost: no page of ours posts to it.
+    pub(crate) fn elsewhere(&self, visit: &Visit, ask: &LoginAsk) -> Turn {
+        if visit.posted {
+            self.start_again(visit, StartAgainWhy::NoFlow)
+        } else {
+            self.go_to_login_host(visit, ask)
+        }
+    }
+
+    /// The login page, with the cookie of its flow. It offers no sign-up that would be refused.
+    async fn show(&self, visit: &Visit, flow: &LoginFlow, mut page: Login) -> Turn {
+        if page.sign_up.is_some() && !self.strangers_welcome().await {
+            page.sign_up = None;
+        }
+        flow.fragment()
+            .unwrap_or_default()
+            .clone_into(&mut page.fragment);
+        Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, flow))
     }
 
     /// At another host of ours: binds the browser there by a nonce, and goes where logins live.
@@ -139,10 +162,11 @@ impl Engine {
 
     /// POST login: an e-mail address whose domain says which connection.
     pub(crate) async fn identify(&self, visit: &Visit, fields: &Fields) -> Turn {
-        let flow = match self.flow_of_form(visit, fields) {
+        let mut flow = match self.flow_of_form(visit, fields) {
             Ok(flow) => flow,
             Err(turn) => return *turn,
         };
+        flow.add_fragment(fields.one("fragment"));
         let return_to = self.parse_return(&flow.return_to);
         let offered = self.offered(&return_to);
         let typed = fields.one("login").unwrap_or_default().trim();
@@ -166,7 +190,7 @@ impl Engine {
                     form @ LoginForm::Identifier { .. } => form,
                 });
                 page.problem = page.form.is_none().then_some(LoginProblem::NoConnection);
-                Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, &flow))
+                self.show(visit, &flow, page).await
             }
             [one] => self.begin(visit, flow, one, Some(typed)).await,
             several => {
@@ -236,10 +260,11 @@ impl Engine {
         let typed = fields.one("login").unwrap_or_default();
         let allowance = match self.pay(visit, id, connection.as_ref(), typed).await {
             Ok(allowance) => allowance,
-            Err(Unpaid::BadName) => return self.try_again(visit, &flow, id, typed),
+            Err(Unpaid::BadName) => return self.try_again(visit, &flow, id, typed).await,
             Err(Unpaid::Rejected(rejection)) => return self.rejected(visit, settings, &rejection),
             Err(Unpaid::Throttled(Throttled::Until(until))) => {
-                return self.too_many(visit, &flow, id, until.since(visit.now));
+                let wait = until.since(visit.now);
+                return self.too_many(visit, &flow, id, wait).await;
             }
             Err(Unpaid::Throttled(Throttled::Store(error))) => {
                 return self.store_is_away(visit, &error);
@@ -261,7 +286,7 @@ impl Engine {
             }
             Err(rejection) if rejection.fault == Fault::Denied => {
                 self.note_rejection(visit, &rejection);
-                self.try_again(visit, &flow, id, typed)
+                self.try_again(visit, &flow, id, typed).await
             }
             Err(rejection) => self.rejected(visit, settings, &rejection),
         }
@@ -316,6 +341,11 @@ impl Engine {
         let Some((connection, settings)) = self.connections.enabled(id) else {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged);
         };
+        if connection.inline().is_some() {
+            // It asks with a form of ours and nobody else answers for it: a password that comes
+            // here would come past everything that guards the form.
+            return self.failure(visit, FailureKind::NotFound, Vec::new());
+        }
         let state = answer
             .fields
             .first_of(&["state", "RelayState", "wctx"])
@@ -386,7 +416,7 @@ impl Engine {
                     return self.start_again(visit, StartAgainWhy::NoFlow);
                 };
                 let page = self.prompt(&flow, &id, form, hint.unwrap_or_default());
-                Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, &flow))
+                self.show(visit, &flow, page).await
             }
             Step::Redirect { mut to, keep } => {
                 let mut flow = flow;
@@ -400,27 +430,41 @@ impl Engine {
     }
 
     /// The form was wrong: the same page again, with what was typed but the password.
-    fn try_again(&self, visit: &Visit, flow: &LoginFlow, id: &ConnectionId, typed: &str) -> Turn {
-        self.form_again(visit, flow, id, typed, LoginProblem::WrongCredentials)
-            .status(StatusCode::UNPROCESSABLE_ENTITY)
-    }
-
-    fn too_many(&self, visit: &Visit, flow: &LoginFlow, id: &ConnectionId, wait: Duration) -> Turn {
-        self.event(visit, crate::store::EventKind::LoginFailed, "throttled")
-            .connection(id)
-            .log();
-        let minutes = wait.as_secs().div_ceil(60).max(1);
-        self.form_again(visit, flow, id, "", LoginProblem::TooManyTries { minutes })
-            .status(StatusCode::TOO_MANY_REQUESTS)
-            .retry_after(wait)
-    }
-
-    fn form_again(
+    async fn try_again(
         &self,
         visit: &Visit,
         flow: &LoginFlow,
         id: &ConnectionId,
         typed: &str,
+    ) -> Turn {
+        self.form_again(visit, flow, (id, typed), LoginProblem::WrongCredentials)
+            .await
+            .status(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    async fn too_many(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        id: &ConnectionId,
+        wait: Duration,
+    ) -> Turn {
+        self.event(visit, crate::store::EventKind::LoginFailed, "throttled")
+            .connection(id)
+            .log();
+        let minutes = wait.as_secs().div_ceil(60).max(1);
+        let problem = LoginProblem::TooManyTries { minutes };
+        self.form_again(visit, flow, (id, ""), problem)
+            .await
+            .status(StatusCode::TOO_MANY_REQUESTS)
+            .retry_after(wait)
+    }
+
+    async fn form_again(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (id, typed): (&ConnectionId, &str),
         problem: LoginProblem,
     ) -> Turn {
         let return_to = self.parse_return(&flow.return_to);
@@ -441,7 +485,7 @@ impl Engine {
         };
         suggest(&mut page, typed.to_owned());
         page.problem = Some(problem);
-        Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, flow))
+        self.show(visit, flow, page).await
     }
 
     /// The page with one connection's form alone.

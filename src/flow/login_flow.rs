@@ -78,6 +78,11 @@ impl LoginFlow {
         self.connection.is_some() && self.fits(id, fingerprint)
     }
 
+    /// The fragment of the page that was wanted, if the browser told it.
+    pub(crate) fn fragment(&self) -> Option<&str> {
+        self.return_to.split_once('#').map(|(_, fragment)| fragment)
+    }
+
     /// The browser told the fragment of the page that was wanted.
     pub(crate) fn add_fragment(&mut self, fragment: Option<&str>) {
         let plain =
@@ -142,10 +147,13 @@ impl Engine {
         let at = flow_at(&name, visit);
         let mut flow = flow.clone();
         let mut value = cookies::seal(&ring, at, &flow, self.parts.random.as_ref());
-        if value.as_ref().is_some_and(|value| value.len() > MOST_BYTES) {
-            // Too long an address to carry: the start page is better than no login.
-            "/".clone_into(&mut flow.return_to);
-            value = cookies::seal(&ring, at, &flow, self.parts.random.as_ref());
+        // Too long an address to carry: the bare page is better than no login, and so is the start
+        // page.
+        for shorter in [bare(&flow.return_to).to_owned(), "/".to_owned()] {
+            if value.as_ref().is_some_and(|value| value.len() > MOST_BYTES) {
+                flow.return_to = shorter;
+                value = cookies::seal(&ring, at, &flow, self.parts.random.as_ref());
+            }
         }
         let Some(value) = value else {
             return Vec::new();
@@ -178,6 +186,11 @@ impl Engine {
     pub(crate) fn end_flow(&self, flow: &LoginFlow) -> Option<SetCookie> {
         self.names().clear(&self.names().flow(&flow.id))
     }
+}
+
+/// An address without its query and fragment.
+pub(super) fn bare(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
 }
 
 fn flow_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {

@@ -129,7 +129,7 @@ impl Engine {
     ) -> Turn {
         let page = Owner {
             form,
-            fragment: String::new(),
+            fragment: flow.fragment().unwrap_or_default().to_owned(),
         };
         Turn::page(status, Page::Owner(page)).with(self.keep_flow(visit, flow))
     }

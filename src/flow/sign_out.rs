@@ -24,10 +24,8 @@ impl Engine {
             return self.end_session(visit, rd).await;
         }
         let query = rd.map(|rd| {
-            let query: String = url::form_urlencoded::Serializer::new("?".to_owned())
-                .append_pair("rd", rd)
-                .finish();
-            query
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            format!("?{}", query.append_pair("rd", rd).finish())
         });
         let page = SignOut {
             display_name: display_name(session.user()),

@@ -32,10 +32,11 @@ impl Engine {
             .flow
             .as_deref()
             .and_then(|flow| self.find_flow(visit, flow));
-        let flow = held.unwrap_or_else(|| {
+        let mut flow = held.unwrap_or_else(|| {
             let return_to = self.parse_return(ask.rd.as_deref().unwrap_or("/"));
             self.begin_flow(return_to.target().to_owned(), None)
         });
+        flow.add_fragment(ask.fragment.as_deref());
         let post = self.post(&flow, &format!("signup/{id}"));
         let form = new_account(post, settings, accounts, &Fields::default());
         self.sign_up_form(visit, &flow, form, StatusCode::OK)
@@ -130,7 +131,7 @@ impl Engine {
             destination: self.destination(&return_to),
             form,
             sign_in: self.href(&format!("login?flow={}", flow.id)),
-            fragment: String::new(),
+            fragment: flow.fragment().unwrap_or_default().to_owned(),
         };
         Turn::page(status, Page::SignUp(page)).with(self.keep_flow(visit, flow))
     }

@@ -72,6 +72,29 @@ impl Endpoint {
         }
     }
 
+    /// Whether it lives at the login host alone: every login is begun and ended there.
+    pub(crate) fn is_of_login(&self) -> bool {
+        match self {
+            Self::Callback(_)
+            | Self::Login
+            | Self::LoginWith(_)
+            | Self::Owner(_)
+            | Self::SignUp(_)
+            | Self::Switch => true,
+            Self::Account
+            | Self::Asset(_)
+            | Self::Handover
+            | Self::Jwks
+            | Self::Logout
+            | Self::Me => false,
+        }
+    }
+
+    /// Whether its answer depends on who asks.
+    pub(crate) fn is_personal(&self) -> bool {
+        !matches!(self, Self::Asset(_) | Self::Jwks)
+    }
+
     /// Whether another site may post here: the answers of providers. This is the complete list of
     /// our POSTs without a token.
     pub(crate) fn from_elsewhere(&self) -> bool {

@@ -106,7 +106,13 @@ impl Site {
         } else {
             Fields::default()
         };
-        let ask = LoginAsk::from_fields(&query);
+        let mut ask = LoginAsk::from_fields(&query);
+        if endpoint.is_of_login() && !engine.is_login_host(&visit.host) {
+            if let Endpoint::LoginWith(id) = endpoint {
+                ask.connection = Some(id.to_string());
+            }
+            return engine.elsewhere(visit, &ask);
+        }
         match (endpoint, posted) {
             (Endpoint::Login, false) => engine.login(visit, ask).await,
             (Endpoint::Login, true) => engine.identify(visit, &form).await,

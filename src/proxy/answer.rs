@@ -30,6 +30,8 @@ use crate::{
     },
 };
 
+/// The longest return address, in bytes: as much as a login carries.
+const LONGEST_RETURN: usize = 1024;
 /// What is escaped in a return address beside what a query escapes anyway.
 const QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b'-')
@@ -134,17 +136,22 @@ impl Edge {
         if !live.gate.knows(head.host()) && !live.site.engine.is_login_host(head.host()) {
             return self.misdirected(downstream, passage, live).await;
         }
-        let found = self.session(live, head, downstream).await;
+        let path = head.path().as_str().to_owned();
+        let path = path
+            .get(live.site.engine.base.prefix.as_str().len() + 1..)
+            .unwrap_or_default();
+        let endpoint = Endpoint::parse(path);
+        let found = if endpoint.as_ref().is_some_and(Endpoint::is_personal) {
+            self.session(live, head, downstream).await
+        } else {
+            Found::Nobody
+        };
         if matches!(found, Found::StoreAway) {
             return self
                 .page(downstream, passage, live, FailureKind::Unavailable)
                 .await;
         }
-        let path = head.path().as_str().to_owned();
-        let path = path
-            .get(live.site.engine.base.prefix.as_str().len() + 1..)
-            .unwrap_or_default();
-        let most = Endpoint::parse(path).map_or(0, |endpoint| endpoint.most_body());
+        let most = endpoint.map_or(0, |endpoint| endpoint.most_body());
         let body = match bridge::read_body(downstream, most).await {
             Ok(body) => body,
             Err(BodyError::TooLarge) => {
@@ -215,7 +222,7 @@ impl Edge {
         let login = format!(
             "{}?rd={}",
             engine.path("login"),
-            utf8_percent_encode(&head.target(), QUERY)
+            utf8_percent_encode(&wanted(head), QUERY)
         );
         let https = engine.base.login.scheme == crate::protocol::Scheme::Https;
         let mut answer = match how {
@@ -353,7 +360,7 @@ impl Edge {
         let visit = self.visit(downstream, passage, live);
         let actions = match &kind {
             FailureKind::Denied(_) => {
-                let rd = passage.head.as_ref().map(Head::target).unwrap_or_default();
+                let rd = passage.head.as_ref().map(wanted).unwrap_or_default();
                 let rd = utf8_percent_encode(&rd, QUERY);
                 let path = live.site.engine.path(&format!("login?switch=1&rd={rd}"));
                 let out = live.site.engine.path("logout");
@@ -468,13 +475,26 @@ impl Edge {
             method = downstream.req_header().method.as_str(),
             host = passage.head.as_ref().map(|head| head.host().as_str()),
             // The query may hold secrets of the application.
-            path = passage.head.as_ref().map(|head| head.path().as_str()),
+            path = path_to_log(passage),
             status = downstream.response_written().map(|response| response.status.as_u16()),
             user = session.map(|session| session.user().id.as_str()),
             address = passage.head.as_ref().and_then(Head::address).map(tracing::field::display),
             failed = error.is_some(),
         );
     }
+}
+
+/// A path for the log. Of ours only the page is named: the owner's link is a secret.
+fn path_to_log(passage: &Passage) -> Option<String> {
+    let (head, live) = (passage.head.as_ref()?, passage.live.as_ref()?);
+    let (path, prefix) = (head.path(), &live.site.engine.base.prefix);
+    if !prefix.matches(path) {
+        return Some(path.as_str().to_owned());
+    }
+    let page = path.as_str().get(prefix.as_str().len() + 1..);
+    let page = page.and_then(Endpoint::parse);
+    let page = page.as_ref().map_or("-", Endpoint::name);
+    Some(format!("{}/{page}", prefix.as_str()))
 }
 
 impl Found {
@@ -495,6 +515,19 @@ fn asked(downstream: &Downstream, head: Option<&Head>, body: Bytes) -> page::Ask
     let target = head.map(Head::target).unwrap_or_default();
     *asked.uri_mut() = target.parse().unwrap_or_default();
     asked
+}
+
+/// Where to return: a query that no cookie of ours could carry is left out, so that no Location is
+/// longer than what browsers take.
+fn wanted(head: &Head) -> String {
+    let target = head.target();
+    if target.len() <= LONGEST_RETURN {
+        target
+    } else if head.path().as_str().len() <= LONGEST_RETURN {
+        head.path().as_str().to_owned()
+    } else {
+        "/".to_owned()
+    }
 }
 
 fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool {

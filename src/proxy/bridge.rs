@@ -16,6 +16,9 @@ const BODY: Duration = Duration::from_secs(20);
 const DRAIN_BYTES: usize = 1 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
+/// How long the visitor may take to read a part of an answer of ours.
+const WRITE: Duration = Duration::from_secs(30);
+
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum BodyError {
@@ -68,6 +71,7 @@ pub(super) async fn write(
     answer: Response<Bytes>,
 ) -> pingora::Result<()> {
     let http2 = downstream.is_http2();
+    downstream.set_write_timeout(Some(WRITE));
     // Whoever waits for a 100 or wants an upgrade sends nothing more before our answer.
     let waits =
         downstream.is_upgrade_req() || downstream.req_header().headers.contains_key(header::EXPECT);

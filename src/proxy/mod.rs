@@ -17,7 +17,7 @@ pub(crate) mod server;
 mod streams;
 pub(crate) mod tls;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -260,9 +260,6 @@ fn is_stream(response: &ResponseHeader) -> bool {
     let bodiless = matches!(status, 204 | 205 | 304);
     status == 101 || (!bodiless && !response.headers.contains_key(header::CONTENT_LENGTH))
 }
-
-/// How long our own answers may take to be written.
-const WRITE: Duration = Duration::from_secs(30);
 
 /// A header value that is known to be one.
 fn value(text: &'static str) -> HeaderValue {

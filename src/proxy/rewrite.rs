@@ -8,8 +8,12 @@ use pingora::{
 
 use super::{Live, head::Head};
 use crate::{
-    clock::Timestamp, flow::CookieNames, gate::Permitted, headers::assertion::ASSERTION,
-    protocol::cookie, route::UpstreamHost,
+    clock::Timestamp,
+    flow::CookieNames,
+    gate::Permitted,
+    headers::assertion::ASSERTION,
+    protocol::{cookie, folded},
+    route::UpstreamHost,
 };
 
 /// The head for the application: every owned header out, one value of each in.
@@ -25,7 +29,7 @@ pub(super) fn request(
     let planted: Vec<HeaderName> = request
         .headers
         .keys()
-        .filter(|name| owned.contains(name.as_str()))
+        .filter(|name| owned.contains(name.as_str()) || is_disguised(name.as_str()))
         .cloned()
         .collect();
     for name in &planted {
@@ -64,6 +68,23 @@ pub(super) fn request(
         request.insert_header(ASSERTION, assertion)?;
     }
     Ok(())
+}
+
+/// A name that servers who fold `_` and `.` into `-` take for one that frames the message or says
+/// who speaks: `Transfer_Encoding`. Nobody honest sends one.
+fn is_disguised(name: &str) -> bool {
+    const MEANT: [&str; 9] = [
+        "authorization",
+        "connection",
+        "content-length",
+        "cookie",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    name.contains(['_', '.']) && MEANT.contains(&folded(name).trim_matches('-'))
 }
 
 /// Our cookies are nobody else's business, and whoever reads a log upstream must not hold them.

@@ -219,7 +219,10 @@ impl Directory {
             };
             match self.users.create(new).await? {
                 Created::AlreadyUsed(purpose) => return Err(Refusal::AlreadyUsed(purpose)),
-                Created::Created => return Ok(user),
+                Created::Created => {
+                    event.log();
+                    return Ok(user);
+                }
                 Created::HandleTaken => {}
                 Created::IdentityTaken => return Err(Refusal::Exists),
                 Created::LoginTaken => return Err(Refusal::LoginTaken),

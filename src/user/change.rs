@@ -79,7 +79,8 @@ impl Directory {
             user.updated_at = now;
             user.version = was + 1;
             let event = origin.event(now, kind, "operator").user(id);
-            if self.users.replace(user, was, Some(event)).await? {
+            if self.users.replace(user, was, Some(event.clone())).await? {
+                event.log();
                 return Ok(true);
             }
         }
@@ -91,7 +92,8 @@ impl Directory {
         let event = origin
             .event(self.clock.now(), EventKind::UserDeleted, "operator")
             .user(id);
-        if self.users.delete(id, event).await? {
+        if self.users.delete(id, event.clone()).await? {
+            event.log();
             Ok(())
         } else {
             Err(ChangeError::UnknownUser(id.clone()))
@@ -133,14 +135,20 @@ impl Directory {
         let now = self.clock.now();
         let event = origin.event(now, EventKind::IdentityLinked, reason);
         let event = event.user(to).connection(connection);
-        if !self.users.link(connection, subject, to, event).await? {
+        if !self
+            .users
+            .link(connection, subject, to, event.clone())
+            .await?
+        {
             return Err(unknown());
         }
+        event.log();
         if self.users.identities(&from.id).await?.is_empty() {
             let event = origin
                 .event(now, EventKind::UserDeleted, "linked-away")
                 .user(&from.id);
-            self.users.delete(&from.id, event).await?;
+            self.users.delete(&from.id, event.clone()).await?;
+            event.log();
         }
         Ok(Some(from.id))
     }
@@ -163,7 +171,12 @@ impl Directory {
         }
         let event = origin.event(self.clock.now(), EventKind::IdentityUnlinked, reason);
         let event = event.user(&user.id).connection(connection);
-        if self.users.unlink(connection, subject, event).await? {
+        if self
+            .users
+            .unlink(connection, subject, event.clone())
+            .await?
+        {
+            event.log();
             Ok(user.id)
         } else {
             Err(unknown())
@@ -192,8 +205,11 @@ impl Directory {
     ) -> Result<(), StoreError> {
         let id = connection.id();
         let event = origin.event(self.clock.now(), EventKind::ConnectionAdopted, "operator");
+        let event = event.connection(id);
         self.users
-            .adopt(id, &connection.pin(), event.connection(id))
-            .await
+            .adopt(id, &connection.pin(), event.clone())
+            .await?;
+        event.log();
+        Ok(())
     }
 }

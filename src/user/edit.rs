@@ -112,7 +112,12 @@ impl Directory {
             user.updated_at = now;
             user.version = was + 1;
             let event = origin.event(now, kind, reason).user(id);
-            if self.users.replace(user.clone(), was, Some(event)).await? {
+            if self
+                .users
+                .replace(user.clone(), was, Some(event.clone()))
+                .await?
+            {
+                event.log();
                 return Ok(user);
             }
         }

@@ -237,10 +237,11 @@ impl Database {
             account.version = was + 1;
             let subject = account.subject.clone();
             if users
-                .replace_account(account, was, Some(event))
+                .replace_account(account, was, Some(event.clone()))
                 .await
                 .map_err(broken)?
             {
+                event.log();
                 return Ok(());
             }
             let again = self.stored(&subject).await?;
