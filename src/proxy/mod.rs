@@ -71,6 +71,8 @@ pub(crate) struct Passage {
     request_id: Option<String>,
     /// Bytes of the request's body so far.
     body: u64,
+    /// How many revocations there had been when the session was looked up.
+    revocations: u64,
 }
 
 impl Edge {
@@ -92,6 +94,22 @@ impl Edge {
             return Found::Nobody;
         };
         self.look_up(token).await
+    }
+
+    /// Ends the answer with its session. Only if something was revoked since the decision, which
+    /// may have been this session, is the store asked once more.
+    fn watch_stream(&self, session: &Session, revocations: u64) {
+        streams::end_with(self.sessions.streams().open(session));
+        if self.sessions.revocations() == revocations {
+            return;
+        }
+        let (sessions, id) = (self.sessions.clone(), session.id());
+        tokio::spawn(async move {
+            if let Err(error) = sessions.recheck_session(id).await {
+                tracing::warn!(%error, "a stream's session could not be checked");
+                sessions.streams().end(|stream| stream.session == id);
+            }
+        });
     }
 
     async fn look_up(&self, token: Token) -> Found {
@@ -139,6 +157,7 @@ impl ProxyHttp for Edge {
     ) -> pingora::Result<bool> {
         streams::head_arrived();
         let live = self.live.load_full();
+        passage.revocations = self.sessions.revocations();
         passage.live = Some(live.clone());
         match Head::read(downstream, &live) {
             Ok(head) => {
@@ -165,7 +184,7 @@ impl ProxyHttp for Edge {
 
     async fn upstream_request_filter(
         &self,
-        downstream: &mut Downstream,
+        _downstream: &mut Downstream,
         request: &mut RequestHeader,
         passage: &mut Passage,
     ) -> pingora::Result<()> {
@@ -174,9 +193,7 @@ impl ProxyHttp for Edge {
         else {
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        rewrite::request(request, live, head, permitted, self.clock.now())?;
-        let _ = downstream;
-        Ok(())
+        rewrite::request(request, live, head, permitted, self.clock.now())
     }
 
     async fn request_body_filter(
@@ -202,7 +219,7 @@ impl ProxyHttp for Edge {
 
     async fn response_filter(
         &self,
-        downstream: &mut Downstream,
+        _downstream: &mut Downstream,
         response: &mut ResponseHeader,
         passage: &mut Passage,
     ) -> pingora::Result<()> {
@@ -213,18 +230,8 @@ impl ProxyHttp for Edge {
         if let Some(session) = permitted.permit().session()
             && is_stream(response)
         {
-            let stream = self.sessions.streams().open(session);
-            streams::end_with(stream);
-            let (sessions, id) = (self.sessions.clone(), session.id());
-            // A revocation may have fallen between the decision and this registration.
-            tokio::spawn(async move {
-                if let Err(error) = sessions.recheck_session(id).await {
-                    tracing::warn!(%error, "a stream's session could not be checked");
-                    sessions.streams().end(|stream| stream.session == id);
-                }
-            });
+            self.watch_stream(session, passage.revocations);
         }
-        let _ = downstream;
         Ok(())
     }
 
