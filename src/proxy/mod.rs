@@ -39,6 +39,7 @@ use crate::{
     protocol::TrustedProxies,
     random::{Random, hex},
     session::{Session, Sessions, Token},
+    store::StoreError,
 };
 
 /// What a reload swaps. A request takes one snapshot and keeps it.
@@ -112,12 +113,17 @@ impl Edge {
         });
     }
 
+    async fn load(&self, token: &Token) -> Result<Option<Arc<Session>>, StoreError> {
+        crate::metrics::SESSION_LOADS.inc();
+        self.sessions.load(token).await
+    }
+
     async fn look_up(&self, token: Token) -> Found {
         use crate::session::Peek;
         match self.sessions.cached(&token) {
             Peek::Live(session) => Found::Session(session, token),
             Peek::Dead => Found::Nobody,
-            Peek::Unknown => match self.sessions.load(&token).await {
+            Peek::Unknown => match self.load(&token).await {
                 Ok(Some(session)) => Found::Session(session, token),
                 Ok(None) => Found::Nobody,
                 Err(error) => {
