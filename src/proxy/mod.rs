@@ -94,6 +94,22 @@ impl Edge {
         self.look_up(token).await
     }
 
+    /// Ends the answer with its session. Only if the session changed since it was looked up, which
+    /// may have been its end, is the store asked once more.
+    fn watch_stream(&self, session: &Session) {
+        streams::end_with(self.sessions.streams().open(session));
+        if session.is_current() {
+            return;
+        }
+        let (sessions, id) = (self.sessions.clone(), session.id());
+        tokio::spawn(async move {
+            if let Err(error) = sessions.recheck_session(id).await {
+                tracing::warn!(%error, "a stream's session could not be checked");
+                sessions.streams().end(|stream| stream.session == id);
+            }
+        });
+    }
+
     async fn look_up(&self, token: Token) -> Found {
         use crate::session::Peek;
         match self.sessions.cached(&token) {
@@ -165,7 +181,7 @@ impl ProxyHttp for Edge {
 
     async fn upstream_request_filter(
         &self,
-        downstream: &mut Downstream,
+        _downstream: &mut Downstream,
         request: &mut RequestHeader,
         passage: &mut Passage,
     ) -> pingora::Result<()> {
@@ -174,9 +190,7 @@ impl ProxyHttp for Edge {
         else {
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        rewrite::request(request, live, head, permitted, self.clock.now())?;
-        let _ = downstream;
-        Ok(())
+        rewrite::request(request, live, head, permitted, self.clock.now())
     }
 
     async fn request_body_filter(
@@ -202,7 +216,7 @@ impl ProxyHttp for Edge {
 
     async fn response_filter(
         &self,
-        downstream: &mut Downstream,
+        _downstream: &mut Downstream,
         response: &mut ResponseHeader,
         passage: &mut Passage,
     ) -> pingora::Result<()> {
@@ -213,18 +227,8 @@ impl ProxyHttp for Edge {
         if let Some(session) = permitted.permit().session()
             && is_stream(response)
         {
-            let stream = self.sessions.streams().open(session);
-            streams::end_with(stream);
-            let (sessions, id) = (self.sessions.clone(), session.id());
-            // A revocation may have fallen between the decision and this registration.
-            tokio::spawn(async move {
-                if let Err(error) = sessions.recheck_session(id).await {
-                    tracing::warn!(%error, "a stream's session could not be checked");
-                    sessions.streams().end(|stream| stream.session == id);
-                }
-            });
+            self.watch_stream(session);
         }
-        let _ = downstream;
         Ok(())
     }
 
