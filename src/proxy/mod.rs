@@ -97,11 +97,11 @@ impl Edge {
         self.look_up(token).await
     }
 
-    /// Ends the answer with its session. Only if something was revoked since the decision, which
-    /// may have been this session, is the store asked once more.
-    fn watch_stream(&self, session: &Session, revocations: u64) {
+    /// Ends the answer with its session. Only if the session changed since it was looked up, which
+    /// may have been its end, is the store asked once more.
+    fn watch_stream(&self, session: &Session) {
         streams::end_with(self.sessions.streams().open(session));
-        if self.sessions.revocations() == revocations {
+        if session.is_current() {
             return;
         }
         let (sessions, id) = (self.sessions.clone(), session.id());
@@ -236,7 +236,7 @@ impl ProxyHttp for Edge {
         if let Some(session) = permitted.permit().session()
             && is_stream(response)
         {
-            self.watch_stream(session, passage.revocations);
+            self.watch_stream(session);
         }
         Ok(())
     }
