@@ -72,8 +72,6 @@ pub(crate) struct Passage {
     request_id: Option<String>,
     /// Bytes of the request's body so far.
     body: u64,
-    /// How many revocations there had been when the session was looked up.
-    revocations: u64,
 }
 
 impl Edge {
@@ -163,7 +161,6 @@ impl ProxyHttp for Edge {
     ) -> pingora::Result<bool> {
         streams::head_arrived();
         let live = self.live.load_full();
-        passage.revocations = self.sessions.revocations();
         passage.live = Some(live.clone());
         match Head::read(downstream, &live) {
             Ok(head) => {

@@ -135,12 +135,6 @@ impl Sessions {
         **self.lifetimes.load()
     }
 
-    /// How many revocations (and changes like them) this process has noticed. A session that was
-    /// looked up after this was read, and is used before it changes, was not revoked in between.
-    pub(crate) fn revocations(&self) -> u64 {
-        *self.fence.lock()
-    }
-
     /// The token in a cookie's value, if it was made for this host.
     pub(crate) fn token(&self, cookie: &[u8], host: &str) -> Option<Token> {
         Token::verify(&self.ring.load(), cookie, host)
