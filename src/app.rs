@@ -32,12 +32,13 @@ use crate::{
     page::Site,
     policy::{Known, KnownConnection},
     problem::Problem,
+    protocol::CanonicalPath,
     proxy::{Edge, Live, Peers},
     random::{OsRandom, Random},
     route::Router,
     session::{self, Lifetimes, Sessions},
     store::{
-        ChangeFeed, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
+        ChangeFeed, EventKind, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
         sqlite::Sqlite,
     },
     text::Pages,
@@ -67,6 +68,10 @@ impl App {
     pub(crate) async fn open(settings: &Settings, trial: bool) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
+        for kind in EventKind::ALL {
+            // Every kind is there from the start, at zero, so that an alert can be built on it.
+            metrics::EVENTS.with_label_values(&[kind.name()]);
+        }
         let Storage::Sqlite(path) = &settings.storage;
         let sqlite = Sqlite::open(path, clock.clone())
             .await
@@ -261,7 +266,7 @@ impl App {
             }
             let event = crate::store::Event::new(
                 self.clock.now(),
-                crate::store::EventKind::SessionRevoked,
+                EventKind::SessionRevoked,
                 "connection-removed",
             )
             .connection(connection.id());
@@ -391,7 +396,20 @@ fn build_routes(settings: &Settings, known: &Known) -> Result<Router, Vec<Proble
     let mut problems = Vec::new();
     let mut routes = Vec::new();
     for (index, config) in settings.routes.iter().enumerate() {
-        routes.extend(keep(config.build(index, known), &mut problems));
+        let Some(route) = keep(config.build(index, known), &mut problems) else {
+            continue;
+        };
+        let ours = CanonicalPath::parse(route.path.as_str())
+            .is_ok_and(|path| settings.auth_prefix.matches(&path));
+        if ours {
+            let prefix = settings.auth_prefix.as_str();
+            let message = format!("nothing under {prefix}, where our own pages are, is passed on");
+            problems.push(
+                Problem::new(format!("routes[{index}].path"), message)
+                    .hint("choose another path, or another server.auth_prefix"),
+            );
+        }
+        routes.push(route);
     }
     if !problems.is_empty() {
         return Err(problems);

@@ -27,8 +27,8 @@ metrics! {
         "vestibule_decisions_total", "What the gate decided", &["verdict"]);
     REQUEST_SECONDS: HistogramVec = register_histogram_vec!(
         "vestibule_page_seconds", "Time to answer one of our own pages", &["page"]);
-    SESSION_LOADS: IntCounterVec = register_int_counter_vec!(
-        "vestibule_session_lookups_total", "Sessions looked up, by where they were found", &["found"]);
+    SESSION_LOADS: IntCounter = register_int_counter!(
+        "vestibule_session_loads_total", "Sessions read from the store, not found in the cache");
     CONFIG_RELOADS: IntCounterVec = register_int_counter_vec!(
         "vestibule_config_reloads_total", "Reloads of the configuration, by result", &["result"]);
     CONFIG_GENERATION: IntGauge = register_int_gauge!(

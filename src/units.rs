@@ -18,7 +18,6 @@ impl FromStr for Span {
         humantime::parse_duration(text)
             .map(Self)
             .map_err(|_| BadUnit {
-                given: text.to_owned(),
                 like: "\"30s\", \"8h\" or \"7d\"",
             })
     }
@@ -49,7 +48,6 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, BadUnit> {
         let bad = || BadUnit {
-            given: text.to_owned(),
             like: "\"512B\", \"16KiB\" or \"10MiB\"",
         };
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -76,9 +74,9 @@ impl TryFrom<String> for Size {
 
 /// Not a quantity with a unit.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{given:?} is not a number with a unit, like {like}")]
+// What was given is not repeated: it may be a secret in the wrong place.
+#[error("the value is not a number with a unit, like {like}")]
 pub(crate) struct BadUnit {
-    given: String,
     like: &'static str,
 }
 

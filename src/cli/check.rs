@@ -34,7 +34,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
                 Ok(Ended::NotAsAsked)
             }
             Ok(report) => {
-                output::line(&report.to_string());
+                output::report(&report.to_string());
                 Ok(Ended::NotAsAsked)
             }
             Err(error) => Err(error),

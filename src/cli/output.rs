@@ -14,6 +14,11 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "vestibule: {text}");
 }
 
+/// Lines that name their place themselves, on stderr.
+pub(super) fn report(lines: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{lines}");
+}
+
 /// Data, for programs.
 pub(super) fn json(data: &impl Serialize) {
     line(&serde_json::to_string_pretty(data).unwrap_or_default());

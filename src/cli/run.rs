@@ -87,8 +87,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
         listening: listening.clone(),
     };
     server::try_bind(&Address::Tcp(settings.admin.listen), "admin.listen")?;
-    let extra: Vec<Box<dyn pingora::services::ServiceWithDependents>> =
-        vec![Box::new(admin.service(settings.admin.listen))];
+    let admin = (admin, settings.admin.listen);
     let socket = settings.admin.socket.clone();
     work.spawn(watch(app.clone(), live.clone()));
     work.spawn(execute::serve(socket.clone(), app.clone(), live.clone()));
@@ -110,7 +109,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
     }));
     let handle = work.handle().clone();
     let sessions = app.sessions.clone();
-    server::serve(serving, edge, &traffic, extra, move || {
+    server::serve(serving, edge, &traffic, admin, move || {
         if let Err(error) = handle.block_on(sessions.flush()) {
             tracing::warn!(%error, "the last uses of some sessions were not written");
         }

@@ -344,6 +344,7 @@ impl Edge {
         let kind = match bad {
             BadHead::TooLarge => FailureKind::HeadTooLarge,
             BadHead::Method => FailureKind::MethodNotAllowed,
+            BadHead::OtherName => FailureKind::UnknownHost,
             _ => FailureKind::BadRequest,
         };
         self.page(downstream, passage, live, kind).await

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use http::{HeaderValue, Method, Version, header};
 use pingora::{http::RequestHeader, proxy::Session as Downstream};
 
-use super::Live;
+use super::{Live, tls::AskedFor};
 use crate::protocol::{
     Arrival, CanonicalPath, CanonicalTarget, ClientFacts, ForwardedError, Host, HostError,
     HostPort, PathError, Scheme,
@@ -43,6 +43,9 @@ pub(super) enum BadHead {
     HostLines(&'static str),
     #[error("the method is not served")]
     Method,
+    /// The certificates were exchanged for another name (RFC 9110 section 7.4).
+    #[error("the host is not the one that the handshake asked for")]
+    OtherName,
     #[error("the path: {0}")]
     Path(PathError),
     #[error("the head is too large")]
@@ -57,6 +60,7 @@ impl BadHead {
             Self::Framing(code) | Self::HostLines(code) => code,
             Self::Host(error) => error.code(),
             Self::Method => "method",
+            Self::OtherName => "other-name-in-handshake",
             Self::Path(error) => error.code(),
             Self::TooLarge => "head-too-large",
         }
@@ -79,6 +83,9 @@ impl Head {
         }
         framing(request)?;
         let host = host(request)?;
+        if asked_for(downstream).is_some_and(|name| name != host.host.as_str()) {
+            return Err(BadHead::OtherName);
+        }
         let raw = std::str::from_utf8(request.raw_path())
             .map_err(|_| BadHead::Path(PathError::NotAscii))?;
         let raw = origin_form(raw, request, &host)?;
@@ -287,6 +294,12 @@ fn peer(downstream: &Downstream) -> Option<IpAddr> {
         .client_addr()
         .and_then(|address| address.as_inet())
         .map(std::net::SocketAddr::ip)
+}
+
+/// The name in the handshake, where the visitor's certificate was asked for under it.
+fn asked_for(downstream: &Downstream) -> Option<&str> {
+    let tls = downstream.digest()?.ssl_digest.as_ref()?;
+    tls.extension.get::<AskedFor>().map(|name| name.0.as_str())
 }
 
 fn scheme(downstream: &Downstream) -> Scheme {

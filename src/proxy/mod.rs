@@ -39,6 +39,7 @@ use crate::{
     protocol::TrustedProxies,
     random::{Random, hex},
     session::{Session, Sessions, Token},
+    store::StoreError,
 };
 
 /// What a reload swaps. A request takes one snapshot and keeps it.
@@ -96,11 +97,11 @@ impl Edge {
         self.look_up(token).await
     }
 
-    /// Ends the answer with its session. Only if something was revoked since the decision, which
-    /// may have been this session, is the store asked once more.
-    fn watch_stream(&self, session: &Session, revocations: u64) {
+    /// Ends the answer with its session. Only if the session changed since it was looked up, which
+    /// may have been its end, is the store asked once more.
+    fn watch_stream(&self, session: &Session) {
         streams::end_with(self.sessions.streams().open(session));
-        if self.sessions.revocations() == revocations {
+        if session.is_current() {
             return;
         }
         let (sessions, id) = (self.sessions.clone(), session.id());
@@ -112,12 +113,17 @@ impl Edge {
         });
     }
 
+    async fn load(&self, token: &Token) -> Result<Option<Arc<Session>>, StoreError> {
+        crate::metrics::SESSION_LOADS.inc();
+        self.sessions.load(token).await
+    }
+
     async fn look_up(&self, token: Token) -> Found {
         use crate::session::Peek;
         match self.sessions.cached(&token) {
             Peek::Live(session) => Found::Session(session, token),
             Peek::Dead => Found::Nobody,
-            Peek::Unknown => match self.sessions.load(&token).await {
+            Peek::Unknown => match self.load(&token).await {
                 Ok(Some(session)) => Found::Session(session, token),
                 Ok(None) => Found::Nobody,
                 Err(error) => {
@@ -230,7 +236,7 @@ impl ProxyHttp for Edge {
         if let Some(session) = permitted.permit().session()
             && is_stream(response)
         {
-            self.watch_stream(session, passage.revocations);
+            self.watch_stream(session);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use pingora::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Edge, redirect::Redirect, streams::Watching, tls::Certificates};
+use super::{Edge, admin::Admin, redirect::Redirect, streams::Watching, tls::Certificates};
 use crate::protocol::Origin;
 
 /// Where something listens.
@@ -92,12 +92,12 @@ impl Drop for ActiveRequest {
     }
 }
 
-/// Serves until the process is told to stop. `extra` are services beside the proxy.
+/// Serves until the process is told to stop; `admin` listens beside the proxy.
 pub(crate) fn serve(
     serving: Serving,
     edge: Edge,
     traffic: &Traffic,
-    extra: Vec<Box<dyn pingora::services::ServiceWithDependents>>,
+    (admin, address): (Admin, SocketAddr),
     drained: impl FnOnce() + Send + 'static,
 ) -> anyhow::Result<()> {
     for listener in &serving.listeners {
@@ -134,9 +134,7 @@ pub(crate) fn serve(
             redirects,
         )?);
     }
-    for service in extra {
-        server.add_boxed_service(service);
-    }
+    server.add_service(admin.service(address));
     let stop = Stop {
         traffic: traffic.clone(),
         streams,

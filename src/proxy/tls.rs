@@ -1,6 +1,7 @@
 //! TLS towards the visitor: which certificate for which name, reloaded when the files change.
 
 use std::{
+    any::Any,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -31,6 +32,17 @@ pub(crate) struct CertificateFiles {
 #[derive(Clone, Debug)]
 pub(crate) struct Certificates(Arc<ArcSwap<Vec<Certificate>>>);
 
+/// What stands behind one listener's handshakes.
+struct Handshakes {
+    certificates: Certificates,
+    /// Whether the visitor must show a certificate: then the name in the handshake binds.
+    demands: bool,
+}
+
+/// The name that a visitor's handshake asked for, where it binds the requests that follow.
+#[derive(Debug)]
+pub(super) struct AskedFor(pub(super) String);
+
 #[derive(Debug)]
 struct Certificate {
     names: Vec<String>,
@@ -54,7 +66,11 @@ impl Certificates {
     /// The settings of a listener that shows these certificates. With `client_ca`, only a client
     /// whose certificate comes from one of its authorities may speak.
     pub(crate) fn settings(&self, client_ca: Option<&Path>) -> anyhow::Result<TlsSettings> {
-        let mut settings = TlsSettings::with_callbacks(Box::new(self.clone()))?;
+        let handshakes = Handshakes {
+            certificates: self.clone(),
+            demands: client_ca.is_some(),
+        };
+        let mut settings = TlsSettings::with_callbacks(Box::new(handshakes))?;
         settings.enable_h2();
         if let Some(authorities) = client_ca {
             settings.set_ca_file(authorities)?;
@@ -142,13 +158,22 @@ fn covers(name: &str, host: &str) -> bool {
 }
 
 #[async_trait]
-impl TlsAccept for Certificates {
+impl TlsAccept for Handshakes {
+    async fn handshake_complete_callback(
+        &self,
+        ssl: &TlsRef,
+    ) -> Option<Arc<dyn Any + Send + Sync>> {
+        let name = ssl.servername(NameType::HOST_NAME).unwrap_or_default();
+        self.demands
+            .then(|| Arc::new(AskedFor(name.to_ascii_lowercase())) as Arc<dyn Any + Send + Sync>)
+    }
+
     async fn certificate_callback(&self, ssl: &mut TlsRef) {
         let host = ssl
             .servername(NameType::HOST_NAME)
             .unwrap_or_default()
             .to_ascii_lowercase();
-        let certificates = self.0.load();
+        let certificates = self.certificates.0.load();
         let exact = certificates.iter().find(|one| one.names.contains(&host));
         let wild = || {
             certificates

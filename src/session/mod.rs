@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Whether nothing has changed since this copy was read.
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.seen == (self.pulse.mark.now(), self.user_mark.now())
     }
 

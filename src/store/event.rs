@@ -37,7 +37,7 @@ pub(crate) enum EventKind {
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(in crate::store) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::AccessDenied,
         Self::ConnectionAdopted,
         Self::HandleIssued,

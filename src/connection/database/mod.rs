@@ -25,7 +25,7 @@ pub(crate) use self::config::Config;
 use super::{
     AccountKey, Accounts, Authenticated, Common, Connection, ConnectionData, Fault, Form,
     InlineForm, LoginName, LoginNames, Password, PasswordForm, PasswordReply, Peer, Rejection,
-    Reply, Start, Step, TrustEmail,
+    Reply, Start, Step, SyncProfile, TrustEmail,
     registry::{OpenConnection, Parts},
 };
 use crate::{
@@ -74,7 +74,8 @@ impl OpenConnection for Config {
         Ok(Arc::new(Database {
             id,
             names: self.login.into(),
-            signup: common.signup.unwrap_or(false),
+            // Where only those come in who exist already, nobody signs up either.
+            signup: common.signup.unwrap_or(false) && common.sync_profile != SyncProfile::Never,
             min_length: self.password.min_length,
             parts: parts.clone(),
         }))
