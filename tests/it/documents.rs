@@ -4,16 +4,13 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use crate::support::sidecar::binary;
-
-/// An example is read in one look.
+/// An example is read in one look; that each is valid is tested in `config`.
 const MOST_LINES: usize = 30;
 
 #[test]
-fn every_example_is_short_and_good() {
+fn every_example_is_short() {
     let mut folders: Vec<_> = fs::read_dir(root().join("examples"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -24,18 +21,6 @@ fn every_example_is_short_and_good() {
         let text = fs::read_to_string(folder.join("config.toml")).expect("config.toml");
         let lines = text.lines().count();
         assert!(lines <= MOST_LINES, "{}: {lines} lines", folder.display());
-        // Elsewhere, because it makes the secret beside the file.
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("config.toml");
-        fs::write(&file, text).unwrap();
-        let check = Command::new(binary())
-            .arg("check")
-            .arg("--config")
-            .arg(file)
-            .env("VESTIBULE_SECRET", "pT3kq9ZxvL0sWn5bYc7dRf2gHj4mKo6u")
-            .output()
-            .unwrap();
-        assert!(check.status.success(), "{}: {check:?}", folder.display());
     }
 }
 

@@ -77,5 +77,5 @@ mod apps;
 // The pages in Chromium.
 mod browser;
 
-// What is written for people: the examples are good, the list of threats names real tests.
+// What is written for people: the examples are short, the list of threats names real tests.
 mod documents;
