@@ -1,6 +1,6 @@
 //! The login page and the flow behind it: tabs, return addresses, loops, what comes too late.
 
-use crate::support::{Request, Sidecar, Upstream, route, visitor::PASSWORD};
+use crate::support::{Sidecar, Upstream, route, visitor::PASSWORD};
 
 #[test]
 fn two_tabs_sign_in_at_once() {
