@@ -82,7 +82,7 @@ fn web_3_nothing_that_was_sent_becomes_markup() {
         "\"><img src=x onerror=alert(1)>",
         "'\"><svg/onload=alert(1)>",
         "</title><script>alert(1)</script>",
-        "{{7*7}}{% raw %}",
+        "{{31337*1009}}{% raw %}",
         "javascript:alert(1)",
         "\u{202e}<b>",
     ]
@@ -166,10 +166,7 @@ fn only_our_markup(answer: &Answer, sent: &str) {
         !text.contains("<script>alert(1)") && !text.contains("<b>"),
         "{sent:?}: {text}"
     );
-    assert!(
-        !text.contains("49") || !sent.contains("7*7"),
-        "{sent:?} was evaluated"
-    );
+    assert!(!text.contains("31619033"), "{sent:?} was evaluated");
 }
 
 #[test]
