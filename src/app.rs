@@ -366,6 +366,11 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     }
     let prefix = settings.auth_prefix.as_str();
     keep(Pages::load(&settings.pages, prefix), &mut problems);
+    if settings.routes.is_empty() {
+        // A file that was cut short while it was written must not take every application away.
+        let hint = "add [[routes]] with an upstream, or upstream = \"builtin:demo\"";
+        problems.push(Problem::new("routes", "there is no route: nothing is served").hint(hint));
+    }
     problems
 }
 
