@@ -4,6 +4,8 @@
 //!
 //! Allocator, host and settings are the product's; everything that knows a login is left out.
 
+use std::net::SocketAddr;
+
 use async_trait::async_trait;
 use pingora::{
     prelude::{HttpPeer, ProxyHttp, Server, Session, http_proxy_service},
@@ -14,7 +16,7 @@ use pingora::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Bare {
-    upstream: String,
+    upstream: SocketAddr,
 }
 
 #[async_trait]
@@ -24,11 +26,7 @@ impl ProxyHttp for Bare {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new(
-            &self.upstream,
-            false,
-            String::new(),
-        )))
+        Ok(Box::new(HttpPeer::new(self.upstream, false, String::new())))
     }
 }
 
@@ -36,13 +34,16 @@ fn main() {
     let mut words = std::env::args().skip(1);
     let (Some(listen), Some(upstream), Some(threads)) = (
         words.next(),
-        words.next(),
+        words.next().and_then(|address| address.parse().ok()),
         words.next().and_then(|number| number.parse().ok()),
     ) else {
         return;
     };
     let conf = ServerConf {
         threads,
+        // The bench does not wait for what is still under way.
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(0),
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);

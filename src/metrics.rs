@@ -25,6 +25,7 @@ metrics! {
         "vestibule_events_total", "Audit events, by kind", &["event"]);
     DECISIONS: IntCounterVec = register_int_counter_vec!(
         "vestibule_decisions_total", "What the gate decided", &["verdict"]);
+    FORWARDED: IntCounter = DECISIONS.get_metric_with_label_values(&["forward"]);
     REQUEST_SECONDS: HistogramVec = register_histogram_vec!(
         "vestibule_page_seconds", "Time to answer one of our own pages", &["page"]);
     SESSION_LOADS: IntCounter = register_int_counter!(

@@ -145,7 +145,9 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let subscriber =
         tracing_subscriber::registry().with(layer.with_filter(quiet).with_filter(filter));
     tracing::subscriber::set_global_default(subscriber).context("the log cannot start")?;
-    tracing_log::LogTracer::init().context("the log cannot start")?;
+    // What is above every filter is not even written down: pingora says much at debug.
+    let most = tracing_log::AsLog::as_log(&tracing::level_filters::LevelFilter::current());
+    tracing_log::LogTracer::init_with_filter(most).context("the log cannot start")?;
     Ok(())
 }
 

@@ -13,10 +13,11 @@ use super::{
     Edge, Found, Live, Passage,
     bridge::{self, BodyError},
     head::{BadHead, Head},
+    rewrite::Forwarding,
 };
 use crate::{
     flow::{Jar, Visit},
-    gate::{Answerable, RequestFacts, Verdict},
+    gate::{Answerable, Permitted, RequestFacts, Verdict},
     metrics,
     page::{self, Endpoint, headers},
     policy::{Class, Facts, Reason},
@@ -53,7 +54,7 @@ impl Edge {
         };
         let base = &live.site.engine.base;
         if base.prefix.matches(head.path()) {
-            return self.own_page(downstream, passage, live).await;
+            return Box::pin(self.own_page(downstream, passage, live)).await;
         }
         let found = self.session(live, head, downstream).await;
         let request = downstream.req_header();
@@ -73,34 +74,59 @@ impl Edge {
             Found::Session(session, _) => Some(session.clone()),
             Found::Nobody | Found::StoreAway => None,
         };
-        let verdict = live.gate.decide(&facts, session);
-        metrics::DECISIONS
-            .with_label_values(&[verdict.name()])
-            .inc();
-        match verdict {
+        match live.gate.decide(&facts, session) {
             Verdict::Forward(permitted) => {
-                if head.size as u64 > permitted.route().limits.head.0 {
-                    return self
-                        .page(downstream, passage, live, FailureKind::HeadTooLarge)
-                        .await;
-                }
-                if too_long(downstream, &permitted) {
-                    return self
-                        .page(downstream, passage, live, FailureKind::BodyTooLarge)
-                        .await;
-                }
-                let demo = matches!(
-                    permitted.route().upstreams.all().first(),
-                    Some(Upstream::BuiltinDemo)
-                );
-                set_patience(downstream, &permitted);
-                passage.permitted = Some(permitted);
-                if demo {
-                    self.demo(downstream, passage, live).await
-                } else {
-                    Ok(false)
-                }
+                metrics::FORWARDED.inc();
+                self.forward(downstream, passage, live, permitted).await
             }
+            refused => Box::pin(self.refuse(downstream, passage, live, (refused, found))).await,
+        }
+    }
+
+    /// Lets a request pass, if it is no larger than the route takes.
+    async fn forward(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        permitted: Permitted,
+    ) -> pingora::Result<bool> {
+        let size = passage.head.as_ref().map_or(0, |head| head.size as u64);
+        let refused = if size > permitted.route().limits.head.0 {
+            Some(FailureKind::HeadTooLarge)
+        } else if too_long(downstream, &permitted) {
+            Some(FailureKind::BodyTooLarge)
+        } else {
+            None
+        };
+        if let Some(kind) = refused {
+            return Box::pin(self.page(downstream, passage, live, kind)).await;
+        }
+        let demo = matches!(
+            permitted.route().upstreams.all().first(),
+            Some(Upstream::BuiltinDemo)
+        );
+        set_patience(downstream, &permitted);
+        passage.permitted = Some(permitted);
+        if demo {
+            Box::pin(self.demo(downstream, passage, live)).await
+        } else {
+            Ok(false)
+        }
+    }
+
+    /// Answers a request that may not pass.
+    async fn refuse(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        (verdict, found): (Verdict, Found),
+    ) -> pingora::Result<bool> {
+        let name = verdict.name();
+        metrics::DECISIONS.with_label_values(&[name]).inc();
+        match verdict {
+            Verdict::Forward(permitted) => self.forward(downstream, passage, live, permitted).await,
             // Nobody can tell whether a cookie is good: the login page would be a lie.
             Verdict::Challenge { .. } if matches!(found, Found::StoreAway) => {
                 self.page(downstream, passage, live, FailureKind::Unavailable)
@@ -192,7 +218,9 @@ impl Edge {
             return Ok(true);
         };
         let mut request = downstream.req_header().clone();
-        super::rewrite::request(&mut request, live, head, permitted, self.clock.now())?;
+        let forwarding = Forwarding::of(&head.client, None)?;
+        let now = self.clock.now();
+        super::rewrite::request(&mut request, live, (head, &forwarding), permitted, now)?;
         visit.session = None;
         let page = live.site.demo(
             permitted,

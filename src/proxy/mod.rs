@@ -17,7 +17,7 @@ pub(crate) mod server;
 mod streams;
 pub(crate) mod tls;
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -26,12 +26,13 @@ use http::{HeaderValue, header};
 use pingora::{
     Error, ErrorType,
     http::{RequestHeader, ResponseHeader},
+    modules::http::HttpModules,
     proxy::{FailToProxy, ProxyHttp, Session as Downstream},
     upstreams::peer::HttpPeer,
 };
 
-use self::head::Head;
 pub(crate) use self::peer::Peers;
+use self::{head::Head, rewrite::Forwarding};
 use crate::{
     clock::Clock,
     gate::{Gate, Permitted},
@@ -39,7 +40,6 @@ use crate::{
     protocol::TrustedProxies,
     random::{Random, hex},
     session::{Session, Sessions, Token},
-    store::StoreError,
 };
 
 /// What a reload swaps. A request takes one snapshot and keeps it.
@@ -111,28 +111,30 @@ impl Edge {
         });
     }
 
-    async fn load(&self, token: &Token) -> Result<Option<Arc<Session>>, StoreError> {
-        crate::metrics::SESSION_LOADS.inc();
-        self.sessions.load(token).await
-    }
-
     async fn look_up(&self, token: Token) -> Found {
         use crate::session::Peek;
         match self.sessions.cached(&token) {
             Peek::Live(session) => Found::Session(session, token),
             Peek::Dead => Found::Nobody,
-            Peek::Unknown => match self.load(&token).await {
-                Ok(Some(session)) => Found::Session(session, token),
-                Ok(None) => Found::Nobody,
-                Err(error) => {
-                    crate::metrics::STORE_ERRORS.inc();
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "a session could not be looked up: see that the storage is reachable"
-                    );
-                    Found::StoreAway
-                }
-            },
+            // What is rare has its own box here and below, or every request would allocate and
+            // copy the room it needs.
+            Peek::Unknown => Box::pin(self.load(token)).await,
+        }
+    }
+
+    async fn load(&self, token: Token) -> Found {
+        crate::metrics::SESSION_LOADS.inc();
+        match self.sessions.load(&token).await {
+            Ok(Some(session)) => Found::Session(session, token),
+            Ok(None) => Found::Nobody,
+            Err(error) => {
+                crate::metrics::STORE_ERRORS.inc();
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a session could not be looked up: see that the storage is reachable"
+                );
+                Found::StoreAway
+            }
         }
     }
 }
@@ -154,6 +156,10 @@ impl ProxyHttp for Edge {
         Passage::default()
     }
 
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {
+        // None: pingora's compression, which is off, would be made and asked for each request.
+    }
+
     async fn request_filter(
         &self,
         downstream: &mut Downstream,
@@ -167,7 +173,7 @@ impl ProxyHttp for Edge {
                 passage.head = Some(head);
                 self.decide(downstream, passage, &live).await
             }
-            Err(bad) => self.refuse_head(downstream, passage, &live, bad).await,
+            Err(bad) => Box::pin(self.refuse_head(downstream, passage, &live, bad)).await,
         }
     }
 
@@ -196,7 +202,11 @@ impl ProxyHttp for Edge {
         else {
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        rewrite::request(request, live, head, permitted, self.clock.now())
+        let forwarding = Forwarding::of(&head.client, streams::kept_forwarding())?;
+        let now = self.clock.now();
+        rewrite::request(request, live, (head, &forwarding), permitted, now)?;
+        streams::keep_forwarding(forwarding);
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -256,6 +266,14 @@ impl ProxyHttp for Edge {
         if passage.live.as_ref().is_some_and(|live| live.access_log) {
             self.log_access(downstream, error, passage);
         }
+    }
+
+    fn persist_connection_context(
+        &self,
+        _: &Downstream,
+        _: &Passage,
+    ) -> Option<Box<dyn Any + Send + Sync>> {
+        streams::hand_on()
     }
 
     fn suppress_error_log(&self, _: &Downstream, _: &Passage, _: &Error) -> bool {

@@ -1,13 +1,22 @@
 //! From an upstream to a connection: addresses, TLS, timeouts.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::header;
 use moka::sync::Cache;
 use openssl::{pkey::PKey, x509::X509};
 use pingora::{
-    Error, ErrorType, OrErr, protocols::ALPN, proxy::Session as Downstream,
-    tls::x509::X509 as PeerCertificate, upstreams::peer::HttpPeer, utils::tls::CertKey,
+    Error, ErrorType, OrErr,
+    protocols::ALPN,
+    proxy::Session as Downstream,
+    tls::x509::X509 as PeerCertificate,
+    upstreams::peer::{HttpPeer, Scheme},
+    utils::tls::CertKey,
 };
 
 use crate::{
@@ -25,8 +34,18 @@ const IDLE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Peers {
     names: Cache<(Host, u16), Arc<[SocketAddr]>>,
-    /// By the number of the route.
-    tls: Vec<Option<TlsParts>>,
+    /// By the number of the route, then by the place of the upstream in it.
+    targets: Vec<Vec<Target>>,
+}
+
+/// An upstream, with all that does not change from request to request.
+#[derive(Debug)]
+enum Target {
+    BuiltinDemo,
+    /// Where the address is known: a connection to it.
+    At(HttpPeer),
+    /// A connection to that name and port, which lacks the address.
+    Named(Host, u16, HttpPeer),
 }
 
 /// TLS towards an application, read from its files.
@@ -64,23 +83,16 @@ impl Waits {
 impl Peers {
     /// Reads the certificates of all routes.
     pub(crate) fn build(router: &Router) -> Result<Self, Vec<Problem>> {
-        let mut tls = Vec::new();
         let mut problems = Vec::new();
-        tls.resize_with(router.routes().len(), || None);
+        let mut targets = Vec::new();
+        targets.resize_with(router.routes().len(), Vec::new);
         for route in router.routes() {
             for upstream in route.upstreams.all() {
-                let Upstream::Https { tls: wanted, .. } = upstream else {
-                    continue;
-                };
-                match TlsParts::read(wanted) {
-                    Ok(parts) => {
-                        if let Some(slot) = tls.get_mut(route.index) {
-                            *slot = Some(parts);
-                        }
-                    }
-                    Err(problem) => {
-                        let key = format!("routes[{}].upstream_tls", route.index);
-                        problems.push(problem.under(&key));
+                match (Target::build(route, upstream), targets.get_mut(route.index)) {
+                    (Ok(target), Some(of_route)) => of_route.push(target),
+                    (Ok(_), None) => {}
+                    (Err(problem), _) => {
+                        problems.push(problem.under(&format!("routes[{}]", route.index)));
                     }
                 }
             }
@@ -92,74 +104,104 @@ impl Peers {
             .max_capacity(4096)
             .time_to_live(NAMES_KEPT)
             .build();
-        Ok(Self { names, tls })
+        Ok(Self { names, targets })
     }
 
     /// A connection to the next upstream of a route.
     pub(super) async fn peer(&self, route: &Route, waits: Waits) -> pingora::Result<Box<HttpPeer>> {
-        let mut peer = match route.upstreams.next() {
-            Upstream::BuiltinDemo => {
+        let targets = self.targets.get(route.index);
+        let mut peer = match targets.and_then(|targets| targets.get(route.upstreams.turn())) {
+            None | Some(Target::BuiltinDemo) => {
                 return Err(Error::explain(
                     ErrorType::InternalError,
                     "the demo has no address",
                 ));
             }
-            Upstream::Http { host, port } => {
-                HttpPeer::new(self.address(host, *port).await?, false, String::new())
-            }
-            Upstream::Https { host, port, tls } => {
-                let name = tls
-                    .server_name
-                    .clone()
-                    .unwrap_or_else(|| host.as_str().to_owned());
-                let mut peer = HttpPeer::new(self.address(host, *port).await?, true, name);
-                if let Some(Some(parts)) = self.tls.get(route.index) {
-                    peer.options.ca.clone_from(&parts.authorities);
-                    peer.client_cert_key.clone_from(&parts.client);
-                }
-                // A connection that was made for one route's certificates is not another's.
-                peer.group_key = route.index as u64 + 1;
+            Some(Target::At(peer)) => Box::new(peer.clone()),
+            Some(Target::Named(host, port, peer)) => {
+                let mut peer = Box::new(peer.clone());
+                peer._address = self.address(host, *port).await?.into();
                 peer
             }
-            Upstream::Unix { path } => {
-                HttpPeer::new_uds(&path.to_string_lossy(), false, String::new())?
-            }
         };
-        let options = &mut peer.options;
-        options.alpn = ALPN::H1;
-        options.connection_timeout = Some(route.timeouts.connect.0);
-        options.total_connection_timeout = Some(route.timeouts.connect.0);
-        options.write_timeout = Some(route.timeouts.write.0);
-        options.read_timeout = (waits == Waits::Answer).then_some(route.timeouts.read.0);
-        options.idle_timeout = Some(IDLE);
-        Ok(Box::new(peer))
+        if waits == Waits::Stream {
+            peer.options.read_timeout = None;
+        }
+        Ok(peer)
     }
 
     async fn address(&self, host: &Host, port: u16) -> pingora::Result<SocketAddr> {
-        if host.is_address() {
-            let text = host.as_str().trim_matches(['[', ']']);
-            let address = text
-                .parse()
-                .or_err(ErrorType::ConnectError, "not an address")?;
-            return Ok(SocketAddr::new(address, port));
-        }
         let key = (host.clone(), port);
-        if let Some(first) = self
-            .names
-            .get(&key)
-            .and_then(|known| known.first().copied())
-        {
-            return Ok(first);
+        let known = self.names.get(&key);
+        match known.and_then(|known| known.first().copied()) {
+            Some(first) => Ok(first),
+            None => Box::pin(self.look_up(key)).await,
         }
-        let found: Arc<[SocketAddr]> = tokio::net::lookup_host((host.as_str(), port))
+    }
+
+    async fn look_up(&self, key: (Host, u16)) -> pingora::Result<SocketAddr> {
+        let found: Arc<[SocketAddr]> = tokio::net::lookup_host((key.0.as_str(), key.1))
             .await
             .or_err_with(ErrorType::ConnectError, || {
-                format!("no address for {}", host.as_str())
+                format!("no address for {}", key.0.as_str())
             })?
             .collect();
         let first = found.first().copied();
         self.names.insert(key, found);
         first.ok_or_else(|| Error::explain(ErrorType::ConnectError, "a name without an address"))
+    }
+}
+
+impl Target {
+    fn build(route: &Route, upstream: &Upstream) -> Result<Self, Problem> {
+        let target = match upstream {
+            Upstream::BuiltinDemo => return Ok(Self::BuiltinDemo),
+            Upstream::Http { host, port } => Self::to(host, *port, String::new()),
+            Upstream::Https { host, port, tls } => {
+                let parts = TlsParts::read(tls).map_err(|problem| problem.under("upstream_tls"))?;
+                let name = tls.server_name.clone();
+                let name = name.unwrap_or_else(|| host.as_str().to_owned());
+                Self::to(host, *port, name).with(|peer| {
+                    peer.scheme = Scheme::HTTPS;
+                    peer.options.ca = parts.authorities;
+                    peer.client_cert_key = parts.client;
+                    // A connection that was made for one route's certificates is not another's.
+                    peer.group_key = route.index as u64 + 1;
+                })
+            }
+            Upstream::Unix { path } => {
+                let peer = HttpPeer::new_uds(&path.to_string_lossy(), false, String::new());
+                Self::At(peer.map_err(|error| Problem::new("upstream", error.to_string()))?)
+            }
+        };
+        Ok(target.with(|peer| {
+            let options = &mut peer.options;
+            options.alpn = ALPN::H1;
+            options.connection_timeout = Some(route.timeouts.connect.0);
+            options.total_connection_timeout = Some(route.timeouts.connect.0);
+            options.write_timeout = Some(route.timeouts.write.0);
+            options.read_timeout = Some(route.timeouts.read.0);
+            options.idle_timeout = Some(IDLE);
+        }))
+    }
+
+    fn to(host: &Host, port: u16, sni: String) -> Self {
+        let address: Result<IpAddr, _> = host.as_str().trim_matches(['[', ']']).parse();
+        match address {
+            Ok(address) => Self::At(HttpPeer::new((address, port), false, sni)),
+            Err(_) => {
+                let nowhere = (Ipv4Addr::UNSPECIFIED, port);
+                Self::Named(host.clone(), port, HttpPeer::new(nowhere, false, sni))
+            }
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut HttpPeer)) -> Self {
+        match &mut self {
+            Self::BuiltinDemo => {}
+            Self::At(peer) | Self::Named(_, _, peer) => change(peer),
+        }
+        self
     }
 }
 
@@ -203,4 +245,52 @@ fn certificates(path: &Path, key: &str) -> Result<Vec<X509>, Problem> {
 fn read(path: &Path, key: &str) -> Result<Vec<u8>, Problem> {
     std::fs::read(path)
         .map_err(|error| Problem::new(key, format!("cannot read {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::tests::parse;
+
+    #[tokio::test]
+    async fn each_upstream_is_made_ready_as_it_is_written() {
+        let router = parse(
+            r#"
+            [[routes]]
+            path = "/"
+            upstream = ["http://127.0.0.1:3000", "http://[::1]:3001", "https://192.0.2.7", "unix:/run/a.sock"]
+            timeouts = { read = "7s" }
+            [[routes]]
+            path = "/name"
+            upstream = "https://localhost:3003"
+            [[routes]]
+            path = "/demo"
+            upstream = "builtin:demo"
+            "#,
+        )
+        .unwrap();
+        let peers = Peers::build(&router).unwrap();
+        let [turns, named, demo] = router.routes() else {
+            panic!("three routes");
+        };
+        for (address, scheme, group) in [
+            ("127.0.0.1:3000", Scheme::HTTP, 0),
+            ("[::1]:3001", Scheme::HTTP, 0),
+            ("192.0.2.7:443", Scheme::HTTPS, 1),
+            ("/run/a.sock", Scheme::HTTP, 0),
+        ] {
+            let peer = peers.peer(turns, Waits::Answer).await.unwrap();
+            assert_eq!(peer._address.to_string(), address);
+            assert_eq!((peer.scheme, peer.group_key), (scheme, group), "{address}");
+            assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(7)));
+            assert_eq!(peer.options.alpn, ALPN::H1);
+        }
+        let peer = peers.peer(turns, Waits::Stream).await.unwrap();
+        assert_eq!(peer.options.read_timeout, None, "nobody hurries a stream");
+        let peer = peers.peer(named, Waits::Answer).await.unwrap();
+        let address = *peer._address.as_inet().unwrap();
+        assert!(address.ip().is_loopback() && address.port() == 3003);
+        assert_eq!((peer.sni.as_str(), peer.group_key), ("localhost", 2));
+        assert!(peers.peer(demo, Waits::Answer).await.is_err());
+    }
 }

@@ -1,8 +1,10 @@
 //! What an application gets to see, and what of its answer goes out.
 
+use std::{borrow::Cow, sync::Arc};
+
 use http::{HeaderName, HeaderValue, header};
 use pingora::{
-    OrErr,
+    ErrorType, OrErr,
     http::{RequestHeader, ResponseHeader},
 };
 
@@ -12,15 +14,42 @@ use crate::{
     flow::CookieNames,
     gate::Permitted,
     headers::assertion::ASSERTION,
-    protocol::{cookie, folded},
+    protocol::{ClientFacts, cookie, folded},
     route::UpstreamHost,
 };
+
+/// What a visitor's requests have in common: the headers that say where they come from. They are
+/// kept with the connection.
+#[derive(Debug)]
+pub(super) struct Forwarding {
+    client: ClientFacts,
+    host: HeaderValue,
+    lines: Vec<(&'static str, HeaderValue)>,
+}
+
+impl Forwarding {
+    /// That of `client`: what is kept, if it is theirs.
+    pub(super) fn of(client: &ClientFacts, kept: Option<Arc<Self>>) -> pingora::Result<Arc<Self>> {
+        if let Some(kept) = kept.filter(|kept| kept.client == *client) {
+            return Ok(kept);
+        }
+        let host = HeaderValue::try_from(client.host.to_string())
+            .or_err(ErrorType::InternalError, "a host is always a field value")?;
+        let mut lines = Vec::with_capacity(6);
+        client.outgoing(|name, value| lines.push((name, value)));
+        Ok(Arc::new(Self {
+            client: client.clone(),
+            host,
+            lines,
+        }))
+    }
+}
 
 /// The head for the application: every owned header out, one value of each in.
 pub(super) fn request(
     request: &mut RequestHeader,
     live: &Live,
-    head: &Head,
+    (head, forwarding): (&Head, &Forwarding),
     permitted: &Permitted,
     now: Timestamp,
 ) -> pingora::Result<()> {
@@ -43,29 +72,25 @@ pub(super) fn request(
         if let Some(authority) = permitted.route().upstreams.authority() {
             request.insert_header(header::HOST, authority)?;
         }
-    } else {
-        request.insert_header(header::HOST, head.client.host.to_string())?;
+    } else if request.headers.get(header::HOST) != Some(&forwarding.host) {
+        request.insert_header(header::HOST, forwarding.host.clone())?;
     }
-    let mut failed = None;
-    head.client.outgoing(|name, value| {
-        if let Err(error) = request.insert_header(name, value) {
-            failed = Some(error);
-        }
-    });
-    if let Some(error) = failed {
-        return Err(error);
+    for (name, value) in &forwarding.lines {
+        request.insert_header(*name, value.clone())?;
     }
     for (name, value) in permitted.edits().iter() {
         request.insert_header(name.clone(), value.clone())?;
     }
-    let assertion = permitted
-        .assertion(&live.site.assertions.load(), now)
-        .or_err(
-            pingora::ErrorType::InternalError,
-            "the assertion was not made, and the route does not go without",
-        )?;
-    if let Some(assertion) = assertion {
-        request.insert_header(ASSERTION, assertion)?;
+    if permitted.route().assertion {
+        let assertion = permitted
+            .assertion(&live.site.assertions.load(), now)
+            .or_err(
+                ErrorType::InternalError,
+                "the assertion was not made, and the route does not go without",
+            )?;
+        if let Some(assertion) = assertion {
+            request.insert_header(ASSERTION, assertion)?;
+        }
     }
     Ok(())
 }
@@ -89,29 +114,24 @@ fn is_disguised(name: &str) -> bool {
 
 /// Our cookies are nobody else's business, and whoever reads a log upstream must not hold them.
 fn hide_our_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
-    let lines: Vec<HeaderValue> = request
-        .headers
-        .get_all(header::COOKIE)
-        .iter()
-        .cloned()
-        .collect();
-    if lines.is_empty() {
-        return Ok(());
-    }
+    let lines = request.headers.get_all(header::COOKIE);
     let mut kept: Vec<u8> = Vec::new();
     // HTTP/2 may split the cookies over several lines; an application wants one (RFC 9113 section
     // 8.2.3), and so does RFC 6265 section 5.4 of every client.
-    let mut changed = lines.len() > 1;
-    for line in &lines {
-        let Some(left) = cookie::without(line.as_bytes(), CookieNames::is_ours) else {
-            changed = true;
-            continue;
-        };
-        changed |= left != line.as_bytes();
-        if !kept.is_empty() {
-            kept.extend_from_slice(b"; ");
+    let mut changed = lines.iter().nth(1).is_some();
+    for line in lines {
+        match cookie::without(line.as_bytes(), CookieNames::is_ours) {
+            None => changed = true,
+            // Nothing was taken out of the only line.
+            Some(Cow::Borrowed(_)) if !changed => {}
+            Some(left) => {
+                changed |= matches!(left, Cow::Owned(_));
+                if !kept.is_empty() {
+                    kept.extend_from_slice(b"; ");
+                }
+                kept.extend_from_slice(&left);
+            }
         }
-        kept.extend_from_slice(&left);
     }
     if changed {
         request.remove_header(&header::COOKIE);
@@ -153,15 +173,11 @@ pub(super) fn response(
 }
 
 fn drop_our_set_cookies(response: &mut ResponseHeader) -> pingora::Result<()> {
-    let lines: Vec<HeaderValue> = response
-        .headers
-        .get_all(header::SET_COOKIE)
-        .iter()
-        .cloned()
-        .collect();
+    let lines = response.headers.get_all(header::SET_COOKIE);
     if !lines.iter().any(|line| sets_ours(line.as_bytes())) {
         return Ok(());
     }
+    let lines: Vec<HeaderValue> = lines.iter().cloned().collect();
     response.remove_header(&header::SET_COOKIE);
     for line in lines.into_iter().filter(|line| !sets_ours(line.as_bytes())) {
         response.append_header(header::SET_COOKIE, line)?;
@@ -182,6 +198,10 @@ fn sets_ours(line: &[u8]) -> bool {
 /// (RFC 9111 section 3.5 knows Authorization, but not cookies).
 fn keep_out_of_shared_caches(response: &mut ResponseHeader) -> pingora::Result<()> {
     response.append_header(header::VARY, HeaderValue::from_static("Cookie"))?;
+    if !response.headers.contains_key(header::CACHE_CONTROL) {
+        let private = HeaderValue::from_static("private");
+        return response.insert_header(header::CACHE_CONTROL, private);
+    }
     let lines = response.headers.get_all(header::CACHE_CONTROL);
     let text = |line: &HeaderValue| line.to_str().unwrap_or_default().to_owned();
     let said = lines.iter().map(text).collect::<Vec<_>>().join(",");
@@ -228,7 +248,41 @@ fn ends_hsts(response: &ResponseHeader) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
+    use crate::protocol::{Arrival, HostPort, Scheme, TrustedProxies};
+
+    fn client(address: &str, scheme: Scheme, host: &str) -> ClientFacts {
+        let arrival = Arrival {
+            peer: address.parse().ok(),
+            scheme,
+            host: &HostPort::parse(host).unwrap(),
+        };
+        ClientFacts::find(&TrustedProxies::default(), arrival, &HeaderMap::new()).unwrap()
+    }
+
+    #[test]
+    fn what_a_connection_keeps_serves_the_same_visitor_only() {
+        let first = client("192.0.2.1", Scheme::Https, "a.test:8443");
+        let kept = Forwarding::of(&first, None).unwrap();
+        assert_eq!(kept.host, "a.test:8443");
+        assert!(Arc::ptr_eq(
+            &kept,
+            &Forwarding::of(&first.clone(), Some(kept.clone())).unwrap()
+        ));
+        for other in [
+            client("192.0.2.2", Scheme::Https, "a.test:8443"),
+            client("192.0.2.1", Scheme::Http, "a.test:8443"),
+            client("192.0.2.1", Scheme::Https, "b.test:8443"),
+            client("192.0.2.1", Scheme::Https, "a.test"),
+        ] {
+            let fresh = Forwarding::of(&other, None).unwrap();
+            let given = Forwarding::of(&other, Some(kept.clone())).unwrap();
+            assert_eq!((&given.host, &given.lines), (&fresh.host, &fresh.lines));
+            assert_ne!(given.lines, kept.lines);
+        }
+    }
 
     fn cookies_sent(lines: &[&str]) -> Vec<String> {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
@@ -243,6 +297,8 @@ mod tests {
     #[test]
     fn an_application_gets_its_cookies_in_one_line() {
         assert_eq!(cookies_sent(&["a=1;b=2"]), ["a=1;b=2"]);
+        let ours_between = ["a=1; vestibule-1=x; b=2"];
+        assert_eq!(cookies_sent(&ours_between), ["a=1; b=2"]);
         assert_eq!(cookies_sent(&["a=1", "b=2"]), ["a=1; b=2"]);
         assert_eq!(
             cookies_sent(&["a=1", "__Host-vestibule=x", "b=2; vestibule-last-1=y"]),

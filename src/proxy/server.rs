@@ -65,30 +65,33 @@ pub(crate) struct Serving {
 
 /// Counts the requests under way, and says when the process is stopping.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Traffic {
-    active: Arc<AtomicUsize>,
-    stopping: Arc<AtomicBool>,
+pub(crate) struct Traffic(Arc<Counted>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    active: AtomicUsize,
+    stopping: AtomicBool,
 }
 
 impl Traffic {
     /// A request whose head has arrived.
     pub(super) fn enter(&self) -> ActiveRequest {
-        self.active.fetch_add(1, Ordering::Relaxed);
-        ActiveRequest(self.active.clone())
+        self.0.active.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest(self.clone())
     }
 
     /// Whether nothing new should be begun.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.0.stopping.load(Ordering::Relaxed)
     }
 }
 
 /// A request under way; dropping it ends it.
-pub(super) struct ActiveRequest(Arc<AtomicUsize>);
+pub(super) struct ActiveRequest(Traffic);
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -211,7 +214,7 @@ impl<F: FnOnce() + Send + 'static> ShutdownSignalWatch for Stop<F> {
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: no new requests, those under way are finished");
-        self.traffic.stopping.store(true, Ordering::Relaxed);
+        self.traffic.0.stopping.store(true, Ordering::Relaxed);
         // Nobody finishes a WebSocket in time; its page connects again to whoever comes next.
         self.streams.end(|_| true);
         let (traffic, grace, drained) =
@@ -232,7 +235,7 @@ fn drain(traffic: &Traffic, grace: Duration, drained: Option<impl FnOnce()>) {
     // A moment for the listeners to close, and for what they had accepted to begin.
     std::thread::sleep(step * 4);
     let mut waited = Duration::ZERO;
-    while traffic.active.load(Ordering::Relaxed) > 0 && waited < grace {
+    while traffic.0.active.load(Ordering::Relaxed) > 0 && waited < grace {
         std::thread::sleep(step);
         waited += step;
     }

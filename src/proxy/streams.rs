@@ -6,11 +6,12 @@
 //! request's future closes the connection (RFC 6455 section 7.1.5: the visitor sees 1006).
 
 use std::{
+    any::Any,
     cell::RefCell,
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -21,8 +22,12 @@ use pingora::{
     proxy::{HttpProxy, ProxyHttp},
     server::ShutdownWatch,
 };
+use tokio::time::{Instant, Sleep};
 
-use super::server::{ActiveRequest, Traffic};
+use super::{
+    rewrite::Forwarding,
+    server::{ActiveRequest, Traffic},
+};
 use crate::session::OpenStream;
 
 /// For the first head on a connection, from its first moment.
@@ -32,12 +37,46 @@ const NEXT_HEAD: Duration = Duration::from_secs(75);
 
 type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-#[derive(Default)]
 struct Watched {
     /// Set when the head is complete; counts the request as under way.
     active: Option<ActiveRequest>,
     traffic: Traffic,
     end: Option<Signal>,
+    connection: Option<Box<Connection>>,
+}
+
+/// What one request of a connection leaves to the next.
+struct Connection {
+    /// Set when the first head is waited for, and anew only when it goes off too early: most
+    /// requests find one that does.
+    alarm: Pin<Box<Sleep>>,
+    forwarding: Option<Arc<Forwarding>>,
+}
+
+impl Watched {
+    /// Whether the request ends before it is done: at its stream's end, or when its head is not
+    /// there in time.
+    fn poll(&mut self, context: &mut Context<'_>, head_due: Option<Instant>) -> Poll<()> {
+        if let Some(end) = &mut self.end {
+            return end.as_mut().poll(context);
+        }
+        let (None, Some(due)) = (&self.active, head_due) else {
+            return Poll::Pending;
+        };
+        let connection = self.connection.get_or_insert_with(|| {
+            Box::new(Connection {
+                alarm: Box::pin(tokio::time::sleep_until(due)),
+                forwarding: None,
+            })
+        });
+        while connection.alarm.as_mut().poll(context).is_ready() {
+            if due <= Instant::now() {
+                return Poll::Ready(());
+            }
+            connection.alarm.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
 }
 
 tokio::task_local! {
@@ -57,6 +96,30 @@ pub(super) fn head_arrived() {
 pub(super) fn end_with(stream: OpenStream) {
     let end: Signal = Box::pin(async move { stream.ended().await });
     let _ = WATCHED.try_with(|watched| watched.borrow_mut().end = Some(end));
+}
+
+/// What an earlier request of this connection left for [`Forwarding::of`].
+pub(super) fn kept_forwarding() -> Option<Arc<Forwarding>> {
+    let kept = WATCHED.try_with(|watched| {
+        let watched = watched.borrow();
+        watched.connection.as_ref()?.forwarding.clone()
+    });
+    kept.ok().flatten()
+}
+
+/// Leaves it for the next one.
+pub(super) fn keep_forwarding(forwarding: Arc<Forwarding>) {
+    let _ = WATCHED.try_with(|watched| {
+        if let Some(connection) = &mut watched.borrow_mut().connection {
+            connection.forwarding = Some(forwarding);
+        }
+    });
+}
+
+/// Hands over what the connection's next request gets.
+pub(super) fn hand_on() -> Option<Box<dyn Any + Send + Sync>> {
+    let connection = WATCHED.try_with(|watched| watched.borrow_mut().connection.take());
+    Some(connection.ok()??)
 }
 
 /// The proxy, with each request under watch.
@@ -83,39 +146,25 @@ where
 {
     async fn process_new_http(
         self: &Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         // HTTP/2 streams come with their head; the connection has its own idle timeout.
-        let patience = (!session.is_http2()).then(|| patience(&session));
+        let head_due = (!session.is_http2()).then(|| Instant::now() + patience(&session));
+        let kept = session.take_connection_user_context();
+        let watched = Watched {
+            active: None,
+            traffic: self.traffic.clone(),
+            end: None,
+            connection: kept.and_then(|kept| kept.downcast().ok()),
+        };
         let mut request = self.inner.process_new_http(session, shutdown);
-        let mut deadline: Option<Signal> = None;
         let watch = poll_fn(move |context| {
             if let Poll::Ready(done) = request.as_mut().poll(context) {
                 return Poll::Ready(done);
             }
-            WATCHED.with(|watched| {
-                let mut watched = watched.borrow_mut();
-                if let Some(end) = watched.end.as_mut() {
-                    if end.as_mut().poll(context).is_ready() {
-                        return Poll::Ready(None);
-                    }
-                } else if watched.active.is_some() {
-                    deadline = None;
-                } else if let Some(patience) = patience {
-                    let deadline =
-                        deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                    if deadline.as_mut().poll(context).is_ready() {
-                        return Poll::Ready(None);
-                    }
-                }
-                Poll::Pending
-            })
+            WATCHED.with(|watched| watched.borrow_mut().poll(context, head_due).map(|()| None))
         });
-        let watched = Watched {
-            traffic: self.traffic.clone(),
-            ..Watched::default()
-        };
         WATCHED.scope(RefCell::new(watched), watch).await
     }
 
@@ -144,4 +193,52 @@ fn patience(session: &HttpSession) -> Duration {
             .is_ok_and(|age| age < Duration::from_secs(1))
     });
     if fresh { HEAD } else { NEXT_HEAD }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(connection: Option<Box<Connection>>) -> Watched {
+        Watched {
+            active: None,
+            traffic: Traffic::default(),
+            end: None,
+            connection,
+        }
+    }
+
+    async fn waits_until(watched: &mut Watched, due: Instant) -> Duration {
+        let begun = Instant::now();
+        poll_fn(|context| watched.poll(context, Some(due))).await;
+        begun.elapsed()
+    }
+
+    /// The alarm of an earlier request goes off too early, and is set again.
+    #[tokio::test(start_paused = true)]
+    async fn each_head_has_its_whole_time() {
+        let mut first = watched(None);
+        let due = Instant::now() + Duration::from_secs(15);
+        let tried = tokio::time::timeout(Duration::from_secs(5), waits_until(&mut first, due));
+        assert!(tried.await.is_err(), "the first head has 15 s");
+
+        let mut second = watched(first.connection.take());
+        let due = Instant::now() + Duration::from_secs(75);
+        let waited = waits_until(&mut second, due).await;
+        assert_eq!(waited.as_secs(), 75);
+
+        let mut third = watched(second.connection.take());
+        let waited = waits_until(&mut third, Instant::now()).await;
+        assert!(waited.as_secs() == 0, "a late head ends at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_under_way_has_no_deadline() {
+        let mut under_way = watched(None);
+        under_way.active = Some(under_way.traffic.enter());
+        let due = Instant::now() + Duration::from_secs(1);
+        let waited = waits_until(&mut under_way, due);
+        let tried = tokio::time::timeout(Duration::from_secs(100), waited);
+        assert!(tried.await.is_err());
+    }
 }

@@ -238,8 +238,8 @@ fn upstreams_take_turns() {
         ]
     );
     for round in 0..3 {
-        for upstream in list.all() {
-            assert_eq!(list.next(), upstream, "{round}");
+        for place in 0..list.all().len() {
+            assert_eq!(list.turn(), place, "{round}");
         }
     }
 }

@@ -105,15 +105,12 @@ impl UpstreamList {
         })
     }
 
-    /// The one whose turn it is.
-    pub(crate) fn next(&self) -> &Upstream {
-        const NONE: &Upstream = &Upstream::BuiltinDemo;
-        let turn = match self.all.len() {
+    /// The place of the one whose turn it is.
+    pub(crate) fn turn(&self) -> usize {
+        match self.all.len() {
             0 | 1 => 0,
             length => self.turn.fetch_add(1, Ordering::Relaxed) % length,
-        };
-        // the list is never empty
-        self.all.get(turn).unwrap_or(NONE)
+        }
     }
 }
 
