@@ -187,12 +187,11 @@ impl Target {
 
     fn to(host: &Host, port: u16, sni: String) -> Self {
         let address: Result<IpAddr, _> = host.as_str().trim_matches(['[', ']']).parse();
-        match address {
-            Ok(address) => Self::At(HttpPeer::new((address, port), false, sni)),
-            Err(_) => {
-                let nowhere = (Ipv4Addr::UNSPECIFIED, port);
-                Self::Named(host.clone(), port, HttpPeer::new(nowhere, false, sni))
-            }
+        if let Ok(address) = address {
+            Self::At(HttpPeer::new((address, port), false, sni))
+        } else {
+            let nowhere = (Ipv4Addr::UNSPECIFIED, port);
+            Self::Named(host.clone(), port, HttpPeer::new(nowhere, false, sni))
         }
     }
 
