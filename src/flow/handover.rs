@@ -13,8 +13,13 @@ impl Engine {
     /// GET handover: a ticket for a token of this host. It is good once, for a minute, here, and
     /// in the browser that holds the nonce it was asked for with.
     pub(crate) async fn handover(&self, visit: &Visit, fields: &Fields) -> Turn {
-        let name = self.names().of(CookieKind::Nonce);
-        let Some(nonce) = visit.jar.one(&name) else {
+        let here = self.base.login.at(visit.host.clone());
+        let rd = fields.one("rd").unwrap_or("/");
+        let to = self.read_return(rd, &here).unwrap_or_else(ReturnTo::root);
+        let Some(nonce) = visit.jar.one(&self.names().of(CookieKind::Nonce)) else {
+            if visit.session.is_some() {
+                return Turn::see_other(to.target());
+            }
             // The redirect before this one set it.
             return self.loop_broken(visit, LoopCause::CookiesBlocked);
         };
@@ -25,9 +30,6 @@ impl Engine {
         let Some(ticket) = ticket else {
             return self.start_again(visit, StartAgainWhy::NoFlow);
         };
-        let here = self.base.login.at(visit.host.clone());
-        let rd = fields.one("rd").unwrap_or("/");
-        let to = self.read_return(rd, &here).unwrap_or_else(ReturnTo::root);
         match self
             .parts
             .sessions
@@ -37,10 +39,8 @@ impl Engine {
             Ok(Some(cookie)) => {
                 let names = self.names();
                 let lifetime = self.parts.sessions.lifetimes().absolute;
-                let session = names.set(names.session(), &cookie, lifetime);
-                Turn::see_other(to.target())
-                    .with(session)
-                    .with(names.clear(&name))
+                // The nonce stays: another tab may be on the same way, and a ticket is used once.
+                Turn::see_other(to.target()).with(names.set(names.session(), &cookie, lifetime))
             }
             // Used already: with a session here, somebody merely went back.
             Ok(None) if visit.session.is_some() => Turn::see_other(to.target()),

@@ -6,6 +6,7 @@ use crate::support::{
     Request, Sidecar, Upstream, Visitor,
     http::exchange,
     route,
+    visitor::PASSWORD,
     websocket::{self, masked_text},
 };
 
@@ -45,6 +46,40 @@ fn one_login_opens_every_host_with_a_token_of_its_own() {
         .map(|s| s.header("X-Forwarded-User").unwrap().to_owned())
         .collect();
     assert_eq!(users[0], users[1]);
+}
+
+#[test]
+fn two_tabs_at_one_host_both_end_at_their_pages() {
+    let upstream = Upstream::start();
+    let sidecar = two_hosts(&upstream);
+    sidecar.signed_up("alice");
+    let wiki = sidecar.origin_of("wiki.localhost");
+    let mut browser = sidecar.visitor();
+    let tabs = ["/first?tab=1", "/second?tab=2"].map(|path| browser.go(&format!("{wiki}{path}")));
+    for tab in &tabs {
+        let done = browser.try_password(tab, "alice", PASSWORD);
+        let end = browser.follow(done);
+        assert_eq!(end.answer.status, 200, "{end:?}");
+    }
+    let reached = upstream.seen();
+    let reached: Vec<_> = reached.iter().map(|seen| seen.target()).collect();
+    assert_eq!(reached, ["/first?tab=1", "/second?tab=2"]);
+}
+
+#[test]
+fn a_hand_over_without_its_nonce_goes_on_where_a_session_is() {
+    let upstream = Upstream::start();
+    let sidecar = two_hosts(&upstream);
+    let wiki = sidecar.origin_of("wiki.localhost");
+    let mut alice = sidecar.visitor();
+    alice.sign_up(&format!("{wiki}/x"), "alice");
+    alice.jar.retain(|cookie| !cookie.name.contains("nonce"));
+    let address = format!("{wiki}/.auth/handover?ticket=old&rd=%2Fwanted");
+    let page = alice.open(&address);
+    assert_eq!(page.answer.status, 303, "{page:?}");
+    assert_eq!(page.answer.location(), "/wanted");
+    let lost = sidecar.visitor().open(&address);
+    assert_eq!(lost.answer.status, 400, "{lost:?}");
 }
 
 #[test]
