@@ -505,15 +505,16 @@ impl Engine {
     /// The page with all ways in.
     fn login_page(&self, visit: &Visit, flow: &LoginFlow, offered: &[ConnectionId]) -> Login {
         let return_to = self.parse_return(&flow.return_to);
+        let inline = self.connections.inline(offered);
         let form = if self.connections.any_by_domain(offered) {
             Some(LoginForm::Identifier {
                 post: self.post(flow, "login"),
+                names: identifier_names(inline.as_ref().map(|(_, form)| form.names)),
                 login: String::new(),
             })
         } else {
             self.inline(flow, offered)
         };
-        let inline = self.connections.inline(offered);
         let signup = inline.as_ref().filter(|(_, form)| form.signup);
         let buttons: Vec<_> = offered
             .iter()
@@ -699,6 +700,15 @@ fn names(names: LoginNames) -> Names {
         LoginNames::Email => Names::Email,
         LoginNames::EmailOrUsername => Names::EmailOrUsername,
         LoginNames::Username => Names::Username,
+    }
+}
+
+/// What the field before the password takes: the e-mail addresses whose domains lead somewhere, and
+/// whatever signs in with the form that follows.
+fn identifier_names(inline: Option<LoginNames>) -> Names {
+    match inline {
+        None | Some(LoginNames::Email) => Names::Email,
+        Some(LoginNames::EmailOrUsername | LoginNames::Username) => Names::EmailOrUsername,
     }
 }
 

@@ -78,6 +78,33 @@ fn a_stranger_arrives_signs_up_and_signs_out() {
 }
 
 #[test]
+fn a_user_name_passes_the_field_that_asks_for_a_domain() {
+    let sidecar = Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set(
+            "connections.staff.domains",
+            vec![toml::Value::from("acme.example")],
+        )
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    sidecar.signed_up("alice");
+    let browser = Browser::start();
+    browser.goto(&format!("{}/private", sidecar.origin()));
+    browser
+        .shows("E-mail address or username")
+        .screenshot("identifier");
+    // an e-mail field of the browser would not let it go
+    browser
+        .fill("#login", "alice")
+        .click("button[type=submit].primary");
+    browser
+        .fill("#password", PASSWORD)
+        .click("button[type=submit].primary");
+    browser.arrives(&format!("{}/private", sidecar.origin()));
+    quiet(&browser);
+}
+
+#[test]
 fn everything_works_without_scripts() {
     let sidecar = demo();
     let browser = Browser::start();

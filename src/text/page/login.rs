@@ -26,8 +26,12 @@ pub(crate) struct Login {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(crate) enum LoginForm {
-    /// The e-mail address alone: its domain decides what comes next.
-    Identifier { post: Post, login: String },
+    /// The name alone: the domain of an e-mail address decides what comes next.
+    Identifier {
+        post: Post,
+        names: Names,
+        login: String,
+    },
     /// A name and a password together.
     Password {
         post: Post,

@@ -12,6 +12,7 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
     let base = login();
     let identifier = LoginForm::Identifier {
         post: post("/.auth/login"),
+        names: Names::EmailOrUsername,
         login: String::new(),
     };
     let settled = LoginForm::Password {
