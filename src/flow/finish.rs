@@ -242,7 +242,7 @@ impl Engine {
         };
         // Nothing binds a ticket to this browser yet: the other host begins.
         let (Some(session), Some(nonce)) = (visit.session(), nonce.and_then(hash_from_text)) else {
-            return self.leave(visit, &to, host.as_str());
+            return self.leave(visit, to, host.as_str());
         };
         match self
             .parts
@@ -261,14 +261,24 @@ impl Engine {
                     .clear()
                     .append_pair("ticket", &URL_SAFE_NO_PAD.encode(ticket))
                     .append_pair("rd", &wanted);
-                self.leave(visit, &to, host.as_str())
+                // The fragment of the page that was wanted travels on: this leads back to it.
+                self.onward(visit, &to, host.as_str())
             }
         }
     }
 
-    /// Sends the browser to another origin. After a form this takes a page: Chrome applies
-    /// `form-action` to the redirects that follow a submit.
-    pub(super) fn leave(&self, visit: &Visit, to: &Url, display_name: &str) -> Turn {
+    /// Sends the browser to another origin. A `Location` without a fragment inherits that of the
+    /// address before it (RFC 9110 section 10.2.2), so one is always given.
+    pub(super) fn leave(&self, visit: &Visit, mut to: Url, display_name: &str) -> Turn {
+        if to.fragment().is_none() {
+            to.set_fragment(Some(""));
+        }
+        self.onward(visit, &to, display_name)
+    }
+
+    /// After a form another origin takes a page: Chrome applies `form-action` to the redirects that
+    /// follow a submit.
+    fn onward(&self, visit: &Visit, to: &Url, display_name: &str) -> Turn {
         match Href::url(to) {
             Some(to) if visit.posted => {
                 let display_name = display_name.to_owned();

@@ -416,12 +416,10 @@ impl Engine {
                 let page = self.prompt(&flow, &id, form, hint.unwrap_or_default());
                 self.show(visit, &flow, page).await
             }
-            Step::Redirect { mut to, keep } => {
+            Step::Redirect { to, keep } => {
                 let mut flow = flow;
                 flow.keep(&keep);
-                // An explicit empty fragment keeps ours from travelling along (RFC 9110 10.2.2).
-                to.set_fragment(Some(""));
-                self.leave(visit, &to, &settings.display_name)
+                self.leave(visit, to, &settings.display_name)
                     .with(self.keep_flow(visit, &flow))
             }
         }

@@ -76,7 +76,7 @@ impl Engine {
         match to.as_ref().map(ReturnTo::destination) {
             Some(Destination::Local { target }) => Turn::see_other(target),
             Some(Destination::Other { host, url }) => match Url::parse(url) {
-                Ok(url) => self.leave(visit, &url, host.as_str()),
+                Ok(url) => self.leave(visit, url, host.as_str()),
                 Err(_) => Turn::see_other("/"),
             },
             None => {

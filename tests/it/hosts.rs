@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Request, Sidecar, Upstream, Visitor,
+    Request, Seen, Sidecar, Upstream, Visitor,
     http::exchange,
     route,
     visitor::PASSWORD,
@@ -61,8 +61,8 @@ fn two_tabs_at_one_host_both_end_at_their_pages() {
         let end = browser.follow(done);
         assert_eq!(end.answer.status, 200, "{end:?}");
     }
-    let reached = upstream.seen();
-    let reached: Vec<_> = reached.iter().map(|seen| seen.target()).collect();
+    let seen = upstream.seen();
+    let reached: Vec<_> = seen.iter().map(Seen::target).collect();
     assert_eq!(reached, ["/first?tab=1", "/second?tab=2"]);
 }
 
@@ -80,6 +80,25 @@ fn a_hand_over_without_its_nonce_goes_on_where_a_session_is() {
     assert_eq!(page.answer.location(), "/wanted");
     let lost = sidecar.visitor().open(&address);
     assert_eq!(lost.answer.status, 400, "{lost:?}");
+}
+
+#[test]
+fn a_fragment_travels_with_a_hand_over_and_nowhere_else() {
+    let upstream = Upstream::start();
+    let sidecar = two_hosts(&upstream);
+    let wiki = sidecar.origin_of("wiki.localhost");
+    let mut alice = sidecar.signed_up("alice");
+    // a Location without a fragment inherits the one that the browser has (RFC 9110 section 10.2.2)
+    let bare = alice.open(&format!("/.auth/login?rd={wiki}/x"));
+    assert_eq!(bare.answer.location(), format!("{wiki}/x#"));
+    let mut page = alice.open(&format!("{wiki}/x"));
+    while page.url.path() != "/.auth/handover" {
+        page = alice.open(page.url.join(page.answer.location()).unwrap().as_str());
+        assert_eq!(page.url.fragment(), None, "the fragment is cut off");
+    }
+    assert_eq!(page.answer.location(), "/x");
+    let away = alice.open(&format!("/.auth/logout?rd={wiki}/bye"));
+    assert_eq!(away.answer.location(), format!("{wiki}/bye#"));
 }
 
 #[test]
