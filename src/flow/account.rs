@@ -61,9 +61,8 @@ impl Engine {
     }
 
     fn to_login(&self, visit: &Visit) -> Turn {
-        // After login the person comes back to the start page: nobody is sent under our prefix.
-        let _ = visit;
-        Turn::see_other(self.path("login"))
+        let back = self.path("account");
+        Turn::see_other(self.login_for(visit, Some(&back)).as_str())
     }
 
     fn done(&self, what: &str) -> Turn {

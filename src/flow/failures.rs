@@ -9,6 +9,7 @@ use crate::{
     connection::{ConnectionSettings, Fault, Rejection},
     identity::ConnectionId,
     metrics,
+    protocol::ReturnTo,
     store::{Event, EventKind, StoreError},
     text::page::{
         Href, Page,
@@ -59,18 +60,28 @@ impl Engine {
         )
     }
 
-    /// The login must begin again.
-    pub(super) fn start_again(&self, visit: &Visit, why: StartAgainWhy) -> Turn {
+    /// The login must begin again, and end at the page that was wanted if that is known.
+    pub(super) fn start_again(
+        &self,
+        visit: &Visit,
+        why: StartAgainWhy,
+        wanted: Option<&str>,
+    ) -> Turn {
         let page = StartAgain {
             why,
-            again: self.href("login"),
+            again: self.login_for(visit, wanted),
             request_id: visit.request_id.clone(),
         };
         Turn::page(StatusCode::BAD_REQUEST, Page::StartAgain(page))
     }
 
     /// The browser goes round and round.
-    pub(super) fn loop_broken(&self, visit: &Visit, cause: LoopCause) -> Turn {
+    pub(super) fn loop_broken(
+        &self,
+        visit: &Visit,
+        cause: LoopCause,
+        wanted: Option<&str>,
+    ) -> Turn {
         tracing::warn!(
             ?cause,
             host = visit.host.as_str(),
@@ -80,7 +91,7 @@ impl Engine {
         let request_id = visit.request_id.clone();
         let page = LoopBroken {
             cause,
-            again: self.href("login"),
+            again: self.login_for(visit, wanted),
             request_id,
         };
         Turn::page(StatusCode::BAD_REQUEST, Page::LoopBroken(page))
@@ -159,6 +170,18 @@ impl Engine {
             request_id: Some(visit.request_id.clone()),
             ..Event::new(visit.now, kind, reason)
         }
+    }
+
+    /// The login page, on the way to an address that may come from anywhere.
+    pub(super) fn login_for(&self, visit: &Visit, wanted: Option<&str>) -> Href {
+        let here = self.base.login.at(visit.host.clone());
+        let wanted = wanted.and_then(|wanted| self.read_return(wanted, &here));
+        let Some(wanted) = wanted.filter(|wanted| *wanted != ReturnTo::root()) else {
+            return self.href("login");
+        };
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("rd", wanted.target());
+        self.href(&format!("login?{}", query.finish()))
     }
 
     /// A link to a page of ours.

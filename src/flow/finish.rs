@@ -111,7 +111,7 @@ impl Engine {
             Ok(flow) => flow,
             Err(turn) => return *turn,
         };
-        let gone = || self.start_again(visit, StartAgainWhy::Expired);
+        let gone = || self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         let ticket = fields.one("ticket");
         let Some(key) = ticket.and_then(|ticket| pending_key(ticket, &flow.id)) else {
             return gone();
@@ -153,7 +153,7 @@ impl Engine {
         let key = pending_key(&ticket, &flow.id);
         let row = serde_json::to_vec(&pending).ok().zip(key);
         let Some((payload, key)) = row else {
-            return self.start_again(visit, StartAgainWhy::Expired);
+            return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
         let put = OneTimeRow {
             key,
@@ -210,7 +210,7 @@ impl Engine {
             }
             Err(error) => {
                 tracing::info!(%error, request_id = visit.request_id, "a login did not end in a session");
-                return self.start_again(visit, StartAgainWhy::AlreadyUsed);
+                return self.start_again(visit, StartAgainWhy::AlreadyUsed, Some(&flow.return_to));
             }
         };
         let names = self.names();
@@ -318,7 +318,7 @@ impl Engine {
         };
         if count.count > MOST_TRIPS {
             return self
-                .loop_broken(visit, LoopCause::SessionRefused)
+                .loop_broken(visit, LoopCause::SessionRefused, Some(return_to))
                 .with(self.names().clear(&name));
         }
         let value = cookies::seal(&ring, at, &count, self.parts.random.as_ref());
@@ -404,6 +404,7 @@ impl Engine {
         let rules = ReturnRules {
             login: here,
             reserved: &self.base.prefix,
+            account: &self.path("account"),
             allowed: &allowed,
         };
         ReturnTo::parse(text, rules).ok()

@@ -21,14 +21,14 @@ impl Engine {
                 return Turn::see_other(to.target());
             }
             // The redirect before this one set it.
-            return self.loop_broken(visit, LoopCause::CookiesBlocked);
+            return self.loop_broken(visit, LoopCause::CookiesBlocked, Some(to.target()));
         };
         let nonce = crypto::sha256(nonce.as_bytes());
         let ticket = fields
             .one("ticket")
             .and_then(|ticket| <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(ticket).ok()?).ok());
         let Some(ticket) = ticket else {
-            return self.start_again(visit, StartAgainWhy::NoFlow);
+            return self.start_again(visit, StartAgainWhy::NoFlow, Some(to.target()));
         };
         match self
             .parts
@@ -44,7 +44,7 @@ impl Engine {
             }
             // Used already: with a session here, somebody merely went back.
             Ok(None) if visit.session.is_some() => Turn::see_other(to.target()),
-            Ok(None) => self.start_again(visit, StartAgainWhy::AlreadyUsed),
+            Ok(None) => self.start_again(visit, StartAgainWhy::AlreadyUsed, Some(to.target())),
             Err(error) => self.store_is_away(visit, &error),
         }
     }

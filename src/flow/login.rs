@@ -101,11 +101,11 @@ impl Engine {
 
     /// A request at another host for a page that lives at the login host. What was posted there is
     /// lost: no page of ours posts to it.
-    pub(crate) fn elsewhere(&self, visit: &Visit, ask: &LoginAsk) -> Turn {
+    pub(crate) fn elsewhere(&self, visit: &Visit, page: &str, ask: &LoginAsk) -> Turn {
         if visit.posted {
-            self.start_again(visit, StartAgainWhy::NoFlow)
+            self.start_again(visit, StartAgainWhy::NoFlow, None)
         } else {
-            self.go_to_login_host(visit, ask)
+            self.go_to_login_host(visit, page, ask)
         }
     }
 
@@ -121,7 +121,7 @@ impl Engine {
     }
 
     /// At another host of ours: binds the browser there by a nonce, and goes where logins live.
-    fn go_to_login_host(&self, visit: &Visit, ask: &LoginAsk) -> Turn {
+    fn go_to_login_host(&self, visit: &Visit, page: &str, ask: &LoginAsk) -> Turn {
         let name = self.names().of(CookieKind::Nonce);
         let held = visit
             .jar
@@ -151,12 +151,7 @@ impl Engine {
         if ask.switch {
             query.append_pair("switch", "1");
         }
-        let to = format!(
-            "{}{}?{}",
-            self.base.login,
-            self.path("login"),
-            query.finish()
-        );
+        let to = format!("{}{}?{}", self.base.login, self.path(page), query.finish());
         Turn::see_other(to).with(self.names().set(&name, &nonce, NONCE))
     }
 
@@ -226,11 +221,19 @@ impl Engine {
         hint: Option<&str>,
     ) -> Turn {
         let Some((connection, settings)) = self.connections.enabled(id) else {
-            return self.start_again(visit, StartAgainWhy::ConnectionChanged);
+            return self.start_again(
+                visit,
+                StartAgainWhy::ConnectionChanged,
+                Some(&flow.return_to),
+            );
         };
         flow.connection = Some((id.clone(), settings.fingerprint));
         let Ok(callback) = self.callback_url(id) else {
-            return self.start_again(visit, StartAgainWhy::ConnectionChanged);
+            return self.start_again(
+                visit,
+                StartAgainWhy::ConnectionChanged,
+                Some(&flow.return_to),
+            );
         };
         let start = Start {
             login_hint: hint,
@@ -250,10 +253,18 @@ impl Engine {
             Err(turn) => return *turn,
         };
         let Some((connection, settings)) = self.connections.enabled(id) else {
-            return self.start_again(visit, StartAgainWhy::ConnectionChanged);
+            return self.start_again(
+                visit,
+                StartAgainWhy::ConnectionChanged,
+                Some(&flow.return_to),
+            );
         };
         if !flow.fits(id, settings.fingerprint) {
-            return self.start_again(visit, StartAgainWhy::ConnectionChanged);
+            return self.start_again(
+                visit,
+                StartAgainWhy::ConnectionChanged,
+                Some(&flow.return_to),
+            );
         }
         flow.add_fragment(fields.one("fragment"));
         let typed = fields.one("login").unwrap_or_default();
@@ -338,7 +349,7 @@ impl Engine {
         answer: Answer<'_>,
     ) -> Turn {
         let Some((connection, settings)) = self.connections.enabled(id) else {
-            return self.start_again(visit, StartAgainWhy::ConnectionChanged);
+            return self.start_again(visit, StartAgainWhy::ConnectionChanged, None);
         };
         if connection.inline().is_some() {
             // It asks with a form of ours and nobody else answers for it: a password that comes
@@ -364,7 +375,11 @@ impl Engine {
                     Err(rejection) => self.rejected(visit, settings, &rejection),
                 }
             }
-            Some(_) => self.start_again(visit, StartAgainWhy::ConnectionChanged),
+            Some(flow) => self.start_again(
+                visit,
+                StartAgainWhy::ConnectionChanged,
+                Some(&flow.return_to),
+            ),
             // The button was pressed twice, or the page was kept: who is signed in goes on.
             None if visit.session.is_some() => self.pass_on(visit, "/", None).await,
             None => match connection.resume(None, answer.reply, &visit.peer()).await {
@@ -374,7 +389,7 @@ impl Engine {
                 }
                 Err(rejection) => {
                     self.note_rejection(visit, &rejection);
-                    self.start_again(visit, StartAgainWhy::NoFlow)
+                    self.start_again(visit, StartAgainWhy::NoFlow, None)
                 }
             },
         }
@@ -411,7 +426,7 @@ impl Engine {
                 let mut flow = flow;
                 flow.keep(&keep);
                 let Some((id, _)) = flow.connection.clone() else {
-                    return self.start_again(visit, StartAgainWhy::NoFlow);
+                    return self.start_again(visit, StartAgainWhy::NoFlow, Some(&flow.return_to));
                 };
                 let page = self.prompt(&flow, &id, form, hint.unwrap_or_default());
                 self.show(visit, &flow, page).await
@@ -470,7 +485,11 @@ impl Engine {
                 .enabled(id)
                 .and_then(|(one, _)| one.inline());
             let Some(InlineForm::Password(form)) = form else {
-                return self.start_again(visit, StartAgainWhy::ConnectionChanged);
+                return self.start_again(
+                    visit,
+                    StartAgainWhy::ConnectionChanged,
+                    Some(&flow.return_to),
+                );
             };
             self.prompt(flow, id, Form::Password(form), typed)
         } else {
@@ -590,10 +609,17 @@ impl Engine {
         Post {
             action: self.href(page),
             csrf: flow.csrf().to_owned(),
-            hidden: vec![Hidden {
-                name: "flow".to_owned(),
-                value: flow.id.clone(),
-            }],
+            hidden: vec![
+                Hidden {
+                    name: "flow".to_owned(),
+                    value: flow.id.clone(),
+                },
+                // The flow's cookie may be gone when the form comes back.
+                Hidden {
+                    name: "rd".to_owned(),
+                    value: flow.return_to.clone(),
+                },
+            ],
         }
     }
 
@@ -613,6 +639,10 @@ impl Engine {
     /// What the gate would say to this person at the page that was wanted.
     fn outlook(&self, visit: &Visit, return_to: &ReturnTo) -> Outlook {
         let (host, path) = self.target(return_to);
+        if self.base.prefix.matches(&path) {
+            // The account page: every session opens it.
+            return Outlook::Open;
+        }
         let wanted = Wanted {
             host: &host,
             path: &path,
@@ -663,18 +693,24 @@ impl Engine {
         fields: &Fields,
     ) -> Result<LoginFlow, Box<Turn>> {
         let flow = fields.one("flow").and_then(|id| self.find_flow(visit, id));
+        // Only for the link to begin again, where it is checked like any other.
+        let wanted = fields.one("rd");
         let Some(flow) = flow else {
             let turn = if visit.jar.names().next().is_none() {
-                self.loop_broken(visit, LoopCause::CookiesBlocked)
+                self.loop_broken(visit, LoopCause::CookiesBlocked, wanted)
             } else {
-                self.start_again(visit, StartAgainWhy::NoFlow)
+                self.start_again(visit, StartAgainWhy::NoFlow, wanted)
             };
             return Err(Box::new(turn));
         };
         if flow.csrf_matches(fields.one("csrf").unwrap_or_default()) {
             Ok(flow)
         } else {
-            Err(Box::new(self.start_again(visit, StartAgainWhy::NoFlow)))
+            Err(Box::new(self.start_again(
+                visit,
+                StartAgainWhy::NoFlow,
+                wanted,
+            )))
         }
     }
 }

@@ -78,7 +78,7 @@ impl Engine {
         };
         flow.add_fragment(fields.one("fragment"));
         let Some((id, accounts, settings)) = self.keeps_accounts() else {
-            return self.start_again(visit, StartAgainWhy::ConnectionChanged);
+            return self.start_again(visit, StartAgainWhy::ConnectionChanged, None);
         };
         let post = self.post(&flow, &format!("owner/{token}"));
         let mut form = new_account(post, settings, accounts, fields);

@@ -26,7 +26,7 @@ impl Engine {
         ask: &LoginAsk,
     ) -> Turn {
         let Some((accounts, settings)) = self.open_for_strangers(id).await else {
-            return self.closed(visit);
+            return self.closed(visit, ask.rd.as_deref());
         };
         let held = ask
             .flow
@@ -34,7 +34,7 @@ impl Engine {
             .and_then(|flow| self.find_flow(visit, flow));
         let mut flow = held.unwrap_or_else(|| {
             let return_to = self.parse_return(ask.rd.as_deref().unwrap_or("/"));
-            self.begin_flow(return_to.target().to_owned(), None)
+            self.begin_flow(return_to.target().to_owned(), ask.nonce.clone())
         });
         flow.add_fragment(ask.fragment.as_deref());
         let post = self.post(&flow, &format!("signup/{id}"));
@@ -49,7 +49,7 @@ impl Engine {
             Err(turn) => return *turn,
         };
         let Some((accounts, settings)) = self.open_for_strangers(id).await else {
-            return self.closed(visit);
+            return self.closed(visit, Some(&flow.return_to));
         };
         flow.add_fragment(fields.one("fragment"));
         let post = self.post(&flow, &format!("signup/{id}"));
@@ -158,8 +158,8 @@ impl Engine {
                 .unwrap_or(false)
     }
 
-    fn closed(&self, visit: &Visit) -> Turn {
-        self.start_again(visit, StartAgainWhy::ConnectionChanged)
+    fn closed(&self, visit: &Visit, wanted: Option<&str>) -> Turn {
+        self.start_again(visit, StartAgainWhy::ConnectionChanged, wanted)
             .status(StatusCode::NOT_FOUND)
     }
 }

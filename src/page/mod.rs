@@ -108,10 +108,14 @@ impl Site {
         };
         let mut ask = LoginAsk::from_fields(&query);
         if endpoint.is_of_login() && !engine.is_login_host(&visit.host) {
+            let page = match endpoint {
+                Endpoint::SignUp(id) => format!("signup/{id}"),
+                _ => "login".to_owned(),
+            };
             if let Endpoint::LoginWith(id) = endpoint {
                 ask.connection = Some(id.to_string());
             }
-            return engine.elsewhere(visit, &ask);
+            return engine.elsewhere(visit, &page, &ask);
         }
         match (endpoint, posted) {
             (Endpoint::Login, false) => engine.login(visit, ask).await,

@@ -40,6 +40,8 @@ pub(crate) struct ReturnRules<'a> {
     pub(crate) login: &'a Origin,
     /// The prefix of our own pages; nobody is sent there.
     pub(crate) reserved: &'a PathPrefix,
+    /// The one page below it where somebody may be sent: it only shows.
+    pub(crate) account: &'a str,
     /// Whether a route names this host.
     pub(crate) allowed: &'a dyn Fn(&Host) -> bool,
 }
@@ -65,7 +67,7 @@ impl ReturnTo {
                 return Err(ReturnToError::NotOnePath);
             }
             Destination::Local {
-                target: canonical(text, rules.reserved)?,
+                target: canonical(text, rules)?,
             }
         } else {
             absolute(text, rules)?
@@ -109,13 +111,13 @@ impl fmt::Display for ReturnTo {
 }
 
 /// `path?query#fragment` with the path in its canonical form, which has no second slash in front.
-fn canonical(text: &str, reserved: &PathPrefix) -> Result<String, ReturnToError> {
+fn canonical(text: &str, rules: ReturnRules<'_>) -> Result<String, ReturnToError> {
     let (target, fragment) = match text.split_once('#') {
         Some((target, fragment)) => (target, Some(fragment)),
         None => (text, None),
     };
     let target = CanonicalTarget::parse(target)?;
-    if reserved.matches(&target.path) {
+    if rules.reserved.matches(&target.path) && target.path.as_str() != rules.account {
         return Err(ReturnToError::Reserved);
     }
     Ok(match fragment {
@@ -146,9 +148,9 @@ fn absolute(text: &str, rules: ReturnRules<'_>) -> Result<Destination, ReturnToE
         return Err(ReturnToError::OtherPort);
     }
     let target = if after.starts_with('/') {
-        canonical(after, rules.reserved)?
+        canonical(after, rules)?
     } else {
-        canonical(&format!("/{after}"), rules.reserved)?
+        canonical(&format!("/{after}"), rules)?
     };
     if host == rules.login.host {
         Ok(Destination::Local { target })
@@ -222,6 +224,7 @@ mod tests {
         let rules = ReturnRules {
             login: &login,
             reserved: &PathPrefix::parse("/.auth").unwrap(),
+            account: "/.auth/account",
             allowed: &|host| routes.iter().any(|route| route.matches(host)),
         };
         ReturnTo::parse(text, rules)
@@ -236,6 +239,11 @@ mod tests {
             ("/.//evil.test", "/evil.test"),
             ("/a//b", "/a/b"),
             ("/a#", "/a#"),
+            ("/.auth/account", "/.auth/account"),
+            (
+                "https://wiki.example.com/.auth/account",
+                "https://wiki.example.com/.auth/account",
+            ),
             ("/http://evil.test", "/http:/evil.test"),
             ("/?rd=https://evil.test", "/?rd=https://evil.test"),
             ("https://login.example.com", "/"),
@@ -311,6 +319,9 @@ mod tests {
             ),
             ("/.auth", E::Reserved),
             ("/.auth/logout", E::Reserved),
+            ("/.auth/account/", E::Reserved),
+            ("/.auth/account/../logout", E::Reserved),
+            ("/.auth/accounts", E::Reserved),
             ("/x/../.auth/logout", E::Reserved),
             ("/%2eauth/logout", E::Reserved),
             ("https://wiki.example.com/.auth/logout", E::Reserved),

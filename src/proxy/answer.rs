@@ -264,7 +264,7 @@ impl Edge {
             }
             Answerable::SignInAgainPage => {
                 let destination = head.host().as_str().to_owned();
-                let sign_in = Href::path(&engine.path("login")).unwrap_or_else(Href::root);
+                let sign_in = Href::path(&login).unwrap_or_else(Href::root);
                 let page = Page::SignInAgain(SignInAgain {
                     destination,
                     sign_in,

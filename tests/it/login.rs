@@ -143,3 +143,63 @@ fn an_address_leads_to_its_connection() {
     assert!(form.action.contains("staff"), "{}", form.action);
     assert_eq!(form.value("login"), Some("bob@acme.example"));
 }
+
+#[test]
+fn the_account_page_is_come_back_to() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .route(route("/").to(&upstream))
+        .route(route("/").host("wiki.localhost").to(&upstream))
+        .start();
+    sidecar.signed_up("alice");
+    for origin in [sidecar.origin(), sidecar.origin_of("wiki.localhost")] {
+        let account = format!("{origin}/.auth/account");
+        let mut visitor = sidecar.visitor();
+        let end = visitor.sign_in(&account, "alice", PASSWORD);
+        assert_eq!(end.url.as_str(), account);
+        assert_eq!(end.answer.status, 200, "{end:?}");
+    }
+    assert_eq!(upstream.hits(), 0);
+}
+
+#[test]
+fn a_login_that_starts_again_keeps_the_page_that_was_wanted() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go("/wanted?x=1&y=2");
+    // the flow ran out, and the browser has another cookie of ours, or none
+    for kept in ["vestibule-other", ""] {
+        let mut late = visitor.clone();
+        late.jar
+            .iter_mut()
+            .for_each(|cookie| kept.clone_into(&mut cookie.name));
+        late.jar.retain(|cookie| !cookie.name.is_empty());
+        let lost = late.try_password(&page, "alice", PASSWORD);
+        assert_eq!(lost.answer.status, 400, "{lost:?}");
+        let again = crate::support::forms::links(&lost.text());
+        let again = again.iter().find(|way| way.starts_with("/.auth/login"));
+        let end = late.sign_in(again.unwrap(), "alice", PASSWORD);
+        assert!(end.url.as_str().ends_with("/wanted?x=1&y=2"), "{end:?}");
+    }
+}
+
+#[test]
+fn sign_up_at_another_host_is_sign_up_and_comes_back() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .route(route("/").to(&upstream))
+        .route(route("/").host("wiki.localhost").to(&upstream))
+        .start();
+    let wiki = sidecar.origin_of("wiki.localhost");
+    let mut alice = sidecar.visitor();
+    let page = alice.go(&format!("{wiki}/.auth/signup/members?rd=/wanted"));
+    assert_eq!(page.url.path(), "/.auth/signup/members");
+    // the ticket comes with the answer to the form: nothing begins again at the other host
+    let onward = alice.submit_sign_up(&page, "alice");
+    let ways = crate::support::forms::links(&onward.text());
+    assert!(ways.iter().any(|way| way.contains("ticket=")), "{onward:?}");
+    let end = alice.follow(onward);
+    assert_eq!(end.url.as_str(), format!("{wiki}/wanted"));
+}
