@@ -30,6 +30,9 @@ use crate::{
 /// How long a nonce waits at another host for its ticket.
 const NONCE: Duration = Duration::from_secs(3600);
 
+/// The hidden field that says for which settings a form of a connection was made.
+const MADE_FOR: &str = "made_for";
+
 /// What the query of the login page may hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LoginAsk {
@@ -252,23 +255,13 @@ impl Engine {
             Ok(flow) => flow,
             Err(turn) => return *turn,
         };
-        let Some((connection, settings)) = self.connections.enabled(id) else {
-            return self.start_again(
-                visit,
-                StartAgainWhy::ConnectionChanged,
-                Some(&flow.return_to),
-            );
+        let (connection, settings) = match self.connection_of_form(visit, &flow, (id, fields)) {
+            Ok(found) => found,
+            Err(turn) => return *turn,
         };
-        if !flow.fits(id, settings.fingerprint) {
-            return self.start_again(
-                visit,
-                StartAgainWhy::ConnectionChanged,
-                Some(&flow.return_to),
-            );
-        }
         flow.add_fragment(fields.one("fragment"));
         let typed = fields.one("login").unwrap_or_default();
-        let allowance = match self.pay(visit, id, connection.as_ref(), typed).await {
+        let allowance = match self.pay(visit, id, connection, typed).await {
             Ok(allowance) => allowance,
             Err(Unpaid::BadName) => return self.try_again(visit, &flow, id, typed).await,
             Err(Unpaid::Rejected(rejection)) => return self.rejected(visit, settings, &rejection),
@@ -299,6 +292,30 @@ impl Engine {
                 self.try_again(visit, &flow, id, typed).await
             }
             Err(rejection) => self.rejected(visit, settings, &rejection),
+        }
+    }
+
+    /// The connection that a form was made for, if it is still set as it was then.
+    pub(super) fn connection_of_form(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (id, fields): (&ConnectionId, &Fields),
+    ) -> Result<(&dyn Connection, &ConnectionSettings), Box<Turn>> {
+        let found = self.connections.enabled(id).filter(|(_, settings)| {
+            let made_for = flow.made_for(id, settings.fingerprint);
+            // What another connection kept is not for this one to read.
+            let begun = flow.connection.as_ref();
+            let begun = begun.is_none_or(|_| flow.began_with(id, settings.fingerprint));
+            begun && fields.one(MADE_FOR) == Some(&made_for)
+        });
+        match found {
+            Some((connection, settings)) => Ok((connection.as_ref(), settings)),
+            None => Err(Box::new(self.start_again(
+                visit,
+                StartAgainWhy::ConnectionChanged,
+                Some(&flow.return_to),
+            ))),
         }
     }
 
@@ -564,7 +581,7 @@ impl Engine {
         login: &str,
     ) -> LoginForm {
         LoginForm::Password {
-            post: self.post(flow, &format!("login/{id}")),
+            post: self.post_to(flow, "login", id),
             names: names(form.names),
             login: login.to_owned(),
             change: None,
@@ -621,6 +638,17 @@ impl Engine {
                 },
             ],
         }
+    }
+
+    /// A form of a connection in a flow: good for as long as that is set as it is now.
+    pub(super) fn post_to(&self, flow: &LoginFlow, page: &str, id: &ConnectionId) -> Post {
+        let mut post = self.post(flow, &format!("{page}/{id}"));
+        let settings = self.connections.enabled(id);
+        post.hidden.extend(settings.map(|(_, settings)| Hidden {
+            name: MADE_FOR.to_owned(),
+            value: flow.made_for(id, settings.fingerprint),
+        }));
+        post
     }
 
     fn login_href(&self, flow: &LoginFlow) -> Href {

@@ -68,15 +68,17 @@ impl LoginFlow {
         )
     }
 
-    /// Whether it began with this connection as it is set now, or with none in particular.
-    pub(crate) fn fits(&self, id: &ConnectionId, fingerprint: u64) -> bool {
-        let begun = self.connection.as_ref();
-        begun.is_none_or(|(begun, was)| begun == id && *was == fingerprint)
-    }
-
     /// Whether it began with this connection as it is set now.
     pub(crate) fn began_with(&self, id: &ConnectionId, fingerprint: u64) -> bool {
-        self.connection.is_some() && self.fits(id, fingerprint)
+        let begun = self.connection.as_ref();
+        begun.is_some_and(|(begun, was)| begun == id && *was == fingerprint)
+    }
+
+    /// What a form of this connection says about the settings it was made for. A page may hold a
+    /// form before any connection has begun, so the cookie cannot know.
+    pub(crate) fn made_for(&self, id: &ConnectionId, fingerprint: u64) -> String {
+        let text = format!("{}.{id}.{fingerprint}", self.csrf);
+        URL_SAFE_NO_PAD.encode(crypto::sha256(text.as_bytes()))
     }
 
     /// The fragment of the page that was wanted, if the browser told it.

@@ -37,7 +37,7 @@ impl Engine {
             self.begin_flow(return_to.target().to_owned(), ask.nonce.clone())
         });
         flow.add_fragment(ask.fragment.as_deref());
-        let post = self.post(&flow, &format!("signup/{id}"));
+        let post = self.post_to(&flow, "signup", id);
         let form = new_account(post, settings, accounts, &Fields::default());
         self.sign_up_form(visit, &flow, form, StatusCode::OK)
     }
@@ -48,11 +48,14 @@ impl Engine {
             Ok(flow) => flow,
             Err(turn) => return *turn,
         };
+        if let Err(turn) = self.connection_of_form(visit, &flow, (id, fields)) {
+            return *turn;
+        }
         let Some((accounts, settings)) = self.open_for_strangers(id).await else {
             return self.closed(visit, Some(&flow.return_to));
         };
         flow.add_fragment(fields.one("fragment"));
-        let post = self.post(&flow, &format!("signup/{id}"));
+        let post = self.post_to(&flow, "signup", id);
         let mut form = new_account(post, settings, accounts, fields);
         let allowance = match self.parts.throttle.sign_up(visit.address).await {
             Ok(allowance) => allowance,

@@ -136,6 +136,29 @@ fn a_login_of_a_changed_connection_starts_again() {
     let upstream = Upstream::start();
     let mut sidecar = Sidecar::before(&upstream);
     sidecar.signed_up("alice");
+    let (mut visitor, mut stranger) = (sidecar.visitor(), sidecar.visitor());
+    let login = visitor.go("/wanted");
+    let sign_up = stranger.go("/.auth/signup/members?rd=/wanted");
+    sidecar.change("connections.members.display_name", "People");
+    sidecar.write();
+    sidecar.reload();
+    let lost = visitor.try_password(&login, "alice", PASSWORD);
+    let lost_too = stranger.submit_sign_up(&sign_up, "bob");
+    for (who, lost) in [(&visitor, &lost), (&stranger, &lost_too)] {
+        assert_eq!(lost.answer.status, 400, "{lost:?}");
+        assert!(who.session().is_none());
+    }
+    let again = crate::support::forms::links(&lost.text());
+    let again = again.iter().find(|way| way.starts_with("/.auth/login"));
+    visitor.sign_in(again.unwrap(), "alice", PASSWORD);
+    assert_eq!(upstream.last().target(), "/wanted");
+}
+
+#[test]
+fn a_login_goes_on_when_another_connection_changes() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
     let mut unchanged = sidecar.visitor();
     let page = unchanged.go("/.auth/login");
     sidecar.change("connections.staff.strategy", "database");

@@ -299,7 +299,8 @@ impl Sidecar {
 
     /// Sends SIGHUP and waits until the reload was counted as good.
     pub(crate) fn reload(&mut self) {
-        let line = "vestibule_config_generation";
+        // the generation is told before the swap, this after it
+        let line = "vestibule_config_reloads_total{result=\"done\"}";
         let before = self.metric(line);
         self.process().signal("HUP");
         assert_eventually!(self.metric(line) > before, "{}", self.log_about("config"));
