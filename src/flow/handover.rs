@@ -6,6 +6,7 @@ use super::{CookieKind, Engine, Fields, Turn, Visit};
 use crate::{
     crypto,
     protocol::ReturnTo,
+    store::EventKind,
     text::page::login::{LoopCause, StartAgainWhy},
 };
 
@@ -30,10 +31,11 @@ impl Engine {
         let Some(ticket) = ticket else {
             return self.start_again(visit, StartAgainWhy::NoFlow, Some(to.target()));
         };
+        let event = self.event(visit, EventKind::HandleIssued, "handover");
         match self
             .parts
             .sessions
-            .redeem(&ticket, visit.host.as_str(), &nonce)
+            .redeem(&ticket, (visit.host.as_str(), &nonce), event)
             .await
         {
             Ok(Some(cookie)) => {

@@ -170,12 +170,13 @@ impl Sessions {
     }
 
     /// A token for `host` in exchange for a ticket; `None` when the ticket is for another host or
-    /// another browser, was used, or ran out. A ticket that was shown wrongly is void.
+    /// another browser, was used, or ran out. A ticket that was shown wrongly is void. The token
+    /// that the session had there is void from now on: the browser keeps one cookie for each host.
     pub(crate) async fn redeem(
         &self,
         ticket: &[u8; 32],
-        host: &str,
-        nonce_hash: &[u8; 32],
+        (host, nonce_hash): (&str, &[u8; 32]),
+        event: Event,
     ) -> Result<Option<String>, StoreError> {
         let (key, now) = (ticket_key(ticket), self.clock.now());
         let Some(payload) = self.store.peek(&key, now).await? else {
@@ -189,6 +190,9 @@ impl Sessions {
             self.store.take(&key, now).await?;
             return Ok(None);
         };
+        let Some(record) = self.store.find(session).await? else {
+            return Ok(None);
+        };
         let (token, cookie) = Token::issue(&self.ring.load(), host, self.random.as_ref());
         let handle = HandleRecord {
             hash: token.hash(),
@@ -196,11 +200,14 @@ impl Sessions {
             host: host.to_owned(),
             created_at: now,
         };
-        let added = self
-            .store
-            .add_handle(handle, OneTimeUse::Row { key, now })
-            .await?;
-        Ok(added.then_some(cookie))
+        let event = event.user(&record.user).session(session);
+        let paid = OneTimeUse::Row { key, now };
+        if !self.store.add_handle(handle, paid, event.clone()).await? {
+            return Ok(None);
+        }
+        event.log();
+        self.forget_session(session, false);
+        Ok(Some(cookie))
     }
 }
 

@@ -56,9 +56,14 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError>;
     /// One session by its id.
     async fn find(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
-    /// Gives a live session one more handle, paid for by a one-time row (a hand-over ticket).
-    /// `false`: the ticket was used or ran out, or the session is gone.
-    async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError>;
+    /// Gives a live session a handle, paid for by a one-time row (a hand-over ticket), in place of
+    /// those it had for that host. `false`: the ticket was used or ran out, or the session is gone.
+    async fn add_handle(
+        &self,
+        handle: HandleRecord,
+        paid: OneTimeUse,
+        event: Event,
+    ) -> Result<bool, StoreError>;
     /// Writes a new state over version `was`, as version `was + 1` and with the later of the two
     /// last uses; never brings a removed session back.
     async fn replace(&self, record: SessionRecord, was: u64) -> Result<bool, StoreError>;

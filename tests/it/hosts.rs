@@ -83,6 +83,25 @@ fn a_hand_over_without_its_nonce_goes_on_where_a_session_is() {
 }
 
 #[test]
+fn a_new_token_of_a_host_takes_the_place_of_the_old_one() {
+    let upstream = Upstream::start();
+    let sidecar = two_hosts(&upstream);
+    let wiki = sidecar.origin_of("wiki.localhost");
+    let mut alice = sidecar.visitor();
+    alice.sign_up(&format!("{wiki}/x"), "alice");
+    let mut old = alice.clone();
+    let lost = alice.session_at("wiki.localhost").unwrap().clone();
+    alice.jar.retain(|cookie| *cookie != lost);
+    let wanted = format!("{wiki}/y");
+    assert_eq!(alice.go(&wanted).url.as_str(), wanted);
+    assert_eq!(alice.fetch(&wanted).status, 200);
+    assert_eq!(old.fetch(&wanted).status, 401, "the store keeps both");
+    assert_eq!(old.fetch("/.auth/me").status, 200);
+    let issued = sidecar.metric("vestibule_events_total{event=\"handle-issued\"}");
+    assert!((issued - 2.0).abs() < 0.5, "{issued}");
+}
+
+#[test]
 fn a_fragment_travels_with_a_hand_over_and_nowhere_else() {
     let upstream = Upstream::start();
     let sidecar = two_hosts(&upstream);

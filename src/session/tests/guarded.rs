@@ -154,8 +154,13 @@ impl SessionStore for Guarded {
         self.around("find", self.inner.find(id)).await
     }
 
-    async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError> {
-        self.around("add_handle", self.inner.add_handle(handle, paid))
+    async fn add_handle(
+        &self,
+        handle: HandleRecord,
+        paid: OneTimeUse,
+        event: Event,
+    ) -> Result<bool, StoreError> {
+        self.around("add_handle", self.inner.add_handle(handle, paid, event))
             .await
     }
 

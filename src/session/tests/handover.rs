@@ -5,6 +5,14 @@ use super::*;
 const BLOG: &str = "blog.example";
 const NONCE: [u8; 32] = [5; 32];
 
+fn handover() -> Event {
+    Event::new(
+        Timestamp::from_millis(0),
+        EventKind::HandleIssued,
+        "handover",
+    )
+}
+
 impl World {
     /// The token of another host.
     pub(super) async fn handed_over(&self, session: &Session, host: &str) -> Token {
@@ -15,7 +23,7 @@ impl World {
             .unwrap();
         let cookie = self
             .sessions
-            .redeem(&ticket, host, &NONCE)
+            .redeem(&ticket, (host, &NONCE), handover())
             .await
             .unwrap()
             .unwrap();
@@ -35,7 +43,7 @@ async fn a_ticket_gives_the_other_host_its_own_token() {
         world.clock.advance(SECOND * 59);
         let cookie = world
             .sessions
-            .redeem(&ticket, BLOG, &NONCE)
+            .redeem(&ticket, (BLOG, &NONCE), handover())
             .await
             .unwrap()
             .unwrap();
@@ -49,7 +57,7 @@ async fn a_ticket_gives_the_other_host_its_own_token() {
         assert!(
             world
                 .sessions
-                .redeem(&ticket, BLOG, &NONCE)
+                .redeem(&ticket, (BLOG, &NONCE), handover())
                 .await
                 .unwrap()
                 .is_none()
@@ -75,15 +83,23 @@ async fn a_ticket_that_is_shown_wrongly_is_void() {
                 .hand_over(&opened.session, BLOG, &NONCE)
                 .await
                 .unwrap();
-            let wrong = world.sessions.redeem(&ticket, host, &nonce).await.unwrap();
+            let wrong = world
+                .sessions
+                .redeem(&ticket, (host, &nonce), handover())
+                .await
+                .unwrap();
             assert!(wrong.is_none(), "{host}");
-            let right = world.sessions.redeem(&ticket, BLOG, &NONCE).await.unwrap();
+            let right = world
+                .sessions
+                .redeem(&ticket, (BLOG, &NONCE), handover())
+                .await
+                .unwrap();
             assert!(right.is_none(), "{host}: void after that");
         }
         assert!(
             world
                 .sessions
-                .redeem(&[9; 32], BLOG, &NONCE)
+                .redeem(&[9; 32], (BLOG, &NONCE), handover())
                 .await
                 .unwrap()
                 .is_none()
@@ -104,7 +120,7 @@ async fn a_ticket_lives_for_a_minute() {
         assert!(
             world
                 .sessions
-                .redeem(&ticket, BLOG, &NONCE)
+                .redeem(&ticket, (BLOG, &NONCE), handover())
                 .await
                 .unwrap()
                 .is_none()
@@ -125,7 +141,7 @@ async fn a_ticket_opens_no_session_that_ended() {
         assert!(
             world
                 .sessions
-                .redeem(&ticket, BLOG, &NONCE)
+                .redeem(&ticket, (BLOG, &NONCE), handover())
                 .await
                 .unwrap()
                 .is_none()
@@ -145,7 +161,12 @@ async fn many_at_once_get_one_token() {
         let racing: Vec<_> = (0..8)
             .map(|_| {
                 let sessions = world.sessions.clone();
-                tokio::spawn(async move { sessions.redeem(&ticket, BLOG, &NONCE).await.unwrap() })
+                tokio::spawn(async move {
+                    sessions
+                        .redeem(&ticket, (BLOG, &NONCE), handover())
+                        .await
+                        .unwrap()
+                })
             })
             .collect();
         let mut won = 0;

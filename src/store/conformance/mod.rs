@@ -48,6 +48,7 @@ pub(super) async fn session_store(make: impl AsyncFn() -> Fresh<dyn SessionStore
         sessions::issue_drops_the_old_handle_and_ends_the_other_session,
         sessions::issue_never_brings_a_removed_session_back,
         sessions::each_host_has_its_handle,
+        sessions::a_session_has_one_handle_for_each_host,
         sessions::a_handle_is_paid_for_once_and_only_for_a_session,
         sessions::replace_needs_the_version_and_never_resurrects,
         sessions::remove_ends_the_session_with_its_handles,

@@ -186,7 +186,7 @@ pub(super) async fn each_host_has_its_handle(Fresh { store, .. }: &Store) {
     store.put(row(Purpose::Handover, 1)).await.unwrap();
     let paid = row_use(Purpose::Handover, 1, 50);
     let other = handle(2, 1, "b.example");
-    assert!(store.add_handle(other, paid).await.unwrap());
+    assert!(store.add_handle(other, paid, handed_over()).await.unwrap());
     for (number, host) in [(1, "a.example"), (2, "b.example")] {
         let loaded = store.load(&handle_hash(number)).await.unwrap().unwrap();
         assert_eq!(
@@ -200,6 +200,39 @@ pub(super) async fn each_host_has_its_handle(Fresh { store, .. }: &Store) {
     }
 }
 
+pub(super) async fn a_session_has_one_handle_for_each_host(Fresh { store, .. }: &Store) {
+    issued(store.as_ref(), login(session(1, "alice"), 1)).await;
+    issued(store.as_ref(), login(session(2, "bob"), 2)).await;
+    let add = async |number, of, host| {
+        store.put(row(Purpose::Handover, number)).await.unwrap();
+        let paid = row_use(Purpose::Handover, number, 50);
+        let added = store.add_handle(handle(number, of, host), paid, handed_over());
+        assert!(added.await.unwrap());
+    };
+    add(3, 1, "b.example").await;
+    add(4, 2, "b.example").await;
+    add(5, 1, "c.example").await;
+    let newest = changes_after(store.as_ref(), 0).await.1;
+    add(6, 1, "b.example").await;
+    assert_eq!(store.load(&handle_hash(3)).await.unwrap(), None);
+    // other hosts, and other sessions at this one, are as they were
+    for number in [1, 2, 4, 5, 6] {
+        assert!(store.load(&handle_hash(number)).await.unwrap().is_some());
+    }
+    let (changes, newest) = changes_after(store.as_ref(), newest).await;
+    assert_eq!(changes, [Change::Session(session_id(1))]);
+    // one that was not paid for takes nothing away
+    let paid = row_use(Purpose::Handover, 6, 50);
+    let added = store.add_handle(handle(7, 1, "b.example"), paid, handed_over());
+    assert!(!added.await.unwrap());
+    assert!(store.load(&handle_hash(6)).await.unwrap().is_some());
+    assert_eq!(changes_after(store.as_ref(), newest).await.0, []);
+}
+
+fn handed_over() -> Event {
+    Event::new(at(1), EventKind::HandleIssued, "handover")
+}
+
 pub(super) async fn a_handle_is_paid_for_once_and_only_for_a_session(Fresh { store, .. }: &Store) {
     issued(store.as_ref(), login(session(1, "alice"), 1)).await;
     store.put(row(Purpose::Handover, 1)).await.unwrap();
@@ -210,7 +243,12 @@ pub(super) async fn a_handle_is_paid_for_once_and_only_for_a_session(Fresh { sto
         (2, paid(50)),
         (1, row_use(Purpose::Owner, 1, 50)),
     ] {
-        assert!(!store.add_handle(handle(9, of, "b"), used).await.unwrap());
+        assert!(
+            !store
+                .add_handle(handle(9, of, "b"), used, handed_over())
+                .await
+                .unwrap()
+        );
         assert_eq!(store.load(&handle_hash(9)).await.unwrap(), None);
     }
     let tasks: Vec<_> = (10..40)
@@ -218,7 +256,7 @@ pub(super) async fn a_handle_is_paid_for_once_and_only_for_a_session(Fresh { sto
             let (store, paid) = (store.clone(), paid(50));
             tokio::spawn(async move {
                 store
-                    .add_handle(handle(number, 1, "b"), paid)
+                    .add_handle(handle(number, 1, "b"), paid, handed_over())
                     .await
                     .unwrap()
             })

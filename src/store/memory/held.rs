@@ -110,6 +110,20 @@ impl Held {
         Some(id)
     }
 
+    /// Removes the handles of a session for one host; whether there were any.
+    pub(super) fn drop_handles_for(&mut self, id: SessionId, host: &str) -> bool {
+        let of_host =
+            |hash: &HandleHash| self.handles.get(hash).is_some_and(|one| one.host == host);
+        let kept = self.sessions.get(&id);
+        let dropped: Vec<_> = kept
+            .map(|kept| kept.handles.iter().copied().filter(of_host).collect())
+            .unwrap_or_default();
+        for hash in &dropped {
+            self.drop_handle(hash);
+        }
+        !dropped.is_empty()
+    }
+
     pub(super) fn ids_of(&self, whose: &Whose) -> Vec<SessionId> {
         let under = |key: Key| self.under(key).copied().collect();
         match whose {

@@ -131,7 +131,12 @@ impl SessionStore for Memory {
         Ok(held.sessions.get(&id).map(|kept| kept.record.clone()))
     }
 
-    async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError> {
+    async fn add_handle(
+        &self,
+        handle: HandleRecord,
+        paid: OneTimeUse,
+        _: Event,
+    ) -> Result<bool, StoreError> {
         let mut held = self.held.lock();
         if held.all_unused(std::slice::from_ref(&paid)).is_err()
             || !held.sessions.contains_key(&handle.session)
@@ -140,6 +145,9 @@ impl SessionStore for Memory {
             return Ok(false);
         }
         held.use_once(&paid);
+        if held.drop_handles_for(handle.session, &handle.host) {
+            held.note(self.clock.now(), Change::Session(handle.session));
+        }
         held.add_handle(handle);
         Ok(true)
     }

@@ -169,6 +169,21 @@ impl Write {
         row.map(|row| Ok(SessionId(bytes(&row, "id")?))).transpose()
     }
 
+    /// Whether the session had handles for this host.
+    pub(super) async fn delete_handles_for(
+        &mut self,
+        session: SessionId,
+        host: &str,
+    ) -> Result<bool, StoreError> {
+        let deleted =
+            sqlx::query("DELETE FROM session_handles WHERE session_id = ?1 AND host = ?2")
+                .bind(session.0.as_slice())
+                .bind(host)
+                .execute(self.sql())
+                .await?;
+        Ok(deleted.rows_affected() > 0)
+    }
+
     pub(super) async fn ids_of(
         &mut self,
         whose: &Whose,

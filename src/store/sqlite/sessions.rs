@@ -67,11 +67,25 @@ impl SessionStore for Sqlite {
         .await
     }
 
-    async fn add_handle(&self, handle: HandleRecord, paid: OneTimeUse) -> Result<bool, StoreError> {
+    async fn add_handle(
+        &self,
+        handle: HandleRecord,
+        paid: OneTimeUse,
+        event: Event,
+    ) -> Result<bool, StoreError> {
         self.within_patience(async {
             let mut write = self.write().await?;
             let paid = write.use_up(&[paid]).await?;
+            let dropped = write
+                .delete_handles_for(handle.session, &handle.host)
+                .await?;
             let added = paid.is_ok() && write.insert_handle(&handle).await?;
+            if added && dropped {
+                write
+                    .note_changes(&[Change::Session(handle.session)])
+                    .await?;
+            }
+            write.record(Some(&event)).await?;
             write.end(added).await?;
             Ok(added)
         })

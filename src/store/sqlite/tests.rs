@@ -15,8 +15,9 @@ use super::*;
 use crate::{
     clock::{ManualClock, SystemClock, Timestamp},
     store::{
-        Change, ChangeFeed, Changes, Event, EventKind, Issued, NewSession, OneTimeStore, SessionId,
-        SessionRecord, SessionStore, UserStore, Whose,
+        Change, ChangeFeed, Changes, Event, EventKind, HandleHash, HandleRecord, Issued,
+        NewSession, OneTimeStore, OneTimeUse, SessionId, SessionRecord, SessionStore, UserStore,
+        Whose,
         conformance::{self, Directory, Fresh},
     },
 };
@@ -129,11 +130,32 @@ async fn an_event_is_kept_with_its_change_and_only_then() {
     again.was = Some(9);
     assert_eq!(store.issue(again.clone()).await.unwrap(), Issued::Changed);
     assert_eq!(events().await, 1);
+    let handle = HandleRecord {
+        hash: HandleHash([9; 32]),
+        host: "b.example".to_owned(),
+        ..again.handle.clone()
+    };
+    let mut handed_over = 0;
+    for put in [true, false] {
+        let row = conformance::row(crate::store::Purpose::Handover, 1);
+        let paid = OneTimeUse::Row {
+            key: row.key,
+            now: conformance::at(1),
+        };
+        if put {
+            store.put(row).await.unwrap();
+        }
+        let event = Event::new(START, EventKind::HandleIssued, "handover");
+        let added = store.add_handle(handle.clone(), paid, event);
+        handed_over += usize::from(added.await.unwrap());
+        assert_eq!(events().await, 1 + handed_over);
+    }
+    assert_eq!(handed_over, 1);
     let revoked = || Some(Event::new(START, EventKind::SessionRevoked, "command"));
     assert!(store.remove(again.record.id, revoked()).await.unwrap());
     assert!(!store.remove(again.record.id, revoked()).await.unwrap());
     assert_eq!(store.remove_all(&Whose::All, revoked()).await.unwrap(), 0);
-    assert_eq!(events().await, 2);
+    assert_eq!(events().await, 3);
     // One for all, also when they do not end in one step.
     for number in 0..1001 {
         store.issue(numbered(number)).await.unwrap();
