@@ -276,13 +276,11 @@ pub(crate) struct LoopBroken {
 }
 
 /// What makes a browser come back without a session each time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(into = "LoopTexts")]
 pub(crate) enum LoopCause {
     /// No cookie of ours came back.
     CookiesBlocked,
-    /// The login ended at one host, and the page wanted is at another.
-    HostMismatch { seen: String, expected: String },
     /// The cookie comes back and is refused.
     SessionRefused,
 }
@@ -298,14 +296,6 @@ impl From<LoopCause> for LoopTexts {
     fn from(cause: LoopCause) -> Self {
         let (cause, advice) = match cause {
             LoopCause::CookiesBlocked => ("loop.cookies", "loop.cookies-advice"),
-            LoopCause::HostMismatch { seen, expected } => {
-                return Self {
-                    cause: Text::new("loop.host")
-                        .with("seen", seen)
-                        .with("expected", expected),
-                    advice: Text::new("loop.host-advice"),
-                };
-            }
             LoopCause::SessionRefused => ("loop.session", "loop.session-advice"),
         };
         Self {

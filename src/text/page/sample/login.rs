@@ -170,10 +170,6 @@ pub(super) fn on_the_way(name: &str, provider: &str) -> Vec<Page> {
         }),
         loop_broken(LoopCause::CookiesBlocked),
         loop_broken(LoopCause::SessionRefused),
-        loop_broken(LoopCause::HostMismatch {
-            seen: "wiki.local".to_owned(),
-            expected: "wiki.example.com".to_owned(),
-        }),
     ]
 }
 
