@@ -2,7 +2,11 @@
 
 use http::StatusCode;
 
-use super::{Engine, Fields, Turn, Visit, sign_out::display_name};
+use super::{
+    Engine, Fields, Turn, Visit,
+    link::{names_of, removable},
+    sign_out::display_name,
+};
 use crate::{
     connection::{AccountError, AccountKey, Attempt, SyncProfile, Throttled},
     identity::{ConnectionId, Subject},
@@ -55,6 +59,8 @@ impl Engine {
             Some("profile") => self.edit_profile(visit, &session, fields).await,
             Some("password") => self.change_password(visit, &session, fields).await,
             Some("revoke") => self.revoke_one(visit, &session, fields).await,
+            Some("link") => self.begin_link(visit, &session, fields).await,
+            Some("unlink") => self.unlink(visit, &session, fields).await,
             Some("revoke-others") => self.revoke_others(visit, &session, "others-revoked").await,
             _ => self.account_page(visit, None, Wrong::default()).await,
         }
@@ -65,7 +71,7 @@ impl Engine {
         Turn::see_other(self.login_for(visit, Some(&back)).as_str())
     }
 
-    fn done(&self, what: &str) -> Turn {
+    pub(super) fn done(&self, what: &str) -> Turn {
         Turn::see_other(self.path(&format!("account?done={what}")))
     }
 
@@ -277,6 +283,9 @@ impl Engine {
             nickname: value(&user.profile.nickname),
             picture: value(&user.profile.picture),
         });
+        let (link, link_at) = self.link_rows(visit, |id| {
+            self.form(token, "link", Some(("connection", id)))
+        });
         let others = listed.iter().any(|one| one.id != session.id());
         let page = Account {
             now: visit.now,
@@ -322,11 +331,16 @@ impl Engine {
                         icon: Some(self.icon_of(&known.identity.connection)),
                         label: label.unwrap_or_else(|| known.identity.subject.to_string()),
                         refreshed_at: known.refreshed_at,
-                        unlink: None,
+                        unlink: removable(known, identities.len()).then(|| {
+                            let mut post = self.form(token, "unlink", None);
+                            post.hidden.extend(names_of(known));
+                            post
+                        }),
                     }
                 })
                 .collect(),
-            link: Vec::new(),
+            link,
+            link_at,
             sign_out: Post {
                 action: self.href("logout"),
                 csrf: token.csrf(&self.parts.ring.load()),
@@ -416,6 +430,8 @@ impl Engine {
 /// What was done, as the query says it.
 fn notice(done: &str) -> Option<AccountNotice> {
     match done {
+        "identity-linked" => Some(AccountNotice::IdentityLinked),
+        "identity-unlinked" => Some(AccountNotice::IdentityUnlinked),
         "others-revoked" => Some(AccountNotice::OthersRevoked),
         "password-changed" => Some(AccountNotice::PasswordChanged),
         "profile-saved" => Some(AccountNotice::ProfileSaved),

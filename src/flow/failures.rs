@@ -189,7 +189,7 @@ impl Engine {
         Href::path(&self.path(page)).unwrap_or_else(Href::root)
     }
 
-    fn action(&self, label: ActionLabel, page: &str) -> Vec<Action> {
+    pub(super) fn action(&self, label: ActionLabel, page: &str) -> Vec<Action> {
         vec![Action {
             label,
             href: self.href(page),

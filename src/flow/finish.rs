@@ -36,9 +36,9 @@ const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A proof that waits for another step: kept in the store, named by the browser.
 #[derive(Debug, Deserialize, Serialize)]
-struct Pending {
-    user: UserId,
-    authentication: Authentication,
+pub(super) struct Pending {
+    pub(super) user: UserId,
+    pub(super) authentication: Authentication,
 }
 
 /// The accounts that signed in with this browser, sealed in a cookie of it. It only lowers
@@ -67,6 +67,9 @@ impl Engine {
         settings: &ConnectionSettings,
         who: Authenticated,
     ) -> Turn {
+        if flow.link.is_some() {
+            return self.link(visit, flow, who).await;
+        }
         let rules = Admission {
             sync_profile: settings.common.sync_profile,
             signup: settings.signup && self.strangers_welcome().await,
@@ -94,6 +97,7 @@ impl Engine {
             user: user.id.clone(),
             authentication,
         };
+        // Whoever made an account on the way to link it is asked as well.
         if visit
             .session()
             .is_some_and(|held| held.user().id != user.id)
@@ -135,13 +139,16 @@ impl Engine {
         match user {
             Some(user) if !user.blocked => {
                 let uses = vec![OneTimeUse::Row { key, now }];
+                if flow.link.is_some() {
+                    return self.merge(visit, &flow, pending, uses).await;
+                }
                 self.open_session(visit, &flow, (user, pending), uses).await
             }
             _ => gone(),
         }
     }
 
-    async fn ask_to_switch(
+    pub(super) async fn ask_to_switch(
         &self,
         visit: &Visit,
         flow: &LoginFlow,
@@ -174,13 +181,14 @@ impl Engine {
                 .map(|held| held.user().handle.clone())
                 .unwrap_or_default(),
             new: user.handle.clone(),
+            link: flow.link.is_some(),
             go_on,
             stay: self.href("account"),
         };
         Turn::page(StatusCode::OK, Page::SwitchUser(page)).with(self.keep_flow(visit, flow))
     }
 
-    async fn open_session(
+    pub(super) async fn open_session(
         &self,
         visit: &Visit,
         flow: &LoginFlow,

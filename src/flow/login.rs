@@ -82,7 +82,8 @@ impl Engine {
         flow.add_fragment(ask.fragment.as_deref());
         let return_to = self.parse_return(&flow.return_to);
         let outlook = self.outlook(visit, &return_to);
-        if matches!(outlook, Outlook::Open) && !ask.switch && visit.session.is_some() {
+        let stays = ask.switch || flow.link.is_some();
+        if matches!(outlook, Outlook::Open) && !stays && visit.session.is_some() {
             return self
                 .pass_on(visit, &flow.return_to, flow.nonce.as_deref())
                 .await;
@@ -216,7 +217,7 @@ impl Engine {
     }
 
     /// The first step of a connection.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         visit: &Visit,
         mut flow: LoginFlow,

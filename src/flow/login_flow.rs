@@ -12,7 +12,7 @@ use crate::{
     identity::ConnectionId,
     protocol::cookie::SetCookie,
     random::hex,
-    store::{OneTimeKey, OneTimeUse, Purpose},
+    store::{OneTimeKey, OneTimeUse, Purpose, SessionId},
 };
 
 /// How long a login may take. People leave login pages open.
@@ -43,6 +43,9 @@ pub(crate) struct LoginFlow {
     /// The hash of the nonce that another host gave the browser.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub(crate) nonce: Option<String>,
+    /// The session that this login adds an identity to.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) link: Option<SessionId>,
     #[serde(rename = "x")]
     csrf: String,
 }
@@ -129,6 +132,7 @@ impl Engine {
             connection: None,
             kept: String::new(),
             nonce,
+            link: None,
             csrf: URL_SAFE_NO_PAD.encode(csrf),
         }
     }

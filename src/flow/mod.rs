@@ -7,7 +7,7 @@
 //! | GET, POST callback/{connection} | the provider's answer | [`Engine::advance`] |
 //! | GET, POST signup/{connection} | an account is made | [`Engine::admit`] |
 //! | GET handover | another host's token | back |
-//! | GET, POST account, logout, owner | the session's own pages | themselves |
+//! | GET, POST account, logout, owner | the session's own pages | themselves, or a login that links |
 //!
 //! A strategy returns a [`Step`](crate::connection::Step); [`Engine::advance`] carries it out. When
 //! it is done, [`Engine::admit`] turns the proof into a user and a session, and
@@ -21,6 +21,7 @@ mod failures;
 mod fields;
 mod finish;
 mod handover;
+mod link;
 mod login;
 mod login_flow;
 mod owner;

@@ -148,6 +148,13 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
     /// Removes a user with all identities and accounts, and the sessions that this engine holds.
     /// The handle stays taken.
     async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError>;
+    /// Gives a user an identity that belongs to nobody; `false` when it does, or nobody has this id.
+    async fn add_identity(
+        &self,
+        identity: &Identity,
+        to: &UserId,
+        event: Event,
+    ) -> Result<bool, StoreError>;
     /// Moves an identity to another user. A user whose last identity leaves stays, without one.
     async fn link(
         &self,

@@ -4,8 +4,8 @@
 use super::{Directory, Origin, TRIES};
 use crate::{
     connection::Connection,
-    identity::{ConnectionId, Subject, UserId},
-    store::{EventKind, Pin, Pinned, StoreError},
+    identity::{ConnectionId, Identity, Subject, UserId},
+    store::{EventKind, Pin, Pinned, StoreError, UserRecord},
 };
 
 /// Why nothing was done.
@@ -121,17 +121,7 @@ impl Directory {
         if from.id == target.id {
             return Ok(None);
         }
-        if let Some(blocked) = [&from, &target].into_iter().find(|user| user.blocked) {
-            // Or somebody who is barred would come back as somebody else.
-            return Err(ChangeError::Blocked(blocked.id.clone()));
-        }
-        if from.owner {
-            return Err(ChangeError::Owner(from.id));
-        }
-        let founding = from.id == UserId::new(connection, subject);
-        if founding && self.users.identities(&from.id).await?.len() > 1 {
-            return Err(ChangeError::Founding(from.id));
-        }
+        self.may_move((connection, subject), &from, &target).await?;
         let now = self.clock.now();
         let event = origin.event(now, EventKind::IdentityLinked, reason);
         let event = event.user(to).connection(connection);
@@ -151,6 +141,70 @@ impl Directory {
             event.log();
         }
         Ok(Some(from.id))
+    }
+
+    async fn may_move(
+        &self,
+        (connection, subject): (&ConnectionId, &Subject),
+        from: &UserRecord,
+        to: &UserRecord,
+    ) -> Result<(), ChangeError> {
+        if let Some(blocked) = [from, to].into_iter().find(|user| user.blocked) {
+            // Or somebody who is barred would come back as somebody else.
+            return Err(ChangeError::Blocked(blocked.id.clone()));
+        }
+        if from.owner {
+            return Err(ChangeError::Owner(from.id.clone()));
+        }
+        let founding = from.id == UserId::new(connection, subject);
+        if founding && self.users.identities(&from.id).await?.len() > 1 {
+            return Err(ChangeError::Founding(from.id.clone()));
+        }
+        Ok(())
+    }
+
+    /// Gives a user an identity that was just proven, as they are. `Ok(Some(other))`: it belongs to
+    /// another user, from whom [`link`](Self::link) would take it.
+    pub(crate) async fn add_identity(
+        &self,
+        identity: &Identity,
+        to: &UserId,
+        (reason, origin): (&str, &Origin),
+    ) -> Result<Option<UserRecord>, ChangeError> {
+        let (connection, subject) = (&identity.connection, &identity.subject);
+        let target = self.users.find(to).await?;
+        let target = target.ok_or_else(|| ChangeError::UnknownUser(to.clone()))?;
+        let now = self.clock.now();
+        for _ in 0..TRIES {
+            match self.users.find_by_identity(connection, subject).await? {
+                Some(user) if user.id == *to => {
+                    self.users.refresh_identity(identity, now).await?;
+                    return Ok(None);
+                }
+                Some(other) => {
+                    self.may_move((connection, subject), &other, &target)
+                        .await?;
+                    return Ok(Some(other));
+                }
+                None => {}
+            }
+            if target.blocked {
+                return Err(ChangeError::Blocked(target.id));
+            }
+            let founded = UserId::new(connection, subject);
+            if founded != *to && self.users.find(&founded).await?.is_some() {
+                // That user's identity once, and by its name still.
+                return Err(ChangeError::Founding(founded));
+            }
+            let event = origin.event(now, EventKind::IdentityLinked, reason);
+            let event = event.user(to).connection(connection);
+            let added = self.users.add_identity(identity, to, event.clone());
+            if added.await? {
+                event.log();
+                return Ok(None);
+            }
+        }
+        Err(ChangeError::Contended)
     }
 
     /// Takes an identity away from its user. At its next login it is a new person.

@@ -23,6 +23,7 @@ use std::{net::IpAddr, sync::Arc};
 
 pub(crate) use self::{
     admit::{Admission, Admitted, NewPerson, Refusal},
+    change::ChangeError,
     edit::{EditError, Editor, ProfileEdit},
     transfer::{Imported, PersonLine},
 };

@@ -538,6 +538,37 @@ async fn links_keep_what_they_must() {
 }
 
 #[tokio::test]
+async fn an_identity_of_nobody_is_added_and_anothers_is_named() {
+    let world = World::new().await;
+    let origin = Origin::default();
+    let mode = SyncProfile::EachLogin;
+    let login = async |number| world.login(acme(number, json!({})), mode).await.unwrap();
+    let (one, two) = (login("1").await.user.id, login("2").await.user.id);
+    let new = at("other", "9", json!({}));
+    let add = async |identity, to: &UserId| {
+        world
+            .people
+            .add_identity(identity, to, ("person", &origin))
+            .await
+    };
+    assert_eq!(add(&new, &one).await.unwrap(), None);
+    assert_eq!(add(&new, &one).await.unwrap(), None);
+    let back = world
+        .login(at("other", "9", json!({})), mode)
+        .await
+        .unwrap();
+    assert!(!back.new && back.user.id == one);
+    let theirs = acme("2", json!({}));
+    assert_eq!(add(&theirs, &one).await.unwrap().unwrap().id, two);
+    let founding = acme("1", json!({}));
+    assert!(matches!(add(&founding, &two).await, Err(ChangeError::Founding(id)) if id == one));
+    world.people.block(&two, &origin).await.unwrap();
+    assert!(matches!(add(&theirs, &one).await, Err(ChangeError::Blocked(id)) if id == two));
+    let more = at("other", "10", json!({}));
+    assert!(matches!(add(&more, &two).await, Err(ChangeError::Blocked(id)) if id == two));
+}
+
+#[tokio::test]
 async fn the_owners_link_is_used_up_by_the_sign_up() {
     let world = World::new().await;
     let key = OneTimeKey {

@@ -56,6 +56,9 @@ mod database;
 // The login page and its flow: tabs, loops, what comes too late.
 mod login;
 
+// Several ways to sign in for one person.
+mod link;
+
 // Several hosts behind one sidecar.
 mod hosts;
 

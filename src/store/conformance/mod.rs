@@ -85,6 +85,7 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
         users::replace_needs_the_version_and_keeps_the_handle,
         users::a_refreshed_identity_is_told_only_when_it_differs,
         users::delete_takes_identities_and_accounts_along,
+        users::an_identity_of_nobody_becomes_somebodys,
         users::an_identity_moves_between_users,
         users::an_unlinked_identity_takes_its_account_along,
         users::a_list_has_pages_and_a_plain_search,

@@ -204,6 +204,30 @@ pub(super) async fn delete_takes_identities_and_accounts_along(Fresh { store, ..
     created(store.as_ref(), new).await;
 }
 
+pub(super) async fn an_identity_of_nobody_becomes_somebodys(Fresh { store, .. }: &Store) {
+    let alice = created(store.as_ref(), sign_up("acme", "alice")).await;
+    let bob = created(store.as_ref(), sign_up("acme", "bob")).await;
+    let new = identity("members", "al");
+    let event = || note(EventKind::IdentityLinked);
+    let nobody = UserId::new(&name("acme"), &name("nobody"));
+    assert!(!store.add_identity(&new, &nobody, event()).await.unwrap());
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    assert!(store.add_identity(&new, &alice.id, event()).await.unwrap());
+    // it is taken now, like the one that made somebody
+    for taken in [new.clone(), identity("acme", "alice")] {
+        assert!(!store.add_identity(&taken, &bob.id, event()).await.unwrap());
+    }
+    let found = store.find_by_identity(&new.connection, &new.subject).await;
+    assert_eq!(found.unwrap(), Some(alice.clone()));
+    assert_eq!(store.identities(&alice.id).await.unwrap().len(), 2);
+    assert_eq!(store.events(1).await.unwrap(), [event()]);
+    assert_eq!(store.events(10).await.unwrap().len(), 3);
+    assert_eq!(
+        changes_after(store.as_ref(), newest).await.0,
+        [Change::User(alice.id)]
+    );
+}
+
 pub(super) async fn an_identity_moves_between_users(Fresh { store, .. }: &Store) {
     let alice = created(store.as_ref(), sign_up("acme", "alice")).await;
     let bob = created(store.as_ref(), sign_up("members", "bob")).await;

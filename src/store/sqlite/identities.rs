@@ -54,6 +54,15 @@ impl Write {
         Ok(inserted.rows_affected() == 1)
     }
 
+    /// Whether there is a user of this id.
+    pub(super) async fn has_user(&mut self, id: &UserId) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM users WHERE id = ?1")
+            .bind(id.as_str())
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Writes what is new. Caches hear of it only when something besides the time is.
     pub(super) async fn refresh(
         &mut self,

@@ -121,6 +121,26 @@ impl UserStore for Sqlite {
         .await
     }
 
+    async fn add_identity(
+        &self,
+        identity: &Identity,
+        to: &UserId,
+        event: Event,
+    ) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let added =
+                write.has_user(to).await? && write.insert_identity(identity, to, event.at).await?;
+            if added {
+                write.note_changes(&[Change::User(to.clone())]).await?;
+                write.record(Some(&event)).await?;
+            }
+            write.end(added).await?;
+            Ok(added)
+        })
+        .await
+    }
+
     async fn link(
         &self,
         connection: &ConnectionId,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Button, Href, Icon, Post,
+    Href, Icon, Post,
     login::{Field, FieldProblem, LoginProblem, Notice},
 };
 use crate::{clock::Timestamp, text::message::Text};
@@ -29,8 +29,10 @@ pub(crate) struct Account {
     /// Ends all sessions but this one; `None` where there are no others.
     pub(crate) revoke_others: Option<Post>,
     pub(crate) identities: Vec<IdentityRow>,
-    /// The ways in that can still be linked.
-    pub(crate) link: Vec<Button>,
+    /// The ways in that can be added.
+    pub(crate) link: Vec<LinkRow>,
+    /// Where ways in are added, when that is another host.
+    pub(crate) link_at: Option<Href>,
     pub(crate) sign_out: Post,
     /// Back to the application.
     pub(crate) back: Option<Href>,
@@ -90,6 +92,14 @@ pub(crate) struct IdentityRow {
     pub(crate) label: String,
     pub(crate) refreshed_at: Timestamp,
     pub(crate) unlink: Option<Post>,
+}
+
+/// A way in that can be added: the form begins a login.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LinkRow {
+    pub(crate) display_name: String,
+    pub(crate) icon: Option<Icon>,
+    pub(crate) post: Post,
 }
 
 /// What was done, after a redirect to the page.

@@ -73,6 +73,8 @@ pub(crate) enum Denial {
     DenyRule,
     /// A rule asks for an e-mail address that can be trusted.
     EmailNotTrusted,
+    /// The identity cannot be linked: it belongs to another user.
+    IdentityTaken,
     /// No `allow` rule matched.
     NotAllowed,
     /// The connection takes no new people.
@@ -83,11 +85,12 @@ pub(crate) enum Denial {
 
 impl Denial {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Blocked,
         Self::ConnectionNotOffered,
         Self::DenyRule,
         Self::EmailNotTrusted,
+        Self::IdentityTaken,
         Self::NotAllowed,
         Self::SignupClosed,
         Self::TooManyGroups,
@@ -100,6 +103,7 @@ impl Denial {
             Self::ConnectionNotOffered => "connection-not-offered",
             Self::DenyRule => "deny-rule",
             Self::EmailNotTrusted => "email-not-trusted",
+            Self::IdentityTaken => "identity-taken",
             Self::NotAllowed => "not-allowed",
             Self::SignupClosed => "signup-closed",
             Self::TooManyGroups => "too-many-groups",
@@ -113,6 +117,7 @@ impl Denial {
             Self::ConnectionNotOffered => "failure.connection-not-offered",
             Self::DenyRule => "failure.deny-rule",
             Self::EmailNotTrusted => "failure.email-not-trusted",
+            Self::IdentityTaken => "failure.identity-taken",
             Self::NotAllowed => "failure.not-allowed",
             Self::SignupClosed => "failure.signup-closed",
             Self::TooManyGroups => "failure.too-many-groups",

@@ -312,6 +312,8 @@ pub(crate) struct SwitchUser {
     pub(crate) current: String,
     /// Who would be.
     pub(crate) new: String,
+    /// Nobody would be: the new account becomes part of the current one.
+    pub(crate) link: bool,
     pub(crate) go_on: Post,
     /// Back, with the session as it was.
     pub(crate) stay: Href,

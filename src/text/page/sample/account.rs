@@ -1,12 +1,13 @@
 //! The pages of those who are in, or just left.
 
-use super::{Field, FieldProblem, Icon, Page, button, field, href, post};
+use super::{Field, FieldProblem, Icon, Page, field, href, post};
 use crate::{
     clock::Timestamp,
     text::page::{
         Account, Demo, SignOut, SignedOut,
         account::{
-            AccountNotice, Email, IdentityRow, PasswordChange, ProfileFields, SessionRow, Visitor,
+            AccountNotice, Email, IdentityRow, LinkRow, PasswordChange, ProfileFields, SessionRow,
+            Visitor,
         },
     },
 };
@@ -21,6 +22,7 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
         owner: false,
         email: None,
         link: Vec::new(),
+        link_at: Some(href("https://login.example.com/.auth/account")),
         profile: ProfileFields {
             picture: field("ftp://x", Some(FieldProblem::BadPicture)),
             ..ruled.profile.clone()
@@ -143,7 +145,12 @@ fn account(name: &str) -> Account {
             identity("Members", Icon::Person, "ada@example.com"),
             identity("GitHub", Icon::GitHub, "ada-l"),
         ],
-        link: vec![button("google", "Google", false)],
+        link: vec![LinkRow {
+            display_name: "Google".to_owned(),
+            icon: Some(Icon::named("google")),
+            post: post("/.auth/account"),
+        }],
+        link_at: None,
         sign_out: post("/.auth/logout"),
         back: Some(href("/")),
     }

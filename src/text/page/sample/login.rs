@@ -142,12 +142,8 @@ pub(super) fn making_accounts(name: &str) -> Vec<Page> {
 /// What comes between the login page and the application.
 pub(super) fn on_the_way(name: &str, provider: &str) -> Vec<Page> {
     vec![
-        Page::SwitchUser(SwitchUser {
-            current: name.to_owned(),
-            new: "Grace Hopper".to_owned(),
-            go_on: post("/.auth/login/google"),
-            stay: href("/"),
-        }),
+        switch(name, false),
+        switch(name, true),
         Page::Onward(Onward {
             to: href("https://idp.example.com/authorize?state=abc&nonce=d"),
             display_name: provider.to_owned(),
@@ -171,6 +167,16 @@ pub(super) fn on_the_way(name: &str, provider: &str) -> Vec<Page> {
         loop_broken(LoopCause::CookiesBlocked),
         loop_broken(LoopCause::SessionRefused),
     ]
+}
+
+fn switch(name: &str, link: bool) -> Page {
+    Page::SwitchUser(SwitchUser {
+        current: name.to_owned(),
+        new: "Grace Hopper".to_owned(),
+        link,
+        go_on: post("/.auth/login/google"),
+        stay: href("/"),
+    })
 }
 
 fn loop_broken(cause: LoopCause) -> Page {

@@ -1,0 +1,227 @@
+//! Several ways to sign in for one person: who is signed in proves another identity as well, and it
+//! becomes theirs. Equal e-mail addresses link nobody.
+//!
+//! The account page begins a login like any other, whose flow names the session that began it. What
+//! that login proves is taken into the account of this session and of no other. An identity that is
+//! a user of its own is merged after a question: the other account ends.
+
+use super::{Engine, Fields, LoginFlow, Turn, Visit, finish::Pending};
+use crate::{
+    connection::Authenticated,
+    identity::{ConnectionId, Identity, Subject, UserId},
+    session::Session,
+    store::{EventKind, IdentityRecord, OneTimeUse, UserRecord, Whose},
+    text::page::{
+        Hidden, Href, Icon, Post,
+        account::LinkRow,
+        failure::{ActionLabel, Denial, FailureKind},
+        login::StartAgainWhy,
+    },
+    user::ChangeError,
+};
+
+/// The event's reason: the person proved both.
+const REASON: &str = "person";
+
+impl Engine {
+    /// POST account, `action=link`: the login that proves another identity begins.
+    pub(super) async fn begin_link(
+        &self,
+        visit: &Visit,
+        session: &Session,
+        fields: &Fields,
+    ) -> Turn {
+        let wanted = fields.one("connection").and_then(|id| id.parse().ok());
+        let Some(id) = wanted.filter(|_| self.is_login_host(&visit.host)) else {
+            return self.done("");
+        };
+        let mut flow = self.begin_flow(self.path("account"), None);
+        flow.link = Some(session.id());
+        self.begin(visit, flow, &id, None).await
+    }
+
+    /// The login is done: whoever it proved becomes part of the signed-in person.
+    pub(super) async fn link(&self, visit: &Visit, flow: &LoginFlow, who: Authenticated) -> Turn {
+        let Some(session) = self.linking(visit, flow) else {
+            return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
+        };
+        let (identity, authentication) = who.into_parts();
+        let to = &session.user().id;
+        let pending = |user: &UserRecord| Pending {
+            user: user.id.clone(),
+            authentication,
+        };
+        match self.add_identity(visit, to, &identity).await {
+            Ok((user, None)) => {
+                let pending = pending(&user);
+                self.linked(visit, flow, (user, pending), Vec::new()).await
+            }
+            Ok((_, Some(other))) => {
+                let pending = pending(&other);
+                self.ask_to_switch(visit, flow, &other, pending).await
+            }
+            Err(error) => self.not_linked(visit, &identity.connection, &error),
+        }
+    }
+
+    /// The signed-in user, and the other one that the identity belongs to and may leave.
+    async fn add_identity(
+        &self,
+        visit: &Visit,
+        to: &UserId,
+        identity: &Identity,
+    ) -> Result<(UserRecord, Option<UserRecord>), ChangeError> {
+        let (directory, origin) = (&self.parts.directory, visit.origin());
+        let other = directory
+            .add_identity(identity, to, (REASON, &origin))
+            .await?;
+        let user = directory.store().find(to).await?;
+        let user = user.ok_or_else(|| ChangeError::UnknownUser(to.clone()))?;
+        Ok((user, other))
+    }
+
+    /// The person agreed that the other account ends in theirs.
+    pub(super) async fn merge(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        pending: Pending,
+        uses: Vec<OneTimeUse>,
+    ) -> Turn {
+        let Some(session) = self.linking(visit, flow) else {
+            return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
+        };
+        let proven = &pending.authentication;
+        let (to, identity) = (&session.user().id, (&proven.connection, &proven.subject));
+        let directory = &self.parts.directory;
+        let was = match directory.link(identity, to, REASON, &visit.origin()).await {
+            Ok(was) => was,
+            Err(error) => return self.not_linked(visit, &proven.connection, &error),
+        };
+        if let Some(was) = was {
+            let event = self.event(visit, EventKind::SessionRevoked, "identity-linked");
+            let (whose, event) = (Whose::User(was.clone()), event.user(&was));
+            if let Err(error) = self.parts.sessions.revoke_all(&whose, event).await {
+                return self.store_is_away(visit, &error);
+            }
+        }
+        match directory.store().find(to).await {
+            Ok(Some(user)) => self.linked(visit, flow, (user, pending), uses).await,
+            Ok(None) => self.start_again(visit, StartAgainWhy::Expired, None),
+            Err(error) => self.store_is_away(visit, &error),
+        }
+    }
+
+    /// The session goes on with one authentication more.
+    async fn linked(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (user, pending): (UserRecord, Pending),
+        uses: Vec<OneTimeUse>,
+    ) -> Turn {
+        let mut flow = flow.clone();
+        flow.return_to = self.path("account?done=identity-linked");
+        self.open_session(visit, &flow, (user, pending), uses).await
+    }
+
+    fn not_linked(&self, visit: &Visit, connection: &ConnectionId, error: &ChangeError) -> Turn {
+        if let ChangeError::Store(error) = error {
+            return self.store_is_away(visit, error);
+        }
+        let denial = Denial::IdentityTaken;
+        tracing::info!(%error, request_id = visit.request_id, "an identity was not linked");
+        self.event(visit, EventKind::LoginFailed, denial.class())
+            .connection(connection)
+            .log();
+        let back = self.action(ActionLabel::Account, "account");
+        self.failure(visit, FailureKind::Denied(denial), back)
+    }
+
+    /// The session that began this flow, if it is the one of this browser still.
+    fn linking<'a>(&self, visit: &'a Visit, flow: &LoginFlow) -> Option<&'a Session> {
+        let session = visit.session()?;
+        (flow.link == Some(session.id())).then_some(session.as_ref())
+    }
+
+    /// POST account, `action=unlink`. Sessions that came by this identity end.
+    pub(super) async fn unlink(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
+        let connection = fields.one("connection").and_then(|id| id.parse().ok());
+        let subject = fields.one("subject").and_then(|id| id.parse().ok());
+        let Some((connection, subject)) = connection.zip(subject) else {
+            return self.done("");
+        };
+        let identity: (&ConnectionId, &Subject) = (&connection, &subject);
+        let (directory, user) = (&self.parts.directory, &session.user().id);
+        let held = match directory.store().identities(user).await {
+            Ok(held) => held,
+            Err(error) => return self.store_is_away(visit, &error),
+        };
+        // Nobody takes away what is another's, nor their own last way in.
+        if !held.iter().any(|one| may_leave(one, held.len(), identity)) {
+            return self.done("");
+        }
+        match directory.unlink(identity, REASON, &visit.origin()).await {
+            Ok(_) => {}
+            Err(ChangeError::Store(error)) => return self.store_is_away(visit, &error),
+            Err(_) => return self.done(""),
+        }
+        let event = self
+            .event(visit, EventKind::SessionRevoked, "identity-unlinked")
+            .user(user);
+        let whose = Whose::Identity(connection.clone(), subject.clone());
+        match self.parts.sessions.revoke_all(&whose, event).await {
+            Ok(_) => self.done("identity-unlinked"),
+            Err(error) => self.store_is_away(visit, &error),
+        }
+    }
+
+    /// The ways in that can be added, and where, if that is another host.
+    pub(super) fn link_rows(
+        &self,
+        visit: &Visit,
+        form: impl Fn(&ConnectionId) -> Post,
+    ) -> (Vec<LinkRow>, Option<Href>) {
+        if !self.is_login_host(&visit.host) {
+            let there = format!("{}{}", self.base.login, self.path("account"));
+            let there = url::Url::parse(&there).ok();
+            return (Vec::new(), there.and_then(|url| Href::url(&url)));
+        }
+        let offered = self.connections.all_enabled();
+        let rows = offered.filter(|(_, settings)| settings.common.button);
+        let rows = rows.map(|(connection, settings)| LinkRow {
+            display_name: settings.display_name.clone(),
+            icon: Some(Icon::named(settings.icon())),
+            post: form(connection.id()),
+        });
+        (rows.collect(), None)
+    }
+}
+
+/// Whether this is the identity that is meant, and the person has another one by which the store
+/// knows them.
+fn may_leave(
+    one: &IdentityRecord,
+    of: usize,
+    (connection, subject): (&ConnectionId, &Subject),
+) -> bool {
+    one.identity.connection == *connection && one.identity.subject == *subject && removable(one, of)
+}
+
+/// Whether a person with so many identities can do without this one.
+pub(super) fn removable(one: &IdentityRecord, of: usize) -> bool {
+    let founding = UserId::new(&one.identity.connection, &one.identity.subject);
+    of > 1 && one.user != founding
+}
+
+/// What an unlink form says besides.
+pub(super) fn names_of(one: &IdentityRecord) -> [Hidden; 2] {
+    let field = |name: &str, value: String| Hidden {
+        name: name.to_owned(),
+        value,
+    };
+    [
+        field("connection", one.identity.connection.to_string()),
+        field("subject", one.identity.subject.to_string()),
+    ]
+}

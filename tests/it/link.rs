@@ -1,0 +1,168 @@
+//! Linking: one person, several ways to sign in, each proven.
+
+use crate::support::{
+    Sidecar, Upstream, Visitor,
+    forms::{Form, links},
+    route,
+    visitor::{PASSWORD, Page},
+};
+
+fn two_connections(upstream: &Upstream) -> Sidecar {
+    Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.signup", true)
+        .route(route("/").to(upstream))
+        .route(route("/").host("wiki.localhost").to(upstream))
+        .start()
+}
+
+/// Somebody with an account at `staff`.
+fn of_staff(sidecar: &Sidecar, name: &str) -> Visitor {
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go("/.auth/signup/staff");
+    visitor.finish_sign_up(&page, name);
+    assert!(visitor.me().is_some());
+    visitor
+}
+
+fn account_form(page: &Page, action: &str, connection: &str) -> Option<Form> {
+    page.forms().into_iter().find(|form| {
+        form.value("action") == Some(action) && form.value("connection") == Some(connection)
+    })
+}
+
+/// Begins to link; the page that asks for the password.
+fn begin(visitor: &mut Visitor, connection: &str) -> Page {
+    let account = visitor.go("/.auth/account");
+    let form = account_form(&account, "link", connection).unwrap();
+    visitor.submit(&account, &form)
+}
+
+/// Agrees that the two accounts become one.
+fn agree(visitor: &mut Visitor, question: &Page) -> Page {
+    let answer = visitor.submit(question, &question.form_with("ticket"));
+    visitor.follow(answer)
+}
+
+fn id_of(visitor: &mut Visitor) -> String {
+    let me = visitor.me().expect("signed in");
+    me["user"]["id"].as_str().unwrap().to_owned()
+}
+
+fn sign_in_at_staff(sidecar: &Sidecar, name: &str) -> Visitor {
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go("/.auth/login/staff");
+    visitor.try_password(&page, name, PASSWORD);
+    visitor
+}
+
+#[test]
+fn an_account_that_is_proven_becomes_a_way_in_and_can_be_removed() {
+    let upstream = Upstream::start();
+    let sidecar = two_connections(&upstream);
+    let mut alice = sidecar.signed_up("alice");
+    let mut staff = of_staff(&sidecar, "al");
+    let (id, other) = (id_of(&mut alice), id_of(&mut staff));
+    let account = alice.go("/.auth/account");
+    assert!(account_form(&account, "unlink", "members").is_none());
+    let login = begin(&mut alice, "staff");
+    let question = alice.try_password(&login, "al", PASSWORD);
+    assert!(staff.me().is_some(), "nothing happens before the answer");
+    let end = agree(&mut alice, &question);
+    assert_eq!(end.url.path(), "/.auth/account");
+    assert!(end.text().contains("is added"), "{end:?}");
+    assert_eq!(id_of(&mut alice), id);
+    assert!(staff.me().is_none(), "the other account lives on");
+    assert_eq!(
+        sidecar.cli(&["users", "show", &other]).status.code(),
+        Some(1)
+    );
+    assert_eq!(id_of(&mut sign_in_at_staff(&sidecar, "al")), id);
+
+    // the one that the user is named after stays
+    assert!(account_form(&end, "unlink", "members").is_none());
+    let mut forged = account_form(&end, "unlink", "staff").unwrap();
+    forged = forged.fill("connection", "members");
+    forged = forged.fill("subject", id.strip_prefix("members|").unwrap());
+    alice.submit(&end, &forged);
+    assert_eq!(id_of(&mut alice), id);
+    alice.submit(&end, &account_form(&end, "unlink", "staff").unwrap());
+    assert!(alice.me().is_none(), "a session by a way in that is gone");
+    assert!(sign_in_at_staff(&sidecar, "al").session().is_none());
+    alice.sign_in("/.auth/account", "alice", PASSWORD);
+    assert_eq!(id_of(&mut alice), id);
+}
+
+#[test]
+fn nobody_takes_what_another_person_keeps() {
+    let upstream = Upstream::start();
+    let sidecar = two_connections(&upstream);
+    let mut alice = sidecar.signed_up("alice");
+    of_staff(&sidecar, "al");
+    let login = begin(&mut alice, "staff");
+    let question = alice.try_password(&login, "al", PASSWORD);
+    agree(&mut alice, &question);
+    // alice is named after this one and has another
+    let mut carol = of_staff(&sidecar, "carol");
+    let login = begin(&mut carol, "members");
+    let refused = carol.try_password(&login, "alice", PASSWORD);
+    assert_eq!(refused.answer.status, 403, "{refused:?}");
+    assert!(refused.text().contains("identity-taken"), "{refused:?}");
+    let end = carol.go("/.auth/account");
+    assert!(account_form(&end, "unlink", "members").is_none());
+    // nor does anybody remove what is another's
+    let theirs = alice.go("/.auth/account");
+    let theirs = account_form(&theirs, "unlink", "staff").unwrap();
+    let mut forged = account_form(&end, "link", "staff").unwrap();
+    forged = forged.fill("action", "unlink");
+    let subject = theirs.value("subject").unwrap().to_owned();
+    forged.fields.push(("subject".to_owned(), subject));
+    carol.submit(&end, &forged);
+    assert_eq!(
+        id_of(&mut sign_in_at_staff(&sidecar, "al")),
+        id_of(&mut alice)
+    );
+}
+
+#[test]
+fn a_link_is_made_by_the_session_that_began_it_and_no_other() {
+    let upstream = Upstream::start();
+    let sidecar = two_connections(&upstream);
+    let (mut alice, bob) = (sidecar.signed_up("alice"), sidecar.signed_up("bob"));
+    let mut staff = of_staff(&sidecar, "al");
+    let others = id_of(&mut staff);
+    // without its token the form begins nothing
+    let account = alice.go("/.auth/account");
+    let form = account_form(&account, "link", "staff").unwrap();
+    let forged = alice.submit(&account, &form.fill("csrf", "forged"));
+    assert!(!forged.forms().iter().any(|form| form.has("flow")));
+    let login = begin(&mut alice, "staff");
+    let swap = |visitor: &Visitor| {
+        let mut swapped = visitor.clone();
+        let was = swapped.session().unwrap().clone();
+        swapped.jar.retain(|cookie| *cookie != was);
+        swapped.jar.push(bob.session().unwrap().clone());
+        swapped
+    };
+    let refused = swap(&alice).try_password(&login, "al", PASSWORD);
+    assert_eq!(refused.answer.status, 400, "{refused:?}");
+    let question = alice.try_password(&login, "al", PASSWORD);
+    let form = question.form_with("ticket");
+    let refused = swap(&alice).submit(&question, &form);
+    assert_eq!(refused.answer.status, 400, "{refused:?}");
+    assert_eq!(id_of(&mut staff), others);
+}
+
+#[test]
+fn ways_in_are_added_at_the_login_host() {
+    let upstream = Upstream::start();
+    let sidecar = two_connections(&upstream);
+    let mut alice = sidecar.visitor();
+    let wiki = sidecar.origin_of("wiki.localhost");
+    alice.sign_up(&format!("{wiki}/x"), "alice");
+    let there = alice.go(&format!("{wiki}/.auth/account"));
+    assert!(account_form(&there, "link", "staff").is_none());
+    let way = format!("{}/.auth/account", sidecar.origin());
+    assert!(links(&there.text()).contains(&way), "{there:?}");
+    assert!(account_form(&alice.go(&way), "link", "staff").is_some());
+}
