@@ -1,37 +1,28 @@
 //! The login page, and what comes back from it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
 use url::Url;
 
-use super::{CookieKind, Engine, Fields, LoginFlow, Turn, Visit, finish::hash_from_text};
+use super::{Engine, Fields, LoginFlow, Turn, Visit, finish::hash_from_text, login_page::suggest};
 use crate::{
     connection::{
-        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, Form, InlineForm,
-        LoginName, LoginNames, PasswordForm, Rejection, Reply, Start, Step, Throttled,
+        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName,
+        Rejection, Reply, Start, Step, Throttled,
     },
-    crypto,
     gate::{Outlook, Wanted},
     identity::ConnectionId,
     policy::Missing,
     protocol::{CanonicalPath, Destination, Host, ReturnTo},
     text::page::{
-        Button, Hidden, Href, Icon, Names, Page, Post,
-        failure::FailureKind,
-        login::{
-            ChooseConnection, Login, LoginForm, LoginProblem, LoopCause, Notice, Repost,
-            StartAgainWhy,
-        },
+        Page,
+        login::{ChooseConnection, LoginForm, LoginProblem, Notice, StartAgainWhy},
     },
 };
 
-/// How long a nonce waits at another host for its ticket.
-const NONCE: Duration = Duration::from_secs(3600);
-
 /// The hidden field that says for which settings a form of a connection was made.
-const MADE_FOR: &str = "made_for";
+pub(super) const MADE_FOR: &str = "made_for";
 
 /// What the query of the login page may hold.
 #[derive(Clone, Debug, Default)]
@@ -101,62 +92,6 @@ impl Engine {
             suggest(&mut page, hint);
         }
         self.show(visit, &flow, page).await
-    }
-
-    /// A request at another host for a page that lives at the login host. What was posted there is
-    /// lost: no page of ours posts to it.
-    pub(crate) fn elsewhere(&self, visit: &Visit, page: &str, ask: &LoginAsk) -> Turn {
-        if visit.posted {
-            self.start_again(visit, StartAgainWhy::NoFlow, None)
-        } else {
-            self.go_to_login_host(visit, page, ask)
-        }
-    }
-
-    /// The login page, with the cookie of its flow. It offers no sign-up that would be refused.
-    async fn show(&self, visit: &Visit, flow: &LoginFlow, mut page: Login) -> Turn {
-        if page.sign_up.is_some() && !self.strangers_welcome().await {
-            page.sign_up = None;
-        }
-        flow.fragment()
-            .unwrap_or_default()
-            .clone_into(&mut page.fragment);
-        Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, flow))
-    }
-
-    /// At another host of ours: binds the browser there by a nonce, and goes where logins live.
-    fn go_to_login_host(&self, visit: &Visit, page: &str, ask: &LoginAsk) -> Turn {
-        let name = self.names().of(CookieKind::Nonce);
-        let held = visit
-            .jar
-            .one(&name)
-            .filter(|nonce| hash_from_text(nonce).is_some());
-        let nonce = held.map_or_else(
-            || URL_SAFE_NO_PAD.encode(self.parts.random.bytes::<32>()),
-            str::to_owned,
-        );
-        let hash = crypto::sha256(nonce.as_bytes());
-        let here = self.base.login.at(visit.host.clone());
-        let rd = self.read_return(ask.rd.as_deref().unwrap_or("/"), &here);
-        let wanted = match rd.as_ref().map(ReturnTo::destination) {
-            Some(Destination::Local { target }) => format!("{here}{target}"),
-            Some(Destination::Other { url, .. }) => url.clone(),
-            None => format!("{here}/"),
-        };
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("rd", &wanted);
-        query.append_pair("nonce", &URL_SAFE_NO_PAD.encode(hash));
-        if let Some(connection) = &ask.connection {
-            query.append_pair("connection", connection);
-        }
-        if let Some(hint) = &ask.login_hint {
-            query.append_pair("login_hint", hint);
-        }
-        if ask.switch {
-            query.append_pair("switch", "1");
-        }
-        let to = format!("{}{}?{}", self.base.login, self.path(page), query.finish());
-        Turn::see_other(to).with(self.names().set(&name, &nonce, NONCE))
     }
 
     /// POST login: an e-mail address whose domain says which connection.
@@ -359,77 +294,6 @@ enum Unpaid {
 }
 
 impl Engine {
-    /// GET and POST callback/{connection}: the provider's answer.
-    pub(crate) async fn callback(
-        &self,
-        visit: &Visit,
-        id: &ConnectionId,
-        answer: Answer<'_>,
-    ) -> Turn {
-        let Some((connection, settings)) = self.connections.enabled(id) else {
-            return self.start_again(visit, StartAgainWhy::ConnectionChanged, None);
-        };
-        if connection.inline().is_some() {
-            // It asks with a form of ours and nobody else answers for it: a password that comes
-            // here would come past everything that guards the form.
-            return self.failure(visit, FailureKind::NotFound, Vec::new());
-        }
-        let state = answer
-            .fields
-            .first_of(&["state", "RelayState", "wctx"])
-            .unwrap_or_default();
-        let flow = self.find_flow(visit, state);
-        if flow.is_none() && answer.posted && !answer.reposted {
-            return self.repost(&answer, id);
-        }
-        match flow {
-            Some(flow) if flow.began_with(id, settings.fingerprint) => {
-                let kept = flow.kept();
-                match connection
-                    .resume(Some(&kept), answer.reply, &visit.peer())
-                    .await
-                {
-                    Ok(step) => self.advance(visit, flow, settings, (step, None)).await,
-                    Err(rejection) => self.rejected(visit, settings, &rejection),
-                }
-            }
-            Some(flow) => self.start_again(
-                visit,
-                StartAgainWhy::ConnectionChanged,
-                Some(&flow.return_to),
-            ),
-            // The button was pressed twice, or the page was kept: who is signed in goes on.
-            None if visit.session.is_some() => self.pass_on(visit, "/", None).await,
-            None => match connection.resume(None, answer.reply, &visit.peer()).await {
-                Ok(step) => {
-                    let flow = self.begin_flow("/".to_owned(), None);
-                    self.advance(visit, flow, settings, (step, None)).await
-                }
-                Err(rejection) => {
-                    self.note_rejection(visit, &rejection);
-                    self.start_again(visit, StartAgainWhy::NoFlow, None)
-                }
-            },
-        }
-    }
-
-    /// A cross-site POST comes without our Lax cookies. The same fields posted once more by a page
-    /// of ours come with them; only that second POST is looked at.
-    fn repost(&self, answer: &Answer<'_>, id: &ConnectionId) -> Turn {
-        let fields = answer.fields.iter().map(|(name, value)| Hidden {
-            name: name.to_owned(),
-            value: value.to_owned(),
-        });
-        let action = self.href(&format!("callback/{id}?{REPOSTED}=1"));
-        Turn::page(
-            StatusCode::OK,
-            Page::Repost(Repost {
-                action,
-                fields: fields.collect(),
-            }),
-        )
-    }
-
     /// Carries out a step.
     pub(super) async fn advance(
         &self,
@@ -458,213 +322,6 @@ impl Engine {
         }
     }
 
-    /// The form was wrong: the same page again, with what was typed but the password.
-    async fn try_again(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        id: &ConnectionId,
-        typed: &str,
-    ) -> Turn {
-        self.form_again(visit, flow, (id, typed), LoginProblem::WrongCredentials)
-            .await
-            .status(StatusCode::UNPROCESSABLE_ENTITY)
-    }
-
-    async fn too_many(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        id: &ConnectionId,
-        wait: Duration,
-    ) -> Turn {
-        self.event(visit, crate::store::EventKind::LoginFailed, "throttled")
-            .connection(id)
-            .log();
-        let minutes = wait.as_secs().div_ceil(60).max(1);
-        let problem = LoginProblem::TooManyTries { minutes };
-        self.form_again(visit, flow, (id, ""), problem)
-            .await
-            .status(StatusCode::TOO_MANY_REQUESTS)
-            .retry_after(wait)
-    }
-
-    async fn form_again(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        (id, typed): (&ConnectionId, &str),
-        problem: LoginProblem,
-    ) -> Turn {
-        let return_to = self.parse_return(&flow.return_to);
-        let mut page = if flow.connection.is_some() {
-            let form = self
-                .connections
-                .enabled(id)
-                .and_then(|(one, _)| one.inline());
-            let Some(InlineForm::Password(form)) = form else {
-                return self.start_again(
-                    visit,
-                    StartAgainWhy::ConnectionChanged,
-                    Some(&flow.return_to),
-                );
-            };
-            self.prompt(flow, id, Form::Password(form), typed)
-        } else {
-            let offered = self.offered(&return_to);
-            let mut page = self.login_page(visit, flow, &offered);
-            page.form = self.inline(flow, &offered);
-            page
-        };
-        suggest(&mut page, typed.to_owned());
-        page.problem = Some(problem);
-        self.show(visit, flow, page).await
-    }
-
-    /// The page with one connection's form alone.
-    fn prompt(&self, flow: &LoginFlow, id: &ConnectionId, form: Form, login: &str) -> Login {
-        let Form::Password(form) = form;
-        let return_to = self.parse_return(&flow.return_to);
-        Login {
-            destination: self.destination(&return_to),
-            notice: None,
-            problem: None,
-            sign_up: form.signup.then(|| self.sign_up_href(flow, id)),
-            form: Some(self.password_form(flow, id, &form, login)),
-            buttons: Vec::new(),
-            others: Some(self.login_href(flow)),
-            fragment: String::new(),
-        }
-    }
-
-    /// The page with all ways in.
-    fn login_page(&self, visit: &Visit, flow: &LoginFlow, offered: &[ConnectionId]) -> Login {
-        let return_to = self.parse_return(&flow.return_to);
-        let inline = self.connections.inline(offered);
-        let form = if self.connections.any_by_domain(offered) {
-            Some(LoginForm::Identifier {
-                post: self.post(flow, "login"),
-                names: identifier_names(inline.as_ref().map(|(_, form)| form.names)),
-                login: String::new(),
-            })
-        } else {
-            self.inline(flow, offered)
-        };
-        let signup = inline.as_ref().filter(|(_, form)| form.signup);
-        let buttons: Vec<_> = offered
-            .iter()
-            .filter(|id| inline.as_ref().is_none_or(|(inline, _)| inline != *id))
-            .cloned()
-            .collect();
-        Login {
-            destination: self.destination(&return_to),
-            notice: None,
-            problem: None,
-            form,
-            buttons: self.buttons(visit, flow, &buttons, None),
-            sign_up: signup.map(|(id, _)| self.sign_up_href(flow, id)),
-            others: None,
-            fragment: String::new(),
-        }
-    }
-
-    /// The form that shares the page, if one of the connections has one.
-    fn inline(&self, flow: &LoginFlow, offered: &[ConnectionId]) -> Option<LoginForm> {
-        let (id, form) = self.connections.inline(offered)?;
-        Some(self.password_form(flow, &id, &form, ""))
-    }
-
-    fn password_form(
-        &self,
-        flow: &LoginFlow,
-        id: &ConnectionId,
-        form: &PasswordForm,
-        login: &str,
-    ) -> LoginForm {
-        LoginForm::Password {
-            post: self.post_to(flow, "login", id),
-            names: names(form.names),
-            login: login.to_owned(),
-            change: None,
-            forgot: None,
-        }
-    }
-
-    fn buttons(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        ids: &[ConnectionId],
-        hint: Option<&str>,
-    ) -> Vec<Button> {
-        let last = self.last_choice(visit);
-        let mut buttons: Vec<_> = ids
-            .iter()
-            .filter_map(|id| self.connections.enabled(id))
-            .filter(|(_, settings)| settings.common.button || hint.is_some())
-            .map(|(connection, settings)| {
-                let mut query = url::form_urlencoded::Serializer::new(String::new());
-                query.append_pair("flow", &flow.id);
-                if let Some(hint) = hint {
-                    query.append_pair("login_hint", hint);
-                }
-                let page = format!("login/{}?{}", connection.id(), query.finish());
-                Button {
-                    connection: connection.id().to_string(),
-                    display_name: settings.display_name.clone(),
-                    icon: Some(Icon::named(settings.icon())),
-                    href: self.href(&page),
-                    last_used: Some(connection.id()) == last.as_ref(),
-                }
-            })
-            .collect();
-        buttons.sort_by_key(|button| !button.last_used);
-        buttons
-    }
-
-    /// A form of a flow.
-    pub(super) fn post(&self, flow: &LoginFlow, page: &str) -> Post {
-        Post {
-            action: self.href(page),
-            csrf: flow.csrf().to_owned(),
-            hidden: vec![
-                Hidden {
-                    name: "flow".to_owned(),
-                    value: flow.id.clone(),
-                },
-                // The flow's cookie may be gone when the form comes back.
-                Hidden {
-                    name: "rd".to_owned(),
-                    value: flow.return_to.clone(),
-                },
-            ],
-        }
-    }
-
-    /// A form of a connection in a flow: good for as long as that is set as it is now.
-    pub(super) fn post_to(&self, flow: &LoginFlow, page: &str, id: &ConnectionId) -> Post {
-        let mut post = self.post(flow, &format!("{page}/{id}"));
-        let settings = self.connections.enabled(id);
-        post.hidden.extend(settings.map(|(_, settings)| Hidden {
-            name: MADE_FOR.to_owned(),
-            value: flow.made_for(id, settings.fingerprint),
-        }));
-        post
-    }
-
-    fn login_href(&self, flow: &LoginFlow) -> Href {
-        self.href(&format!("login?flow={}", flow.id))
-    }
-
-    fn sign_up_href(&self, flow: &LoginFlow, id: &ConnectionId) -> Href {
-        self.href(&format!("signup/{id}?flow={}", flow.id))
-    }
-
-    /// The host of the page that was wanted, when it is not this one.
-    pub(super) fn destination(&self, return_to: &ReturnTo) -> Option<String> {
-        return_to.host().map(|host| host.as_str().to_owned())
-    }
-
     /// What the gate would say to this person at the page that was wanted.
     fn outlook(&self, visit: &Visit, return_to: &ReturnTo) -> Outlook {
         let (host, path) = self.target(return_to);
@@ -682,7 +339,7 @@ impl Engine {
     }
 
     /// The connections that open the page that was wanted.
-    fn offered(&self, return_to: &ReturnTo) -> Arc<[ConnectionId]> {
+    pub(super) fn offered(&self, return_to: &ReturnTo) -> Arc<[ConnectionId]> {
         let (host, path) = self.target(return_to);
         let all = || {
             self.connections
@@ -714,65 +371,6 @@ impl Engine {
             self.path(&format!("callback/{id}"))
         ))
     }
-
-    /// The flow that a form belongs to, or what to answer instead.
-    pub(super) fn flow_of_form(
-        &self,
-        visit: &Visit,
-        fields: &Fields,
-    ) -> Result<LoginFlow, Box<Turn>> {
-        let flow = fields.one("flow").and_then(|id| self.find_flow(visit, id));
-        // Only for the link to begin again, where it is checked like any other.
-        let wanted = fields.one("rd");
-        let Some(flow) = flow else {
-            let turn = if visit.jar.names().next().is_none() {
-                self.loop_broken(visit, LoopCause::CookiesBlocked, wanted)
-            } else {
-                self.start_again(visit, StartAgainWhy::NoFlow, wanted)
-            };
-            return Err(Box::new(turn));
-        };
-        if flow.csrf_matches(fields.one("csrf").unwrap_or_default()) {
-            Ok(flow)
-        } else {
-            Err(Box::new(self.start_again(
-                visit,
-                StartAgainWhy::NoFlow,
-                wanted,
-            )))
-        }
-    }
-}
-
-/// What a provider sent back.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer<'a> {
-    pub(crate) fields: &'a Fields,
-    pub(crate) reply: Reply<'a>,
-    /// By POST.
-    pub(crate) posted: bool,
-    /// By the page of ours that posts once more.
-    pub(crate) reposted: bool,
-}
-
-/// The query parameter that marks the second POST.
-pub(crate) const REPOSTED: &str = "reposted";
-
-fn names(names: LoginNames) -> Names {
-    match names {
-        LoginNames::Email => Names::Email,
-        LoginNames::EmailOrUsername => Names::EmailOrUsername,
-        LoginNames::Username => Names::Username,
-    }
-}
-
-/// What the field before the password takes: the e-mail addresses whose domains lead somewhere, and
-/// whatever signs in with the form that follows.
-fn identifier_names(inline: Option<LoginNames>) -> Names {
-    match inline {
-        None | Some(LoginNames::Email) => Names::Email,
-        Some(LoginNames::EmailOrUsername | LoginNames::Username) => Names::EmailOrUsername,
-    }
 }
 
 /// What to tell somebody who is signed in and still sees the login page.
@@ -784,14 +382,5 @@ fn notice(visit: &Visit, outlook: Outlook) -> Option<Notice> {
         _ => Some(Notice::OtherAccount {
             signed_in_as: session.user().handle.clone(),
         }),
-    }
-}
-
-/// Fills in the name to sign in with.
-fn suggest(page: &mut Login, name: String) {
-    if let Some(LoginForm::Identifier { login, .. } | LoginForm::Password { login, .. }) =
-        page.form.as_mut()
-    {
-        *login = name;
     }
 }

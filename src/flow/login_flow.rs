@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{At, CookieNames, Engine, Visit, cookies};
+use super::{At, CookieNames, Engine, Fields, Turn, Visit, cookies};
 use crate::{
     clock::Timestamp,
     connection::ConnectionData,
@@ -13,6 +13,7 @@ use crate::{
     protocol::cookie::SetCookie,
     random::hex,
     store::{OneTimeKey, OneTimeUse, Purpose, SessionId},
+    text::page::login::{LoopCause, StartAgainWhy},
 };
 
 /// How long a login may take. People leave login pages open.
@@ -145,6 +146,34 @@ impl Engine {
         let flow: LoginFlow = cookies::open(&ring, flow_at(&name, visit), value)?;
         let age = self.parts.clock.now().since(flow.began);
         (flow.id == id && age < FLOW_LIFETIME).then_some(flow)
+    }
+
+    /// The flow that a form belongs to, or what to answer instead.
+    pub(super) fn flow_of_form(
+        &self,
+        visit: &Visit,
+        fields: &Fields,
+    ) -> Result<LoginFlow, Box<Turn>> {
+        let flow = fields.one("flow").and_then(|id| self.find_flow(visit, id));
+        // Only for the link to begin again, where it is checked like any other.
+        let wanted = fields.one("rd");
+        let Some(flow) = flow else {
+            let turn = if visit.jar.names().next().is_none() {
+                self.loop_broken(visit, LoopCause::CookiesBlocked, wanted)
+            } else {
+                self.start_again(visit, StartAgainWhy::NoFlow, wanted)
+            };
+            return Err(Box::new(turn));
+        };
+        if flow.csrf_matches(fields.one("csrf").unwrap_or_default()) {
+            Ok(flow)
+        } else {
+            Err(Box::new(self.start_again(
+                visit,
+                StartAgainWhy::NoFlow,
+                wanted,
+            )))
+        }
     }
 
     /// The cookies that keep a flow: its own, and the ends of the oldest ones beyond the bound.

@@ -16,6 +16,7 @@
 //! asking for login pages.
 
 mod account;
+mod callback;
 mod cookies;
 mod failures;
 mod fields;
@@ -24,6 +25,7 @@ mod handover;
 mod link;
 mod login;
 mod login_flow;
+mod login_page;
 mod owner;
 mod sign_out;
 mod sign_up;
@@ -34,9 +36,10 @@ use arc_swap::ArcSwap;
 use http::StatusCode;
 
 pub(crate) use self::{
+    callback::{Answer, REPOSTED},
     cookies::*,
     fields::Fields,
-    login::{Answer, LoginAsk, REPOSTED},
+    login::LoginAsk,
     login_flow::*,
     owner::new_owner_token,
 };

@@ -1,0 +1,274 @@
+//! What the login page shows: the ways in, the form of one connection, what went wrong.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Engine, LoginFlow, Turn, Visit, login::MADE_FOR};
+use crate::{
+    connection::{Form, InlineForm, LoginNames, PasswordForm},
+    identity::ConnectionId,
+    protocol::ReturnTo,
+    store::EventKind,
+    text::page::{
+        Button, Hidden, Href, Icon, Names, Page, Post,
+        login::{Login, LoginForm, LoginProblem, StartAgainWhy},
+    },
+};
+
+impl Engine {
+    /// The login page, with the cookie of its flow. It offers no sign-up that would be refused.
+    pub(super) async fn show(&self, visit: &Visit, flow: &LoginFlow, mut page: Login) -> Turn {
+        if page.sign_up.is_some() && !self.strangers_welcome().await {
+            page.sign_up = None;
+        }
+        flow.fragment()
+            .unwrap_or_default()
+            .clone_into(&mut page.fragment);
+        Turn::page(StatusCode::OK, Page::Login(page)).with(self.keep_flow(visit, flow))
+    }
+
+    /// The form was wrong: the same page again, with what was typed but the password.
+    pub(super) async fn try_again(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        id: &ConnectionId,
+        typed: &str,
+    ) -> Turn {
+        self.form_again(visit, flow, (id, typed), LoginProblem::WrongCredentials)
+            .await
+            .status(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    pub(super) async fn too_many(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        id: &ConnectionId,
+        wait: Duration,
+    ) -> Turn {
+        self.event(visit, EventKind::LoginFailed, "throttled")
+            .connection(id)
+            .log();
+        let minutes = wait.as_secs().div_ceil(60).max(1);
+        let problem = LoginProblem::TooManyTries { minutes };
+        self.form_again(visit, flow, (id, ""), problem)
+            .await
+            .status(StatusCode::TOO_MANY_REQUESTS)
+            .retry_after(wait)
+    }
+
+    async fn form_again(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (id, typed): (&ConnectionId, &str),
+        problem: LoginProblem,
+    ) -> Turn {
+        let return_to = self.parse_return(&flow.return_to);
+        let mut page = if flow.connection.is_some() {
+            let form = self
+                .connections
+                .enabled(id)
+                .and_then(|(one, _)| one.inline());
+            let Some(InlineForm::Password(form)) = form else {
+                return self.start_again(
+                    visit,
+                    StartAgainWhy::ConnectionChanged,
+                    Some(&flow.return_to),
+                );
+            };
+            self.prompt(flow, id, Form::Password(form), typed)
+        } else {
+            let offered = self.offered(&return_to);
+            let mut page = self.login_page(visit, flow, &offered);
+            page.form = self.inline(flow, &offered);
+            page
+        };
+        suggest(&mut page, typed.to_owned());
+        page.problem = Some(problem);
+        self.show(visit, flow, page).await
+    }
+
+    /// The page with one connection's form alone.
+    pub(super) fn prompt(
+        &self,
+        flow: &LoginFlow,
+        id: &ConnectionId,
+        form: Form,
+        login: &str,
+    ) -> Login {
+        let Form::Password(form) = form;
+        let return_to = self.parse_return(&flow.return_to);
+        Login {
+            destination: self.destination(&return_to),
+            notice: None,
+            problem: None,
+            sign_up: form.signup.then(|| self.sign_up_href(flow, id)),
+            form: Some(self.password_form(flow, id, &form, login)),
+            buttons: Vec::new(),
+            others: Some(self.login_href(flow)),
+            fragment: String::new(),
+        }
+    }
+
+    /// The page with all ways in.
+    pub(super) fn login_page(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        offered: &[ConnectionId],
+    ) -> Login {
+        let return_to = self.parse_return(&flow.return_to);
+        let inline = self.connections.inline(offered);
+        let form = if self.connections.any_by_domain(offered) {
+            Some(LoginForm::Identifier {
+                post: self.post(flow, "login"),
+                names: identifier_names(inline.as_ref().map(|(_, form)| form.names)),
+                login: String::new(),
+            })
+        } else {
+            self.inline(flow, offered)
+        };
+        let signup = inline.as_ref().filter(|(_, form)| form.signup);
+        let buttons: Vec<_> = offered
+            .iter()
+            .filter(|id| inline.as_ref().is_none_or(|(inline, _)| inline != *id))
+            .cloned()
+            .collect();
+        Login {
+            destination: self.destination(&return_to),
+            notice: None,
+            problem: None,
+            form,
+            buttons: self.buttons(visit, flow, &buttons, None),
+            sign_up: signup.map(|(id, _)| self.sign_up_href(flow, id)),
+            others: None,
+            fragment: String::new(),
+        }
+    }
+
+    /// The form that shares the page, if one of the connections has one.
+    pub(super) fn inline(&self, flow: &LoginFlow, offered: &[ConnectionId]) -> Option<LoginForm> {
+        let (id, form) = self.connections.inline(offered)?;
+        Some(self.password_form(flow, &id, &form, ""))
+    }
+
+    fn password_form(
+        &self,
+        flow: &LoginFlow,
+        id: &ConnectionId,
+        form: &PasswordForm,
+        login: &str,
+    ) -> LoginForm {
+        LoginForm::Password {
+            post: self.post_to(flow, "login", id),
+            names: names(form.names),
+            login: login.to_owned(),
+            change: None,
+            forgot: None,
+        }
+    }
+
+    pub(super) fn buttons(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        ids: &[ConnectionId],
+        hint: Option<&str>,
+    ) -> Vec<Button> {
+        let last = self.last_choice(visit);
+        let mut buttons: Vec<_> = ids
+            .iter()
+            .filter_map(|id| self.connections.enabled(id))
+            .filter(|(_, settings)| settings.common.button || hint.is_some())
+            .map(|(connection, settings)| {
+                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                query.append_pair("flow", &flow.id);
+                if let Some(hint) = hint {
+                    query.append_pair("login_hint", hint);
+                }
+                let page = format!("login/{}?{}", connection.id(), query.finish());
+                Button {
+                    connection: connection.id().to_string(),
+                    display_name: settings.display_name.clone(),
+                    icon: Some(Icon::named(settings.icon())),
+                    href: self.href(&page),
+                    last_used: Some(connection.id()) == last.as_ref(),
+                }
+            })
+            .collect();
+        buttons.sort_by_key(|button| !button.last_used);
+        buttons
+    }
+
+    /// A form of a flow.
+    pub(super) fn post(&self, flow: &LoginFlow, page: &str) -> Post {
+        Post {
+            action: self.href(page),
+            csrf: flow.csrf().to_owned(),
+            hidden: vec![
+                Hidden {
+                    name: "flow".to_owned(),
+                    value: flow.id.clone(),
+                },
+                // The flow's cookie may be gone when the form comes back.
+                Hidden {
+                    name: "rd".to_owned(),
+                    value: flow.return_to.clone(),
+                },
+            ],
+        }
+    }
+
+    /// A form of a connection in a flow: good for as long as that is set as it is now.
+    pub(super) fn post_to(&self, flow: &LoginFlow, page: &str, id: &ConnectionId) -> Post {
+        let mut post = self.post(flow, &format!("{page}/{id}"));
+        let settings = self.connections.enabled(id);
+        post.hidden.extend(settings.map(|(_, settings)| Hidden {
+            name: MADE_FOR.to_owned(),
+            value: flow.made_for(id, settings.fingerprint),
+        }));
+        post
+    }
+
+    pub(super) fn login_href(&self, flow: &LoginFlow) -> Href {
+        self.href(&format!("login?flow={}", flow.id))
+    }
+
+    fn sign_up_href(&self, flow: &LoginFlow, id: &ConnectionId) -> Href {
+        self.href(&format!("signup/{id}?flow={}", flow.id))
+    }
+
+    /// The host of the page that was wanted, when it is not this one.
+    pub(super) fn destination(&self, return_to: &ReturnTo) -> Option<String> {
+        return_to.host().map(|host| host.as_str().to_owned())
+    }
+}
+
+fn names(names: LoginNames) -> Names {
+    match names {
+        LoginNames::Email => Names::Email,
+        LoginNames::EmailOrUsername => Names::EmailOrUsername,
+        LoginNames::Username => Names::Username,
+    }
+}
+
+/// What the field before the password takes: the e-mail addresses whose domains lead somewhere, and
+/// whatever signs in with the form that follows.
+fn identifier_names(inline: Option<LoginNames>) -> Names {
+    match inline {
+        None | Some(LoginNames::Email) => Names::Email,
+        Some(LoginNames::EmailOrUsername | LoginNames::Username) => Names::EmailOrUsername,
+    }
+}
+
+/// Fills in the name to sign in with.
+pub(super) fn suggest(page: &mut Login, name: String) {
+    if let Some(LoginForm::Identifier { login, .. } | LoginForm::Password { login, .. }) =
+        page.form.as_mut()
+    {
+        *login = name;
+    }
+}
