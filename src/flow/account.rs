@@ -8,9 +8,8 @@ use super::{
     sign_out::display_name,
 };
 use crate::{
-    connection::{AccountError, AccountKey, Attempt, SyncProfile, Throttled},
-    identity::{ConnectionId, Subject},
-    secret::Secret,
+    connection::SyncProfile,
+    identity::ConnectionId,
     session::{Session, Token},
     store::{EventKind, SessionRecord, Whose},
     text::{
@@ -32,11 +31,11 @@ const MOST_SESSIONS: usize = 50;
 
 /// What was wrong with a form of this page.
 #[derive(Debug, Default)]
-struct Wrong {
-    current: Option<FieldProblem>,
-    new: Option<FieldProblem>,
-    password: Option<LoginProblem>,
-    profile: Option<ProfileFields>,
+pub(super) struct Wrong {
+    pub(super) current: Option<FieldProblem>,
+    pub(super) new: Option<FieldProblem>,
+    pub(super) password: Option<LoginProblem>,
+    pub(super) profile: Option<ProfileFields>,
 }
 
 impl Engine {
@@ -125,87 +124,6 @@ impl Engine {
         }
     }
 
-    async fn change_password(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
-        let Some((id, subject)) = self.keeper(session) else {
-            return self.done("");
-        };
-        let Some((connection, settings)) = self.connections.enabled(&id) else {
-            return self.done("");
-        };
-        let Some(accounts) = connection.accounts() else {
-            return self.done("");
-        };
-        let account = AccountKey::Subject(id.clone(), subject.clone());
-        let browser = self.known_browser(visit, &account);
-        let attempt = Attempt {
-            account: &account,
-            address: visit.address,
-            browser: browser.as_ref(),
-        };
-        let allowance = match self.parts.throttle.login(attempt).await {
-            Ok(allowance) => allowance,
-            Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
-            Err(Throttled::Until(until)) => {
-                let wait = until.since(visit.now);
-                let minutes = wait.as_secs().div_ceil(60).max(1);
-                let wrong = Wrong {
-                    password: Some(LoginProblem::TooManyTries { minutes }),
-                    ..Wrong::default()
-                };
-                return self
-                    .account_page(visit, None, wrong)
-                    .await
-                    .status(StatusCode::TOO_MANY_REQUESTS)
-                    .retry_after(wait);
-            }
-        };
-        let secret = |name: &str| Secret::new(fields.one(name).unwrap_or_default().to_owned());
-        let peer = visit.peer_allowed(allowance.proof());
-        let changed = accounts
-            .change_password(
-                &subject,
-                &secret("current_password"),
-                &secret("new_password"),
-                &peer,
-            )
-            .await;
-        let wrong = match changed {
-            Ok(()) => {
-                if let Err(error) = self.parts.throttle.succeeded(allowance).await {
-                    return self.store_is_away(visit, &error);
-                }
-                // Whoever else was signed in with the old password is not any more.
-                return self.revoke_others(visit, session, "password-changed").await;
-            }
-            Err(AccountError::WrongPassword) => Wrong {
-                current: Some(FieldProblem::WrongPassword),
-                ..Wrong::default()
-            },
-            Err(AccountError::PasswordTooShort { least }) => Wrong {
-                new: Some(FieldProblem::PasswordTooShort { least }),
-                ..Wrong::default()
-            },
-            Err(AccountError::PasswordTooLong { most }) => Wrong {
-                new: Some(FieldProblem::PasswordTooLong { most }),
-                ..Wrong::default()
-            },
-            Err(AccountError::Rejected(rejection)) => {
-                return self.rejected(visit, settings, &rejection);
-            }
-            Err(_) => Wrong {
-                password: Some(LoginProblem::Busy),
-                ..Wrong::default()
-            },
-        };
-        self.password_wrong(visit, wrong).await
-    }
-
-    async fn password_wrong(&self, visit: &Visit, wrong: Wrong) -> Turn {
-        self.account_page(visit, None, wrong)
-            .await
-            .status(StatusCode::UNPROCESSABLE_ENTITY)
-    }
-
     async fn revoke_one(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
         let wanted = fields.one("session").and_then(|id| id.parse().ok());
         let store = self.parts.sessions.store();
@@ -235,7 +153,7 @@ impl Engine {
         }
     }
 
-    async fn revoke_others(&self, visit: &Visit, session: &Session, done: &str) -> Turn {
+    pub(super) async fn revoke_others(&self, visit: &Visit, session: &Session, done: &str) -> Turn {
         let whose = Whose::UserExcept(session.user().id.clone(), session.id());
         let event = self
             .event(visit, EventKind::SessionRevoked, done)
@@ -246,7 +164,7 @@ impl Engine {
         }
     }
 
-    async fn account_page(
+    pub(super) async fn account_page(
         &self,
         visit: &Visit,
         notice: Option<AccountNotice>,
@@ -394,16 +312,6 @@ impl Engine {
             csrf: token.csrf(&self.parts.ring.load()),
             hidden,
         }
-    }
-
-    /// The connection of this session that keeps the person's password.
-    fn keeper(&self, session: &Session) -> Option<(ConnectionId, Subject)> {
-        let mut held = session.record().authentications.iter().rev();
-        let held = held.find(|held| {
-            let connection = self.connections.enabled(&held.connection);
-            connection.is_some_and(|(connection, _)| connection.accounts().is_some())
-        })?;
-        Some((held.connection.clone(), held.subject.clone()))
     }
 
     /// How a connection syncs profiles; `None` when it is not configured any more.

@@ -7,13 +7,16 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{At, CookieKind, Engine, Fields, LoginFlow, Turn, Visit, cookies, login_flow::bare};
+use super::{
+    CookieKind, Engine, Fields, LoginFlow, Turn, Visit, cookies, device::device_at,
+    login_flow::bare,
+};
 use crate::{
     clock::Timestamp,
-    connection::{AccountKey, Authenticated, ConnectionSettings, KnownBrowser},
+    connection::{Authenticated, ConnectionSettings},
     crypto,
-    identity::{Authentication, ConnectionId, Subject, UserId},
-    protocol::{Destination, Host, Origin, ReturnRules, ReturnTo, cookie::SetCookie},
+    identity::{Authentication, UserId},
+    protocol::{Destination, Host, Origin, ReturnRules, ReturnTo},
     session::{Login, OpenError},
     store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
     text::page::{
@@ -25,10 +28,6 @@ use crate::{
 
 /// How long the first of two steps is good for.
 const PENDING: Duration = Duration::from_secs(600);
-/// How long a browser is remembered to have signed in to an account.
-const KNOWN: Duration = Duration::from_secs(180 * 24 * 3600);
-/// Accounts remembered per browser.
-const MOST_KNOWN: usize = 5;
 /// How often in how long somebody is passed on without a question before that is a loop.
 /// Browsers give up after 20 redirects, and one round over another host takes four.
 const MOST_TRIPS: u32 = 3;
@@ -39,16 +38,6 @@ const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 pub(super) struct Pending {
     pub(super) user: UserId,
     pub(super) authentication: Authentication,
-}
-
-/// The accounts that signed in with this browser, sealed in a cookie of it. It only lowers
-/// throttling: nobody is signed in by it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Known {
-    #[serde(rename = "b")]
-    browser: [u8; 16],
-    #[serde(rename = "a")]
-    accounts: Vec<(ConnectionId, Subject)>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -334,69 +323,6 @@ impl Engine {
         self.go_on(visit, return_to, nonce).await.with(set)
     }
 
-    /// Notes in the browser which connection was used, so that the page can mark it.
-    fn remember_choice(&self, visit: &Visit, connection: &ConnectionId) -> Option<SetCookie> {
-        let name = self.names().of(CookieKind::Last);
-        let ring = self.parts.ring.load();
-        let at = device_at(&name, visit);
-        let value = cookies::seal(&ring, at, connection, self.parts.random.as_ref())?;
-        self.names().set(&name, &value, KNOWN)
-    }
-
-    /// The connection used last with this browser.
-    pub(super) fn last_choice(&self, visit: &Visit) -> Option<ConnectionId> {
-        let name = self.names().of(CookieKind::Last);
-        let value = visit.jar.one(&name)?;
-        cookies::open(&self.parts.ring.load(), device_at(&name, visit), value)
-    }
-
-    /// Notes in the browser that this account signed in with it.
-    fn remember_browser(&self, visit: &Visit, proven: &Authentication) -> Option<SetCookie> {
-        let mut known = self.known(visit).unwrap_or_else(|| Known {
-            browser: self.parts.random.bytes(),
-            accounts: Vec::new(),
-        });
-        let account = (proven.connection.clone(), proven.subject.clone());
-        known.accounts.retain(|held| *held != account);
-        known.accounts.insert(0, account);
-        known.accounts.truncate(MOST_KNOWN);
-        let name = self.names().of(CookieKind::Known);
-        let at = device_at(&name, visit);
-        let value = cookies::seal(
-            &self.parts.ring.load(),
-            at,
-            &known,
-            self.parts.random.as_ref(),
-        )?;
-        self.names().set(&name, &value, KNOWN)
-    }
-
-    /// The browser, if it knows this account.
-    pub(super) fn known_browser(
-        &self,
-        visit: &Visit,
-        account: &AccountKey,
-    ) -> Option<KnownBrowser> {
-        let known = self.known(visit)?;
-        let AccountKey::Subject(connection, subject) = account else {
-            return None;
-        };
-        let held = known
-            .accounts
-            .iter()
-            .any(|(c, s)| c == connection && s == subject);
-        held.then(|| KnownBrowser {
-            account: account.clone(),
-            browser: known.browser,
-        })
-    }
-
-    fn known(&self, visit: &Visit) -> Option<Known> {
-        let name = self.names().of(CookieKind::Known);
-        let value = visit.jar.one(&name)?;
-        cookies::open(&self.parts.ring.load(), device_at(&name, visit), value)
-    }
-
     /// A return address that is good now; without its query if it is too long with it, and the
     /// start page in place of any other.
     pub(super) fn parse_return(&self, text: &str) -> ReturnTo {
@@ -434,14 +360,6 @@ fn pending_key(ticket: &str, flow: &str) -> Option<OneTimeKey> {
 /// A SHA-256 in base64url, as a nonce's hash travels.
 pub(super) fn hash_from_text(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
-}
-
-fn device_at<'a>(name: &'a str, visit: &'a Visit) -> At<'a> {
-    At {
-        purpose: crypto::Purpose::Device,
-        name,
-        host: visit.host.as_str(),
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 mod account;
 mod callback;
 mod cookies;
+mod device;
 mod failures;
 mod fields;
 mod finish;
@@ -27,6 +28,7 @@ mod login;
 mod login_flow;
 mod login_page;
 mod owner;
+mod password;
 mod sign_out;
 mod sign_up;
 
