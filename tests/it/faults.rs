@@ -218,6 +218,8 @@ fn without_its_storage_a_cookie_is_not_a_stranger() {
     sidecar.restart();
     // the cache is empty and the tables are gone: nothing can be checked any more
     let done = Command::new("sqlite3")
+        // the sidecar writes as well just after its start
+        .args(["-cmd", ".timeout 5000"])
         .arg(sidecar.path("data/vestibule.db"))
         .arg("alter table sessions rename to sessions_away")
         .status()
