@@ -105,6 +105,31 @@ fn a_user_name_passes_the_field_that_asks_for_a_domain() {
 }
 
 #[test]
+fn a_way_to_sign_in_is_added_by_signing_in_with_it() {
+    let sidecar = Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.signup", true)
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    let mut staff = sidecar.visitor();
+    let page = staff.go("/.auth/signup/staff");
+    staff.finish_sign_up(&page, "al");
+    let browser = Browser::start();
+    browser.screen(1280, 1800);
+    browser.goto(&format!("{}/.auth/account", sidecar.origin()));
+    sign_up(&browser, "alice");
+    browser.shows("Ways you sign in").screenshot("link-begin");
+    browser.click("form:has(input[value=staff]) .way");
+    sign_in(&browser, "al");
+    browser
+        .shows("Join the two accounts?")
+        .screenshot("link-ask");
+    browser.click("button[type=submit].primary");
+    browser.shows("is added").screenshot("link-done");
+    quiet(&browser);
+}
+
+#[test]
 fn everything_works_without_scripts() {
     let sidecar = demo();
     let browser = Browser::start();
