@@ -94,6 +94,7 @@ host = "wiki.test"
 path = "/app"
 upstream = ["http://127.0.0.1:3000", "unix:run/app.sock"]
 upstream_host = "upstream"
+authorization = "forward"
 connections = ["members"]
 public = ["/healthz"]
 allow = ["any"]

@@ -16,7 +16,6 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use pingora::{
     listeners::ListenerConfig,
-    protocols::http::v2::server::default_h2_options,
     proxy::http_proxy,
     server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, configuration::ServerConf},
     services::listening::Service,
@@ -109,6 +108,9 @@ pub(crate) fn serve(
     let grace = serving.shutdown_timeout;
     let conf = ServerConf {
         threads: serving.threads,
+        // A connection stays with its thread. Nothing here occupies one for long (passwords are
+        // hashed elsewhere), and threads that steal from each other pay for it with each request.
+        work_stealing: false,
         // `drain` below ends the process as soon as nothing is under way.
         grace_period_seconds: Some(grace.as_secs().max(1)),
         graceful_shutdown_timeout_seconds: Some(1),
@@ -125,8 +127,7 @@ pub(crate) fn serve(
     }
     let streams = edge.sessions.streams().clone();
     if !proxies.is_empty() {
-        let mut proxy = http_proxy(&server.configuration, edge);
-        proxy.h2_options = Some(default_h2_options());
+        let proxy = http_proxy(&server.configuration, edge);
         let watching = Watching::new(proxy, traffic.clone());
         server.add_service(with(Service::new("proxy".to_owned(), watching), proxies)?);
     }

@@ -140,14 +140,18 @@ impl Sessions {
         Token::verify(&self.ring.load(), cookie, host)
     }
 
+    /// The keys in force.
+    pub(crate) fn ring(&self) -> arc_swap::Guard<Arc<KeyRing>> {
+        self.ring.load()
+    }
+
     /// Looks in memory. This is the path of a signed-in request: it waits for nothing.
-    pub(crate) fn cached(&self, token: &Token) -> Peek {
+    pub(crate) fn cached(&self, token: &Token, now: Timestamp) -> Peek {
         let session = match self.hot.find(token.key()) {
             None => return Peek::Unknown,
             Some(Held::Dead) => return Peek::Dead,
             Some(Held::Live(session)) => session,
         };
-        let now = self.clock.now();
         if self.out_of_contact(now) {
             return Peek::Unknown;
         }

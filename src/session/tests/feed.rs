@@ -179,7 +179,7 @@ async fn a_clock_that_is_set_back_lends_no_trust() {
         .contact
         .store(ahead.millis(), std::sync::atomic::Ordering::Relaxed);
     assert!(matches!(
-        world.sessions.cached(&opened.token),
+        world.sessions.cached(&opened.token, world.clock.now()),
         Peek::Unknown
     ));
     world.sessions.follow().await.unwrap();
