@@ -108,6 +108,9 @@ pub(crate) struct NewSession {
     /// The handle that the browser had so far.
     pub(crate) drops: Option<HandleHash>,
     pub(crate) uses: Vec<OneTimeUse>,
+    /// When the request came that brought the proof, the newest of `record.authentications`. A
+    /// provider's `auth_time` may be hours older.
+    pub(crate) proven_at: Timestamp,
     pub(crate) event: Event,
 }
 
@@ -119,6 +122,8 @@ pub(crate) enum Issued {
     /// The session changed or ended since it was read.
     Changed,
     Issued,
+    /// All sessions of this user or kind were ended after the proof was given.
+    Outdated,
 }
 
 /// Which sessions.

@@ -305,3 +305,70 @@ fn pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions() {
     late.sign_in("/.auth/login", "alice", new);
     assert!(late.session().is_some(), "the new password does not open");
 }
+
+/// Somebody who is signed in as himself knows a password of alice that is about to change. He
+/// proves it, and is asked whether his own session shall end.
+#[test]
+fn pwd_12_what_an_old_password_proved_waits_for_nobody() {
+    let site = Site::new();
+    let mut alice = site.sidecar.signed_up("alice");
+    let mut password = PASSWORD.to_owned();
+    let asked = |name: &str, password: &str| {
+        let mut mallory = site.sidecar.signed_up(name);
+        let page = mallory.go("/.auth/login?switch=1");
+        let page = mallory.try_password(&page, "alice", password);
+        let form = page.form_with("ticket");
+        (mallory, page, form)
+    };
+    let is_alice = |visitor: &mut Visitor| {
+        let me = visitor.me().expect("a session");
+        me.to_string().contains("alice@example.com")
+    };
+    // The control: nothing happens meanwhile.
+    let (mut mallory, page, form) = asked("mallory", &password);
+    assert!(!is_alice(&mut mallory));
+    mallory.submit(&page, &form);
+    assert!(is_alice(&mut mallory), "the control was refused");
+
+    for (number, end) in ["change", "set-password", "revoke", "block"]
+        .iter()
+        .enumerate()
+    {
+        let (mut mallory, page, form) = asked(&format!("mallory{number}"), &password);
+        match *end {
+            "change" => {
+                "another battery staple".clone_into(&mut password);
+                let page = alice.go("/.auth/account");
+                let form = page
+                    .form_with("current_password")
+                    .fill("current_password", PASSWORD)
+                    .fill("new_password", &password);
+                alice.submit(&page, &form);
+            }
+            "set-password" => {
+                "yet another battery staple".clone_into(&mut password);
+                site.sidecar
+                    .cli_told(&["users", "set-password", "alice"], &password);
+            }
+            "revoke" => {
+                site.sidecar
+                    .cli_ok(&["sessions", "revoke", "--user", "alice"]);
+            }
+            _ => {
+                site.sidecar.cli_ok(&["users", "block", "alice"]);
+                site.sidecar.cli_ok(&["users", "unblock", "alice"]);
+            }
+        }
+        let answer = mallory.submit(&page, &form);
+        assert!(
+            !is_alice(&mut mallory),
+            "after {end} an old proof opened a session: {answer:?}"
+        );
+        assert!(answer.answer.status >= 400, "{end}: {answer:?}");
+        assert!(answer.answer.all("set-cookie").is_empty(), "{answer:?}");
+        // Whoever proves it anew gets in.
+        let mut again = site.sidecar.visitor();
+        again.sign_in("/.auth/login", "alice", &password);
+        assert!(again.session().is_some(), "after {end}");
+    }
+}
