@@ -86,6 +86,7 @@
 //! | CK-1: cookies that others can read or set | `__Host-`, Secure, HttpOnly, SameSite=Lax, Path=/ | `ck_1_attributes_over_plain_http`, `ck_1_attributes_over_tls` |
 //! | CK-2, CK-3: our name twice, or nearly our name | names are exact; twice is none | `ck_2_a_name_is_exact_and_occurs_once` |
 //! | CK-4: a jar that is too full | an answer that says so | `ck_4_a_jar_that_is_too_full_gets_an_answer` |
+//! | CK-4: a cookie of a sibling host that is no text | Cookie lines are read as octets, by one reader ([`protocol`](crate::protocol)) | `ck_4_a_foreign_cookie_keeps_nobody_from_signing_in` |
 //! | CK-6: changed bits | a MAC over random bits and host; sealed flows with their place in the associated data ([`crypto`](crate::crypto)) | `ck_6_no_bit_of_a_session_cookie_can_change`, `ck_6_no_bit_of_a_flow_cookie_can_change` |
 //! | CK-7: older, weaker forms | there is one form | `ck_7_no_weaker_form_is_accepted` |
 //! | CK-8: fields that run into each other | each has its length in front | `parts_do_not_run_into_each_other` (`src/crypto/digest.rs`) |

@@ -665,7 +665,7 @@ impl Engine {
     ) -> Result<LoginFlow, Box<Turn>> {
         let flow = fields.one("flow").and_then(|id| self.find_flow(visit, id));
         let Some(flow) = flow else {
-            let turn = if visit.jar.names().next().is_none() {
+            let turn = if visit.jar.is_empty() {
                 self.loop_broken(visit, LoopCause::CookiesBlocked)
             } else {
                 self.start_again(visit, StartAgainWhy::NoFlow)

@@ -440,7 +440,7 @@ impl Edge {
                     .headers
                     .get_all(header::COOKIE)
                     .iter()
-                    .filter_map(text)
+                    .map(|line| line.as_bytes().to_vec())
                     .collect(),
             ),
             session: None,
