@@ -69,9 +69,11 @@
 //!
 //! | attack | what stops it | test |
 //! |---|---|---|
-//! | PWD-1: which names exist | the same answer, and a dummy hash of the same cost | `pwd_1_an_unknown_name_looks_like_a_wrong_password` |
+//! | PWD-1: which names exist, asked at the login | the same answer, and a dummy hash of the same cost | `pwd_1_an_unknown_name_looks_like_a_wrong_password` |
 //! | PWD-2: guessing, also in parallel and across a restart | atomic budgets in the store, paid before hashing | `pwd_2_guesses_are_counted_before_they_are_tried` |
-//! | PWD-3: locking somebody out | a browser that signed in before pays from a budget of its own | `pwd_3_guessing_locks_nobody_out` |
+//! | PWD-3: locking somebody out | a browser that signed in before pays from a budget of its own; the end of a shared budget leaves each network a few tries ([`connection`](crate::connection)) | `pwd_3_guessing_locks_nobody_out`, `pwd_3_guessing_from_everywhere_locks_no_new_device_out` |
+//! | PWD-3: spending the budget of all with forms that cost nothing | a form is read before it is paid for | `pwd_3_forms_without_a_password_spend_no_budget` |
+//! | PWD-1, PWD-3: sign-ups from a whole IPv6 /48 | budgets for the address, the network and all | `sign_ups_from_many_addresses_run_out` (`src/connection/database/tests.rs`) |
 //! | PWD-4, PWD-5: a password of a megabyte; one that is cut | limits before hashing; argon2id over every octet | `pwd_4_long_passwords_and_names_cost_nothing`, `pwd_5_no_octet_of_a_password_is_cut_off` |
 //! | PWD-6: a storm of logins | few threads, a bounded queue, then 503 at once | `pwd_6_a_storm_of_logins_is_bounded` |
 //! | PWD-7: a damaged hash in the database | nobody signs in to that account, and nothing crashes | `nobody_and_somebody_are_refused_alike_and_both_cost_a_hash` (`src/connection/database/tests.rs`) |
@@ -139,3 +141,10 @@
 //! | FAIL-1: a store that is away lets everybody in | an error is a denial: 503, and nobody on a public path | `tests/it/faults.rs` |
 //! | FAIL-2: errors that explain the inside | a sentence and a request id | `fail_2_errors_say_a_sentence_and_a_reference` |
 //! | SUP-1: a second TLS library | `build.rs` refuses a vendored OpenSSL, `.deny.toml` bans the others | the build |
+//!
+//! # What is known and not stopped
+//!
+//! - A sign-up says when a name is taken. An answer that is the same for all takes a message to the
+//!   address, and there is no mail yet; until then budgets bound how many names can be asked for.
+//! - Whoever has many networks has three tries at a password from each in 15 minutes. To refuse all
+//!   of them would let anybody lock an owner out of a new device.
