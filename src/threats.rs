@@ -122,6 +122,8 @@
 //! | WEB-3: markup in what was sent | templates escape, and the policy lets nothing in | `web_3_nothing_that_was_sent_becomes_markup`, `web_3_the_policy_lets_nothing_in` |
 //! | WEB-4: other origins read our pages | no CORS | `web_4_other_origins_read_nothing` |
 //! | WEB-5, WEB-6: the application under our prefix | nothing below it is proxied; `Service-Worker-Allowed` is dropped | `web_5_nothing_under_our_prefix_is_the_application`, `web_6_the_application_cannot_reach_into_our_prefix` |
+//! | WEB-5: a script of an application reads the account page and posts to it | it is a page of the login host alone | `web_5_the_account_page_is_at_the_login_host_alone` |
+//! | WEB-6: a service worker that sees what is typed into the login | at the login host its script is refused where its folder holds our prefix ([`proxy`](crate::proxy)) | `web_6_no_service_worker_of_the_application_sees_the_login` |
 //! | WEB-7: guessed types, addresses in Referer | `nosniff`, `no-referrer` | `web_7_types_are_not_guessed_and_addresses_not_told` |
 //!
 //! # Logs, the operator's side, failure (`attacks/operations.rs`)
@@ -144,6 +146,9 @@
 //!
 //! # What is known and not stopped
 //!
+//! - An application at the login host shares its origin with our pages: its scripts can do on the
+//!   account page what the person who visits can. Where that matters, `public_url` names a host
+//!   without an application.
 //! - A sign-up says when a name is taken. An answer that is the same for all takes a message to the
 //!   address, and there is no mail yet; until then budgets bound how many names can be asked for.
 //! - Whoever has many networks has three tries at a password from each in 15 minutes. To refuse all

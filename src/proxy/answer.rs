@@ -14,6 +14,7 @@ use super::{
     bridge::{self, BodyError},
     head::{BadHead, Head},
     rewrite::Forwarding,
+    worker,
 };
 use crate::{
     flow::{Jar, Visit},
@@ -56,6 +57,11 @@ impl Edge {
         if base.prefix.matches(head.path()) {
             return Box::pin(self.own_page(downstream, passage, live)).await;
         }
+        if *head.host() == base.login.host
+            && worker::covers(&base.prefix, head.path(), &downstream.req_header().headers)
+        {
+            return Box::pin(self.refuse_worker(downstream, passage, live)).await;
+        }
         let found = self.session(live, head, downstream).await;
         let request = downstream.req_header();
         let facts = Facts {
@@ -81,6 +87,22 @@ impl Edge {
             }
             refused => Box::pin(self.refuse(downstream, passage, live, (refused, found))).await,
         }
+    }
+
+    /// Refuses the script of a service worker, and tells the operator what to do about it.
+    async fn refuse_worker(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+    ) -> pingora::Result<bool> {
+        tracing::warn!(
+            request_id = self.request_id(passage),
+            "a service worker of an application was refused: it would see the login; let public_url \
+             name a host without an application"
+        );
+        let kind = FailureKind::Denied(Denial::ServiceWorker);
+        self.page(downstream, passage, live, kind).await
     }
 
     /// Lets a request pass, if it is no larger than the route takes.
