@@ -69,14 +69,17 @@
 //!
 //! | attack | what stops it | test |
 //! |---|---|---|
-//! | PWD-1: which names exist | the same answer, and a dummy hash of the same cost | `pwd_1_an_unknown_name_looks_like_a_wrong_password` |
+//! | PWD-1: which names exist, asked at the login | the same answer, and a dummy hash of the same cost | `pwd_1_an_unknown_name_looks_like_a_wrong_password` |
 //! | PWD-2: guessing, also in parallel and across a restart | atomic budgets in the store, paid before hashing | `pwd_2_guesses_are_counted_before_they_are_tried` |
-//! | PWD-3: locking somebody out | a browser that signed in before pays from a budget of its own | `pwd_3_guessing_locks_nobody_out` |
+//! | PWD-3: locking somebody out | a browser that signed in before pays from a budget of its own; the end of a shared budget leaves each network a few tries ([`connection`](crate::connection)) | `pwd_3_guessing_locks_nobody_out`, `pwd_3_guessing_from_everywhere_locks_no_new_device_out` |
+//! | PWD-3: spending the budget of all with forms that cost nothing | a form is read before it is paid for | `pwd_3_forms_without_a_password_spend_no_budget` |
+//! | PWD-1, PWD-3: sign-ups from a whole IPv6 /48 | budgets for the address, the network and all | `sign_ups_from_many_addresses_run_out` (`src/connection/database/tests.rs`) |
 //! | PWD-4, PWD-5: a password of a megabyte; one that is cut | limits before hashing; argon2id over every octet | `pwd_4_long_passwords_and_names_cost_nothing`, `pwd_5_no_octet_of_a_password_is_cut_off` |
 //! | PWD-6: a storm of logins | few threads, a bounded queue, then 503 at once | `pwd_6_a_storm_of_logins_is_bounded` |
 //! | PWD-7: a damaged hash in the database | nobody signs in to that account, and nothing crashes | `nobody_and_somebody_are_refused_alike_and_both_cost_a_hash` (`src/connection/database/tests.rs`) |
 //! | PWD-10: injection | bound parameters only | `pwd_10_nothing_typed_is_a_query` |
 //! | PWD-12: a change of password from an open session | the old one is asked for, other sessions end | `pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions` |
+//! | PWD-12: a proof that was given before sessions were ended, and waits for its second step | no session is issued for a proof that is not newer than the last such end, in one transaction ([`store`](crate::store)) | `pwd_12_what_an_old_password_proved_waits_for_nobody` |
 //!
 //! # Cookies and sessions (`attacks/cookies.rs`)
 //!
@@ -85,6 +88,7 @@
 //! | CK-1: cookies that others can read or set | `__Host-`, Secure, HttpOnly, SameSite=Lax, Path=/ | `ck_1_attributes_over_plain_http`, `ck_1_attributes_over_tls` |
 //! | CK-2, CK-3: our name twice, or nearly our name | names are exact; twice is none | `ck_2_a_name_is_exact_and_occurs_once` |
 //! | CK-4: a jar that is too full | an answer that says so | `ck_4_a_jar_that_is_too_full_gets_an_answer` |
+//! | CK-4: a cookie of a sibling host that is no text | Cookie lines are read as octets, by one reader ([`protocol`](crate::protocol)) | `ck_4_a_foreign_cookie_keeps_nobody_from_signing_in` |
 //! | CK-6: changed bits | a MAC over random bits and host; sealed flows with their place in the associated data ([`crypto`](crate::crypto)) | `ck_6_no_bit_of_a_session_cookie_can_change`, `ck_6_no_bit_of_a_flow_cookie_can_change` |
 //! | CK-7: older, weaker forms | there is one form | `ck_7_no_weaker_form_is_accepted` |
 //! | CK-8: fields that run into each other | each has its length in front | `parts_do_not_run_into_each_other` (`src/crypto/digest.rs`) |
@@ -118,6 +122,8 @@
 //! | WEB-3: markup in what was sent | templates escape, and the policy lets nothing in | `web_3_nothing_that_was_sent_becomes_markup`, `web_3_the_policy_lets_nothing_in` |
 //! | WEB-4: other origins read our pages | no CORS | `web_4_other_origins_read_nothing` |
 //! | WEB-5, WEB-6: the application under our prefix | nothing below it is proxied; `Service-Worker-Allowed` is dropped | `web_5_nothing_under_our_prefix_is_the_application`, `web_6_the_application_cannot_reach_into_our_prefix` |
+//! | WEB-5: a script of an application reads the account page and posts to it | it is a page of the login host alone | `web_5_the_account_page_is_at_the_login_host_alone` |
+//! | WEB-6: a service worker that sees what is typed into the login | at the login host its script is refused where its folder holds our prefix ([`proxy`](crate::proxy)) | `web_6_no_service_worker_of_the_application_sees_the_login` |
 //! | WEB-7: guessed types, addresses in Referer | `nosniff`, `no-referrer` | `web_7_types_are_not_guessed_and_addresses_not_told` |
 //!
 //! # Logs, the operator's side, failure (`attacks/operations.rs`)
@@ -128,7 +134,8 @@
 //! | LOG-2: forged log lines, terminal escapes | JSON, and control characters are replaced | `log_2_nobody_writes_a_line_of_their_own` |
 //! | LOG-3: nothing to look back at | an event with a stable reason for each turn | `log_3_every_turn_of_a_login_is_an_event` |
 //! | LOG-4: metrics that grow with requests | labels come from closed sets | `log_4_nobody_makes_metrics_grow` |
-//! | ADM-1: a web page reaches the admin listener | a listener of its own that checks the Host; the socket is 0600 | `adm_1_the_admin_listener_is_elsewhere_and_knows_its_host`, `adm_1_the_admin_socket_is_the_owners` |
+//! | ADM-1: a web page reaches the admin listener | a listener of its own that checks the Host; the socket is 0600 before it listens, and asks the kernel whose process is at the other end | `adm_1_the_admin_listener_is_elsewhere_and_knows_its_host`, `adm_1_the_admin_socket_is_the_owners`, `nobody_connects_before_the_mode_is_right` (`src/cli/socket.rs`) |
+//! | ADM-1: the admin listener where everybody can ask | an address off the loopback stops the start | `what_does_not_fit_together_is_refused` (`src/config/tests.rs`) |
 //! | ADM-2: `me` hands out tokens | a closed list of fields | `adm_2_me_tells_no_token` |
 //! | CFG-1: secrets in error messages | no value is ever repeated | `cfg_1_a_secret_that_is_missing_does_not_become_its_name`, `cfg_1_no_error_repeats_a_secret` |
 //! | CFG-2: a key that is misspelt and ignored | unknown keys stop the start | `cfg_2_every_key_misspelt_once_stops_the_start` |
@@ -137,3 +144,13 @@
 //! | FAIL-1: a store that is away lets everybody in | an error is a denial: 503, and nobody on a public path | `tests/it/faults.rs` |
 //! | FAIL-2: errors that explain the inside | a sentence and a request id | `fail_2_errors_say_a_sentence_and_a_reference` |
 //! | SUP-1: a second TLS library | `build.rs` refuses a vendored OpenSSL, `.deny.toml` bans the others | the build |
+//!
+//! # What is known and not stopped
+//!
+//! - An application at the login host shares its origin with our pages: its scripts can do on the
+//!   account page what the person who visits can. Where that matters, `public_url` names a host
+//!   without an application.
+//! - A sign-up says when a name is taken. An answer that is the same for all takes a message to the
+//!   address, and there is no mail yet; until then budgets bound how many names can be asked for.
+//! - Whoever has many networks has three tries at a password from each in 15 minutes. To refuse all
+//!   of them would let anybody lock an owner out of a new device.

@@ -1,24 +1,20 @@
 //! What the process does on the operator's word, asked by the admin socket or in a process of the
 //! command's own.
 
-use std::{
-    os::unix::fs::{FileTypeExt, PermissionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
+    net::UnixStream,
 };
 
 use super::{
     Place,
     remote::{self, Command, NewUser, Outcome, Revoke},
+    socket,
 };
 use crate::{
     app::App,
@@ -59,13 +55,13 @@ pub(super) fn have_done(place: &Place, command: &Command) -> anyhow::Result<Valu
 }
 
 /// Listens for commands, for as long as the process lives.
-pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live>>) {
-    let listener = match bind(&socket).await {
+pub(super) async fn serve(path: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live>>) {
+    let listener = match socket::open(&path).await {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!(
                 error = format!("{error:#}"),
-                socket = %socket.display(),
+                socket = %path.display(),
                 "the admin socket cannot be opened: commands will work on the storage"
             );
             return;
@@ -81,6 +77,10 @@ pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live
                 continue;
             }
         };
+        if let Err(why) = socket::operator(&stream) {
+            tracing::warn!(error = format!("{why:#}"), "a command was refused");
+            continue;
+        }
         let (app, live) = (app.clone(), live.load_full());
         tokio::spawn(async move {
             if let Err(error) = exchange(stream, &app, &live).await {
@@ -88,27 +88,6 @@ pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live
             }
         });
     }
-}
-
-async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
-    if let Some(folder) = socket
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder)?;
-    }
-    if UnixStream::connect(socket).await.is_ok() {
-        bail!("another process listens there");
-    }
-    match std::fs::symlink_metadata(socket) {
-        // Left behind by a process that was killed.
-        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(socket)?,
-        Ok(_) => bail!("there is something else than a socket"),
-        Err(_) => {}
-    }
-    let listener = UnixListener::bind(socket)?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 async fn exchange(stream: UnixStream, app: &App, live: &Live) -> anyhow::Result<()> {

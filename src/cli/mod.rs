@@ -15,6 +15,7 @@ mod output;
 mod remote;
 mod run;
 mod sessions;
+mod socket;
 mod users;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -54,6 +54,7 @@ mode = "0600"
 [admin]
 listen = "127.0.0.1:9091"
 socket = "admin.sock"
+danger_off_loopback = true
 hosts = ["vestibule.internal"]
 [storage]
 url = "sqlite://data/v.db"
@@ -404,6 +405,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "2:1: admin.listen",
         "address and a port",
     ),
+    (
+        "[admin]\nlisten = '0.0.0.0:9091'",
+        "2:1: admin.listen",
+        "danger_off_loopback",
+    ),
+    (
+        "[admin]\nlisten = '[2001:db8::1]:9091'",
+        "2:1: admin.listen",
+        "danger_off_loopback",
+    ),
     ("[admin]\nhosts = ['a:80']", "2:10: admin.hosts[0]", ""),
     ("[admin]\nsocket = ''", "2:1: admin.socket", "empty"),
     (
@@ -535,6 +546,9 @@ fn plain_http_is_for_loopback_and_behind_tls() {
         "[server]\npublic_url = 'https://a.test'\nlisten = ['0.0.0.0:80']\ntrusted_proxies = ['10.0.0.1']",
         "[server]\npublic_url = 'http://a.test'\nlisten = ['0.0.0.0:80']\ndanger_plain_http = true",
         "[[server.listeners]]\naddress = '0.0.0.0:80'\nserves = 'redirect'",
+        "[admin]\nlisten = '[::1]:9091'",
+        "[admin]\nlisten = '[::ffff:127.0.0.1]:9091'",
+        "[admin]\nlisten = '0.0.0.0:9091'\ndanger_off_loopback = true",
         "[[server.listeners]]\naddress = '0.0.0.0:443'\ntls = [{ cert = 'a', key = 'b' }]",
     ] {
         assert_eq!(complaints(text), [""; 0], "{text}");

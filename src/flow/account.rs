@@ -60,6 +60,12 @@ impl Engine {
         }
     }
 
+    /// GET account at another host: the page lives at the login host, where who is signed in here
+    /// has a session too.
+    pub(crate) fn account_elsewhere(&self) -> Turn {
+        Turn::see_other(format!("{}{}", self.base.login, self.path("account")))
+    }
+
     fn to_login(&self, visit: &Visit) -> Turn {
         // After login the person comes back to the start page: nobody is sent under our prefix.
         let _ = visit;

@@ -39,6 +39,8 @@ const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 struct Pending {
     user: UserId,
     authentication: Authentication,
+    /// When the request came that brought it.
+    proven_at: Timestamp,
 }
 
 /// The accounts that signed in with this browser, sealed in a cookie of it. It only lowers
@@ -93,6 +95,7 @@ impl Engine {
         let pending = Pending {
             user: user.id.clone(),
             authentication,
+            proven_at: visit.now,
         };
         if visit
             .session()
@@ -192,6 +195,7 @@ impl Engine {
         let login = Login {
             user,
             authentication: pending.authentication,
+            proven_at: pending.proven_at,
             held: visit.session.clone(),
             host: visit.host.as_str().to_owned(),
             address: visit.address,
@@ -210,7 +214,11 @@ impl Engine {
             }
             Err(error) => {
                 tracing::info!(%error, request_id = visit.request_id, "a login did not end in a session");
-                return self.start_again(visit, StartAgainWhy::AlreadyUsed);
+                let why = match error {
+                    OpenError::Outdated => StartAgainWhy::Expired,
+                    _ => StartAgainWhy::AlreadyUsed,
+                };
+                return self.start_again(visit, why);
             }
         };
         let names = self.names();

@@ -10,7 +10,8 @@ use super::{CookieKind, Engine, Fields, LoginFlow, Turn, Visit, finish::hash_fro
 use crate::{
     connection::{
         AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, Form, InlineForm,
-        LoginName, LoginNames, PasswordForm, Rejection, Reply, Start, Step, Throttled,
+        LoginName, LoginNames, PasswordForm, PasswordReply, Rejection, Reply, Start, Step,
+        Throttled,
     },
     crypto,
     gate::{Outlook, Wanted},
@@ -257,9 +258,13 @@ impl Engine {
         }
         flow.add_fragment(fields.one("fragment"));
         let typed = fields.one("login").unwrap_or_default();
-        let allowance = match self.pay(visit, id, connection.as_ref(), typed).await {
+        // What is no answer to the form costs no hash, so it is not paid for either.
+        let body = fields.only(&["login", "password"]);
+        let Ok(PasswordReply { login, .. }) = PasswordReply::parse(body.as_bytes()) else {
+            return self.try_again(visit, &flow, id, typed).await;
+        };
+        let allowance = match self.pay(visit, id, connection.as_ref(), login).await {
             Ok(allowance) => allowance,
-            Err(Unpaid::BadName) => return self.try_again(visit, &flow, id, typed).await,
             Err(Unpaid::Rejected(rejection)) => return self.rejected(visit, settings, &rejection),
             Err(Unpaid::Throttled(Throttled::Until(until))) => {
                 let wait = until.since(visit.now);
@@ -269,7 +274,6 @@ impl Engine {
                 return self.store_is_away(visit, &error);
             }
         };
-        let body = fields.only(&["login", "password"]);
         let peer = visit.peer_allowed(allowance.proof());
         match connection
             .resume(Some(&flow.kept()), Reply::Form(body.as_bytes()), &peer)
@@ -297,9 +301,8 @@ impl Engine {
         visit: &Visit,
         id: &ConnectionId,
         connection: &dyn Connection,
-        typed: &str,
+        name: LoginName,
     ) -> Result<Allowance, Unpaid> {
-        let name = LoginName::parse(typed).map_err(|_| Unpaid::BadName)?;
         let account = match connection.accounts() {
             Some(accounts) => accounts
                 .account_key(&name)
@@ -323,8 +326,6 @@ impl Engine {
 
 /// Why a try at a password was not made.
 enum Unpaid {
-    /// What was typed cannot be a name.
-    BadName,
     Rejected(Rejection),
     Throttled(Throttled),
 }
@@ -665,7 +666,7 @@ impl Engine {
     ) -> Result<LoginFlow, Box<Turn>> {
         let flow = fields.one("flow").and_then(|id| self.find_flow(visit, id));
         let Some(flow) = flow else {
-            let turn = if visit.jar.names().next().is_none() {
+            let turn = if visit.jar.is_empty() {
                 self.loop_broken(visit, LoopCause::CookiesBlocked)
             } else {
                 self.start_again(visit, StartAgainWhy::NoFlow)

@@ -15,6 +15,7 @@ use super::{
     head::{BadHead, Head},
     peer::Waits,
     rewrite::Forwarding,
+    worker,
 };
 use crate::{
     flow::{Jar, Visit},
@@ -59,6 +60,8 @@ pub(super) enum Answer {
     OwnPage,
     Page(FailureKind),
     Refusal(Box<(Verdict, Found)>),
+    /// It would see our pages.
+    ServiceWorker,
 }
 
 impl Edge {
@@ -73,6 +76,12 @@ impl Edge {
         let head = passage.head.insert(head);
         if live.site.engine.base.prefix.matches(head.path()) {
             return Decided::Answer(Answer::OwnPage);
+        }
+        let base = &live.site.engine.base;
+        if *head.host() == base.login.host
+            && worker::covers(&base.prefix, head.path(), &downstream.req_header().headers)
+        {
+            return Decided::Answer(Answer::ServiceWorker);
         }
         match self.known(live, head, downstream) {
             Known::As(found) => self.judge(downstream, passage, live, found),
@@ -145,7 +154,24 @@ impl Edge {
             Answer::OwnPage => self.own_page(downstream, passage, live).await,
             Answer::Page(kind) => self.page(downstream, passage, live, kind).await,
             Answer::Refusal(refused) => self.refuse(downstream, passage, live, *refused).await,
+            Answer::ServiceWorker => self.refuse_worker(downstream, passage, live).await,
         }
+    }
+
+    /// Refuses the script of a service worker, and tells the operator what to do about it.
+    async fn refuse_worker(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+    ) -> pingora::Result<bool> {
+        tracing::warn!(
+            request_id = self.request_id(passage),
+            "a service worker of an application was refused: it would see the login; let public_url \
+             name a host without an application"
+        );
+        let kind = FailureKind::Denied(Denial::ServiceWorker);
+        self.page(downstream, passage, live, kind).await
     }
 
     /// Answers a request that may not pass.
@@ -479,7 +505,7 @@ impl Edge {
                     .headers
                     .get_all(header::COOKIE)
                     .iter()
-                    .filter_map(text)
+                    .map(|line| line.as_bytes().to_vec())
                     .collect(),
             ),
             session: None,

@@ -17,6 +17,7 @@ mod rewrite;
 pub(crate) mod server;
 mod streams;
 pub(crate) mod tls;
+mod worker;
 
 use std::{any::Any, sync::Arc};
 

@@ -175,6 +175,7 @@ impl World {
                 .unwrap()
                 .unwrap(),
             authentication: authentication(connection, who, self.clock.now()),
+            proven_at: self.clock.now(),
             held: None,
             host: HOST.to_owned(),
             address: None,

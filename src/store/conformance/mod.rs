@@ -52,6 +52,7 @@ pub(super) async fn session_store(make: impl AsyncFn() -> Fresh<dyn SessionStore
         sessions::replace_needs_the_version_and_never_resurrects,
         sessions::remove_ends_the_session_with_its_handles,
         sessions::remove_all_ends_exactly_those,
+        sessions::what_was_proven_before_an_end_opens_nothing,
         sessions::many_are_touched_and_end_at_once,
         sessions::an_index_follows_the_session,
         sessions::a_last_use_never_goes_back,
@@ -162,6 +163,7 @@ pub(super) fn login(record: SessionRecord, number: u8) -> NewSession {
         ends: None,
         drops: None,
         uses: Vec::new(),
+        proven_at: at(100_000),
         event: event(),
     }
 }
@@ -233,7 +235,7 @@ fn identity(connection: &str, who: &str) -> Identity {
     }
 }
 
-fn account(connection: &str, who: &str) -> AccountRecord {
+pub(super) fn account(connection: &str, who: &str) -> AccountRecord {
     let login = |text: String| Login {
         normalised: text.to_lowercase(),
         typed: text,

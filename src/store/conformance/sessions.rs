@@ -1,6 +1,7 @@
 //! The checks of [`SessionStore`].
 
 use super::*;
+use crate::clock::Clock as _;
 
 type Store = Fresh<dyn SessionStore>;
 
@@ -353,6 +354,56 @@ pub(super) async fn remove_all_ends_exactly_those(Fresh { store, .. }: &Store) {
         assert_eq!(store.remove_all(&whose, Some(event())).await.unwrap(), 0);
         store.remove_all(&Whose::All, None).await.unwrap();
     }
+}
+
+pub(super) async fn what_was_proven_before_an_end_opens_nothing(
+    Fresh { store, clock, .. }: &Store,
+) {
+    let alice = || UserId::new(&name("acme"), &name("alice"));
+    let proven = |number, who, proven_at| NewSession {
+        proven_at,
+        ..login(session(number, who), number)
+    };
+    for whose in [
+        Whose::All,
+        Whose::Connection(name("acme")),
+        Whose::Identity(name("acme"), name("alice")),
+        Whose::User(alice()),
+        Whose::UserExcept(alice(), session_id(9)),
+    ] {
+        let end = clock.now();
+        // There need not be a session yet.
+        assert_eq!(store.remove_all(&whose, None).await.unwrap(), 0);
+        clock.advance(Duration::from_secs(60));
+        let mut late = proven(1, "alice", end);
+        late.uses = vec![first(Purpose::Answer, 1)];
+        let refused = store.issue(late.clone()).await.unwrap();
+        assert_eq!(refused, Issued::Outdated, "{whose:?}");
+        assert_eq!(store.find(session_id(1)).await.unwrap(), None);
+        if whose != Whose::All && whose != Whose::Connection(name("acme")) {
+            issued(store.as_ref(), proven(2, "bob", end)).await;
+        }
+        // A later proof opens one; nor does an earlier one extend it.
+        late.proven_at = clock.now();
+        late.uses.clear();
+        issued(store.as_ref(), late).await;
+        let mut again = proven(1, "alice", end);
+        (again.was, again.handle) = (Some(1), handle(3, 1, "a.example"));
+        assert_eq!(store.issue(again).await.unwrap(), Issued::Outdated);
+        for number in [1, 2] {
+            store.remove(session_id(number), None).await.unwrap();
+        }
+    }
+    // The end of a provider's session is none of those, and a sweep forgets what is long over.
+    let now = clock.now();
+    store.remove_all(&Whose::Sid([1; 32]), None).await.unwrap();
+    store.sweep(now, now, 10).await.unwrap();
+    let end = now - Duration::from_secs(60);
+    let refused = store.issue(proven(1, "alice", end)).await.unwrap();
+    assert_eq!(refused, Issued::Outdated);
+    let later = now + Duration::from_secs(2 * 3600);
+    store.sweep(later, now, 10).await.unwrap();
+    issued(store.as_ref(), proven(1, "alice", end)).await;
 }
 
 /// More than any engine would touch or end in one step.

@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 
 use self::held::{Held, Key};
 use super::{
-    Budget, Change, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord, Issued, Loaded,
-    NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId, SessionRecord,
-    SessionStore, Spend, StoreError, Whose,
+    Budget, CUTOFFS_KEPT, Change, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord,
+    Issued, Loaded, NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId,
+    SessionRecord, SessionStore, Spend, StoreError, Whose,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -82,6 +82,9 @@ impl SessionStore for Memory {
         }
         if let Err(purpose) = held.all_unused(&new.uses) {
             return Ok(Issued::AlreadyUsed(purpose));
+        }
+        if held.outdated(&new) {
+            return Ok(Issued::Outdated);
         }
         let id = new.record.id;
         let version = held.sessions.get(&id).map(|kept| kept.record.version);
@@ -172,6 +175,9 @@ impl SessionStore for Memory {
         for id in &ids {
             held.end(*id);
         }
+        if let Some(whose) = whose.cutoff() {
+            held.cutoffs.insert(whose, now);
+        }
         match whose {
             _ if ids.is_empty() => {}
             Whose::Connection(connection) => held.note(now, Change::Connection(connection.clone())),
@@ -215,6 +221,8 @@ impl SessionStore for Memory {
             held.end(*id);
             held.note(self.clock.now(), Change::Session(*id));
         }
+        let kept = now - CUTOFFS_KEPT..=now + CUTOFFS_KEPT;
+        held.cutoffs.retain(|_, end| kept.contains(end));
         Ok(ids.len() as u64)
     }
 }

@@ -6,15 +6,21 @@ use super::{
     row::{bytes, column, count, damage, hex, json, number, parsed, parsed_option, time, to_json},
     write::Write,
 };
-use crate::store::{
-    Change, HandleHash, HandleRecord, Issued, NewSession, SessionId, SessionRecord, StoreError,
-    Whose,
+use crate::{
+    clock::Timestamp,
+    store::{
+        Change, HandleHash, HandleRecord, Issued, NewSession, SessionId, SessionRecord, StoreError,
+        Whose,
+    },
 };
 
 impl Write {
     pub(super) async fn issue_session(&mut self, new: &NewSession) -> Result<Issued, StoreError> {
         if let Err(purpose) = self.use_up(&new.uses).await? {
             return Ok(Issued::AlreadyUsed(purpose));
+        }
+        if self.outdated(new).await? {
+            return Ok(Issued::Outdated);
         }
         let id = new.record.id;
         let mut changes = Vec::new();
@@ -45,6 +51,46 @@ impl Write {
         self.note_changes(&changes).await?;
         self.record(Some(&new.event)).await?;
         Ok(Issued::Issued)
+    }
+
+    /// Whether all sessions like this one were ended since its proof was given.
+    async fn outdated(&mut self, new: &NewSession) -> Result<bool, StoreError> {
+        let row = sqlx::query(OUTDATED)
+            .bind(to_json(&new.cutoffs())?)
+            .bind(new.proven_at.millis())
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// From now on nothing that was proven before opens one of these sessions.
+    pub(super) async fn cut_off(&mut self, whose: &Whose) -> Result<(), StoreError> {
+        let Some(whose) = whose.cutoff() else {
+            return Ok(());
+        };
+        let now = self.now.millis();
+        sqlx::query(
+            "INSERT INTO session_cutoffs (whose, at) VALUES (?1, ?2) \
+             ON CONFLICT DO UPDATE SET at = excluded.at",
+        )
+        .bind(whose)
+        .bind(now)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets when sessions were ended, outside of these times.
+    pub(super) async fn forget_cutoffs(
+        &mut self,
+        kept: std::ops::RangeInclusive<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let forgotten = sqlx::query("DELETE FROM session_cutoffs WHERE at < ?1 OR at > ?2")
+            .bind(kept.start().millis())
+            .bind(kept.end().millis())
+            .execute(self.sql())
+            .await?;
+        Ok(forgotten.rows_affected() > 0)
     }
 
     /// `false` when there is a session of this id.
@@ -198,6 +244,10 @@ impl Write {
         Ok(deleted.rows_affected())
     }
 }
+
+/// `?1` is a JSON array of names, `?2` when the proof was given.
+pub(super) const OUTDATED: &str = "SELECT 1 FROM session_cutoffs \
+    WHERE whose IN (SELECT value FROM json_each(?1)) AND at >= ?2";
 
 /// `?1` and `?2` say whose (see [`arguments`]), `?3` how many; in any order.
 pub(super) const fn ids_statement(whose: &Whose) -> &'static str {

@@ -75,6 +75,8 @@ pub(crate) enum Denial {
     EmailNotTrusted,
     /// No `allow` rule matched.
     NotAllowed,
+    /// A service worker of the application would see what is typed into our pages.
+    ServiceWorker,
     /// The connection takes no new people.
     SignupClosed,
     /// The groups do not fit into a header.
@@ -83,12 +85,13 @@ pub(crate) enum Denial {
 
 impl Denial {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Blocked,
         Self::ConnectionNotOffered,
         Self::DenyRule,
         Self::EmailNotTrusted,
         Self::NotAllowed,
+        Self::ServiceWorker,
         Self::SignupClosed,
         Self::TooManyGroups,
     ];
@@ -101,6 +104,7 @@ impl Denial {
             Self::DenyRule => "deny-rule",
             Self::EmailNotTrusted => "email-not-trusted",
             Self::NotAllowed => "not-allowed",
+            Self::ServiceWorker => "service-worker",
             Self::SignupClosed => "signup-closed",
             Self::TooManyGroups => "too-many-groups",
         }
@@ -114,6 +118,7 @@ impl Denial {
             Self::DenyRule => "failure.deny-rule",
             Self::EmailNotTrusted => "failure.email-not-trusted",
             Self::NotAllowed => "failure.not-allowed",
+            Self::ServiceWorker => "failure.service-worker",
             Self::SignupClosed => "failure.signup-closed",
             Self::TooManyGroups => "failure.too-many-groups",
         }
