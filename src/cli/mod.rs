@@ -12,6 +12,7 @@ mod explain;
 mod health;
 mod keys;
 mod output;
+mod reload;
 mod remote;
 mod run;
 mod sessions;
