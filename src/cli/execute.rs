@@ -150,6 +150,7 @@ impl Operator<'_> {
     async fn carry_out(&self, command: Command) -> anyhow::Result<Value> {
         match command {
             Command::ConnectionAdopt { name } => self.adopt(&name).await,
+            Command::ConnectionRename { from, to } => self.rename(&from, &to).await,
             Command::ConnectionsCount => self.count().await,
             Command::KeysList => Ok(self.app.keys.list().await?.iter().map(key).collect()),
             Command::KeysRotate => self.rotate().await,
@@ -193,6 +194,15 @@ impl Operator<'_> {
             .adopt(connection.as_ref(), &Origin::default())
             .await?;
         Ok(json!({ "adopted": id }))
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> anyhow::Result<Value> {
+        let (from, to): (ConnectionId, ConnectionId) = (from.parse()?, to.parse()?);
+        let directory = &self.app.directory;
+        let identities = directory.rename(&from, &to, &Origin::default()).await?;
+        // Those that the users' store does not hold.
+        self.app.sessions.rename_connection(&from, &to).await?;
+        Ok(json!({ "renamed": from, "to": to, "identities": identities }))
     }
 
     async fn count(&self) -> anyhow::Result<Value> {

@@ -35,12 +35,10 @@ pub(super) struct Arguments {
     /// A header of the request, like `Sec-Fetch-Mode: navigate`. May be repeated.
     #[arg(short = 'H', long = "header")]
     headers: Vec<String>,
-    #[arg(long)]
-    json: bool,
 }
 
 /// Explains.
-pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
+pub(super) fn run(place: &Place, arguments: &Arguments, json: bool) -> anyhow::Result<Ended> {
     let asked = Asked::parse(arguments)?;
     let loaded = place.load()?;
     let runtime = tokio::runtime::Runtime::new()?;
@@ -68,7 +66,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
         let who = person.as_ref().map(Person::principal);
         anyhow::Ok(explain(&live.gate.judge(&request, who), arguments))
     })?;
-    if arguments.json {
+    if json {
         output::json(&explained);
     } else {
         show(&explained);

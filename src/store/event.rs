@@ -16,6 +16,7 @@ use crate::{
 pub(crate) enum EventKind {
     AccessDenied,
     ConnectionAdopted,
+    ConnectionRenamed,
     HandleIssued,
     IdentityLinked,
     IdentityUnlinked,
@@ -37,9 +38,10 @@ pub(crate) enum EventKind {
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::AccessDenied,
         Self::ConnectionAdopted,
+        Self::ConnectionRenamed,
         Self::HandleIssued,
         Self::IdentityLinked,
         Self::IdentityUnlinked,
@@ -64,6 +66,7 @@ impl EventKind {
         match self {
             Self::AccessDenied => "access-denied",
             Self::ConnectionAdopted => "connection-adopted",
+            Self::ConnectionRenamed => "connection-renamed",
             Self::HandleIssued => "handle-issued",
             Self::IdentityLinked => "identity-linked",
             Self::IdentityUnlinked => "identity-unlinked",
