@@ -14,6 +14,7 @@ use crate::{
     config::{self, Loaded, Watcher},
     metrics,
     proxy::{Live, tls::ListenerTls},
+    store::{Event, EventKind},
 };
 
 /// What a reload needs.
@@ -42,11 +43,11 @@ pub(super) async fn follow_files(reloader: Reloader) {
         return;
     };
     loop {
-        tokio::select! {
-            _ = hangup.recv() => {}
-            Some(()) = told.recv() => {}
-        }
-        reloader.reload(&mut watch).await;
+        let why = tokio::select! {
+            _ = hangup.recv() => "signal",
+            Some(()) = told.recv() => "file-changed",
+        };
+        reloader.reload(&mut watch, why).await;
     }
 }
 
@@ -84,7 +85,7 @@ impl Reloader {
         loaded.files.iter().chain(of_listeners).cloned().collect()
     }
 
-    async fn reload(&self, watch: &mut Watch) {
+    async fn reload(&self, watch: &mut Watch, why: &str) {
         for tls in &self.tls {
             if let Err(problems) = tls.reload() {
                 for problem in problems {
@@ -95,10 +96,11 @@ impl Reloader {
         if self.trial {
             return;
         }
-        match self.adopt(watch).await {
+        let kind = match self.adopt(watch).await {
             Ok(()) => {
                 metrics::CONFIG_RELOADS.with_label_values(&["done"]).inc();
                 tracing::info!("the configuration was taken into use");
+                EventKind::ConfigReloaded
             }
             Err(error) => {
                 metrics::CONFIG_RELOADS.with_label_values(&["failed"]).inc();
@@ -106,7 +108,14 @@ impl Reloader {
                     error = format!("{error:#}"),
                     "the configuration was not taken; the last good one stays"
                 );
+                EventKind::ConfigRefused
             }
+        };
+        let event = Event::new(self.app.clock.now(), kind, why);
+        event.log();
+        if let Err(error) = self.app.directory.store().record(event).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "a reload is noted in the log alone");
         }
     }
 

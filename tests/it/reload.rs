@@ -97,6 +97,22 @@ fn a_broken_file_leaves_the_last_good_one() {
 }
 
 #[test]
+fn a_reload_is_an_audit_event() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    let counted = |sidecar: &Sidecar, kind: &str| {
+        sidecar.metric(&format!("vestibule_events_total{{event=\"{kind}\"}}"))
+    };
+    sidecar.process().signal("HUP");
+    assert_eventually!(counted(&sidecar, "config-reloaded") >= 1.0);
+    assert!(sidecar.log_about("config-reloaded").contains("\"signal\""));
+    sidecar.write_text("broken");
+    assert_eventually!(counted(&sidecar, "config-refused") >= 1.0);
+    let line = sidecar.log_about("config-refused");
+    assert!(line.contains("file-changed"), "{line}");
+}
+
+#[test]
 fn what_needs_a_restart_is_said_and_not_done() {
     let upstream = Upstream::start();
     let mut sidecar = Sidecar::before(&upstream);
@@ -205,6 +221,11 @@ fn the_authority_of_an_application_is_followed() {
         "{}",
         sidecar.log_about("config")
     );
+    // a connection that is still open is not used when it would not be made any more
+    sidecar.ask(&Request::get("/x")).expect(200);
+    assert_eq!(upstream.open(), 1, "no connection is kept");
+    Authority::new().file(folder.path());
+    assert_eventually!(sidecar.ask(&Request::get("/x")).status == 502);
 }
 
 #[test]
