@@ -143,7 +143,7 @@ impl App {
             settings.connections.iter().map(known).collect(),
         );
         let routes = build_routes(settings, &known);
-        let text = Pages::load(&settings.pages, settings.auth_prefix.as_str());
+        let text = load_pages(settings);
         let mut problems = Vec::new();
         let connections = keep(opened, &mut problems);
         let router = keep(routes, &mut problems);
@@ -380,14 +380,23 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
         keep(Peers::build(&router), &mut problems);
     }
-    let prefix = settings.auth_prefix.as_str();
-    keep(Pages::load(&settings.pages, prefix), &mut problems);
+    keep(load_pages(settings), &mut problems);
     if settings.routes.is_empty() {
         // A file that was cut short while it was written must not take every application away.
         let hint = "add [[routes]] with an upstream, or upstream = \"builtin:demo\"";
         problems.push(Problem::new("routes", "there is no route: nothing is served").hint(hint));
     }
     problems
+}
+
+fn load_pages(settings: &Settings) -> Result<Pages, Vec<Problem>> {
+    let icons: Vec<_> = (settings.connections.iter())
+        .filter_map(|entry| {
+            let icon = entry.common.icon.as_deref()?;
+            Some((format!("connections.{}.icon", entry.id), icon))
+        })
+        .collect();
+    Pages::load(&settings.pages, settings.auth_prefix.as_str(), &icons)
 }
 
 /// Where sessions live, and the feeds of all stores, each once.
