@@ -129,6 +129,7 @@ impl Operator<'_> {
     async fn carry_out(&self, command: Command) -> anyhow::Result<Value> {
         match command {
             Command::ConnectionAdopt { name } => self.adopt(&name).await,
+            Command::ConnectionRename { from, to } => self.rename(&from, &to).await,
             Command::ConnectionsCount => self.count().await,
             Command::KeysList => Ok(self.app.keys.list().await?.iter().map(key).collect()),
             Command::KeysRotate => self.rotate().await,
@@ -172,6 +173,15 @@ impl Operator<'_> {
             .adopt(connection.as_ref(), &Origin::default())
             .await?;
         Ok(json!({ "adopted": id }))
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> anyhow::Result<Value> {
+        let (from, to): (ConnectionId, ConnectionId) = (from.parse()?, to.parse()?);
+        let directory = &self.app.directory;
+        let identities = directory.rename(&from, &to, &Origin::default()).await?;
+        // Those that the users' store does not hold.
+        self.app.sessions.rename_connection(&from, &to).await?;
+        Ok(json!({ "renamed": from, "to": to, "identities": identities }))
     }
 
     async fn count(&self) -> anyhow::Result<Value> {
@@ -276,6 +286,13 @@ impl Operator<'_> {
 
     async fn export(&self, with_hashes: bool) -> anyhow::Result<Value> {
         let store = self.app.directory.store();
+        let mut event = self.event(EventKind::UsersExported);
+        if with_hashes {
+            "with-hashes".clone_into(&mut event.reason);
+        }
+        // Before the first line leaves: what cannot be noted does not happen.
+        store.record(event.clone()).await?;
+        event.log();
         let mut lines = Vec::new();
         let mut after: Option<UserId> = None;
         loop {
@@ -420,32 +437,8 @@ impl Operator<'_> {
         Ok(listed.iter().map(user).collect())
     }
 
-    /// A user by id, handle or, where a connection keeps accounts, the name they sign in with.
     async fn user(&self, name: &str) -> anyhow::Result<UserRecord> {
-        let store = self.app.directory.store();
-        if let Ok(id) = name.parse::<UserId>()
-            && let Some(found) = store.find(&id).await?
-        {
-            return Ok(found);
-        }
-        if let Some(found) = store.find_by_handle(name).await? {
-            return Ok(found);
-        }
-        if let Ok(login) = LoginName::parse(name) {
-            for (connection, _) in self.live.site.engine.connections.iter() {
-                let account = store
-                    .account_by_login(connection.id(), login.as_str())
-                    .await?;
-                let Some(account) = account else { continue };
-                let found = store
-                    .find_by_identity(connection.id(), &account.subject)
-                    .await?;
-                if let Some(found) = found {
-                    return Ok(found);
-                }
-            }
-        }
-        bail!("there is no user {name:?}: give an id, a handle or a name to sign in with")
+        find_user(self.app, self.live, name).await
     }
 
     fn accounts(&self, id: &ConnectionId) -> anyhow::Result<&dyn Accounts> {
@@ -482,6 +475,34 @@ impl Operator<'_> {
             allowed: Some(Allowed::operator()),
         }
     }
+}
+
+/// A user by id, handle or, where a connection keeps accounts, the name they sign in with.
+pub(super) async fn find_user(app: &App, live: &Live, name: &str) -> anyhow::Result<UserRecord> {
+    let store = app.directory.store();
+    if let Ok(id) = name.parse::<UserId>()
+        && let Some(found) = store.find(&id).await?
+    {
+        return Ok(found);
+    }
+    if let Some(found) = store.find_by_handle(name).await? {
+        return Ok(found);
+    }
+    if let Ok(login) = LoginName::parse(name) {
+        for (connection, _) in live.site.engine.connections.iter() {
+            let account = store
+                .account_by_login(connection.id(), login.as_str())
+                .await?;
+            let Some(account) = account else { continue };
+            let found = store
+                .find_by_identity(connection.id(), &account.subject)
+                .await?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+    }
+    bail!("there is no user {name:?}: give an id, a handle or a name to sign in with")
 }
 
 /// `name=…`, `user_metadata={…}`, `blocked=true` …

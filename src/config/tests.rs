@@ -606,13 +606,14 @@ fn paths_begin_at_the_folder_of_the_file() {
 
     let text =
         "[admin]\nsocket = '/run/a.sock'\n[connections.a]\nstrategy = 'database'\nicon = 'key'";
-    let settings = parse(text, "", (folder.path(), &environment), &nothing)
-        .unwrap()
-        .settings;
+    let loaded = parse(text, "", (folder.path(), &environment), &nothing).unwrap();
+    let settings = &loaded.settings;
     assert_eq!(settings.admin.socket, PathBuf::from("/run/a.sock"));
     assert_eq!(settings.connections[0].common.icon.as_deref(), Some("key"));
     assert_eq!(settings.storage, Storage::Sqlite(at("data/vestibule.db")));
     assert!(at("data/secret").exists());
+    // it lies beside the database, and another one would count only after a restart
+    assert!(!loaded.files.contains(&at("data/secret")));
 }
 
 #[test]
@@ -962,6 +963,12 @@ fn what_needs_a_restart_is_named() {
         ("[admin]\nlisten = '127.0.0.1:1'", &["admin"]),
         ("[storage]\nurl = 'sqlite://x'", &["storage"]),
         ("[session]\nstore = 'memory'", &["session.store"]),
+        ("[session]\ncache = 5", &["session.cache"]),
+        ("shutdown_timeout = '5s'", &["server.shutdown_timeout"]),
+        (
+            "[log]\nlevel = 'debug'\nformat = 'json'\naccess = true",
+            &["log.level", "log.format"],
+        ),
         ("[session]\nidle_timeout = '1h'\n[pages]\ntitle = 'x'", &[]),
     ] {
         assert_eq!(old.needs_restart(&settings(text)), keys, "{text}");

@@ -12,7 +12,7 @@ use crate::{
     text::{
         device::device,
         page::{
-            Hidden, Icon, Page, Post,
+            Hidden, Page, Post,
             account::{
                 Account, AccountNotice, Email, IdentityRow, PasswordChange, ProfileFields,
                 SessionRow,
@@ -414,9 +414,9 @@ impl Engine {
         )
     }
 
-    fn icon_of(&self, id: &ConnectionId) -> Icon {
+    fn icon_of(&self, id: &ConnectionId) -> String {
         let known = self.connections.find(id);
-        Icon::named(known.map_or("", |(_, settings)| settings.icon()))
+        known.map_or_else(String::new, |(_, settings)| settings.icon().to_owned())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     policy::Missing,
     protocol::{CanonicalPath, Destination, Host, ReturnTo},
     text::page::{
-        Button, Hidden, Href, Icon, Names, Page, Post,
+        Button, Hidden, Href, Names, Page, Post,
         failure::FailureKind,
         login::{
             ChooseConnection, Login, LoginForm, LoginProblem, LoopCause, Notice, Repost,
@@ -577,7 +577,7 @@ impl Engine {
                 Button {
                     connection: connection.id().to_string(),
                     display_name: settings.display_name.clone(),
-                    icon: Some(Icon::named(settings.icon())),
+                    icon: Some(settings.icon().to_owned()),
                     href: self.href(&page),
                     last_used: Some(connection.id()) == last.as_ref(),
                 }

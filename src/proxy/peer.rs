@@ -1,8 +1,9 @@
 //! From an upstream to a connection: addresses, TLS, timeouts.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -55,6 +56,8 @@ enum Target {
 struct TlsParts {
     authorities: Option<Arc<Box<[PeerCertificate]>>>,
     client: Option<Arc<CertKey>>,
+    /// Of what the files hold.
+    hash: u64,
 }
 
 /// How patient a connection is.
@@ -227,8 +230,8 @@ impl Target {
                     peer.scheme = Scheme::HTTPS;
                     peer.options.ca = parts.authorities;
                     peer.client_cert_key = parts.client;
-                    // A connection that was made for one route's certificates is not another's.
-                    peer.group_key = route.index as u64 + 1;
+                    // A connection that was made under other certificates is not used again.
+                    peer.group_key = parts.hash;
                 })
             }
             Upstream::Unix { path } => {
@@ -268,15 +271,24 @@ impl Target {
 
 impl TlsParts {
     fn read(tls: &UpstreamTls) -> Result<Self, Problem> {
-        let authorities = tls
-            .ca
-            .as_deref()
-            .map(|path| certificates(path, "ca"))
+        let mut hasher = DefaultHasher::new();
+        tls.server_name.hash(&mut hasher);
+        let mut pem = |path: &Option<PathBuf>, key: &str| {
+            let pem = path.as_deref().map(|path| read(path, key)).transpose()?;
+            pem.hash(&mut hasher);
+            Ok::<_, Problem>(pem)
+        };
+        let (ca, cert, key) = (
+            pem(&tls.ca, "ca")?,
+            pem(&tls.cert, "cert")?,
+            pem(&tls.key, "key")?,
+        );
+        let authorities = (tls.ca.as_deref().zip(ca))
+            .map(|(path, pem)| certificates(path, &pem, "ca"))
             .transpose()?;
-        let client = match (&tls.cert, &tls.key) {
-            (Some(cert), Some(key)) => {
-                let chain = certificates(cert, "cert")?;
-                let pem = read(key, "key")?;
+        let client = match (tls.cert.as_deref().zip(cert), tls.key.as_deref().zip(key)) {
+            (Some((cert, chain)), Some((key, pem))) => {
+                let chain = certificates(cert, &chain, "cert")?;
                 let key = PKey::private_key_from_pem(&pem).map_err(|_| {
                     Problem::new("key", format!("{} is not a PEM key", key.display()))
                 })?;
@@ -288,12 +300,13 @@ impl TlsParts {
         Ok(Self {
             authorities,
             client,
+            hash: hasher.finish(),
         })
     }
 }
 
-fn certificates(path: &Path, key: &str) -> Result<Vec<X509>, Problem> {
-    let all = X509::stack_from_pem(&read(path, key)?).unwrap_or_default();
+fn certificates(path: &Path, pem: &[u8], key: &str) -> Result<Vec<X509>, Problem> {
+    let all = X509::stack_from_pem(pem).unwrap_or_default();
     if all.is_empty() {
         return Err(Problem::new(
             key,
@@ -335,15 +348,15 @@ mod tests {
             panic!("three routes");
         };
         let next = |route, tries: &mut Tries| peers.known(route, Waits::Answer, tries);
-        for (address, scheme, group) in [
-            ("127.0.0.1:3000", Scheme::HTTP, 0),
-            ("[::1]:3001", Scheme::HTTP, 0),
-            ("192.0.2.7:443", Scheme::HTTPS, 1),
-            ("/run/a.sock", Scheme::HTTP, 0),
+        for (address, scheme) in [
+            ("127.0.0.1:3000", Scheme::HTTP),
+            ("[::1]:3001", Scheme::HTTP),
+            ("192.0.2.7:443", Scheme::HTTPS),
+            ("/run/a.sock", Scheme::HTTP),
         ] {
             let peer = next(turns, &mut Tries::default()).unwrap();
             assert_eq!(peer._address.to_string(), address);
-            assert_eq!((peer.scheme, peer.group_key), (scheme, group), "{address}");
+            assert_eq!(peer.scheme, scheme, "{address}");
             assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(7)));
             assert_eq!(peer.options.alpn, ALPN::H1);
         }
@@ -362,7 +375,7 @@ mod tests {
             .unwrap();
         let address = *peer._address.as_inet().unwrap();
         assert!(address.ip().is_loopback() && address.port() == 3003);
-        assert_eq!((peer.sni.as_str(), peer.group_key), ("localhost", 2));
+        assert_eq!(peer.sni, "localhost");
         let mut tries = Tries::default();
         assert!(
             peers

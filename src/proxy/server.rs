@@ -22,8 +22,7 @@ use pingora::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Edge, admin::Admin, redirect::Redirect, streams::Watching, tls::Certificates};
-use crate::protocol::Origin;
+use super::{Edge, admin::Admin, redirect::Redirect, streams::Watching, tls::ListenerTls};
 
 /// Where something listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,15 +47,13 @@ pub(crate) struct Listener {
     pub(crate) address: Address,
     pub(crate) serves: Serves,
     /// `None`: plain http.
-    pub(crate) certificates: Option<Certificates>,
-    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) tls: Option<ListenerTls>,
 }
 
 /// How the process serves.
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) public_url: Origin,
     pub(crate) threads: usize,
     /// How long requests under way may take when the process is told to stop.
     pub(crate) shutdown_timeout: Duration,
@@ -125,14 +122,14 @@ pub(crate) fn serve(
             Serves::Redirect => redirects.push(listener),
         }
     }
-    let streams = edge.sessions.streams().clone();
+    let (streams, live) = (edge.sessions.streams().clone(), edge.live.clone());
     if !proxies.is_empty() {
         let proxy = http_proxy(&server.configuration, edge);
         let watching = Watching::new(proxy, traffic.clone());
         server.add_service(with(Service::new("proxy".to_owned(), watching), proxies)?);
     }
     if !redirects.is_empty() {
-        let redirect = Redirect::to(serving.public_url);
+        let redirect = Redirect::app(live);
         server.add_service(with(
             Service::new("redirect".to_owned(), redirect),
             redirects,
@@ -159,8 +156,8 @@ fn with<A>(mut service: Service<A>, listeners: Vec<Listener>) -> anyhow::Result<
             Address::Unix(path, mode) => ListenerConfig::uds(path.display().to_string())
                 .permissions(Permissions::from_mode(*mode)),
         };
-        if let Some(certificates) = &listener.certificates {
-            endpoint = endpoint.tls(certificates.settings(listener.client_ca.as_deref())?);
+        if let Some(tls) = &listener.tls {
+            endpoint = endpoint.tls(tls.settings()?);
         }
         service.add_listener(endpoint);
     }

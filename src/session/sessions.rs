@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     crypto::KeyRing,
-    identity::UserId,
+    identity::{ConnectionId, UserId},
     random::Random,
     store::{
         ChangeFeed, Event, HandleHash, SessionId, SessionRecord, SessionStore, StoreError,
@@ -270,6 +270,17 @@ impl Sessions {
     /// A user changed: whatever is held about them is read anew.
     pub(crate) fn forget_user(&self, user: &UserId) {
         self.hot.forget([], [user]);
+    }
+
+    /// A connection has another name from now on.
+    pub(crate) async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        self.store.rename_connection(from, to).await?;
+        self.hot.forget_all();
+        Ok(())
     }
 
     /// A session changed; the streams under it go on unless it ended.

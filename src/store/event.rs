@@ -15,8 +15,10 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum EventKind {
     AccessDenied,
+    ConfigRefused,
+    ConfigReloaded,
     ConnectionAdopted,
-    HandleIssued,
+    ConnectionRenamed,
     IdentityLinked,
     IdentityUnlinked,
     KeysRotated,
@@ -33,14 +35,17 @@ pub(crate) enum EventKind {
     UserCreated,
     UserDeleted,
     UserUnblocked,
+    UsersExported,
 }
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::AccessDenied,
+        Self::ConfigRefused,
+        Self::ConfigReloaded,
         Self::ConnectionAdopted,
-        Self::HandleIssued,
+        Self::ConnectionRenamed,
         Self::IdentityLinked,
         Self::IdentityUnlinked,
         Self::KeysRotated,
@@ -57,14 +62,17 @@ impl EventKind {
         Self::UserCreated,
         Self::UserDeleted,
         Self::UserUnblocked,
+        Self::UsersExported,
     ];
 
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AccessDenied => "access-denied",
+            Self::ConfigRefused => "config-refused",
+            Self::ConfigReloaded => "config-reloaded",
             Self::ConnectionAdopted => "connection-adopted",
-            Self::HandleIssued => "handle-issued",
+            Self::ConnectionRenamed => "connection-renamed",
             Self::IdentityLinked => "identity-linked",
             Self::IdentityUnlinked => "identity-unlinked",
             Self::KeysRotated => "keys-rotated",
@@ -81,6 +89,7 @@ impl EventKind {
             Self::UserCreated => "user-created",
             Self::UserDeleted => "user-deleted",
             Self::UserUnblocked => "user-unblocked",
+            Self::UsersExported => "users-exported",
         }
     }
 

@@ -73,6 +73,13 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
     /// The newest sessions first, at most `most`.
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError>;
+    /// Lets the sessions with an identity of connection `from` hold it as one of `to`. What a
+    /// provider calls its own session is hashed with the name, and stays as it was.
+    async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError>;
     /// Removes at most `most` sessions that ended before `now` or were last used before `idle`.
     async fn sweep(&self, now: Timestamp, idle: Timestamp, most: usize) -> Result<u64, StoreError>;
 }
@@ -203,6 +210,16 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         pin: &Pin,
         event: Event,
     ) -> Result<(), StoreError>;
+
+    /// Gives a connection another name, all or nothing: its pin, its identities and accounts, whose
+    /// profiles it rules, and the sessions that this engine holds. The ids of users stay. What
+    /// stood for itself stands for itself under the new name.
+    async fn rename(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+        event: Event,
+    ) -> Result<Renamed, StoreError>;
 
     /// The newest audit events first, at most `most`.
     async fn events(&self, most: usize) -> Result<Vec<Event>, StoreError>;

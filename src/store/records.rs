@@ -377,6 +377,19 @@ pub(crate) enum Pinned {
     Same,
 }
 
+/// How [`UserStore::rename`](super::UserStore::rename) ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Renamed {
+    /// The new name stands for this already, which is something else.
+    Differs(Pin),
+    /// So many identities have the new name.
+    Renamed(u64),
+    /// The new name has identities of its own.
+    Taken,
+    /// Nothing is known under the old name.
+    Unknown,
+}
+
 /// One key of the ring, sealed under the root secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct KeyRecord {

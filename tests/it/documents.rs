@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::support::{Sidecar, route};
+
 /// An example is read in one look; that each is valid is tested in `config`.
 const MOST_LINES: usize = 30;
 
@@ -74,4 +76,27 @@ fn tests_in(folder: &Path) -> BTreeSet<String> {
 fn name_of_first(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("fn ")?;
     Some(rest.split('(').next()?.to_owned())
+}
+
+#[test]
+fn every_metric_and_every_event_is_documented() {
+    let sidecar = Sidecar::new()
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    let guide = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let metrics = sidecar.ask_admin("/metrics").expect(200).text();
+    let mut names = 0;
+    for line in metrics.lines() {
+        if let Some(name) = line.strip_prefix("# TYPE vestibule_") {
+            let name = name.split(' ').next().unwrap();
+            assert!(guide.contains(&format!("`vestibule_{name}")), "{name}");
+            names += 1;
+        }
+        if let Some(rest) = line.strip_prefix("vestibule_events_total{event=\"") {
+            let event = rest.split('"').next().unwrap();
+            assert!(guide.contains(&format!("`{event}`")), "{event}");
+            names += 1;
+        }
+    }
+    assert!(names > 25, "{metrics}");
 }

@@ -1,6 +1,6 @@
 //! The login page and the flow behind it: tabs, return addresses, loops, what comes too late.
 
-use crate::support::{Sidecar, Upstream, route, visitor::PASSWORD};
+use crate::support::{Request, Sidecar, Upstream, route, visitor::PASSWORD};
 
 #[test]
 fn two_tabs_sign_in_at_once() {
@@ -142,4 +142,34 @@ fn an_address_leads_to_its_connection() {
     let form = next.form_with("password");
     assert!(form.action.contains("staff"), "{}", form.action);
     assert_eq!(form.value("login"), Some("bob@acme.example"));
+}
+
+#[test]
+fn a_picture_of_the_operators_stands_on_the_button() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.icon", "acme.svg")
+        .route(route("/").to(&upstream));
+    let picture = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    std::fs::write(sidecar.path("acme.svg"), picture).unwrap();
+    let sidecar = sidecar.start();
+    let page = sidecar.visitor().go("/.auth/login").text();
+    let at = page
+        .find("/.auth/assets/connection-")
+        .or_else(|| page.find("&#x2f;.auth&#x2f;assets&#x2f;connection-"));
+    let address = page[at.expect(&page)..]
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&#x2f;", "/");
+    let answer = sidecar.ask(&Request::get(&address)).expect(200);
+    assert_eq!(answer.text(), picture);
+    assert_eq!(answer.header("Content-Type"), Some("image/svg+xml"));
+    assert!(
+        answer
+            .header("Content-Security-Policy")
+            .unwrap()
+            .contains("sandbox")
+    );
 }

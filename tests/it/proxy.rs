@@ -254,7 +254,7 @@ fn several_listeners_plain_tls_and_unix() {
         ])
     };
     let socket = sidecar.path("front.sock");
-    let mut sidecar = sidecar
+    let sidecar = sidecar
         .without("server.listen")
         .set(
             "server.listeners",
@@ -283,6 +283,12 @@ fn several_listeners_plain_tls_and_unix() {
     }
     let moved = exchange(plain, &format!("a.test:{plain}"), &Request::get("/x?y"));
     assert_eq!(moved.location(), format!("https://a.test:{secure}/x?y"));
+    // no link is made of a host that somebody made up
+    for host in ["evil.test", "a.test.evil.test", "127.0.0.1"] {
+        let answer = exchange(plain, &format!("{host}:{plain}"), &Request::get("/x"));
+        assert_eq!(answer.status, 421, "{host}: {answer:?}");
+        assert!(answer.header("Location").is_none(), "{host}");
+    }
     let stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
     let mut raw = Raw::over(Box::new(stream));
     raw.send(Request::get("/x").bytes(&format!("a.test:{secure}")));
@@ -296,7 +302,6 @@ fn several_listeners_plain_tls_and_unix() {
     };
     let before = serial("a.test");
     authority.leaf(sidecar.dir.path(), &["a.test"]);
-    sidecar.process().signal("HUP");
     assert_eventually!(serial("a.test") != before);
 }
 

@@ -519,3 +519,47 @@ pub(super) async fn sweeps_end_what_is_over_in_batches(Fresh { store, .. }: &Sto
         .collect();
     assert_eq!(told, ended);
 }
+
+pub(super) async fn a_renamed_connection_keeps_its_sessions(Fresh { store, .. }: &Store) {
+    let mut both = session(1, "alice");
+    both.authentications = vec![
+        authentication("acme", "alice"),
+        authentication("members", "alice"),
+    ];
+    issued(store.as_ref(), login(both.clone(), 1)).await;
+    let other = session(2, "bob");
+    let other = SessionRecord {
+        authentications: vec![authentication("acme-2", "bob")],
+        ..other
+    };
+    issued(store.as_ref(), login(other.clone(), 2)).await;
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    let (acme, corp) = (name("acme"), name("corp"));
+    store.rename_connection(&acme, &corp).await.unwrap();
+
+    let renamed = SessionRecord {
+        authentications: vec![
+            authentication("corp", "alice"),
+            authentication("members", "alice"),
+        ],
+        version: 2,
+        ..both.clone()
+    };
+    let loaded = store.load(&handle_hash(1)).await.unwrap();
+    assert_eq!(loaded.map(|loaded| loaded.session), Some(renamed.clone()));
+    assert_eq!(store.find(other.id).await.unwrap(), Some(other));
+    for (whose, found) in [
+        (Whose::Connection(acme.clone()), vec![]),
+        (Whose::Connection(corp), vec![renamed.clone()]),
+        (Whose::Identity(name("corp"), name("alice")), vec![renamed]),
+    ] {
+        assert_eq!(store.list(&whose, 10).await.unwrap(), found, "{whose:?}");
+    }
+    let told = [Change::Connection(acme.clone())];
+    assert_eq!(changes_after(store.as_ref(), newest).await.0, told);
+    // Whoever read it under the old name does not write that back.
+    assert!(!store.replace(both, 1).await.unwrap());
+    // Nothing is left to do.
+    store.rename_connection(&acme, &name("x")).await.unwrap();
+    assert_eq!(changes_after(store.as_ref(), newest).await.0, told);
+}

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    identity::ConnectionId,
     metrics,
 };
 
@@ -189,6 +190,31 @@ impl SessionStore for Memory {
             }
         }
         Ok(ids.len() as u64)
+    }
+
+    async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        let mut held = self.held.lock();
+        let ids = held.ids_of(&Whose::Connection(from.clone()));
+        for id in &ids {
+            let Some(mut record) = held.sessions.get(id).map(|kept| kept.record.clone()) else {
+                continue;
+            };
+            for authentication in &mut record.authentications {
+                if authentication.connection == *from {
+                    authentication.connection.clone_from(to);
+                }
+            }
+            let was = record.version;
+            held.write(record, Some(was));
+        }
+        if !ids.is_empty() {
+            held.note(self.clock.now(), Change::Connection(from.clone()));
+        }
+        Ok(())
     }
 
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {

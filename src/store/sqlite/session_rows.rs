@@ -8,11 +8,21 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    identity::ConnectionId,
     store::{
         Change, HandleHash, HandleRecord, Issued, NewSession, SessionId, SessionRecord, StoreError,
         Whose,
     },
 };
+
+/// A new version, so that whoever read the old one does not write it back.
+const RENAME: &str = "UPDATE sessions SET version = version + 1, authentications = \
+    (SELECT json_group_array(json(CASE value ->> 'connection' WHEN ?1 \
+        THEN json_set(value, '$.connection', ?2) ELSE value END) ORDER BY key) \
+    FROM json_each(authentications)) \
+    WHERE id IN (SELECT session_id FROM session_identities WHERE connection = ?1)";
+
+const RENAME_INDEX: &str = "UPDATE session_identities SET connection = ?2 WHERE connection = ?1";
 
 impl Write {
     pub(super) async fn issue_session(&mut self, new: &NewSession) -> Result<Issued, StoreError> {
@@ -203,6 +213,24 @@ impl Write {
         .execute(self.sql())
         .await?;
         Ok(inserted.rows_affected() == 1)
+    }
+
+    /// Lets sessions hold an identity of `from` as one of `to`; whether there were any.
+    pub(super) async fn rename_in_sessions(
+        &mut self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<bool, StoreError> {
+        let mut any = false;
+        for statement in [RENAME, RENAME_INDEX] {
+            let rows = sqlx::query(statement)
+                .bind(from.as_str())
+                .bind(to.as_str())
+                .execute(self.sql())
+                .await?;
+            any |= rows.rows_affected() > 0;
+        }
+        Ok(any)
     }
 
     /// The session that the handle opened.

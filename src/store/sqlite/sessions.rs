@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    identity::ConnectionId,
     store::{
         CUTOFFS_KEPT, Change, Event, HandleHash, HandleRecord, Issued, Loaded, NewSession,
         OneTimeUse, SessionId, SessionRecord, SessionStore, StoreError, Whose,
@@ -137,6 +138,23 @@ impl SessionStore for Sqlite {
 
     /// In transactions of bounded size: a hundred thousand times at once would keep logins waiting
     /// for seconds, and no time depends on another.
+    async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            if write.rename_in_sessions(from, to).await? {
+                write
+                    .note_changes(&[Change::Connection(from.clone())])
+                    .await?;
+            }
+            write.end(true).await
+        })
+        .await
+    }
+
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
         for some in used.chunks(TOUCHED_AT_ONCE) {
             let rows: Vec<_> = some

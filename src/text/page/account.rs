@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Button, Href, Icon, Post,
+    Button, Href, Post,
     login::{Field, FieldProblem, LoginProblem, Notice},
 };
 use crate::{clock::Timestamp, text::message::Text};
@@ -85,7 +85,7 @@ pub(crate) struct SessionRow {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct IdentityRow {
     pub(crate) display_name: String,
-    pub(crate) icon: Option<Icon>,
+    pub(crate) icon: Option<String>,
     /// What tells it from another of the same connection: e-mail address, username or subject.
     pub(crate) label: String,
     pub(crate) refreshed_at: Timestamp,

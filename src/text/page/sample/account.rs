@@ -1,6 +1,6 @@
 //! The pages of those who are in, or just left.
 
-use super::{Field, FieldProblem, Icon, Page, button, field, href, post};
+use super::{Field, FieldProblem, Page, button, field, href, post};
 use crate::{
     clock::Timestamp,
     text::page::{
@@ -99,9 +99,9 @@ fn account(name: &str) -> Account {
         this,
         revoke: (!this).then(|| post("/.auth/account/sessions")),
     };
-    let identity = |name: &str, icon, label: &str| IdentityRow {
+    let identity = |name: &str, icon: &str, label: &str| IdentityRow {
         display_name: name.to_owned(),
-        icon: Some(icon),
+        icon: Some(icon.to_owned()),
         label: label.to_owned(),
         refreshed_at: at(3000),
         unlink: Some(post("/.auth/account/identities")),
@@ -140,8 +140,8 @@ fn account(name: &str) -> Account {
         ],
         revoke_others: Some(post("/.auth/account/sessions")),
         identities: vec![
-            identity("Members", Icon::Person, "ada@example.com"),
-            identity("GitHub", Icon::GitHub, "ada-l"),
+            identity("Members", "person", "ada@example.com"),
+            identity("GitHub", "github", "ada-l"),
         ],
         link: vec![button("google", "Google", false)],
         sign_out: post("/.auth/logout"),
