@@ -170,34 +170,80 @@ pub(super) fn response(
     live: &Live,
     permitted: &Permitted,
 ) -> pingora::Result<()> {
-    let owned = live.gate.owned();
-    let planted: Vec<HeaderName> = response
-        .headers
-        .keys()
-        .filter(|name| owned.contains(name.as_str()) || *name == "service-worker-allowed")
-        .cloned()
-        .collect();
-    for name in &planted {
+    let seen = Seen::of(response, live);
+    if seen.connection {
+        remove_nominated(response);
+    }
+    for name in &seen.unwanted {
         response.remove_header(name);
     }
-    remove_hop_by_hop(response);
-    drop_our_set_cookies(response)?;
+    if seen.set_cookie {
+        drop_our_set_cookies(response)?;
+    }
     if permitted.permit().session().is_some() {
-        keep_out_of_shared_caches(response)?;
+        keep_out_of_shared_caches(response, &seen)?;
     }
     let https = live.site.engine.base.login.scheme == crate::protocol::Scheme::Https;
-    if https && weakens_hsts(response) {
+    if https && seen.hsts && weakens_hsts(response) {
         response.remove_header(&header::STRICT_TRANSPORT_SECURITY);
     }
     Ok(())
 }
 
-/// What an application says to its neighbour, who is us (RFC 9110 section 7.6.1). The visitor is
-/// told by pingora how this connection goes on; a changed protocol is changed on both sides.
-fn remove_hop_by_hop(response: &mut ResponseHeader) {
-    if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
-        return;
+/// What one look over the names of an answer finds.
+#[derive(Debug, Default)]
+struct Seen {
+    cache_control: bool,
+    connection: bool,
+    hsts: bool,
+    /// It may be used again without asking for it (RFC 9111 section 4.2).
+    lasts: bool,
+    set_cookie: bool,
+    /// Ours, or for the next hop alone (RFC 9110 section 7.6.1).
+    unwanted: Vec<HeaderName>,
+}
+
+impl Seen {
+    fn of(response: &ResponseHeader, live: &Live) -> Self {
+        let owned = live.gate.owned();
+        let changes = response.status == http::StatusCode::SWITCHING_PROTOCOLS;
+        let mut seen = Self::default();
+        for name in response.headers.keys() {
+            match *name {
+                header::CACHE_CONTROL => (seen.cache_control, seen.lasts) = (true, true),
+                // A changed protocol is changed on both sides.
+                header::CONNECTION => seen.connection = !changes,
+                header::EXPIRES | header::LAST_MODIFIED => seen.lasts = true,
+                header::SET_COOKIE => seen.set_cookie = true,
+                header::STRICT_TRANSPORT_SECURITY => seen.hsts = true,
+                ref name if UNWANTED.contains(name) || owned.contains(name.as_str()) => {
+                    seen.unwanted.push(name.clone());
+                }
+                _ => {}
+            }
+        }
+        seen
     }
+}
+
+/// Said to us alone, or to a browser about a scope that is not the application's.
+const UNWANTED: [HeaderName; 5] = [
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("service-worker-allowed"),
+    header::TE,
+];
+
+/// What an application says to its neighbour, who is us, ends here; pingora tells the visitor how
+/// their connection goes on.
+fn remove_nominated(response: &mut ResponseHeader) {
+    // What says where an answer ends is not somebody's to nominate.
+    const FRAMING: [HeaderName; 3] = [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+    ];
     let lines = response.headers.get_all(header::CONNECTION).iter();
     let nominated: Vec<HeaderName> = lines
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
@@ -207,17 +253,7 @@ fn remove_hop_by_hop(response: &mut ResponseHeader) {
     for name in &nominated {
         response.remove_header(name);
     }
-    for name in ["keep-alive", "proxy-authenticate", "proxy-connection", "te"] {
-        response.remove_header(name);
-    }
 }
-
-/// What says where an answer ends is not somebody's to nominate.
-const FRAMING: [HeaderName; 3] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-];
 
 fn drop_our_set_cookies(response: &mut ResponseHeader) -> pingora::Result<()> {
     let lines = response.headers.get_all(header::SET_COOKIE);
@@ -243,18 +279,13 @@ fn sets_ours(line: &[u8]) -> bool {
 
 /// An answer to a signed-in person is theirs: a cache on the way must not give it to the next one
 /// (RFC 9111 section 3.5 knows Authorization, but not cookies).
-fn keep_out_of_shared_caches(response: &mut ResponseHeader) -> pingora::Result<()> {
-    // What a browser may use again without asking (RFC 9111 section 4.2) is good for the cookies it
-    // was given for: the next person at this browser has others.
-    let lasts = [
-        header::CACHE_CONTROL,
-        header::EXPIRES,
-        header::LAST_MODIFIED,
-    ];
-    if lasts.iter().any(|name| response.headers.contains_key(name)) {
+fn keep_out_of_shared_caches(response: &mut ResponseHeader, seen: &Seen) -> pingora::Result<()> {
+    // What a browser may use again is good for the cookies it was given for: the next person at
+    // this browser has others.
+    if seen.lasts {
         response.append_header("Vary", HeaderValue::from_static("Cookie"))?;
     }
-    if !response.headers.contains_key(header::CACHE_CONTROL) {
+    if !seen.cache_control {
         let private = HeaderValue::from_static("private");
         return response.insert_header("Cache-Control", private);
     }
@@ -428,18 +459,13 @@ mod tests {
             ("connection", "X-Hop, keep-alive"),
             ("connection", "close,Content-Length"),
             ("x-hop", "1"),
-            ("keep-alive", "timeout=5"),
             ("content-length", "3"),
             ("x-end", "1"),
         ];
         let mut response = answer(&fields);
-        remove_hop_by_hop(&mut response);
+        remove_nominated(&mut response);
         let mut left: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["connection", "content-length", "x-end"]);
-        let mut changed = answer(&[("connection", "upgrade, x-hop"), ("x-hop", "1")]);
-        changed.set_status(101).unwrap();
-        remove_hop_by_hop(&mut changed);
-        assert_eq!(changed.headers.len(), 2);
     }
 }

@@ -156,11 +156,12 @@ fn what_an_application_tells_its_neighbour_ends_with_us() {
         .with("Connection", "X-Hop")
         .with("X-Hop", "1")
         .with("Proxy-Connection", "keep-alive")
+        .with("TE", "trailers")
         .with("X-End", "1");
     upstream.on("/told", told);
     let answer = open(&upstream).ask(&Request::get("/told")).expect(200);
     assert_eq!(answer.header("X-End"), Some("1"));
-    for hop in ["X-Hop", "Proxy-Connection"] {
+    for hop in ["X-Hop", "Proxy-Connection", "TE"] {
         assert_eq!(answer.header(hop), None, "{answer:?}");
     }
 }
