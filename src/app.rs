@@ -452,7 +452,6 @@ fn known(entry: &ConnectionEntry) -> KnownConnection {
         id: entry.id.clone(),
         enabled: entry.common.enabled,
         trust_email: entry.common.trust_email,
-        display_name: display_name(entry),
     }
 }
 

@@ -22,12 +22,14 @@
 //! | HDR-2, HDR-3: `X_Forwarded_User`, `X.Forwarded.User` | names are compared folded: case, `_`, `-` and `.` are equal ([`protocol`](crate::protocol)) | `hdr_2_alias_by_underscore`, `hdr_3_alias_by_dot` |
 //! | HDR-4: a longer name of the same family | families go whole, by their prefix | `hdr_4_whole_families_go` |
 //! | HDR-5: the header twice, folded, empty, with NUL | one value is inserted, never appended; broken lines are 400 | `hdr_5_duplicates_and_broken_lines` |
-//! | HDR-6: `Connection: X-Forwarded-User` has our header removed | ours are set after the visitor's connection options were dealt with | `hdr_6_connection_options_take_nothing_away` |
+//! | HDR-6: `Connection: X-Forwarded-User` has our header removed | who nominates a header that decides something gets 400 | `hdr_6_connection_options_take_nothing_away` |
 //! | HDR-7: HTTP/2 values that become lines of HTTP/1.1 | the parser refuses them; `:authority` and Host must agree | `hdr_7_nothing_is_smuggled_through_http_2` |
 //! | HDR-8: a name with a line break, or in another script | values are percent-encoded UTF-8, and what is too large is refused, never cut ([`headers`](crate::headers)) | `hdr_8_values_that_are_no_header_text_are_encoded` |
+//! | HDR-9: a group `users,admins` is read as two | a comma in a name is encoded; which headers there are stands in the file alone | `one_group_with_a_comma_is_not_two` (`src/headers/tests.rs`) |
 //! | HDR-10: our cookies in an application's log | they are taken out of the Cookie header | `hdr_10_our_cookies_never_reach_the_application` |
 //! | HDR-11: somebody reaches the application past us | the signed assertion, for one origin and a minute | `hdr_11_the_assertion_is_for_one_host_and_a_minute` |
-//! | HDR-13: the application answers with our headers and cookies | the same class is stripped from answers | `hdr_13_the_application_cannot_speak_for_us` |
+//! | HDR-12: the cookie of one person with the `Authorization` of another | the session is the only credential we read, and `Authorization` goes no further unless the route says so | `hdr_12_one_request_speaks_for_one_person`, `hdr_12_authorization_makes_nobody_else` |
+//! | HDR-13: the application answers with our headers and cookies | the same class is stripped from answers, and HSTS that is shorter than ours | `hdr_13_the_application_cannot_speak_for_us` |
 //!
 //! # Paths, methods, hosts (`attacks/paths.rs`)
 //!
@@ -41,8 +43,9 @@
 //! | PATH-11: `GET http://other/` and `CONNECT` | only origin-form is routed; the host in an absolute form must be the request's | `path_11_only_origin_form_is_routed` |
 //! | PATH-12: `A.TEST.`, unknown hosts, addresses | a host has one spelling; one that no route names is 421 | `path_12_a_host_has_one_spelling_and_an_unknown_one_is_refused`, `path_12_ip_literals_lead_to_the_login_host` |
 //! | PATH-13: SNI of one host, Host of another | the certificate that was asked for must be the host's | `path_13_no_server_name_gets_around_a_client_certificate` |
-//! | PATH-14: HEAD, OPTIONS, override headers | GET implies HEAD and nothing else does | `path_14_a_method_opens_only_itself` |
+//! | PATH-14: HEAD, OPTIONS, override headers | GET implies HEAD and nothing else does; headers that override a method are dropped | `path_14_a_method_opens_only_itself` |
 //! | PATH-15: a health checker's User-Agent | health is on the admin listener; no header opens anything | `path_15_no_path_or_user_agent_is_magic` |
+//! | PATH-16: a path that is rewritten after the decision | there is no rewriting: what was decided about is sent | `path_3_dot_segments_are_removed_once_for_all` |
 //! | PATH-17: two rules for one request | the most specific route decides, twins stop the start | `path_17_the_most_specific_route_decides_whatever_the_order`, `path_17_two_routes_for_the_same_requests_stop_the_start` |
 //!
 //! # Where a request came from (`attacks/forwarded.rs`)
@@ -60,6 +63,7 @@
 //! | RDR-1, RDR-2, RDR-4, RDR-6: `//evil`, `/\evil`, `javascript:`, user names in URLs | parsed into one of two things and written anew ([`protocol`](crate::protocol)) | `rdr_1_rd_at_the_login_page`, `rdr_1_control_an_honest_address_is_kept`, `rdr_1_a_login_ends_at_home_when_it_was_sent_elsewhere` |
 //! | RDR-1: another address in the form or in a header | the address is sealed when the flow begins | `rdr_1_a_form_cannot_change_the_address`, `rdr_1_headers_cannot_change_the_address` |
 //! | RDR-3: `evilexample.com` | wildcards are bounded by labels, and refused on a public suffix | `rdr_3_a_wildcard_is_bounded_by_labels` |
+//! | RDR-5: `..` inside an address that is allowed | compared and kept as the canonical path, never below our own prefix | `what_is_allowed_is_written_anew`, `what_leads_away_is_refused_by_name` (`src/protocol/return_to.rs`) |
 //! | RDR-7: the sign-out's and other addresses | the same function everywhere | `rdr_7_rd_wherever_else_it_is_taken` |
 //! | RDR-8: a redirect that repeats a password | 302 and 303 only, not cached | `rdr_8_redirects_are_not_kept_and_lose_the_method` |
 //! | RDR-9: a replayed form | a POST without a session gets a page, its body is not kept | `rdr_9_a_lost_post_is_not_replayed` |
@@ -108,10 +112,14 @@
 //! | HTTP-2, HTTP-3: octets behind an upgrade or a refused body | drained in bounds, or the connection is closed | `http_2_nothing_follows_an_upgrade_that_was_not_granted`, `http_3_the_body_of_a_refused_request_is_no_request` |
 //! | HTTP-4: a foreign page opens a WebSocket; one outlives its session | `Origin` must be the route's; streams are registered and cut | `http_4_a_foreign_page_opens_no_websocket`, `http_4_a_websocket_ends_with_its_session` |
 //! | HTTP-5: slow heads, many connections | a deadline for the whole head | `http_5_a_head_that_drips_is_cut_off`, `http_5_many_idle_connections_keep_nobody_out` |
+//! | HTTP-5: HTTP/2 without a word, bodies that do not come | a deadline for the first stream, for the next one, and for each part of a body | `http_5_an_http_2_connection_does_not_stay_for_nothing`, `http_5_a_body_comes_in_time` |
 //! | HTTP-6: large bodies | limits, with and without a length | `http_6_bodies_for_us_are_small`, `http_6_a_route_limits_what_it_forwards` |
+//! | HTTP-7: floods of HTTP/2 frames | a version of h2 that counts them, at most 100 streams and 64 KiB of headers | `one_tls_library_and_a_sound_http_2_are_linked` (`tests/it/documents.rs`) |
 //! | HTTP-8: anonymous requests that fill memory or disk | what is under way is in the browser's sealed cookie | `http_8_anonymous_requests_leave_nothing_behind` |
 //! | HTTP-9: large heads | 431 | `http_9_heads_have_a_limit` |
 //! | HTTP-10: input that ends the process | no panics in the code (lints), and each request is its own task | `http_10_no_input_ends_the_process` |
+//! | HTTP-11: a request in early data, played again | no early data is taken | `http_11_no_early_data_is_taken` |
+//! | HTTP-12: a regular expression in a rule that takes for ever | automata in linear time, bounded in size, tried at the start | `odd_expressions_are_refused_or_harmless` (`src/policy/tests.rs`) |
 //!
 //! # Pages (`attacks/pages.rs`)
 //!
@@ -143,7 +151,8 @@
 //! | CFG-4: weak secrets, passwords in plain http | both stop the start | `cfg_4_a_weak_secret_stops_the_start`, `cfg_4_plain_http_off_loopback_stops_the_start` |
 //! | FAIL-1: a store that is away lets everybody in | an error is a denial: 503, and nobody on a public path | `tests/it/faults.rs` |
 //! | FAIL-2: errors that explain the inside | a sentence and a request id | `fail_2_errors_say_a_sentence_and_a_reference` |
-//! | SUP-1: a second TLS library | `build.rs` refuses a vendored OpenSSL, `.deny.toml` bans the others | the build |
+//! | FAIL-3: a clock that jumps | one that goes back lends no trust to the cache; deadlines run on the monotonic clock | `a_clock_that_is_set_back_lends_no_trust` (`src/session/tests/feed.rs`) |
+//! | SUP-1: a second TLS library | `build.rs` refuses a vendored OpenSSL; what is locked is held against a list, which `.deny.toml` has for `cargo deny` too | `one_tls_library_and_a_sound_http_2_are_linked` (`tests/it/documents.rs`) |
 //!
 //! # What is known and not stopped
 //!

@@ -655,3 +655,22 @@ fn an_icon_is_a_known_name_or_a_small_picture() {
         assert!(problems[0].message.contains(says), "{problems:?}");
     }
 }
+
+/// What an operator's template may use is told there.
+#[test]
+fn every_page_and_what_it_shows_is_documented() {
+    let guide = include_str!("../../docs/templates.md");
+    for (name, _) in BUILT_IN {
+        let own = [".js", ".svg"].iter().any(|end| name.ends_with(end));
+        assert!(own || guide.contains(&format!("`{name}`")), "{name}");
+    }
+    for page in page::sample::pages() {
+        let row = format!("| `{}`", page.template());
+        let row = guide.lines().find(|line| line.starts_with(&row)).unwrap();
+        let shown = serde_json::to_value(&page).unwrap();
+        for field in shown.as_object().unwrap().keys() {
+            let told = row.contains(&format!("`{field}`"));
+            assert!(told, "{}: {field}", page.template());
+        }
+    }
+}

@@ -34,9 +34,6 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// How many sessions are held unless the configuration says otherwise.
-    pub(crate) const MOST_SESSIONS: usize = 1_000_000;
-
     /// An empty store for at most `most` sessions, and as many one-time things.
     pub(crate) fn new(clock: Arc<dyn Clock>, most: usize) -> Self {
         Self {

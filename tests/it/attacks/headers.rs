@@ -329,6 +329,33 @@ fn fwd_2_the_port_that_a_visitor_names_is_nobodys_business() {
 }
 
 #[test]
+fn hdr_12_authorization_makes_nobody_else() {
+    let site = Site::new();
+    let mut alice = site.sidecar.signed_up("alice");
+    let mut bob = site.sidecar.signed_up("bob");
+    let id = user_id(&mut alice);
+    let token = bob.session().unwrap().pair();
+    let token = token.split_once('=').unwrap().1;
+    let host = site.host();
+    for credential in [
+        "Basic Ym9iOmNvcnJlY3QgaG9yc2UgYmF0dGVyeSBzdGFwbGU=".to_owned(),
+        format!("Bearer {token}"),
+        format!("Bearer {}", user_id(&mut bob)),
+    ] {
+        let line = format!("Authorization: {credential}\r\n");
+        site.untouched("a credential without a session", || {
+            site.get("/private", &line)
+        });
+        let lines = format!("{line}{}", cookie_line(&alice));
+        let head = format!("GET /private HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n");
+        site.reached("with a session", || site.raw(&head));
+        let seen = site.upstream.last();
+        told_the_truth(&seen, Some(&id));
+        assert_eq!(seen.header("Authorization"), None);
+    }
+}
+
+#[test]
 fn hdr_7_nothing_is_smuggled_through_http_2() {
     let (upstream, sidecar, authority) = h2_site(|route| route);
     let host = format!("localhost:{}", sidecar.port);

@@ -562,3 +562,19 @@ fn http_10_no_input_ends_the_process() {
         site.sidecar.log_about("WARN")
     );
 }
+
+#[test]
+fn http_11_no_early_data_is_taken() {
+    let (_upstream, sidecar, authority) = h2_site(|route| route);
+    let mut stream = authority.connect(sidecar.port, "localhost", b"");
+    // the tickets come with the first answer
+    let request = Request::get("/public/x").header("Connection", "close");
+    let request = request.bytes(&format!("localhost:{}", sidecar.port));
+    std::io::Write::write_all(&mut stream, &request).unwrap();
+    let mut answer = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    let ssl = stream.ssl();
+    assert_eq!(ssl.version_str(), "TLSv1.3");
+    assert_eq!(ssl.session().unwrap().max_early_data(), 0);
+}
