@@ -52,7 +52,7 @@
 //!
 //! | attack | what stops it | test |
 //! |---|---|---|
-//! | FWD-2: a forged `X-Forwarded-For` | the walk goes from the right and stops at the first address that is not trusted | `fwd_2_the_address_comes_from_the_right`, `fwd_2_a_trusted_proxy_vouches_for_one_hop` |
+//! | FWD-2: a forged `X-Forwarded-For` | the walk goes from the right and stops at the first address that is not trusted | `fwd_2_the_address_comes_from_the_right`, `fwd_2_the_port_that_a_visitor_names_is_nobodys_business`, `fwd_2_a_trusted_proxy_vouches_for_one_hop` |
 //! | FWD-3: `X-Forwarded-Proto: https` over http | the scheme is the listener's, or a trusted peer's word | `fwd_3_the_scheme_comes_from_the_listener` |
 //! | FWD-5: `X-Original-URL` and its kind | dropped; one consistent set is written | `fwd_5_other_words_for_the_same_do_not_arrive` |
 //!
