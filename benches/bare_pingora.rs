@@ -1,8 +1,9 @@
 //! The same pingora proxy with an empty filter: what script/bench holds Vestibule against.
 //!
-//!     bare_pingora LISTEN UPSTREAM THREADS
+//!     bare_pingora LISTEN UPSTREAM THREADS [stealing]
 //!
-//! Allocator, host and settings are the product's; everything that knows a login is left out.
+//! Allocator, host and settings are the product's; everything that knows a login is left out. With
+//! `stealing` its threads take work from each other, as pingora's do unless they are told not to.
 
 use std::net::SocketAddr;
 
@@ -41,6 +42,7 @@ fn main() {
     };
     let conf = ServerConf {
         threads,
+        work_stealing: words.next().as_deref() == Some("stealing"),
         // The bench does not wait for what is still under way.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(0),

@@ -143,7 +143,7 @@ impl App {
             settings.connections.iter().map(known).collect(),
         );
         let routes = build_routes(settings, &known);
-        let text = Pages::load(&settings.pages, settings.auth_prefix.as_str());
+        let text = load_pages(settings);
         let mut problems = Vec::new();
         let connections = keep(opened, &mut problems);
         let router = keep(routes, &mut problems);
@@ -170,7 +170,6 @@ impl App {
                 prefix: settings.auth_prefix.clone(),
             },
         };
-        metrics::CONFIG_GENERATION.set(i64::try_from(generation).unwrap_or(i64::MAX));
         Ok(Live {
             gate,
             site: Site {
@@ -186,12 +185,19 @@ impl App {
 
     /// The edge in front of `live`.
     pub(crate) fn edge(&self, live: Arc<ArcSwap<Live>>) -> Edge {
+        self.note_generation();
         Edge {
             live,
             sessions: self.sessions.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
         }
+    }
+
+    /// What was built last is in use from now on.
+    fn note_generation(&self) {
+        let generation = self.generation.load(Ordering::Relaxed);
+        metrics::CONFIG_GENERATION.set(i64::try_from(generation).unwrap_or(i64::MAX));
     }
 
     /// Opens the connections; none of them calls a network.
@@ -247,6 +253,7 @@ impl App {
         }
         self.sessions.use_lifetimes(lifetimes(settings));
         let before = live.swap(Arc::new(next));
+        self.note_generation();
         self.end_removed(&before, live).await;
         Ok(())
     }
@@ -332,7 +339,7 @@ impl App {
         loop {
             let done = tokio::select! {
                 _ = flush.tick() => self.sessions.flush().await,
-                _ = sweep.tick() => self.sessions.sweep().await.map(drop),
+                _ = sweep.tick() => self.sweep().await,
                 _ = streams.tick() => {
                     self.sessions.watch_streams();
                     Ok(())
@@ -342,6 +349,15 @@ impl App {
                 note_failure(&error);
             }
         }
+    }
+}
+
+impl App {
+    /// Removes what is over.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        self.sessions.sweep().await?;
+        let longest = self.sessions.lifetimes().absolute;
+        self.keys.drop_expired(longest).await.map(drop)
     }
 }
 
@@ -364,14 +380,23 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
         keep(Peers::build(&router), &mut problems);
     }
-    let prefix = settings.auth_prefix.as_str();
-    keep(Pages::load(&settings.pages, prefix), &mut problems);
+    keep(load_pages(settings), &mut problems);
     if settings.routes.is_empty() {
         // A file that was cut short while it was written must not take every application away.
         let hint = "add [[routes]] with an upstream, or upstream = \"builtin:demo\"";
         problems.push(Problem::new("routes", "there is no route: nothing is served").hint(hint));
     }
     problems
+}
+
+fn load_pages(settings: &Settings) -> Result<Pages, Vec<Problem>> {
+    let icons: Vec<_> = (settings.connections.iter())
+        .filter_map(|entry| {
+            let icon = entry.common.icon.as_deref()?;
+            Some((format!("connections.{}.icon", entry.id), icon))
+        })
+        .collect();
+    Pages::load(&settings.pages, settings.auth_prefix.as_str(), &icons)
 }
 
 /// Where sessions live, and the feeds of all stores, each once.
@@ -427,7 +452,6 @@ fn known(entry: &ConnectionEntry) -> KnownConnection {
         id: entry.id.clone(),
         enabled: entry.common.enabled,
         trust_email: entry.common.trust_email,
-        display_name: display_name(entry),
     }
 }
 

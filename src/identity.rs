@@ -143,6 +143,14 @@ impl UserId {
         )
     }
 
+    /// Whether an identity of this subject may have made it: its connection may have been renamed
+    /// since.
+    pub(crate) fn is_of(&self, subject: &Subject) -> bool {
+        let subject = utf8_percent_encode(subject.as_str(), KEPT);
+        let own = self.0.split_once('|').map(|(_, own)| own);
+        own.is_some_and(|own| subject.to_string() == own)
+    }
+
     /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     crypto::{
         self, KeyRing, Place, Purpose, RingError, RingKey, RingState, SigningKey, SigningKeyError,
     },
@@ -119,7 +119,7 @@ impl Keys {
         let ids: Vec<u32> = was.iter().map(|key| key.id).collect();
         let mut ring: Vec<KeyRecord> = was
             .into_iter()
-            .filter(|key| key.state != KeyState::Old || now.since(key.since) < longest)
+            .filter(|key| !is_over(key, now, longest))
             .map(|key| match key.state {
                 KeyState::Next => KeyRecord {
                     state: KeyState::Current,
@@ -161,12 +161,42 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// Drops the old keys whose work is over: `longest` after they were last used. Part of the
+    /// regular house-keeping; every process hears of it by the feed.
+    pub(crate) async fn drop_expired(&self, longest: Duration) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let was = self.store.keys().await?;
+        let ids: Vec<u32> = was.iter().map(|key| key.id).collect();
+        let ring: Vec<_> = (was.into_iter())
+            .filter(|key| !is_over(key, now, longest))
+            .collect();
+        if ring.len() == ids.len() {
+            return Ok(false);
+        }
+        let event = Event::new(now, EventKind::KeysRotated, "expired");
+        let done = self
+            .store
+            .replace_keys(&ids, ring, Some(event.clone()))
+            .await?;
+        if done {
+            event.log();
+        }
+        Ok(done)
+    }
+}
+
+/// Whether everything that a key made is over, `longest` after it was last used.
+fn is_over(key: &KeyRecord, now: Timestamp, longest: Duration) -> bool {
+    key.state == KeyState::Old && now.since(key.since) >= longest
+}
+
 /// A new key, sealed.
 fn make(
     root: &KeyRing,
     id: u32,
     state: KeyState,
-    (now, random): (crate::clock::Timestamp, &dyn Random),
+    (now, random): (Timestamp, &dyn Random),
 ) -> Result<KeyRecord, SigningKeyError> {
     let secret: Zeroizing<[u8; 32]> = Zeroizing::new(random.bytes());
     let signing = SigningKey::generate()?;
@@ -218,7 +248,7 @@ fn read(root: &KeyRing, records: &[KeyRecord]) -> Result<(KeyRing, Signing), Key
 mod tests {
     use super::*;
     use crate::{
-        clock::{ManualClock, Timestamp},
+        clock::ManualClock,
         random::OsRandom,
         store::{UserStore as _, sqlite::Sqlite},
     };
@@ -345,6 +375,32 @@ mod tests {
             told.iter()
                 .all(|event| event.kind == EventKind::KeysRotated)
         );
+    }
+
+    #[tokio::test]
+    async fn an_old_key_is_gone_when_its_work_is_over() {
+        use KeyState::{Current, Next};
+        let world = World::new().await;
+        let keys = world.keys().await;
+        let first = code(&keys);
+        assert!(keys.rotate(LONGEST).await.unwrap());
+        world
+            .clock
+            .advance(LONGEST.saturating_sub(Duration::from_millis(1)));
+        assert!(!keys.drop_expired(LONGEST).await.unwrap());
+        assert!(is_known(&keys, &first));
+        world.clock.advance(Duration::from_millis(1));
+        assert!(keys.drop_expired(LONGEST).await.unwrap());
+        assert_eq!(states(&keys).await, [(2, Current), (3, Next)]);
+        // by the feed, like every process
+        keys.refresh().await.unwrap();
+        assert!(!is_known(&keys, &first));
+        assert_eq!(keys.signing().unwrap().len(), 2, "and in no jwks.json");
+        // neither a current key nor a next one grows too old
+        world.clock.advance(LONGEST * 2);
+        assert!(!keys.drop_expired(LONGEST).await.unwrap());
+        let told = world.store.events(1).await.unwrap();
+        assert_eq!(told[0].reason, "expired");
     }
 
     #[tokio::test]

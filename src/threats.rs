@@ -22,12 +22,14 @@
 //! | HDR-2, HDR-3: `X_Forwarded_User`, `X.Forwarded.User` | names are compared folded: case, `_`, `-` and `.` are equal ([`protocol`](crate::protocol)) | `hdr_2_alias_by_underscore`, `hdr_3_alias_by_dot` |
 //! | HDR-4: a longer name of the same family | families go whole, by their prefix | `hdr_4_whole_families_go` |
 //! | HDR-5: the header twice, folded, empty, with NUL | one value is inserted, never appended; broken lines are 400 | `hdr_5_duplicates_and_broken_lines` |
-//! | HDR-6: `Connection: X-Forwarded-User` has our header removed | ours are set after the visitor's connection options were dealt with | `hdr_6_connection_options_take_nothing_away` |
+//! | HDR-6: `Connection: X-Forwarded-User` has our header removed | who nominates a header that decides something gets 400 | `hdr_6_connection_options_take_nothing_away` |
 //! | HDR-7: HTTP/2 values that become lines of HTTP/1.1 | the parser refuses them; `:authority` and Host must agree | `hdr_7_nothing_is_smuggled_through_http_2` |
 //! | HDR-8: a name with a line break, or in another script | values are percent-encoded UTF-8, and what is too large is refused, never cut ([`headers`](crate::headers)) | `hdr_8_values_that_are_no_header_text_are_encoded` |
+//! | HDR-9: a group `users,admins` is read as two | a comma in a name is encoded; which headers there are stands in the file alone | `one_group_with_a_comma_is_not_two` (`src/headers/tests.rs`) |
 //! | HDR-10: our cookies in an application's log | they are taken out of the Cookie header | `hdr_10_our_cookies_never_reach_the_application` |
 //! | HDR-11: somebody reaches the application past us | the signed assertion, for one origin and a minute | `hdr_11_the_assertion_is_for_one_host_and_a_minute` |
-//! | HDR-13: the application answers with our headers and cookies | the same class is stripped from answers | `hdr_13_the_application_cannot_speak_for_us` |
+//! | HDR-12: the cookie of one person with the `Authorization` of another | the session is the only credential we read, and `Authorization` goes no further unless the route says so | `hdr_12_one_request_speaks_for_one_person`, `hdr_12_authorization_makes_nobody_else` |
+//! | HDR-13: the application answers with our headers and cookies | the same class is stripped from answers, and HSTS that is shorter than ours | `hdr_13_the_application_cannot_speak_for_us` |
 //!
 //! # Paths, methods, hosts (`attacks/paths.rs`)
 //!
@@ -41,15 +43,16 @@
 //! | PATH-11: `GET http://other/` and `CONNECT` | only origin-form is routed; the host in an absolute form must be the request's | `path_11_only_origin_form_is_routed` |
 //! | PATH-12: `A.TEST.`, unknown hosts, addresses | a host has one spelling; one that no route names is 421 | `path_12_a_host_has_one_spelling_and_an_unknown_one_is_refused`, `path_12_ip_literals_lead_to_the_login_host` |
 //! | PATH-13: SNI of one host, Host of another | the certificate that was asked for must be the host's | `path_13_no_server_name_gets_around_a_client_certificate` |
-//! | PATH-14: HEAD, OPTIONS, override headers | GET implies HEAD and nothing else does | `path_14_a_method_opens_only_itself` |
+//! | PATH-14: HEAD, OPTIONS, override headers | GET implies HEAD and nothing else does; headers that override a method are dropped | `path_14_a_method_opens_only_itself` |
 //! | PATH-15: a health checker's User-Agent | health is on the admin listener; no header opens anything | `path_15_no_path_or_user_agent_is_magic` |
+//! | PATH-16: a path that is rewritten after the decision | there is no rewriting: what was decided about is sent | `path_3_dot_segments_are_removed_once_for_all` |
 //! | PATH-17: two rules for one request | the most specific route decides, twins stop the start | `path_17_the_most_specific_route_decides_whatever_the_order`, `path_17_two_routes_for_the_same_requests_stop_the_start` |
 //!
 //! # Where a request came from (`attacks/forwarded.rs`)
 //!
 //! | attack | what stops it | test |
 //! |---|---|---|
-//! | FWD-2: a forged `X-Forwarded-For` | the walk goes from the right and stops at the first address that is not trusted | `fwd_2_the_address_comes_from_the_right`, `fwd_2_a_trusted_proxy_vouches_for_one_hop` |
+//! | FWD-2: a forged `X-Forwarded-For` | the walk goes from the right and stops at the first address that is not trusted | `fwd_2_the_address_comes_from_the_right`, `fwd_2_the_port_that_a_visitor_names_is_nobodys_business`, `fwd_2_a_trusted_proxy_vouches_for_one_hop` |
 //! | FWD-3: `X-Forwarded-Proto: https` over http | the scheme is the listener's, or a trusted peer's word | `fwd_3_the_scheme_comes_from_the_listener` |
 //! | FWD-5: `X-Original-URL` and its kind | dropped; one consistent set is written | `fwd_5_other_words_for_the_same_do_not_arrive` |
 //!
@@ -60,6 +63,7 @@
 //! | RDR-1, RDR-2, RDR-4, RDR-6: `//evil`, `/\evil`, `javascript:`, user names in URLs | parsed into one of two things and written anew ([`protocol`](crate::protocol)) | `rdr_1_rd_at_the_login_page`, `rdr_1_control_an_honest_address_is_kept`, `rdr_1_a_login_ends_at_home_when_it_was_sent_elsewhere` |
 //! | RDR-1: another address in the form or in a header | the address is sealed when the flow begins | `rdr_1_a_form_cannot_change_the_address`, `rdr_1_headers_cannot_change_the_address` |
 //! | RDR-3: `evilexample.com` | wildcards are bounded by labels, and refused on a public suffix | `rdr_3_a_wildcard_is_bounded_by_labels` |
+//! | RDR-5: `..` inside an address that is allowed | compared and kept as the canonical path, never below our own prefix | `what_is_allowed_is_written_anew`, `what_leads_away_is_refused_by_name` (`src/protocol/return_to.rs`) |
 //! | RDR-7: the sign-out's and other addresses | the same function everywhere | `rdr_7_rd_wherever_else_it_is_taken` |
 //! | RDR-8: a redirect that repeats a password | 302 and 303 only, not cached | `rdr_8_redirects_are_not_kept_and_lose_the_method` |
 //! | RDR-9: a replayed form | a POST without a session gets a page, its body is not kept | `rdr_9_a_lost_post_is_not_replayed` |
@@ -69,14 +73,17 @@
 //!
 //! | attack | what stops it | test |
 //! |---|---|---|
-//! | PWD-1: which names exist | the same answer, and a dummy hash of the same cost | `pwd_1_an_unknown_name_looks_like_a_wrong_password` |
+//! | PWD-1: which names exist, asked at the login | the same answer, and a dummy hash of the same cost | `pwd_1_an_unknown_name_looks_like_a_wrong_password` |
 //! | PWD-2: guessing, also in parallel and across a restart | atomic budgets in the store, paid before hashing | `pwd_2_guesses_are_counted_before_they_are_tried` |
-//! | PWD-3: locking somebody out | a browser that signed in before pays from a budget of its own | `pwd_3_guessing_locks_nobody_out` |
+//! | PWD-3: locking somebody out | a browser that signed in before pays from a budget of its own; the end of a shared budget leaves each network a few tries ([`connection`](crate::connection)) | `pwd_3_guessing_locks_nobody_out`, `pwd_3_guessing_from_everywhere_locks_no_new_device_out` |
+//! | PWD-3: spending the budget of all with forms that cost nothing | a form is read before it is paid for | `pwd_3_forms_without_a_password_spend_no_budget` |
+//! | PWD-1, PWD-3: sign-ups from a whole IPv6 /48 | budgets for the address, the network and all | `sign_ups_from_many_addresses_run_out` (`src/connection/database/tests.rs`) |
 //! | PWD-4, PWD-5: a password of a megabyte; one that is cut | limits before hashing; argon2id over every octet | `pwd_4_long_passwords_and_names_cost_nothing`, `pwd_5_no_octet_of_a_password_is_cut_off` |
 //! | PWD-6: a storm of logins | few threads, a bounded queue, then 503 at once | `pwd_6_a_storm_of_logins_is_bounded` |
 //! | PWD-7: a damaged hash in the database | nobody signs in to that account, and nothing crashes | `nobody_and_somebody_are_refused_alike_and_both_cost_a_hash` (`src/connection/database/tests.rs`) |
 //! | PWD-10: injection | bound parameters only | `pwd_10_nothing_typed_is_a_query` |
 //! | PWD-12: a change of password from an open session | the old one is asked for, other sessions end | `pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions` |
+//! | PWD-12: a proof that was given before sessions were ended, and waits for its second step | no session is issued for a proof that is not newer than the last such end, in one transaction ([`store`](crate::store)) | `pwd_12_what_an_old_password_proved_waits_for_nobody` |
 //!
 //! # Cookies and sessions (`attacks/cookies.rs`)
 //!
@@ -85,6 +92,7 @@
 //! | CK-1: cookies that others can read or set | `__Host-`, Secure, HttpOnly, SameSite=Lax, Path=/ | `ck_1_attributes_over_plain_http`, `ck_1_attributes_over_tls` |
 //! | CK-2, CK-3: our name twice, or nearly our name | names are exact; twice is none | `ck_2_a_name_is_exact_and_occurs_once` |
 //! | CK-4: a jar that is too full | an answer that says so | `ck_4_a_jar_that_is_too_full_gets_an_answer` |
+//! | CK-4: a cookie of a sibling host that is no text | Cookie lines are read as octets, by one reader ([`protocol`](crate::protocol)) | `ck_4_a_foreign_cookie_keeps_nobody_from_signing_in` |
 //! | CK-6: changed bits | a MAC over random bits and host; sealed flows with their place in the associated data ([`crypto`](crate::crypto)) | `ck_6_no_bit_of_a_session_cookie_can_change`, `ck_6_no_bit_of_a_flow_cookie_can_change` |
 //! | CK-7: older, weaker forms | there is one form | `ck_7_no_weaker_form_is_accepted` |
 //! | CK-8: fields that run into each other | each has its length in front | `parts_do_not_run_into_each_other` (`src/crypto/digest.rs`) |
@@ -104,10 +112,14 @@
 //! | HTTP-2, HTTP-3: octets behind an upgrade or a refused body | drained in bounds, or the connection is closed | `http_2_nothing_follows_an_upgrade_that_was_not_granted`, `http_3_the_body_of_a_refused_request_is_no_request` |
 //! | HTTP-4: a foreign page opens a WebSocket; one outlives its session | `Origin` must be the route's; streams are registered and cut | `http_4_a_foreign_page_opens_no_websocket`, `http_4_a_websocket_ends_with_its_session` |
 //! | HTTP-5: slow heads, many connections | a deadline for the whole head | `http_5_a_head_that_drips_is_cut_off`, `http_5_many_idle_connections_keep_nobody_out` |
+//! | HTTP-5: HTTP/2 without a word, bodies that do not come | a deadline for the first stream, for the next one, and for each part of a body | `http_5_an_http_2_connection_does_not_stay_for_nothing`, `http_5_a_body_comes_in_time` |
 //! | HTTP-6: large bodies | limits, with and without a length | `http_6_bodies_for_us_are_small`, `http_6_a_route_limits_what_it_forwards` |
+//! | HTTP-7: floods of HTTP/2 frames | a version of h2 that counts them, at most 100 streams and 64 KiB of headers | `one_tls_library_and_a_sound_http_2_are_linked` (`tests/it/documents.rs`) |
 //! | HTTP-8: anonymous requests that fill memory or disk | what is under way is in the browser's sealed cookie | `http_8_anonymous_requests_leave_nothing_behind` |
 //! | HTTP-9: large heads | 431 | `http_9_heads_have_a_limit` |
 //! | HTTP-10: input that ends the process | no panics in the code (lints), and each request is its own task | `http_10_no_input_ends_the_process` |
+//! | HTTP-11: a request in early data, played again | no early data is taken | `http_11_no_early_data_is_taken` |
+//! | HTTP-12: a regular expression in a rule that takes for ever | automata in linear time, bounded in size, tried at the start | `odd_expressions_are_refused_or_harmless` (`src/policy/tests.rs`) |
 //!
 //! # Pages (`attacks/pages.rs`)
 //!
@@ -118,6 +130,8 @@
 //! | WEB-3: markup in what was sent | templates escape, and the policy lets nothing in | `web_3_nothing_that_was_sent_becomes_markup`, `web_3_the_policy_lets_nothing_in` |
 //! | WEB-4: other origins read our pages | no CORS | `web_4_other_origins_read_nothing` |
 //! | WEB-5, WEB-6: the application under our prefix | nothing below it is proxied; `Service-Worker-Allowed` is dropped | `web_5_nothing_under_our_prefix_is_the_application`, `web_6_the_application_cannot_reach_into_our_prefix` |
+//! | WEB-5: a script of an application reads the account page and posts to it | it is a page of the login host alone | `web_5_the_account_page_is_at_the_login_host_alone` |
+//! | WEB-6: a service worker that sees what is typed into the login | at the login host its script is refused where its folder holds our prefix ([`proxy`](crate::proxy)) | `web_6_no_service_worker_of_the_application_sees_the_login` |
 //! | WEB-7: guessed types, addresses in Referer | `nosniff`, `no-referrer` | `web_7_types_are_not_guessed_and_addresses_not_told` |
 //!
 //! # Logs, the operator's side, failure (`attacks/operations.rs`)
@@ -128,7 +142,8 @@
 //! | LOG-2: forged log lines, terminal escapes | JSON, and control characters are replaced | `log_2_nobody_writes_a_line_of_their_own` |
 //! | LOG-3: nothing to look back at | an event with a stable reason for each turn | `log_3_every_turn_of_a_login_is_an_event` |
 //! | LOG-4: metrics that grow with requests | labels come from closed sets | `log_4_nobody_makes_metrics_grow` |
-//! | ADM-1: a web page reaches the admin listener | a listener of its own that checks the Host; the socket is 0600 | `adm_1_the_admin_listener_is_elsewhere_and_knows_its_host`, `adm_1_the_admin_socket_is_the_owners` |
+//! | ADM-1: a web page reaches the admin listener | a listener of its own that checks the Host; the socket is 0600 before it listens, and asks the kernel whose process is at the other end | `adm_1_the_admin_listener_is_elsewhere_and_knows_its_host`, `adm_1_the_admin_socket_is_the_owners`, `nobody_connects_before_the_mode_is_right` (`src/cli/socket.rs`) |
+//! | ADM-1: the admin listener where everybody can ask | an address off the loopback stops the start | `what_does_not_fit_together_is_refused` (`src/config/tests.rs`) |
 //! | ADM-2: `me` hands out tokens | a closed list of fields | `adm_2_me_tells_no_token` |
 //! | CFG-1: secrets in error messages | no value is ever repeated | `cfg_1_a_secret_that_is_missing_does_not_become_its_name`, `cfg_1_no_error_repeats_a_secret` |
 //! | CFG-2: a key that is misspelt and ignored | unknown keys stop the start | `cfg_2_every_key_misspelt_once_stops_the_start` |
@@ -136,4 +151,15 @@
 //! | CFG-4: weak secrets, passwords in plain http | both stop the start | `cfg_4_a_weak_secret_stops_the_start`, `cfg_4_plain_http_off_loopback_stops_the_start` |
 //! | FAIL-1: a store that is away lets everybody in | an error is a denial: 503, and nobody on a public path | `tests/it/faults.rs` |
 //! | FAIL-2: errors that explain the inside | a sentence and a request id | `fail_2_errors_say_a_sentence_and_a_reference` |
-//! | SUP-1: a second TLS library | `build.rs` refuses a vendored OpenSSL, `.deny.toml` bans the others | the build |
+//! | FAIL-3: a clock that jumps | one that goes back lends no trust to the cache; deadlines run on the monotonic clock | `a_clock_that_is_set_back_lends_no_trust` (`src/session/tests/feed.rs`) |
+//! | SUP-1: a second TLS library | `build.rs` refuses a vendored OpenSSL; what is locked is held against a list, which `.deny.toml` has for `cargo deny` too | `one_tls_library_and_a_sound_http_2_are_linked` (`tests/it/documents.rs`) |
+//!
+//! # What is known and not stopped
+//!
+//! - An application at the login host shares its origin with our pages: its scripts can do on the
+//!   account page what the person who visits can. Where that matters, `public_url` names a host
+//!   without an application.
+//! - A sign-up says when a name is taken. An answer that is the same for all takes a message to the
+//!   address, and there is no mail yet; until then budgets bound how many names can be asked for.
+//! - Whoever has many networks has three tries at a password from each in 15 minutes. To refuse all
+//!   of them would let anybody lock an owner out of a new device.

@@ -11,15 +11,13 @@ pub(super) struct Arguments {
     /// Open the storage too, and see that the connections still stand for what they stood for.
     #[arg(long)]
     online: bool,
-    #[arg(long)]
-    json: bool,
 }
 
 /// Checks.
-pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
+pub(super) fn run(place: &Place, arguments: &Arguments, json: bool) -> anyhow::Result<Ended> {
     match check(place, arguments.online) {
         Ok(summary) => {
-            if arguments.json {
+            if json {
                 output::json(&json!({ "ok": true, "summary": summary }));
             } else {
                 output::line(&summary);
@@ -27,7 +25,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
             Ok(Ended::Done)
         }
         Err(error) => match error.downcast::<Report>() {
-            Ok(report) if arguments.json => {
+            Ok(report) if json => {
                 output::json(
                     &json!({ "ok": false, "problems": report.to_string().lines().collect::<Vec<_>>() }),
                 );

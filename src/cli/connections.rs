@@ -9,24 +9,25 @@ use crate::config::{ConnectionEntry, Settings};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// The connections by family, with their status and the number of their users.
-    List {
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// One connection: what to register at the provider, and what is set.
-    Show {
-        name: String,
-        #[arg(long)]
-        json: bool,
-    },
+    Show { name: String },
     /// Let a name stand for what the file says now, after it stood for something else.
     Adopt { name: String },
+    /// Give a connection another name: its identities, accounts and sessions move along, and no
+    /// user's id changes. Rename the table in the file right after.
+    Rename {
+        #[arg(value_name = "OLD")]
+        from: String,
+        #[arg(value_name = "NEW")]
+        to: String,
+    },
 }
 
 /// Does it.
-pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
+pub(super) fn run(place: &Place, command: &Command, json: bool) -> anyhow::Result<Ended> {
     match command {
-        Command::List { json } => {
+        Command::List => {
             let settings = place.load()?.settings;
             let counts = execute::have_done(place, &remote::Command::ConnectionsCount)?;
             let mut entries: Vec<_> = settings.connections.iter().collect();
@@ -35,13 +36,13 @@ pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
                 .into_iter()
                 .map(|entry| connection(&settings, entry, &counts))
                 .collect();
-            if *json {
+            if json {
                 output::json(&shown);
             } else {
                 show(&shown);
             }
         }
-        Command::Show { name, json } => {
+        Command::Show { name } => {
             let settings = place.load()?.settings;
             let Some(entry) = settings
                 .connections
@@ -55,7 +56,7 @@ pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
             };
             let counts = execute::have_done(place, &remote::Command::ConnectionsCount)?;
             let shown = connection(&settings, entry, &counts);
-            if *json {
+            if json {
                 output::json(&shown);
             } else {
                 for (field, _) in shown.as_object().into_iter().flatten() {
@@ -66,6 +67,11 @@ pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
         }
         Command::Adopt { name } => {
             let ask = remote::Command::ConnectionAdopt { name: name.clone() };
+            output::json(&execute::have_done(place, &ask)?);
+        }
+        Command::Rename { from, to } => {
+            let (from, to) = (from.clone(), to.clone());
+            let ask = remote::Command::ConnectionRename { from, to };
             output::json(&execute::have_done(place, &ask)?);
         }
     }
@@ -111,13 +117,23 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         "domains": entry.common.domains,
         "login_url": page("login"),
         "redirect_uri": page("callback"),
+        // where a provider finds a document about us: no strategy has one yet
+        "metadata": Value::Null,
         "routes": routes,
     })
 }
 
 fn show(all: &[Value]) {
-    let fields = ["name", "family", "strategy", "status", "users"];
-    let mut rows = vec![fields.map(str::to_uppercase).to_vec()];
+    let fields = [
+        "name",
+        "family",
+        "strategy",
+        "status",
+        "users",
+        "redirect_uri",
+    ];
+    let heading = |field: &str| field.replace('_', " ").to_uppercase();
+    let mut rows = vec![fields.map(heading).to_vec()];
     rows.extend(
         all.iter()
             .map(|one| fields.map(|field| output::cell(one, field)).to_vec()),

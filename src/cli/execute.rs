@@ -1,24 +1,20 @@
 //! What the process does on the operator's word, asked by the admin socket or in a process of the
 //! command's own.
 
-use std::{
-    os::unix::fs::{FileTypeExt, PermissionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
+    net::UnixStream,
 };
 
 use super::{
     Place,
     remote::{self, Command, NewUser, Outcome, Revoke},
+    socket,
 };
 use crate::{
     app::App,
@@ -59,13 +55,13 @@ pub(super) fn have_done(place: &Place, command: &Command) -> anyhow::Result<Valu
 }
 
 /// Listens for commands, for as long as the process lives.
-pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live>>) {
-    let listener = match bind(&socket).await {
+pub(super) async fn serve(path: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live>>) {
+    let listener = match socket::open(&path).await {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!(
                 error = format!("{error:#}"),
-                socket = %socket.display(),
+                socket = %path.display(),
                 "the admin socket cannot be opened: commands will work on the storage"
             );
             return;
@@ -81,6 +77,10 @@ pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live
                 continue;
             }
         };
+        if let Err(why) = socket::operator(&stream) {
+            tracing::warn!(error = format!("{why:#}"), "a command was refused");
+            continue;
+        }
         let (app, live) = (app.clone(), live.load_full());
         tokio::spawn(async move {
             if let Err(error) = exchange(stream, &app, &live).await {
@@ -88,27 +88,6 @@ pub(super) async fn serve(socket: PathBuf, app: Arc<App>, live: Arc<ArcSwap<Live
             }
         });
     }
-}
-
-async fn bind(socket: &Path) -> anyhow::Result<UnixListener> {
-    if let Some(folder) = socket
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder)?;
-    }
-    if UnixStream::connect(socket).await.is_ok() {
-        bail!("another process listens there");
-    }
-    match std::fs::symlink_metadata(socket) {
-        // Left behind by a process that was killed.
-        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(socket)?,
-        Ok(_) => bail!("there is something else than a socket"),
-        Err(_) => {}
-    }
-    let listener = UnixListener::bind(socket)?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 async fn exchange(stream: UnixStream, app: &App, live: &Live) -> anyhow::Result<()> {
@@ -150,6 +129,7 @@ impl Operator<'_> {
     async fn carry_out(&self, command: Command) -> anyhow::Result<Value> {
         match command {
             Command::ConnectionAdopt { name } => self.adopt(&name).await,
+            Command::ConnectionRename { from, to } => self.rename(&from, &to).await,
             Command::ConnectionsCount => self.count().await,
             Command::KeysList => Ok(self.app.keys.list().await?.iter().map(key).collect()),
             Command::KeysRotate => self.rotate().await,
@@ -193,6 +173,15 @@ impl Operator<'_> {
             .adopt(connection.as_ref(), &Origin::default())
             .await?;
         Ok(json!({ "adopted": id }))
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> anyhow::Result<Value> {
+        let (from, to): (ConnectionId, ConnectionId) = (from.parse()?, to.parse()?);
+        let directory = &self.app.directory;
+        let identities = directory.rename(&from, &to, &Origin::default()).await?;
+        // Those that the users' store does not hold.
+        self.app.sessions.rename_connection(&from, &to).await?;
+        Ok(json!({ "renamed": from, "to": to, "identities": identities }))
     }
 
     async fn count(&self) -> anyhow::Result<Value> {
@@ -297,6 +286,13 @@ impl Operator<'_> {
 
     async fn export(&self, with_hashes: bool) -> anyhow::Result<Value> {
         let store = self.app.directory.store();
+        let mut event = self.event(EventKind::UsersExported);
+        if with_hashes {
+            "with-hashes".clone_into(&mut event.reason);
+        }
+        // Before the first line leaves: what cannot be noted does not happen.
+        store.record(event.clone()).await?;
+        event.log();
         let mut lines = Vec::new();
         let mut after: Option<UserId> = None;
         loop {
@@ -441,32 +437,8 @@ impl Operator<'_> {
         Ok(listed.iter().map(user).collect())
     }
 
-    /// A user by id, handle or, where a connection keeps accounts, the name they sign in with.
     async fn user(&self, name: &str) -> anyhow::Result<UserRecord> {
-        let store = self.app.directory.store();
-        if let Ok(id) = name.parse::<UserId>()
-            && let Some(found) = store.find(&id).await?
-        {
-            return Ok(found);
-        }
-        if let Some(found) = store.find_by_handle(name).await? {
-            return Ok(found);
-        }
-        if let Ok(login) = LoginName::parse(name) {
-            for (connection, _) in self.live.site.engine.connections.iter() {
-                let account = store
-                    .account_by_login(connection.id(), login.as_str())
-                    .await?;
-                let Some(account) = account else { continue };
-                let found = store
-                    .find_by_identity(connection.id(), &account.subject)
-                    .await?;
-                if let Some(found) = found {
-                    return Ok(found);
-                }
-            }
-        }
-        bail!("there is no user {name:?}: give an id, a handle or a name to sign in with")
+        find_user(self.app, self.live, name).await
     }
 
     fn accounts(&self, id: &ConnectionId) -> anyhow::Result<&dyn Accounts> {
@@ -503,6 +475,34 @@ impl Operator<'_> {
             allowed: Some(Allowed::operator()),
         }
     }
+}
+
+/// A user by id, handle or, where a connection keeps accounts, the name they sign in with.
+pub(super) async fn find_user(app: &App, live: &Live, name: &str) -> anyhow::Result<UserRecord> {
+    let store = app.directory.store();
+    if let Ok(id) = name.parse::<UserId>()
+        && let Some(found) = store.find(&id).await?
+    {
+        return Ok(found);
+    }
+    if let Some(found) = store.find_by_handle(name).await? {
+        return Ok(found);
+    }
+    if let Ok(login) = LoginName::parse(name) {
+        for (connection, _) in live.site.engine.connections.iter() {
+            let account = store
+                .account_by_login(connection.id(), login.as_str())
+                .await?;
+            let Some(account) = account else { continue };
+            let found = store
+                .find_by_identity(connection.id(), &account.subject)
+                .await?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+    }
+    bail!("there is no user {name:?}: give an id, a handle or a name to sign in with")
 }
 
 /// `name=…`, `user_metadata={…}`, `blocked=true` …

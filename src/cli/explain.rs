@@ -1,20 +1,24 @@
 //! `vestibule explain`: what would become of a request. The gate itself is asked.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, anyhow};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Ended, Place, Unusable, output};
+use super::{Ended, Place, Unusable, execute::find_user, output};
 use crate::{
     app::App,
     clock::{Clock, SystemClock},
     gate::{Judged, RequestFacts},
-    identity::UserId,
+    headers::assertion::ASSERTION,
     policy::Facts,
     protocol::{CanonicalPath, Host, Scheme},
+    proxy::Live,
     session::Principal,
     store::{IdentityRecord, UserRecord},
+    units::Span,
 };
 
 /// What `explain` takes.
@@ -23,24 +27,31 @@ pub(super) struct Arguments {
     /// The page, like `https://wiki.example.com/private`.
     #[arg(long)]
     url: String,
-    /// Somebody signed in: a user's id or handle. Without it: nobody.
+    /// Somebody signed in: an id, a handle or a name to sign in with. Without it: nobody.
     #[arg(long)]
     user: Option<String>,
     /// The connection they came by. Default: that of their first identity.
     #[arg(long, requires = "user")]
     connection: Option<String>,
+    /// How they signed in (RFC 8176). May be repeated.
+    #[arg(long, requires = "user", default_value = "pwd")]
+    amr: Vec<String>,
+    /// How long ago they did, like `2h`.
+    #[arg(long, requires = "user", default_value = "0s")]
+    auth_age: Span,
+    /// Where the request comes from.
+    #[arg(long)]
+    address: Option<IpAddr>,
     /// The request's method.
     #[arg(short = 'X', long = "request", default_value = "GET")]
     method: String,
     /// A header of the request, like `Sec-Fetch-Mode: navigate`. May be repeated.
     #[arg(short = 'H', long = "header")]
     headers: Vec<String>,
-    #[arg(long)]
-    json: bool,
 }
 
 /// Explains.
-pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
+pub(super) fn run(place: &Place, arguments: &Arguments, json: bool) -> anyhow::Result<Ended> {
     let asked = Asked::parse(arguments)?;
     let loaded = place.load()?;
     let runtime = tokio::runtime::Runtime::new()?;
@@ -50,7 +61,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
             .build(&loaded.settings)
             .map_err(|problems| loaded.report(problems))?;
         let person = match &arguments.user {
-            Some(user) => Some(person(&app, user, arguments.connection.as_deref()).await?),
+            Some(user) => Some(person((&app, &live), user, arguments).await?),
             None => None,
         };
         let facts = Facts {
@@ -58,7 +69,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
             host: &asked.host,
             path: &asked.path,
             method: &asked.method,
-            address: None,
+            address: arguments.address,
             now: SystemClock.now(),
         };
         let request = RequestFacts {
@@ -66,9 +77,12 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
             headers: &asked.headers,
         };
         let who = person.as_ref().map(Person::principal);
-        anyhow::Ok(explain(&live.gate.judge(&request, who), arguments))
+        let judged = live.gate.judge(&request, who);
+        let assertions = live.site.assertions.load();
+        let claims = live.gate.claims(&judged, &request, who, &assertions);
+        anyhow::Ok(explain(&judged, claims, arguments))
     })?;
-    if arguments.json {
+    if json {
         output::json(&explained);
     } else {
         show(&explained);
@@ -137,15 +151,14 @@ impl Person {
     }
 }
 
-async fn person(app: &App, name: &str, connection: Option<&str>) -> anyhow::Result<Person> {
-    let store = app.directory.store();
-    let found = match name.parse::<UserId>() {
-        Ok(id) => store.find(&id).await?,
-        Err(_) => store.find_by_handle(name).await?,
-    };
-    let user =
-        found.with_context(|| format!("there is no user {name:?}: give an id or a handle"))?;
-    let identities = store.identities(&user.id).await?;
+async fn person(
+    (app, live): (&App, &Live),
+    name: &str,
+    arguments: &Arguments,
+) -> anyhow::Result<Person> {
+    let user = find_user(app, live, name).await?;
+    let identities = app.directory.store().identities(&user.id).await?;
+    let connection = arguments.connection.as_ref();
     let identity = identities
         .into_iter()
         .find(|known| connection.is_none_or(|one| known.identity.connection.as_str() == one))
@@ -153,8 +166,8 @@ async fn person(app: &App, name: &str, connection: Option<&str>) -> anyhow::Resu
     let authentication = crate::identity::Authentication {
         connection: identity.identity.connection.clone(),
         subject: identity.identity.subject.clone(),
-        auth_time: app.clock.now(),
-        amr: vec!["pwd".to_owned()],
+        auth_time: app.clock.now() - arguments.auth_age.0,
+        amr: arguments.amr.clone(),
         acr: None,
     };
     Ok(Person {
@@ -164,7 +177,7 @@ async fn person(app: &App, name: &str, connection: Option<&str>) -> anyhow::Resu
     })
 }
 
-fn explain(judged: &Judged, arguments: &Arguments) -> Value {
+fn explain(judged: &Judged, claims: Option<Map<String, Value>>, arguments: &Arguments) -> Value {
     let header = |(name, value): &(HeaderName, HeaderValue)| json!({ "name": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) });
     json!({
         "request": format!("{} {}", arguments.method, arguments.url),
@@ -181,6 +194,10 @@ fn explain(judged: &Judged, arguments: &Arguments) -> Value {
         })).collect::<Vec<_>>(),
         "verdict": judged.verdict.to_string(),
         "headers": judged.headers.iter().map(header).collect::<Vec<_>>(),
+        "assertion": claims.map(|claims| json!({
+            "name": ASSERTION.as_str(),
+            "claims": claims,
+        })),
     })
 }
 
@@ -234,5 +251,13 @@ fn show(explained: &Value) {
             output::cell(header, "name"),
             output::cell(header, "value")
         ));
+    }
+    if let Some(assertion) = explained.get("assertion").filter(|one| !one.is_null()) {
+        output::line(&format!("    {}: signed", output::cell(assertion, "name")));
+        let claims = assertion.get("claims").and_then(Value::as_object);
+        for (claim, value) in claims.into_iter().flatten() {
+            let value = output::plain(&value.to_string());
+            output::line(&format!("      {claim}: {value}"));
+        }
     }
 }

@@ -18,11 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MOST_ANSWER: u64 = 1 << 10;
 
 /// Asks.
-pub(super) fn run(place: &Place) -> anyhow::Result<Ended> {
+pub(super) fn run(place: &Place, json: bool) -> anyhow::Result<Ended> {
     let address = reachable(place.load()?.settings.admin.listen);
     Ok(match ask(address) {
         Ok(Answer::Ready) => {
-            output::line("ready");
+            if json {
+                output::json(&serde_json::json!({ "ready": true }));
+            } else {
+                output::line("ready");
+            }
             Ended::Done
         }
         Ok(Answer::NotReady) => {

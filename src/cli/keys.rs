@@ -7,22 +7,16 @@ use super::{Ended, Place, execute, output, remote};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// The keys, oldest first: next is known to all, current is used, old still opens.
-    List {
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// next becomes current, current becomes old, a new next is made. Nobody is signed out.
-    Rotate {
-        #[arg(long)]
-        json: bool,
-    },
+    Rotate,
 }
 
 /// Does it.
-pub(super) fn run(place: &Place, command: &Command) -> anyhow::Result<Ended> {
-    let (asked, json) = match command {
-        Command::List { json } => (remote::Command::KeysList, *json),
-        Command::Rotate { json } => (remote::Command::KeysRotate, *json),
+pub(super) fn run(place: &Place, command: &Command, json: bool) -> anyhow::Result<Ended> {
+    let asked = match command {
+        Command::List => remote::Command::KeysList,
+        Command::Rotate => remote::Command::KeysRotate,
     };
     let keys = execute::have_done(place, &asked)?;
     if json {

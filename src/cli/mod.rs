@@ -12,9 +12,11 @@ mod explain;
 mod health;
 mod keys;
 mod output;
+mod reload;
 mod remote;
 mod run;
 mod sessions;
+mod socket;
 mod users;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -34,6 +36,9 @@ struct CommandLine {
     /// The configuration file. Default: `config.toml` if it is there.
     #[arg(long, global = true, env = "VESTIBULE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Print data as JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -107,16 +112,17 @@ fn dispatch(arguments: CommandLine) -> anyhow::Result<Ended> {
         config: arguments.config,
         environment: Environment::of_process(),
     };
+    let json = arguments.json;
     match arguments.command {
         None => run::run(&place, &arguments.run),
         Some(Command::Run(run)) => run::run(&place, &run),
-        Some(Command::Check(check)) => check::run(&place, &check),
-        Some(Command::Connections(command)) => connections::run(&place, &command),
-        Some(Command::Users(command)) => users::run(&place, command),
-        Some(Command::Sessions(command)) => sessions::run(&place, command),
-        Some(Command::Explain(explain)) => explain::run(&place, &explain),
-        Some(Command::Health) => health::run(&place),
-        Some(Command::Keys(command)) => keys::run(&place, &command),
+        Some(Command::Check(check)) => check::run(&place, &check, json),
+        Some(Command::Connections(command)) => connections::run(&place, &command, json),
+        Some(Command::Users(command)) => users::run(&place, command, json),
+        Some(Command::Sessions(command)) => sessions::run(&place, command, json),
+        Some(Command::Explain(explain)) => explain::run(&place, &explain, json),
+        Some(Command::Health) => health::run(&place, json),
+        Some(Command::Keys(command)) => keys::run(&place, &command, json),
         Some(Command::Schema) => {
             output::json(&config::schema());
             Ok(Ended::Done)

@@ -22,6 +22,10 @@ pub(super) enum Command {
     ConnectionAdopt {
         name: String,
     },
+    ConnectionRename {
+        from: String,
+        to: String,
+    },
     ConnectionsCount,
     KeysList,
     KeysRotate,

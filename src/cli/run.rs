@@ -3,7 +3,6 @@
 use std::{
     io::IsTerminal,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,12 +15,13 @@ use arc_swap::ArcSwap;
 use tokio::{
     net::{TcpStream, UnixStream},
     runtime::Runtime,
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
 };
 use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt};
 
-use super::{Ended, Place, execute, output};
+use super::{
+    Ended, Place, execute, output,
+    reload::{self, Reloader},
+};
 use crate::{
     app::{self, App},
     config::{self, Loaded, LogFormat, Settings},
@@ -31,7 +31,7 @@ use crate::{
         Live,
         admin::Admin,
         server::{self, Address, Listener, Serves, Serving, Traffic},
-        tls::{CertificateFiles, Certificates},
+        tls::{CertificateFiles, ListenerTls, TlsFiles},
     },
 };
 
@@ -69,15 +69,11 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
     }
     let live = Arc::new(ArcSwap::from_pointee(live));
     let listeners = open_listeners(settings, &loaded)?;
-    let certificates = reloadable(&listeners);
+    let tls = listeners.iter().filter_map(|one| one.tls.clone()).collect();
     let serving = Serving {
         threads: settings.threads.unwrap_or_else(processors),
-        public_url: settings.public_url.clone(),
         shutdown_timeout: settings.shutdown_timeout,
-        listeners: listeners
-            .into_iter()
-            .map(|(listener, _)| listener)
-            .collect(),
+        listeners,
     };
     let (traffic, listening) = (Traffic::default(), Arc::new(AtomicBool::new(false)));
     let admin = Admin {
@@ -99,13 +95,13 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
         listening,
     ));
     let edge = app.edge(live.clone());
-    work.spawn(reload(Reload {
+    work.spawn(reload::follow_files(Reloader {
         place: place.clone(),
         trial,
-        loaded,
+        started: loaded,
         app: app.clone(),
         live,
-        certificates,
+        tls,
     }));
     let handle = work.handle().clone();
     let sessions = app.sessions.clone();
@@ -168,39 +164,33 @@ const LOUD: [&str; 12] = [
     "sqlx",
 ];
 
-type Opened = (
-    Listener,
-    Option<(Certificates, Vec<CertificateFiles>, String)>,
-);
-
-fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Opened>> {
+fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Listener>> {
     let mut opened = Vec::new();
     let mut problems = Vec::new();
     for listener in &settings.listeners {
-        let files: Vec<_> = listener
-            .certificates
-            .iter()
-            .map(|pair| CertificateFiles {
-                cert: pair.cert.clone(),
-                key: pair.key.clone(),
-            })
-            .collect();
-        let key = format!("{}.tls", listener.key);
-        let certificates = if files.is_empty() {
+        let pairs = listener.certificates.iter();
+        let files = TlsFiles {
+            certificates: pairs
+                .map(|pair| CertificateFiles {
+                    cert: pair.cert.clone(),
+                    key: pair.key.clone(),
+                })
+                .collect(),
+            client_ca: listener.client_ca.clone(),
+            key: listener.key.replace(".address", ""),
+        };
+        let tls = if files.certificates.is_empty() {
             None
         } else {
-            match Certificates::load(&files, &key) {
-                Ok(certificates) => Some(certificates),
+            match ListenerTls::load(files) {
+                Ok(tls) => Some(tls),
                 Err(found) => {
                     problems.extend(found);
                     continue;
                 }
             }
         };
-        let reloadable = certificates
-            .clone()
-            .map(|certificates| (certificates, files, key));
-        let listener = Listener {
+        opened.push(Listener {
             address: match &listener.address {
                 config::Address::Tcp(address) => Address::Tcp(*address),
                 config::Address::Unix(path, mode) => Address::Unix(path.clone(), *mode),
@@ -209,10 +199,8 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Op
                 config::Serves::Proxy => Serves::Proxy,
                 config::Serves::Redirect => Serves::Redirect,
             },
-            certificates,
-            client_ca: listener.client_ca.clone(),
-        };
-        opened.push((listener, reloadable));
+            tls,
+        });
     }
     if problems.is_empty() {
         Ok(opened)
@@ -224,13 +212,6 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Op
 /// Whether the certificates of all listeners can be used.
 pub(super) fn try_certificates(loaded: &Loaded) -> anyhow::Result<()> {
     open_listeners(&loaded.settings, loaded).map(drop)
-}
-
-fn reloadable(opened: &[Opened]) -> Vec<(Certificates, Vec<CertificateFiles>, String)> {
-    opened
-        .iter()
-        .filter_map(|(_, certificates)| certificates.clone())
-        .collect()
 }
 
 fn addresses(serving: &Serving) -> Vec<Address> {
@@ -289,96 +270,5 @@ async fn answers(address: &Address) -> bool {
             TcpStream::connect(address).await.is_ok()
         }
         Address::Unix(path, _) => UnixStream::connect(path).await.is_ok(),
-    }
-}
-
-/// What a reload needs.
-struct Reload {
-    place: Place,
-    trial: bool,
-    loaded: Loaded,
-    app: Arc<App>,
-    live: Arc<ArcSwap<Live>>,
-    certificates: Vec<(Certificates, Vec<CertificateFiles>, String)>,
-}
-
-/// Takes the file into use anew when it, a template or a certificate changes, and on SIGHUP.
-async fn reload(mut reload: Reload) {
-    let (tell, mut told) = mpsc::channel(1);
-    // Without a watch `tell` stays here, so that `told` waits for ever rather than ends.
-    let _watcher = match config::watch(reload.watched(), tell.clone()) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::warn!(%error, "files are not watched; send SIGHUP after a change");
-            None
-        }
-    };
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => {}
-            Some(()) = told.recv() => {}
-        }
-        reload.once().await;
-    }
-}
-
-impl Reload {
-    fn watched(&self) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> = self.place.file().into_iter().collect();
-        paths.extend(self.loaded.settings.pages.templates.clone());
-        paths.extend(self.loaded.settings.pages.logo.clone());
-        for (_, files, _) in &self.certificates {
-            paths.extend(
-                files
-                    .iter()
-                    .flat_map(|pair| [pair.cert.clone(), pair.key.clone()]),
-            );
-        }
-        paths
-    }
-
-    async fn once(&mut self) {
-        for (certificates, files, key) in &self.certificates {
-            if let Err(problems) = certificates.reload(files, key) {
-                for problem in problems {
-                    tracing::error!(%problem, "a certificate was not taken; the old one stays");
-                }
-            }
-        }
-        if self.trial {
-            return;
-        }
-        match self.try_file().await {
-            Ok(()) => {
-                metrics::CONFIG_RELOADS.with_label_values(&["done"]).inc();
-                tracing::info!("the configuration was taken into use");
-            }
-            Err(error) => {
-                metrics::CONFIG_RELOADS.with_label_values(&["failed"]).inc();
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "the configuration was not taken; the last good one stays"
-                );
-            }
-        }
-    }
-
-    async fn try_file(&mut self) -> anyhow::Result<()> {
-        let loaded = self.place.load()?;
-        let restart = self.loaded.settings.needs_restart(&loaded.settings);
-        if !restart.is_empty() {
-            tracing::warn!(
-                keys = restart.join(", "),
-                "these changes count after a restart"
-            );
-        }
-        self.app
-            .adopt(&self.live, &loaded.settings)
-            .await
-            .map_err(|problems| loaded.report(problems))?;
-        Ok(())
     }
 }

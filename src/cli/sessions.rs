@@ -17,8 +17,6 @@ pub(super) enum Command {
         user: Option<String>,
         #[arg(long, default_value_t = 100)]
         most: usize,
-        #[arg(long)]
-        json: bool,
     },
     /// End sessions, at once and on every host.
     Revoke {
@@ -33,15 +31,13 @@ pub(super) enum Command {
         /// All there are.
         #[arg(long, conflicts_with_all = ["session", "user", "connection"])]
         all: bool,
-        #[arg(long)]
-        json: bool,
     },
 }
 
 /// Does it.
-pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
+pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result<Ended> {
     match command {
-        Command::List { user, most, json } => {
+        Command::List { user, most } => {
             let listed = execute::have_done(place, &remote::Command::SessionsList { user, most })?;
             if json {
                 output::json(&listed);
@@ -54,7 +50,6 @@ pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
             user,
             connection,
             all,
-            json,
         } => {
             let which = match (session, user, connection, all) {
                 (Some(session), ..) => Revoke::Session(session),

@@ -23,8 +23,6 @@ pub(super) enum Command {
         after: Option<String>,
         #[arg(long, default_value_t = 100)]
         most: usize,
-        #[arg(long)]
-        json: bool,
     },
     /// One user with identities and sessions.
     Show { user: String },
@@ -76,14 +74,13 @@ pub(super) enum Command {
 }
 
 /// Does it.
-pub(super) fn run(place: &Place, command: Command) -> anyhow::Result<Ended> {
+pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result<Ended> {
     use remote::Command as Ask;
     let ask = match command {
         Command::List {
             search,
             after,
             most,
-            json,
         } => {
             let listed = execute::have_done(
                 place,

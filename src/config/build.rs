@@ -273,6 +273,13 @@ impl Checks {
     fn admin(&mut self, config: AdminConfig) -> Option<Admin> {
         let listen = self.keep(socket_address(&config.listen, "admin.listen"));
         let before = self.0.len();
+        let on_loopback = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
+        if listen.is_some_and(|address| !on_loopback(&address)) && !config.danger_off_loopback {
+            self.add(
+                Problem::new("admin.listen", "others than this machine could read it")
+                    .hint("use \"127.0.0.1:9091\", or set admin.danger_off_loopback = true"),
+            );
+        }
         let mut hosts = Vec::new();
         for (index, text) in config.hosts.iter().enumerate() {
             let host = Host::parse(text).map_err(|error| {

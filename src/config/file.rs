@@ -191,6 +191,8 @@ pub(crate) struct AdminConfig {
     pub(crate) socket: PathBuf,
     /// Names, besides addresses and `localhost`, by which the admin listener may be called.
     pub(crate) hosts: Vec<String>,
+    /// Allow an address that others than this machine can reach: nobody is asked who they are.
+    pub(crate) danger_off_loopback: bool,
 }
 
 impl Default for AdminConfig {
@@ -199,6 +201,7 @@ impl Default for AdminConfig {
             listen: "127.0.0.1:9091".to_owned(),
             socket: DEFAULT_SOCKET.into(),
             hosts: Vec::new(),
+            danger_off_loopback: false,
         }
     }
 }

@@ -55,7 +55,7 @@ impl<'i> Marks<'_, 'i> {
         self.apply_inside(schema, node, path);
         match schema.get(MARK).and_then(Value::as_str) {
             Some("secret") => self.fetch_secret(node, path),
-            Some(kind) => self.relocate(kind, node.get_mut()),
+            Some(kind) => self.relocate(kind, node.get_mut(), path),
             None => {}
         }
     }
@@ -127,11 +127,13 @@ impl<'i> Marks<'_, 'i> {
         }
     }
 
-    fn relocate(&mut self, kind: &str, value: &mut DeValue<'_>) {
+    fn relocate(&mut self, kind: &str, value: &mut DeValue<'_>, path: &str) {
         match value {
             DeValue::String(text) => {
                 if let Some(moved) = relocated(kind, text, self.folder) {
-                    if matches!(kind, "file" | "icon") {
+                    // The root of all keys is read at the start alone, and lies beside a database
+                    // whose folder is never quiet.
+                    if matches!(kind, "file" | "icon") && path != "server.secret.file" {
                         self.files.push(moved.clone().into());
                     }
                     *text = moved.into();
@@ -139,7 +141,7 @@ impl<'i> Marks<'_, 'i> {
             }
             DeValue::Array(array) => {
                 for element in array.iter_mut() {
-                    self.relocate(kind, element.get_mut());
+                    self.relocate(kind, element.get_mut(), path);
                 }
             }
             _ => {}

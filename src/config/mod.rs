@@ -50,7 +50,7 @@ pub(crate) use self::{
     report::Report,
     schema::schema,
     settings::{Address, ConnectionEntry, SessionStore, Settings, Storage},
-    watch::watch,
+    watch::{Watcher, watch},
 };
 use crate::{environment::Environment, problem::Problem};
 

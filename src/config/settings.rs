@@ -50,9 +50,16 @@ impl Settings {
             ),
             ("server.secret", !self.secret.matches(new.secret.expose())),
             ("server.threads", self.threads != new.threads),
+            (
+                "server.shutdown_timeout",
+                self.shutdown_timeout != new.shutdown_timeout,
+            ),
             ("admin", self.admin != new.admin),
             ("storage", self.storage != new.storage),
             ("session.store", self.session.store != new.session.store),
+            ("session.cache", self.session.cache != new.session.cache),
+            ("log.level", self.log.level != new.log.level),
+            ("log.format", self.log.format != new.log.format),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))

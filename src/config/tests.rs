@@ -54,6 +54,7 @@ mode = "0600"
 [admin]
 listen = "127.0.0.1:9091"
 socket = "admin.sock"
+danger_off_loopback = true
 hosts = ["vestibule.internal"]
 [storage]
 url = "sqlite://data/v.db"
@@ -94,6 +95,7 @@ host = "wiki.test"
 path = "/app"
 upstream = ["http://127.0.0.1:3000", "unix:run/app.sock"]
 upstream_host = "upstream"
+authorization = "forward"
 connections = ["members"]
 public = ["/healthz"]
 allow = ["any"]
@@ -403,6 +405,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "2:1: admin.listen",
         "address and a port",
     ),
+    (
+        "[admin]\nlisten = '0.0.0.0:9091'",
+        "2:1: admin.listen",
+        "danger_off_loopback",
+    ),
+    (
+        "[admin]\nlisten = '[2001:db8::1]:9091'",
+        "2:1: admin.listen",
+        "danger_off_loopback",
+    ),
     ("[admin]\nhosts = ['a:80']", "2:10: admin.hosts[0]", ""),
     ("[admin]\nsocket = ''", "2:1: admin.socket", "empty"),
     (
@@ -534,6 +546,9 @@ fn plain_http_is_for_loopback_and_behind_tls() {
         "[server]\npublic_url = 'https://a.test'\nlisten = ['0.0.0.0:80']\ntrusted_proxies = ['10.0.0.1']",
         "[server]\npublic_url = 'http://a.test'\nlisten = ['0.0.0.0:80']\ndanger_plain_http = true",
         "[[server.listeners]]\naddress = '0.0.0.0:80'\nserves = 'redirect'",
+        "[admin]\nlisten = '[::1]:9091'",
+        "[admin]\nlisten = '[::ffff:127.0.0.1]:9091'",
+        "[admin]\nlisten = '0.0.0.0:9091'\ndanger_off_loopback = true",
         "[[server.listeners]]\naddress = '0.0.0.0:443'\ntls = [{ cert = 'a', key = 'b' }]",
     ] {
         assert_eq!(complaints(text), [""; 0], "{text}");
@@ -591,13 +606,14 @@ fn paths_begin_at_the_folder_of_the_file() {
 
     let text =
         "[admin]\nsocket = '/run/a.sock'\n[connections.a]\nstrategy = 'database'\nicon = 'key'";
-    let settings = parse(text, "", (folder.path(), &environment), &nothing)
-        .unwrap()
-        .settings;
+    let loaded = parse(text, "", (folder.path(), &environment), &nothing).unwrap();
+    let settings = &loaded.settings;
     assert_eq!(settings.admin.socket, PathBuf::from("/run/a.sock"));
     assert_eq!(settings.connections[0].common.icon.as_deref(), Some("key"));
     assert_eq!(settings.storage, Storage::Sqlite(at("data/vestibule.db")));
     assert!(at("data/secret").exists());
+    // it lies beside the database, and another one would count only after a restart
+    assert!(!loaded.files.contains(&at("data/secret")));
 }
 
 #[test]
@@ -947,6 +963,12 @@ fn what_needs_a_restart_is_named() {
         ("[admin]\nlisten = '127.0.0.1:1'", &["admin"]),
         ("[storage]\nurl = 'sqlite://x'", &["storage"]),
         ("[session]\nstore = 'memory'", &["session.store"]),
+        ("[session]\ncache = 5", &["session.cache"]),
+        ("shutdown_timeout = '5s'", &["server.shutdown_timeout"]),
+        (
+            "[log]\nlevel = 'debug'\nformat = 'json'\naccess = true",
+            &["log.level", "log.format"],
+        ),
         ("[session]\nidle_timeout = '1h'\n[pages]\ntitle = 'x'", &[]),
     ] {
         assert_eq!(old.needs_restart(&settings(text)), keys, "{text}");

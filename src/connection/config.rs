@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Common {
     /// What people read on the button. Default: the strategy's or the connection's name.
     pub(crate) display_name: Option<String>,
-    /// The name of a built-in icon, or the path of an SVG or PNG file.
+    /// The name of a built-in icon, or the path of a picture file (svg, png, jpg, webp; at most
+    /// 512 KiB).
     #[schemars(extend("x-vestibule" = "icon"))]
     pub(crate) icon: Option<String>,
     /// Whether the connection may be used at all. Default: yes.

@@ -1,21 +1,18 @@
 //! Guessing costs a budget, and no budget is one that somebody else can spend for you.
 //!
-//! Before a password is hashed, the attempt is paid for: from the account's budget for browsers it
-//! does not know, from the client address's, and from the one for all. A success gives its unit
-//! back, so only failures count. A browser that once signed in to the account carries a sealed
-//! cookie ([`KnownBrowser`]) and pays from a budget of its own instead of these three: whoever
-//! exhausts them locks out strangers for some minutes, never the owner's own browser.
+//! Before a password is hashed, the attempt is paid for: from the budgets of the client's address,
+//! of the network around it, and of that network for the account. A success gives its unit back, so
+//! only failures count. Two more budgets are shared by everybody, the account's and the one for
+//! all. Their end refuses nobody, for anybody can bring it about: it leaves each network a few
+//! tries, so that the owner gets in from a new device while others guess. A browser that once
+//! signed in to the account carries a sealed cookie ([`KnownBrowser`]) and pays from a budget of
+//! its own instead of all these.
 //!
 //! The counters live in the store, are atomic, survive a restart and are fixed in number. What was
 //! paid is an [`Allowance`]; its [`proof`](Allowance::proof) names the account it was paid for, and
 //! a strategy does not hash without it.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use super::LoginName;
 use crate::{
@@ -45,13 +42,21 @@ impl fmt::Debug for Throttle {
 /// How many failures each budget holds, within its window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budgets {
+    /// One account, from one network and from all together.
     pub(crate) account: u32,
     pub(crate) known_browser: u32,
     pub(crate) address: u32,
+    pub(crate) network: u32,
     pub(crate) all: u32,
+    /// What is left to a network when a shared budget is empty.
+    pub(crate) scarce: u32,
     pub(crate) window: Duration,
     /// Sign-ups from one address, successful or not.
     pub(crate) sign_ups: u32,
+    /// The same from one network.
+    pub(crate) sign_ups_network: u32,
+    /// Sign-ups in all that made a user.
+    pub(crate) sign_ups_all: u32,
     pub(crate) sign_up_window: Duration,
 }
 
@@ -61,9 +66,13 @@ impl Default for Budgets {
             account: 10,
             known_browser: 10,
             address: 50,
+            network: 200,
             all: 10_000,
+            scarce: 3,
             window: Duration::from_mins(15),
             sign_ups: 20,
+            sign_ups_network: 100,
+            sign_ups_all: 1000,
             sign_up_window: Duration::from_hours(1),
         }
     }
@@ -93,6 +102,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) browser: Option<&'a KnownBrowser>,
 }
 
+/// What is counted, for whom, and how much there is of it.
+type Price = (Counts, Vec<u8>, u32);
+
 impl Throttle {
     /// Budgets kept in `store`; `key` is derived from the root secret and outlives a restart.
     pub(crate) fn new(
@@ -112,59 +124,113 @@ impl Throttle {
     /// Pays for one try at a password. When one budget is empty the others get their unit back.
     pub(crate) async fn login(&self, attempt: Attempt<'_>) -> Result<Allowance, Throttled> {
         let account = account_bytes(attempt.account);
-        let budgets = &self.budgets;
+        let (budgets, window) = (&self.budgets, self.budgets.window);
         // A cookie for another account is no cookie.
         let browser = attempt
             .browser
             .filter(|known| known.account == *attempt.account);
+        let mut paid = Vec::new();
         let prices = if let Some(known) = browser {
-            let mut key = account;
-            key.extend_from_slice(&known.browser);
+            let key = [account, known.browser.to_vec()].concat();
             vec![(Counts::LoginKnownBrowser, key, budgets.known_browser)]
         } else {
+            let mut left_of = [budgets.address, budgets.network, budgets.account];
+            let [address, network, at_account] = &mut left_of;
+            let all = (Counts::LoginAll, Vec::new(), budgets.all);
+            if let Budget::Exhausted { .. } = self.spend(all, window, &mut paid).await? {
+                *address = budgets.scarce.min(*address);
+                *network = budgets.scarce.min(*network);
+            }
+            let shared = (Counts::LoginAccount, account.clone(), budgets.account);
+            if let Budget::Exhausted { .. } = self.spend(shared, window, &mut paid).await? {
+                *at_account = budgets.scarce.min(*at_account);
+            }
+            let [address, network, at_account] = left_of;
+            let from = network_bytes(attempt.address);
+            let of_network = [account, from.clone()].concat();
             vec![
                 (
                     Counts::LoginAddress,
                     address_bytes(attempt.address),
-                    budgets.address,
+                    address,
                 ),
-                (Counts::LoginAccount, account, budgets.account),
-                (Counts::LoginAll, Vec::new(), budgets.all),
+                (Counts::LoginNetwork, from, network),
+                (Counts::LoginAccountNetwork, of_network, at_account),
             ]
         };
-        let mut paid = Vec::with_capacity(prices.len());
-        for (counts, key, limit) in prices {
-            let counter = self.counter(counts, &key);
-            let spend = Spend {
-                counter,
-                limit,
-                window: budgets.window,
-            };
-            if let Budget::Exhausted { until } = self.store.count(&spend, self.clock.now()).await? {
-                self.refund(&paid).await?;
-                return Err(Throttled::Until(until));
-            }
-            paid.push(counter);
-        }
+        self.pay(prices, window, &mut paid).await?;
         Ok(Allowance {
             allowed: Allowed(Of::Login(attempt.account.clone())),
             paid,
         })
     }
 
-    /// Pays for one try at a sign-up. Nothing is given back: each success is a new user.
+    /// Pays for one try at a sign-up. What the address and the network pay is not given back: a
+    /// success is a new user, and a refusal may tell that somebody has one.
     pub(crate) async fn sign_up(&self, address: Option<IpAddr>) -> Result<Allowance, Throttled> {
+        let budgets = &self.budgets;
+        let prices = vec![
+            (
+                Counts::SignUpAddress,
+                address_bytes(address),
+                budgets.sign_ups,
+            ),
+            (
+                Counts::SignUpNetwork,
+                network_bytes(address),
+                budgets.sign_ups_network,
+            ),
+            (Counts::SignUpAll, Vec::new(), budgets.sign_ups_all),
+        ];
+        let mut paid = Vec::new();
+        self.pay(prices, budgets.sign_up_window, &mut paid).await?;
+        paid.retain(|counter| counter.counts == Counts::SignUpAll);
+        Ok(Allowance {
+            allowed: Allowed(Of::SignUp),
+            paid,
+        })
+    }
+
+    /// Pays all these prices, or none of them and nothing of what was `paid` before.
+    async fn pay(
+        &self,
+        prices: Vec<Price>,
+        window: Duration,
+        paid: &mut Vec<Counter>,
+    ) -> Result<(), Throttled> {
+        for price in prices {
+            if let Budget::Exhausted { until } = self.spend(price, window, paid).await? {
+                self.refund(paid).await?;
+                return Err(Throttled::Until(until));
+            }
+        }
+        Ok(())
+    }
+
+    async fn spend(
+        &self,
+        (counts, key, limit): Price,
+        window: Duration,
+        paid: &mut Vec<Counter>,
+    ) -> Result<Budget, StoreError> {
+        let counter = self.counter(counts, &key);
         let spend = Spend {
-            counter: self.counter(Counts::SignUpAddress, &address_bytes(address)),
-            limit: self.budgets.sign_ups,
-            window: self.budgets.sign_up_window,
+            counter,
+            limit,
+            window,
         };
-        match self.store.count(&spend, self.clock.now()).await? {
-            Budget::Exhausted { until } => Err(Throttled::Until(until)),
-            Budget::Spent { .. } => Ok(Allowance {
-                allowed: Allowed(Of::SignUp),
-                paid: Vec::new(),
-            }),
+        let budget = self.store.count(&spend, self.clock.now()).await?;
+        if let Budget::Spent { .. } = budget {
+            paid.push(counter);
+        }
+        Ok(budget)
+    }
+
+    /// The sign-up made no user: the budget for all has its unit back.
+    pub(crate) async fn made_nobody(&self, allowance: Allowance) {
+        if let Err(error) = self.refund(&allowance.paid).await {
+            // Then it counts like one that did; the answer is the same.
+            tracing::warn!(%error, "a sign-up that made nobody was counted");
         }
     }
 
@@ -202,12 +268,25 @@ fn account_bytes(account: &AccountKey) -> Vec<u8> {
 /// An IPv6 subscriber holds a /64 (RFC 6177), so that is one client; so is an IPv4 address, mapped
 /// or not.
 fn address_bytes(address: Option<IpAddr>) -> Vec<u8> {
+    prefix_bytes(address, 32, 64)
+}
+
+/// The network around an address: what is announced as one in the Internet at least, and so what
+/// one party is sure to hold when it holds many addresses.
+fn network_bytes(address: Option<IpAddr>) -> Vec<u8> {
+    prefix_bytes(address, 24, 48)
+}
+
+fn prefix_bytes(address: Option<IpAddr>, v4: u32, v6: u32) -> Vec<u8> {
     match address.map(|address| address.to_canonical()) {
         None => b"local".to_vec(),
-        Some(IpAddr::V4(address)) => address.octets().to_vec(),
+        Some(IpAddr::V4(address)) => {
+            let mask = u32::MAX.checked_shl(32 - v4).unwrap_or(0);
+            (address.to_bits() & mask).to_be_bytes().to_vec()
+        }
         Some(IpAddr::V6(address)) => {
-            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
-            network.octets().to_vec()
+            let mask = u128::MAX.checked_shl(128 - v6).unwrap_or(0);
+            (address.to_bits() & mask).to_be_bytes().to_vec()
         }
     }
 }

@@ -99,11 +99,6 @@ impl RingKey {
         self.id
     }
 
-    /// Its place in the ring.
-    pub(crate) fn state(&self) -> RingState {
-        self.state
-    }
-
     /// The key for codes of one purpose.
     pub(crate) fn mac(&self, purpose: Purpose) -> &MacKey {
         &self.subkeys(purpose).mac

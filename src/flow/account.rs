@@ -15,7 +15,7 @@ use crate::{
     text::{
         device::device,
         page::{
-            Hidden, Icon, Page, Post,
+            Hidden, Page, Post,
             account::{
                 Account, AccountNotice, Email, IdentityRow, PasswordChange, ProfileFields,
                 SessionRow,
@@ -63,6 +63,12 @@ impl Engine {
             Some("revoke-others") => self.revoke_others(visit, &session, "others-revoked").await,
             _ => self.account_page(visit, None, Wrong::default()).await,
         }
+    }
+
+    /// GET account at another host: the page lives at the login host, where who is signed in here
+    /// has a session too.
+    pub(crate) fn account_elsewhere(&self) -> Turn {
+        Turn::see_other(format!("{}{}", self.base.login, self.path("account")))
     }
 
     fn to_login(&self, visit: &Visit) -> Turn {
@@ -201,9 +207,7 @@ impl Engine {
             nickname: value(&user.profile.nickname),
             picture: value(&user.profile.picture),
         });
-        let (link, link_at) = self.link_rows(visit, |id| {
-            self.form(token, "link", Some(("connection", id)))
-        });
+        let link = self.link_rows(|id| self.form(token, "link", Some(("connection", id))));
         let others = listed.iter().any(|one| one.id != session.id());
         let page = Account {
             now: visit.now,
@@ -258,7 +262,6 @@ impl Engine {
                 })
                 .collect(),
             link,
-            link_at,
             sign_out: Post {
                 action: self.href("logout"),
                 csrf: token.csrf(&self.parts.ring.load()),
@@ -329,9 +332,9 @@ impl Engine {
         )
     }
 
-    fn icon_of(&self, id: &ConnectionId) -> Icon {
+    fn icon_of(&self, id: &ConnectionId) -> String {
         let known = self.connections.find(id);
-        Icon::named(known.map_or("", |(_, settings)| settings.icon()))
+        known.map_or_else(String::new, |(_, settings)| settings.icon().to_owned())
     }
 }
 

@@ -115,7 +115,7 @@ impl CookieNames {
 
 /// The Cookie lines of a request.
 #[derive(Clone, Default)]
-pub(crate) struct Jar(Vec<String>);
+pub(crate) struct Jar(Vec<Vec<u8>>);
 
 impl fmt::Debug for Jar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,28 +124,28 @@ impl fmt::Debug for Jar {
 }
 
 impl Jar {
-    /// From the raw lines.
-    pub(crate) fn new(lines: Vec<String>) -> Self {
+    /// From the raw lines: other cookies in them may hold any octets.
+    pub(crate) fn new(lines: Vec<Vec<u8>>) -> Self {
         Self(lines)
     }
 
     /// The value of a cookie that occurs once. Twice is as good as none: one of them was planted.
     pub(crate) fn one(&self, name: &str) -> Option<&str> {
-        match cookie::find(self.0.iter().map(String::as_bytes), name) {
+        match cookie::find(self.0.iter().map(Vec::as_slice), name) {
             Found::One(value) => Some(value),
             Found::None | Found::Several => None,
         }
     }
 
-    /// The names of all cookies.
+    /// Whether the browser sent none at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|line| line.trim_ascii().is_empty())
+    }
+
+    /// The names of all cookies that could be ours.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| {
-                pair.split_once('=')
-                    .map(|(name, _)| name.trim_matches([' ', '\t']))
-            })
+        let lines = self.0.iter().map(Vec::as_slice);
+        cookie::with_prefix(lines, "").map(|(name, _)| name)
     }
 }
 

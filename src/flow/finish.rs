@@ -38,6 +38,8 @@ const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 pub(super) struct Pending {
     pub(super) user: UserId,
     pub(super) authentication: Authentication,
+    /// When the request came that brought it.
+    pub(super) proven_at: Timestamp,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -85,6 +87,7 @@ impl Engine {
         let pending = Pending {
             user: user.id.clone(),
             authentication,
+            proven_at: visit.now,
         };
         // Whoever made an account on the way to link it is asked as well.
         if visit
@@ -189,6 +192,7 @@ impl Engine {
         let login = Login {
             user,
             authentication: pending.authentication,
+            proven_at: pending.proven_at,
             held: visit.session.clone(),
             host: visit.host.as_str().to_owned(),
             address: visit.address,
@@ -207,7 +211,11 @@ impl Engine {
             }
             Err(error) => {
                 tracing::info!(%error, request_id = visit.request_id, "a login did not end in a session");
-                return self.start_again(visit, StartAgainWhy::AlreadyUsed, Some(&flow.return_to));
+                let why = match error {
+                    OpenError::Outdated => StartAgainWhy::Expired,
+                    _ => StartAgainWhy::AlreadyUsed,
+                };
+                return self.start_again(visit, why, Some(&flow.return_to));
             }
         };
         let names = self.names();

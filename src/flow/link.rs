@@ -12,7 +12,7 @@ use crate::{
     session::Session,
     store::{EventKind, IdentityRecord, OneTimeUse, UserRecord, Whose},
     text::page::{
-        Hidden, Href, Icon, Post,
+        Hidden, Post,
         account::LinkRow,
         failure::{ActionLabel, Denial, FailureKind},
         login::StartAgainWhy,
@@ -50,6 +50,7 @@ impl Engine {
         let pending = |user: &UserRecord| Pending {
             user: user.id.clone(),
             authentication,
+            proven_at: visit.now,
         };
         match self.add_identity(visit, to, &identity).await {
             Ok((user, None)) => {
@@ -176,25 +177,16 @@ impl Engine {
         }
     }
 
-    /// The ways in that can be added, and where, if that is another host.
-    pub(super) fn link_rows(
-        &self,
-        visit: &Visit,
-        form: impl Fn(&ConnectionId) -> Post,
-    ) -> (Vec<LinkRow>, Option<Href>) {
-        if !self.is_login_host(&visit.host) {
-            let there = format!("{}{}", self.base.login, self.path("account"));
-            let there = url::Url::parse(&there).ok();
-            return (Vec::new(), there.and_then(|url| Href::url(&url)));
-        }
+    /// The ways in that can be added.
+    pub(super) fn link_rows(&self, form: impl Fn(&ConnectionId) -> Post) -> Vec<LinkRow> {
         let offered = self.connections.all_enabled();
         let rows = offered.filter(|(_, settings)| settings.common.button);
         let rows = rows.map(|(connection, settings)| LinkRow {
             display_name: settings.display_name.clone(),
-            icon: Some(Icon::named(settings.icon())),
+            icon: Some(settings.icon().to_owned()),
             post: form(connection.id()),
         });
-        (rows.collect(), None)
+        rows.collect()
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Engine, Fields, LoginFlow, Turn, Visit, finish::hash_from_text, logi
 use crate::{
     connection::{
         AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName,
-        Rejection, Reply, Start, Step, Throttled,
+        PasswordReply, Rejection, Reply, Start, Step, Throttled,
     },
     gate::{Outlook, Wanted},
     identity::ConnectionId,
@@ -197,9 +197,13 @@ impl Engine {
         };
         flow.add_fragment(fields.one("fragment"));
         let typed = fields.one("login").unwrap_or_default();
-        let allowance = match self.pay(visit, id, connection, typed).await {
+        // What is no answer to the form costs no hash, so it is not paid for either.
+        let body = fields.only(&["login", "password"]);
+        let Ok(PasswordReply { login, .. }) = PasswordReply::parse(body.as_bytes()) else {
+            return self.try_again(visit, &flow, id, typed).await;
+        };
+        let allowance = match self.pay(visit, id, connection, login).await {
             Ok(allowance) => allowance,
-            Err(Unpaid::BadName) => return self.try_again(visit, &flow, id, typed).await,
             Err(Unpaid::Rejected(rejection)) => return self.rejected(visit, settings, &rejection),
             Err(Unpaid::Throttled(Throttled::Until(until))) => {
                 let wait = until.since(visit.now);
@@ -209,7 +213,6 @@ impl Engine {
                 return self.store_is_away(visit, &error);
             }
         };
-        let body = fields.only(&["login", "password"]);
         let peer = visit.peer_allowed(allowance.proof());
         match connection
             .resume(Some(&flow.kept()), Reply::Form(body.as_bytes()), &peer)
@@ -261,9 +264,8 @@ impl Engine {
         visit: &Visit,
         id: &ConnectionId,
         connection: &dyn Connection,
-        typed: &str,
+        name: LoginName,
     ) -> Result<Allowance, Unpaid> {
-        let name = LoginName::parse(typed).map_err(|_| Unpaid::BadName)?;
         let account = match connection.accounts() {
             Some(accounts) => accounts
                 .account_key(&name)
@@ -287,8 +289,6 @@ impl Engine {
 
 /// Why a try at a password was not made.
 enum Unpaid {
-    /// What was typed cannot be a name.
-    BadName,
     Rejected(Rejection),
     Throttled(Throttled),
 }

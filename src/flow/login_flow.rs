@@ -158,7 +158,7 @@ impl Engine {
         // Only for the link to begin again, where it is checked like any other.
         let wanted = fields.one("rd");
         let Some(flow) = flow else {
-            let turn = if visit.jar.names().next().is_none() {
+            let turn = if visit.jar.is_empty() {
                 self.loop_broken(visit, LoopCause::CookiesBlocked, wanted)
             } else {
                 self.start_again(visit, StartAgainWhy::NoFlow, wanted)

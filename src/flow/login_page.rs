@@ -11,7 +11,7 @@ use crate::{
     protocol::ReturnTo,
     store::EventKind,
     text::page::{
-        Button, Hidden, Href, Icon, Names, Page, Post,
+        Button, Hidden, Href, Names, Page, Post,
         login::{Login, LoginForm, LoginProblem, StartAgainWhy},
     },
 };
@@ -193,7 +193,7 @@ impl Engine {
                 Button {
                     connection: connection.id().to_string(),
                     display_name: settings.display_name.clone(),
-                    icon: Some(Icon::named(settings.icon())),
+                    icon: Some(settings.icon().to_owned()),
                     href: self.href(&page),
                     last_used: Some(connection.id()) == last.as_ref(),
                 }

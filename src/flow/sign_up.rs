@@ -75,10 +75,11 @@ impl Engine {
         let peer = visit.peer_allowed(allowance.proof());
         let prepared = match accounts.sign_up(wish(fields), &peer).await {
             Ok(prepared) => prepared,
-            Err(AccountError::Rejected(rejection)) => {
-                return self.rejected(visit, settings, &rejection);
-            }
             Err(error) => {
+                self.parts.throttle.made_nobody(allowance).await;
+                if let AccountError::Rejected(rejection) = error {
+                    return self.rejected(visit, settings, &rejection);
+                }
                 mark(&mut form, &error);
                 self.event(visit, EventKind::SignUpFailed, "not-acceptable")
                     .connection(id)
@@ -86,10 +87,13 @@ impl Engine {
                 return self.sign_up_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
             }
         };
-        match self
+        let made = self
             .make_account(visit, prepared, (false, Vec::new()))
-            .await
-        {
+            .await;
+        if made.is_err() {
+            self.parts.throttle.made_nobody(allowance).await;
+        }
+        match made {
             Ok(admitted) => self.enter(visit, &flow, admitted).await,
             Err(Refusal::LoginTaken | Refusal::Exists) => {
                 taken(&mut form);

@@ -19,6 +19,7 @@ mod tests;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::{Map, Value};
 
 pub(crate) use self::{
     judged::*,
@@ -243,6 +244,23 @@ impl Gate {
             },
         };
         judged
+    }
+
+    /// What the assertion of a request would say, after [`judge`](Self::judge) forwarded it as
+    /// `who`; `None` where none is sent. It names no session: there is none.
+    pub(crate) fn claims(
+        &self,
+        judged: &Judged,
+        request: &RequestFacts<'_>,
+        who: Option<Principal<'_>>,
+        assertions: &Assertions,
+    ) -> Option<Map<String, Value>> {
+        let route = judged.route.as_ref().filter(|route| route.assertion)?;
+        if judged.verdict != (JudgedVerdict::Forward { as_nobody: false }) {
+            return None;
+        }
+        let audience = self.origin(request.facts.host);
+        Some(assertions.claims(&who?, route.policy.trust(), &audience, request.facts.now))
     }
 
     /// The route of a request that can be served at all.

@@ -114,6 +114,11 @@ pub(crate) struct Edits {
 }
 
 impl Edits {
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.set.len()
+    }
+
     /// Each header once.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.set.iter().map(|(name, value)| (name, value))

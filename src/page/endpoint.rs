@@ -72,21 +72,18 @@ impl Endpoint {
         }
     }
 
-    /// Whether it lives at the login host alone: every login is begun and ended there.
+    /// Whether it lives at the login host alone: every login is begun and ended there, and a
+    /// script of an application at another host changes no account.
     pub(crate) fn is_of_login(&self) -> bool {
         match self {
-            Self::Callback(_)
+            Self::Account
+            | Self::Callback(_)
             | Self::Login
             | Self::LoginWith(_)
             | Self::Owner(_)
             | Self::SignUp(_)
             | Self::Switch => true,
-            Self::Account
-            | Self::Asset(_)
-            | Self::Handover
-            | Self::Jwks
-            | Self::Logout
-            | Self::Me => false,
+            Self::Asset(_) | Self::Handover | Self::Jwks | Self::Logout | Self::Me => false,
         }
     }
 

@@ -9,6 +9,10 @@ use serde::Serialize;
 
 use crate::text::{Locale, assets::ASSET_POLICY};
 
+/// How long a browser keeps to https after a page of ours, in seconds (RFC 6797 section 6.1.1).
+pub(crate) const HSTS_SECONDS: u64 = 31_536_000;
+const HSTS: &str = "max-age=31536000";
+
 /// On every answer of ours. Assets set their own caching first.
 pub(crate) fn common(headers: &mut HeaderMap, https: bool) {
     let fixed: [(HeaderName, &'static str); 6] = [
@@ -43,7 +47,7 @@ pub(crate) fn common(headers: &mut HeaderMap, https: bool) {
     if https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000"),
+            HeaderValue::from_static(HSTS),
         );
     }
 }

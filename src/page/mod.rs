@@ -108,6 +108,9 @@ impl Site {
         };
         let mut ask = LoginAsk::from_fields(&query);
         if endpoint.is_of_login() && !engine.is_login_host(&visit.host) {
+            if *endpoint == Endpoint::Account && !posted {
+                return engine.account_elsewhere();
+            }
             let page = match endpoint {
                 Endpoint::SignUp(id) => format!("signup/{id}"),
                 _ => "login".to_owned(),

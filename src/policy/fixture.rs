@@ -25,7 +25,6 @@ pub(crate) fn known() -> Known {
         id: id.parse().unwrap(),
         enabled,
         trust_email,
-        display_name: id.to_uppercase(),
     };
     Known::new(
         crate::protocol::Origin::parse("https://login.example.com").unwrap(),

@@ -23,8 +23,6 @@ pub(crate) struct KnownConnection {
     pub(crate) id: ConnectionId,
     pub(crate) enabled: bool,
     pub(crate) trust_email: TrustEmail,
-    /// What people read on the button.
-    pub(crate) display_name: String,
 }
 
 impl Known {

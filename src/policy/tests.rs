@@ -721,6 +721,8 @@ fn odd_expressions_are_refused_or_harmless() {
         "duration('99999999999999h') > auth.age".to_owned(),
         "timestamp('9999-12-31T23:59:59Z') + duration('9999h') > now".to_owned(),
         "a".repeat(3000),
+        "user.handle.matches('(a*)*b$')".to_owned(),
+        "user.handle.matches('((a{100}){100}){100}')".to_owned(),
     ] {
         if let Ok(policy) = build(&format!("allow = [{}]", toml::Value::from(text.clone()))) {
             outcome(&policy, "GET", "/", Some(&alice));
@@ -733,6 +735,8 @@ fn odd_expressions_are_refused_or_harmless() {
             .message
             .contains("too deeply")
     );
+    let large = "allow = [\"user.handle.matches('((a{100}){100}){100}')\"]";
+    assert!(build(large).is_err(), "a regular expression of any size");
     let long = format!("connection == '{}'", "x".repeat(2048));
     assert!(
         problem(&format!("allow = [\"{long}\"]"))

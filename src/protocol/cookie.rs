@@ -138,11 +138,6 @@ impl SetCookie {
     pub(crate) fn delete(name: &str, secure: bool) -> Result<Self, BadCookie> {
         Self::new(name, "", secure, Kept::NoLonger)
     }
-
-    /// The name of the cookie.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
 }
 
 /// The value of a Set-Cookie header (RFC 6265 section 4.1.1).

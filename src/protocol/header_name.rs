@@ -24,6 +24,8 @@ pub(crate) enum HeaderClass {
     Forwarding,
     /// Says who the visitor is. Dropped always; written from the permit.
     Identity,
+    /// Says that another method is meant than the one that was decided about. Dropped always.
+    Method,
 }
 
 /// The names that are ours, compared folded. A family is a name and everything that continues it
@@ -78,6 +80,13 @@ const CLIENT_ADDRESS: &[&str] = &[
     "x-envoy-external-address",
 ];
 
+/// What frameworks take for the method of a POST.
+const METHOD: &[&str] = &[
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+
 impl OwnedHeaders {
     /// The families that are ours whatever the configuration says.
     pub(crate) fn base() -> Self {
@@ -88,6 +97,7 @@ impl OwnedHeaders {
             (IDENTITY, HeaderClass::Identity),
             (FORWARDING, HeaderClass::Forwarding),
             (CLIENT_ADDRESS, HeaderClass::ClientAddress),
+            (METHOD, HeaderClass::Method),
         ] {
             for family in families {
                 owned.add(family, true, class);

@@ -93,6 +93,11 @@ impl Origin {
         self.port.unwrap_or(self.scheme.default_port())
     }
 
+    /// The port, if it is not the scheme's own.
+    pub(crate) fn explicit_port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// The same scheme and port at another host.
     pub(crate) fn at(&self, host: Host) -> Self {
         Self {

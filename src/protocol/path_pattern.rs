@@ -139,11 +139,6 @@ impl PathPrefix {
             &self.path
         }
     }
-
-    /// How long it is: of two that match, the longer one is meant.
-    pub(crate) fn length(&self) -> usize {
-        self.decoded.len()
-    }
 }
 
 impl fmt::Display for PathPrefix {

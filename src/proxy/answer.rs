@@ -10,10 +10,12 @@ use pingora::{
 use serde_json::json;
 
 use super::{
-    Edge, Found, Live, Passage,
+    Edge, Found, Known, Live, Passage,
     bridge::{self, BodyError},
     head::{BadHead, Head},
+    peer::Waits,
     rewrite::Forwarding,
+    worker,
 };
 use crate::{
     flow::{Jar, Visit},
@@ -22,7 +24,7 @@ use crate::{
     page::{self, Endpoint, headers},
     policy::{Class, Facts, Reason},
     route::Upstream,
-    session::Session,
+    session::{Session, Token},
     store::{Event, EventKind},
     text::page::{
         Href, Page,
@@ -41,22 +43,63 @@ const QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Decided {
+    Answer(Answer),
+    /// It goes to the application: the permit is in the passage.
+    Passes,
+}
+
+/// What is answered here, or is not known yet.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Nobody knows before the store was asked.
+    AfterLoad(Token),
+    Demo,
+    OwnPage,
+    Page(FailureKind),
+    Refusal(Box<(Verdict, Found)>),
+    /// It would see our pages.
+    ServiceWorker,
+}
+
 impl Edge {
-    /// Answers a request, or lets it pass: `Ok(true)` when it was answered here.
-    pub(super) async fn decide(
+    /// Decides about a request. The path of a signed-in one ends here: it waits for nothing.
+    pub(super) fn decide(
         &self,
         downstream: &mut Downstream,
         passage: &mut Passage,
         live: &Live,
-    ) -> pingora::Result<bool> {
-        let Some(head) = passage.head.as_ref() else {
-            return Ok(true);
-        };
-        let base = &live.site.engine.base;
-        if base.prefix.matches(head.path()) {
-            return Box::pin(self.own_page(downstream, passage, live)).await;
+        head: Head,
+    ) -> Decided {
+        let head = passage.head.insert(head);
+        if live.site.engine.base.prefix.matches(head.path()) {
+            return Decided::Answer(Answer::OwnPage);
         }
-        let found = self.session(live, head, downstream).await;
+        let base = &live.site.engine.base;
+        if *head.host() == base.login.host
+            && worker::covers(&base.prefix, head.path(), &downstream.req_header().headers)
+        {
+            return Decided::Answer(Answer::ServiceWorker);
+        }
+        match self.known(live, head, downstream) {
+            Known::As(found) => self.judge(downstream, passage, live, found),
+            Known::OnlyToTheStore(token) => Decided::Answer(Answer::AfterLoad(token)),
+        }
+    }
+
+    /// Asks the gate, now that it is known who comes.
+    fn judge(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        found: Found,
+    ) -> Decided {
+        let Some(head) = passage.head.as_ref() else {
+            return Decided::Answer(Answer::Page(FailureKind::Internal));
+        };
         let request = downstream.req_header();
         let facts = Facts {
             scheme: head.client.scheme,
@@ -64,7 +107,7 @@ impl Edge {
             path: head.path(),
             method: &request.method,
             address: head.address(),
-            now: self.clock.now(),
+            now: head.now,
         };
         let facts = RequestFacts {
             facts,
@@ -77,42 +120,58 @@ impl Edge {
         match live.gate.decide(&facts, session) {
             Verdict::Forward(permitted) => {
                 metrics::FORWARDED.inc();
-                self.forward(downstream, passage, live, permitted).await
+                forward(downstream, passage, permitted)
             }
-            refused => Box::pin(self.refuse(downstream, passage, live, (refused, found))).await,
+            refused => Decided::Answer(Answer::Refusal(Box::new((refused, found)))),
         }
     }
 
-    /// Lets a request pass, if it is no larger than the route takes.
-    async fn forward(
+    /// Answers what is not simply passed on: `Ok(true)` when it was answered here.
+    pub(super) async fn answer(
         &self,
         downstream: &mut Downstream,
         passage: &mut Passage,
         live: &Live,
-        permitted: Permitted,
+        answer: Answer,
     ) -> pingora::Result<bool> {
-        let size = passage.head.as_ref().map_or(0, |head| head.size as u64);
-        let refused = if size > permitted.route().limits.head.0 {
-            Some(FailureKind::HeadTooLarge)
-        } else if too_long(downstream, &permitted) {
-            Some(FailureKind::BodyTooLarge)
-        } else {
-            None
+        let answer = match answer {
+            Answer::AfterLoad(token) => {
+                let found = self.load(token).await;
+                match self.judge(downstream, passage, live, found) {
+                    Decided::Passes => return Ok(false),
+                    Decided::Answer(answer) => answer,
+                }
+            }
+            known => known,
         };
-        if let Some(kind) = refused {
-            return Box::pin(self.page(downstream, passage, live, kind)).await;
+        match answer {
+            // Loaded above, and never twice.
+            Answer::AfterLoad(_) => {
+                let kind = FailureKind::Internal;
+                self.page(downstream, passage, live, kind).await
+            }
+            Answer::Demo => self.demo(downstream, passage, live).await,
+            Answer::OwnPage => self.own_page(downstream, passage, live).await,
+            Answer::Page(kind) => self.page(downstream, passage, live, kind).await,
+            Answer::Refusal(refused) => self.refuse(downstream, passage, live, *refused).await,
+            Answer::ServiceWorker => self.refuse_worker(downstream, passage, live).await,
         }
-        let demo = matches!(
-            permitted.route().upstreams.all().first(),
-            Some(Upstream::BuiltinDemo)
+    }
+
+    /// Refuses the script of a service worker, and tells the operator what to do about it.
+    async fn refuse_worker(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+    ) -> pingora::Result<bool> {
+        tracing::warn!(
+            request_id = self.request_id(passage),
+            "a service worker of an application was refused: it would see the login; let public_url \
+             name a host without an application"
         );
-        set_patience(downstream, &permitted);
-        passage.permitted = Some(permitted);
-        if demo {
-            Box::pin(self.demo(downstream, passage, live)).await
-        } else {
-            Ok(false)
-        }
+        let kind = FailureKind::Denied(Denial::ServiceWorker);
+        self.page(downstream, passage, live, kind).await
     }
 
     /// Answers a request that may not pass.
@@ -126,7 +185,11 @@ impl Edge {
         let name = verdict.name();
         metrics::DECISIONS.with_label_values(&[name]).inc();
         match verdict {
-            Verdict::Forward(permitted) => self.forward(downstream, passage, live, permitted).await,
+            // It went on before.
+            Verdict::Forward(_) => {
+                let kind = FailureKind::Internal;
+                self.page(downstream, passage, live, kind).await
+            }
             // Nobody can tell whether a cookie is good: the login page would be a lie.
             Verdict::Challenge { .. } if matches!(found, Found::StoreAway) => {
                 self.page(downstream, passage, live, FailureKind::Unavailable)
@@ -168,7 +231,10 @@ impl Edge {
             .unwrap_or_default();
         let endpoint = Endpoint::parse(path);
         let found = if endpoint.as_ref().is_some_and(Endpoint::is_personal) {
-            self.session(live, head, downstream).await
+            match self.known(live, head, downstream) {
+                Known::As(found) => found,
+                Known::OnlyToTheStore(token) => self.load(token).await,
+            }
         } else {
             Found::Nobody
         };
@@ -219,8 +285,7 @@ impl Edge {
         };
         let mut request = downstream.req_header().clone();
         let forwarding = Forwarding::of(&head.client, None)?;
-        let now = self.clock.now();
-        super::rewrite::request(&mut request, live, (head, &forwarding), permitted, now)?;
+        super::rewrite::request(&mut request, live, (head, &forwarding), permitted)?;
         visit.session = None;
         let page = live.site.demo(
             permitted,
@@ -440,7 +505,7 @@ impl Edge {
                     .headers
                     .get_all(header::COOKIE)
                     .iter()
-                    .filter_map(text)
+                    .map(|line| line.as_bytes().to_vec())
                     .collect(),
             ),
             session: None,
@@ -513,7 +578,7 @@ impl Edge {
 }
 
 /// A path for the log. Of ours only the page is named: the owner's link is a secret.
-fn path_to_log(passage: &Passage) -> Option<String> {
+pub(super) fn path_to_log(passage: &Passage) -> Option<String> {
     let (head, live) = (passage.head.as_ref()?, passage.live.as_ref()?);
     let (path, prefix) = (head.path(), &live.site.engine.base.prefix);
     if !prefix.matches(path) {
@@ -558,6 +623,26 @@ fn wanted(head: &Head) -> String {
     }
 }
 
+/// Lets a request pass, if it is no larger than the route takes.
+fn forward(downstream: &mut Downstream, passage: &mut Passage, permitted: Permitted) -> Decided {
+    let size = passage.head.as_ref().map_or(0, |head| head.size as u64);
+    if size > permitted.route().limits.head.0 {
+        return Decided::Answer(Answer::Page(FailureKind::HeadTooLarge));
+    }
+    if too_long(downstream, &permitted) {
+        return Decided::Answer(Answer::Page(FailureKind::BodyTooLarge));
+    }
+    let first = permitted.route().upstreams.all().first();
+    let demo = matches!(first, Some(Upstream::BuiltinDemo));
+    set_patience(downstream, passage, &permitted);
+    passage.permitted = Some(permitted);
+    if demo {
+        Decided::Answer(Answer::Demo)
+    } else {
+        Decided::Passes
+    }
+}
+
 fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool {
     let length = downstream.req_header().headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -566,12 +651,16 @@ fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool
         .is_some_and(|(most, length)| length > most.0)
 }
 
-/// How long the visitor may take; nobody hurries a stream.
-fn set_patience(downstream: &mut Downstream, permitted: &crate::gate::Permitted) {
-    let streams = super::peer::Waits::of(downstream) == super::peer::Waits::Stream;
-    let client = (!streams).then_some(permitted.route().timeouts.client.0);
-    downstream.set_read_timeout(client);
-    downstream.set_write_timeout(Some(permitted.route().timeouts.client.0));
+/// How long the visitor may take; nobody hurries a WebSocket.
+fn set_patience(downstream: &mut Downstream, passage: &mut Passage, permitted: &Permitted) {
+    let client = permitted.route().timeouts.client.0;
+    passage.waits = Waits::of(downstream);
+    let reading = (passage.waits != Waits::WebSocket).then_some(client);
+    downstream.set_read_timeout(reading);
+    downstream.set_write_timeout(Some(client));
+    if downstream.is_http2() && !downstream.is_body_empty() {
+        super::streams::await_body(client);
+    }
 }
 
 /// What the person may know of a refusal.

@@ -5,14 +5,21 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Version, header};
-use pingora::{http::RequestHeader, proxy::Session as Downstream};
+use pingora::{
+    http::RequestHeader, protocols::http::v1::server::HttpSession as Http1,
+    proxy::Session as Downstream,
+};
 
-use super::{Live, tls::AskedFor};
-use crate::protocol::{
-    Arrival, CanonicalPath, CanonicalTarget, ClientFacts, ForwardedError, Host, HostError,
-    HostPort, PathError, Scheme,
-    cookie::{self, Found},
+use super::{Live, streams, tls::AskedFor};
+use crate::{
+    clock::Timestamp,
+    protocol::{
+        Arrival, CanonicalPath, CanonicalTarget, ClientFacts, ForwardedError, Host, HostError,
+        HostPort, PathError, Scheme,
+        cookie::{self, Found},
+    },
 };
 
 /// No head is larger than this, whatever a route allows.
@@ -28,6 +35,8 @@ pub(super) struct Head {
     pub(super) client: ClientFacts,
     /// In bytes.
     pub(super) size: usize,
+    /// When it was read; everything about this request happens now.
+    pub(super) now: Timestamp,
 }
 
 /// Why a head is refused.
@@ -69,19 +78,25 @@ impl BadHead {
 
 impl Head {
     /// Reads the head of a request that pingora has parsed.
-    pub(super) fn read(downstream: &Downstream, live: &Live) -> Result<Self, BadHead> {
+    pub(super) fn read(
+        downstream: &Downstream,
+        live: &Live,
+        now: Timestamp,
+    ) -> Result<Self, BadHead> {
         let request = downstream.req_header();
-        let size = size(request);
+        let octets = downstream.as_http1().map(Http1::get_headers_raw_bytes);
+        let size = octets.as_ref().map_or_else(|| size(request), Bytes::len);
         if size > MOST_HEAD {
             return Err(BadHead::TooLarge);
         }
         if matches!(request.method, Method::CONNECT | Method::TRACE) {
             return Err(BadHead::Method);
         }
-        if let Some(http1) = downstream.as_http1() {
-            octets(&http1.get_headers_raw_bytes())?;
+        if let Some(octets) = octets {
+            unrepaired(&octets)?;
         }
         framing(request)?;
+        nominations(request, live)?;
         let host = host(request)?;
         if asked_for(downstream).is_some_and(|name| name != host.host.as_str()) {
             return Err(BadHead::OtherName);
@@ -95,8 +110,13 @@ impl Head {
             scheme: scheme(downstream),
             host: &host,
         };
-        let client = ClientFacts::find(&live.trusted, arrival, &request.headers)
+        let mut client = ClientFacts::find(&live.trusted, arrival, &request.headers)
             .map_err(BadHead::Forwarded)?;
+        let login = &live.site.engine.base.login;
+        if !client.by_trusted_proxy && client.scheme == login.scheme {
+            // Nothing is decided by the port that a visitor names, so nobody is told of it.
+            client.host.port = login.explicit_port();
+        }
         let path_length = raw.len() - target.query.map_or(0, |query| query.len() + 1);
         let verbatim = raw.len() == request.raw_path().len()
             && raw.get(..path_length) == Some(target.path.as_str());
@@ -106,6 +126,7 @@ impl Head {
             verbatim,
             client,
             size,
+            now,
         })
     }
 
@@ -166,25 +187,23 @@ fn size(request: &RequestHeader) -> usize {
 /// What the parser repairs in silence, and another parser on the way may read differently: a line
 /// feed alone as the end of a line, a fragment in the target, and a length beside a transfer
 /// coding, of which it shows us only the coding (RFC 9112 sections 2.2, 3.2 and 6.1).
-fn octets(head: &[u8]) -> Result<(), BadHead> {
+fn unrepaired(head: &[u8]) -> Result<(), BadHead> {
     let (mut coding, mut length) = (false, false);
-    let mut lines = head.split(|octet| *octet == b'\n');
-    let target = lines.next().unwrap_or_default();
-    if target.contains(&b'#') {
-        return Err(BadHead::Path(PathError::Fragment));
-    }
-    let mut before = target;
-    for line in lines {
-        if !before.ends_with(b"\r") {
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', head) {
+        let line = head.get(begin..end).unwrap_or_default();
+        let Some(line) = line.strip_suffix(b"\r") else {
             return Err(BadHead::Framing("bare-line-feed"));
-        }
-        let is = |name: &[u8]| {
-            line.split_at_checked(name.len())
-                .is_some_and(|(start, _)| start.eq_ignore_ascii_case(name))
         };
-        coding |= is(b"transfer-encoding:");
-        length |= is(b"content-length:");
-        before = line;
+        if begin == 0 && memchr::memchr(b'#', line).is_some() {
+            return Err(BadHead::Path(PathError::Fragment));
+        }
+        begin = end + 1;
+        match line.first() {
+            Some(b'T' | b't') => coding |= is_field(line, b"transfer-encoding:"),
+            Some(b'C' | b'c') => length |= is_field(line, b"content-length:"),
+            _ => {}
+        }
     }
     if coding && length {
         return Err(BadHead::Framing("content-length-and-transfer-encoding"));
@@ -192,11 +211,13 @@ fn octets(head: &[u8]) -> Result<(), BadHead> {
     Ok(())
 }
 
+fn is_field(line: &[u8], name: &[u8]) -> bool {
+    line.split_at_checked(name.len())
+        .is_some_and(|(start, _)| start.eq_ignore_ascii_case(name))
+}
+
 /// RFC 9112 section 6: what says where a body ends must say it once.
 fn framing(request: &RequestHeader) -> Result<(), BadHead> {
-    if request.version == Version::HTTP_2 {
-        return Ok(());
-    }
     let headers = &request.headers;
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let length = lengths.next();
@@ -207,6 +228,10 @@ fn framing(request: &RequestHeader) -> Result<(), BadHead> {
         .is_some_and(|value| value.is_empty() || !value.as_bytes().iter().all(u8::is_ascii_digit))
     {
         return Err(BadHead::Framing("content-length"));
+    }
+    if request.version == Version::HTTP_2 {
+        // Its frames say where a body ends; h2 refuses Transfer-Encoding (RFC 9113 section 8.2.2).
+        return Ok(());
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else {
@@ -224,6 +249,26 @@ fn framing(request: &RequestHeader) -> Result<(), BadHead> {
     Ok(())
 }
 
+/// A Connection line names what ends with this hop (RFC 9110 section 7.6.1). Who names a header that
+/// decides something wants it to be read here and missed upstream.
+fn nominations(request: &RequestHeader, live: &Live) -> Result<(), BadHead> {
+    let lines = request.headers.get_all(header::CONNECTION);
+    let names = lines
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    for name in names {
+        let name = std::str::from_utf8(name.trim_ascii())
+            .map_err(|_| BadHead::Framing("connection-not-ascii"))?;
+        let decides = ["authorization", "content-length", "cookie", "host"];
+        if decides.iter().any(|one| one.eq_ignore_ascii_case(name))
+            || live.gate.owned().contains(name)
+        {
+            return Err(BadHead::Framing("connection-names-what-decides"));
+        }
+    }
+    Ok(())
+}
+
 /// RFC 9112 section 3.2, RFC 9113 section 8.3.1: one host, and `:authority` does not differ from
 /// a Host header beside it.
 fn host(request: &RequestHeader) -> Result<HostPort, BadHead> {
@@ -232,22 +277,21 @@ fn host(request: &RequestHeader) -> Result<HostPort, BadHead> {
     if lines.next().is_some() {
         return Err(BadHead::HostLines("several-hosts"));
     }
-    let line = line
-        .map(|line| {
-            line.to_str()
-                .map_err(|_| BadHead::HostLines("host-not-ascii"))
-        })
-        .transpose()?;
     let authority = match request.version {
         Version::HTTP_2 => request.uri.authority().map(http::uri::Authority::as_str),
         _ => None,
     };
-    let host = |text| HostPort::parse(text).map_err(BadHead::Host);
+    let of_line = |line| match streams::with_kept(|kept| kept.host(line, read_host)) {
+        Some(host) => host,
+        None => read_host(line),
+    };
+    let of_authority = |text| HostPort::parse(text).map_err(BadHead::Host);
     match (line, authority) {
         (None, None) => Err(BadHead::HostLines("no-host")),
-        (Some(one), None) | (None, Some(one)) => host(one),
+        (Some(line), None) => of_line(line),
+        (None, Some(authority)) => of_authority(authority),
         (Some(line), Some(authority)) => {
-            let (line, authority) = (host(line)?, host(authority)?);
+            let (line, authority) = (of_line(line)?, of_authority(authority)?);
             if line == authority {
                 Ok(line)
             } else {
@@ -255,6 +299,12 @@ fn host(request: &RequestHeader) -> Result<HostPort, BadHead> {
             }
         }
     }
+}
+
+fn read_host(line: &HeaderValue) -> Result<HostPort, BadHead> {
+    let line = line.to_str();
+    let line = line.map_err(|_| BadHead::HostLines("host-not-ascii"))?;
+    HostPort::parse(line).map_err(BadHead::Host)
 }
 
 /// The target without the `http://host` that absolute-form puts in front (RFC 9112 section 3.2.2);
@@ -315,7 +365,7 @@ mod tests {
 
     #[test]
     fn what_the_parser_repairs_is_refused() {
-        let code = |head: &[u8]| octets(head).err().map(BadHead::code);
+        let code = |head: &[u8]| unrepaired(head).err().map(BadHead::code);
         let good = b"POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX: #\r\n\r\n";
         assert_eq!(code(good), None);
         let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -10,12 +10,14 @@ pub(crate) mod admin;
 mod answer;
 mod bridge;
 mod head;
+mod kept;
 mod peer;
 mod redirect;
 mod rewrite;
 pub(crate) mod server;
 mod streams;
 pub(crate) mod tls;
+mod worker;
 
 use std::{any::Any, sync::Arc};
 
@@ -32,14 +34,20 @@ use pingora::{
 };
 
 pub(crate) use self::peer::Peers;
-use self::{head::Head, rewrite::Forwarding};
+use self::{
+    answer::Decided,
+    head::Head,
+    kept::Kept,
+    peer::{Tries, Waits},
+    rewrite::Forwarding,
+};
 use crate::{
     clock::Clock,
     gate::{Gate, Permitted},
     page::Site,
     protocol::TrustedProxies,
     random::{Random, hex},
-    session::{Session, Sessions, Token},
+    session::{Peek, Session, Sessions, Token},
 };
 
 /// What a reload swaps. A request takes one snapshot and keeps it.
@@ -70,6 +78,8 @@ pub(crate) struct Passage {
     live: Option<Arc<Live>>,
     /// Drawn when something must be named: most requests need none.
     request_id: Option<String>,
+    waits: Waits,
+    tries: Tries,
     /// Bytes of the request's body so far.
     body: u64,
 }
@@ -82,17 +92,32 @@ impl Edge {
         })
     }
 
-    /// The session behind the request's cookie.
-    async fn session(&self, live: &Live, head: &Head, downstream: &Downstream) -> Found {
-        let names = &live.site.engine.base.names;
+    /// The token in the request's cookie.
+    fn token(&self, live: &Live, head: &Head, downstream: &Downstream) -> Option<Token> {
+        let name = live.site.engine.base.names.session();
         let lines = downstream.req_header().headers.get_all(header::COOKIE);
-        let Some(cookie) = head::one_cookie(lines, names.session()) else {
-            return Found::Nobody;
+        let mut each = lines.iter();
+        if let (Some(line), None) = (each.next(), each.next()) {
+            let cookie = |line| head::one_cookie([line], name);
+            let kept = |kept: &mut Kept| kept.token(&self.sessions, (line, head.host()), cookie);
+            if let Some(token) = streams::with_kept(kept) {
+                return token;
+            }
+        }
+        let cookie = head::one_cookie(lines, name)?;
+        self.sessions.token(cookie, head.host().as_str())
+    }
+
+    /// The session behind the request's cookie, if nobody has to be asked.
+    fn known(&self, live: &Live, head: &Head, downstream: &Downstream) -> Known {
+        let Some(token) = self.token(live, head, downstream) else {
+            return Known::As(Found::Nobody);
         };
-        let Some(token) = self.sessions.token(cookie, head.host().as_str()) else {
-            return Found::Nobody;
-        };
-        self.look_up(token).await
+        match self.sessions.cached(&token, head.now) {
+            Peek::Live(session) => Known::As(Found::Session(session, token)),
+            Peek::Dead => Known::As(Found::Nobody),
+            Peek::Unknown => Known::OnlyToTheStore(token),
+        }
     }
 
     /// Ends the answer with its session. Only if the session changed since it was looked up, which
@@ -111,17 +136,6 @@ impl Edge {
         });
     }
 
-    async fn look_up(&self, token: Token) -> Found {
-        use crate::session::Peek;
-        match self.sessions.cached(&token) {
-            Peek::Live(session) => Found::Session(session, token),
-            Peek::Dead => Found::Nobody,
-            // What is rare has its own box here and below, or every request would allocate and
-            // copy the room it needs.
-            Peek::Unknown => Box::pin(self.load(token)).await,
-        }
-    }
-
     async fn load(&self, token: Token) -> Found {
         crate::metrics::SESSION_LOADS.inc();
         match self.sessions.load(&token).await {
@@ -137,6 +151,13 @@ impl Edge {
             }
         }
     }
+}
+
+/// What memory says about a cookie.
+#[derive(Debug)]
+enum Known {
+    As(Found),
+    OnlyToTheStore(Token),
 }
 
 /// Whom a cookie speaks for.
@@ -168,27 +189,45 @@ impl ProxyHttp for Edge {
         streams::head_arrived();
         let live = self.live.load_full();
         passage.live = Some(live.clone());
-        match Head::read(downstream, &live) {
-            Ok(head) => {
-                passage.head = Some(head);
-                self.decide(downstream, passage, &live).await
-            }
+        let head = Head::read(downstream, &live, self.clock.now());
+        // What is rare has its own box, or every request would allocate and copy the room for it.
+        match head {
+            Ok(head) => match self.decide(downstream, passage, &live, head) {
+                Decided::Passes => Ok(false),
+                Decided::Answer(answer) => {
+                    Box::pin(self.answer(downstream, passage, &live, answer)).await
+                }
+            },
             Err(bad) => Box::pin(self.refuse_head(downstream, passage, &live, bad)).await,
         }
     }
 
     async fn upstream_peer(
         &self,
-        downstream: &mut Downstream,
+        _downstream: &mut Downstream,
         passage: &mut Passage,
     ) -> pingora::Result<Box<HttpPeer>> {
         let (Some(permitted), Some(live)) = (&passage.permitted, &passage.live) else {
             // No permit, no way: whatever brought us here is a mistake, and it fails closed.
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        live.peers
-            .peer(permitted.route(), peer::Waits::of(downstream))
-            .await
+        let (route, waits, tries) = (permitted.route(), passage.waits, &mut passage.tries);
+        match live.peers.known(route, waits, tries) {
+            Some(peer) => Ok(peer),
+            None => Box::pin(live.peers.look_up(route, waits, tries)).await,
+        }
+    }
+
+    /// Nothing was sent yet, so another address or another upstream may have it.
+    fn fail_to_connect(
+        &self,
+        _downstream: &mut Downstream,
+        _peer: &HttpPeer,
+        passage: &mut Passage,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        error.set_retry(passage.tries.are_left());
+        error
     }
 
     async fn upstream_request_filter(
@@ -202,20 +241,26 @@ impl ProxyHttp for Edge {
         else {
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        let forwarding = Forwarding::of(&head.client, streams::kept_forwarding())?;
-        let now = self.clock.now();
-        rewrite::request(request, live, (head, &forwarding), permitted, now)?;
-        streams::keep_forwarding(forwarding);
+        let kept = streams::with_kept(|kept| kept.forwarding()).flatten();
+        let forwarding = Forwarding::of(&head.client, kept)?;
+        rewrite::request(request, live, (head, &forwarding), permitted)?;
+        streams::with_kept(|kept| kept.keep_forwarding(forwarding));
+        // A second try sends the body again.
+        passage.body = 0;
         Ok(())
     }
 
     async fn request_body_filter(
         &self,
-        _downstream: &mut Downstream,
+        downstream: &mut Downstream,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         passage: &mut Passage,
     ) -> pingora::Result<()> {
+        streams::body_arrived(end);
+        if downstream.was_upgraded() {
+            return Ok(());
+        }
         passage.body += body.as_ref().map_or(0, |part| part.len() as u64);
         let most = passage
             .permitted
@@ -274,6 +319,14 @@ impl ProxyHttp for Edge {
         _: &Passage,
     ) -> Option<Box<dyn Any + Send + Sync>> {
         streams::hand_on()
+    }
+
+    /// What pingora writes when it tries again: no query, no header.
+    fn request_summary(&self, downstream: &Downstream, passage: &Passage) -> String {
+        let method = &downstream.req_header().method;
+        let host = passage.head.as_ref().map(|head| head.host().as_str());
+        let path = answer::path_to_log(passage).unwrap_or_default();
+        format!("{method} {}{path}", host.unwrap_or_default())
     }
 
     fn suppress_error_log(&self, _: &Downstream, _: &Passage, _: &Error) -> bool {

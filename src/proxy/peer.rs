@@ -1,13 +1,14 @@
 //! From an upstream to a connection: addresses, TLS, timeouts.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use http::header;
+use http::{HeaderValue, header};
 use moka::sync::Cache;
 use openssl::{pkey::PKey, x509::X509};
 use pingora::{
@@ -27,6 +28,8 @@ use crate::{
 
 /// How long a name's addresses are kept.
 const NAMES_KEPT: Duration = Duration::from_secs(10);
+/// Of a name's addresses so many are tried.
+const MOST_ADDRESSES: usize = 4;
 /// How long an idle connection to an application is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -53,30 +56,69 @@ enum Target {
 struct TlsParts {
     authorities: Option<Arc<Box<[PeerCertificate]>>>,
     client: Option<Arc<CertKey>>,
+    /// Of what the files hold.
+    hash: u64,
 }
 
 /// How patient a connection is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Waits {
     /// For an answer within the route's timeouts.
+    #[default]
     Answer,
-    /// For as long as the stream goes on.
-    Stream,
+    /// The application is silent for as long as it likes (server-sent events).
+    Events,
+    /// Both sides are.
+    WebSocket,
 }
 
 impl Waits {
-    /// What the request asks for: a WebSocket and server-sent events are silent for as long as
-    /// they like.
-    pub(super) fn of(downstream: &Downstream) -> Self {
-        let events = || {
-            let accept = downstream.req_header().headers.get(header::ACCEPT);
-            accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"))
+    /// What the request asks for. One that has a body has to send it in time all the same.
+    pub(super) fn of(downstream: &mut Downstream) -> Self {
+        let fields = &downstream.req_header().headers;
+        let is = |name, wanted: &[u8]| {
+            let field = fields.get(name).map(HeaderValue::as_bytes);
+            let start = field.and_then(|field| field.get(..wanted.len()));
+            start.is_some_and(|start| start.eq_ignore_ascii_case(wanted))
         };
-        if downstream.is_upgrade_req() || events() {
-            Self::Stream
+        if is(header::ACCEPT, b"text/event-stream") {
+            Self::Events
+        } else if is(header::UPGRADE, b"websocket")
+            && downstream.is_upgrade_req()
+            && downstream.is_body_empty()
+        {
+            Self::WebSocket
         } else {
             Self::Answer
         }
+    }
+
+    fn apply(self, mut peer: Box<HttpPeer>) -> Box<HttpPeer> {
+        if self != Self::Answer {
+            peer.options.read_timeout = None;
+        }
+        peer
+    }
+}
+
+/// Which upstreams of a route, and which of their addresses, a request has tried to connect to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tries {
+    first: Option<usize>,
+    made: usize,
+    most: usize,
+}
+
+impl Tries {
+    /// Whether there is another place to try.
+    pub(super) fn are_left(&self) -> bool {
+        self.made < self.most
+    }
+
+    /// The place of the next upstream among so many, and how often it was tried before.
+    fn next(&self, first: usize, upstreams: usize) -> Option<(usize, usize)> {
+        let at = (first + self.made).checked_rem(upstreams)?;
+        Some((at, self.made.checked_div(upstreams)?))
     }
 }
 
@@ -107,48 +149,71 @@ impl Peers {
         Ok(Self { names, targets })
     }
 
-    /// A connection to the next upstream of a route.
-    pub(super) async fn peer(&self, route: &Route, waits: Waits) -> pingora::Result<Box<HttpPeer>> {
-        let targets = self.targets.get(route.index);
-        let mut peer = match targets.and_then(|targets| targets.get(route.upstreams.turn())) {
-            None | Some(Target::BuiltinDemo) => {
-                return Err(Error::explain(
-                    ErrorType::InternalError,
-                    "the demo has no address",
-                ));
-            }
-            Some(Target::At(peer)) => Box::new(peer.clone()),
-            Some(Target::Named(host, port, peer)) => {
+    /// A connection to the next upstream of a route; `None` where its name must be looked up first.
+    pub(super) fn known(
+        &self,
+        route: &Route,
+        waits: Waits,
+        tries: &mut Tries,
+    ) -> Option<Box<HttpPeer>> {
+        let targets = self.targets.get(route.index)?;
+        let first = *tries.first.get_or_insert_with(|| route.upstreams.turn());
+        let (at, round) = tries.next(first, targets.len())?;
+        let (peer, addresses) = match targets.get(at)? {
+            Target::BuiltinDemo => return None,
+            Target::At(peer) => (Box::new(peer.clone()), 1),
+            Target::Named(host, port, peer) => {
+                let addresses = self.names.get(&(host.clone(), *port))?;
                 let mut peer = Box::new(peer.clone());
-                peer._address = self.address(host, *port).await?.into();
-                peer
+                peer._address = (*addresses.get(round % addresses.len().max(1))?).into();
+                (peer, addresses.len().min(MOST_ADDRESSES))
             }
         };
-        if waits == Waits::Stream {
-            peer.options.read_timeout = None;
-        }
-        Ok(peer)
+        tries.made += 1;
+        tries.most = tries.most.max(targets.len() * addresses);
+        Some(waits.apply(peer))
     }
 
-    async fn address(&self, host: &Host, port: u16) -> pingora::Result<SocketAddr> {
-        let key = (host.clone(), port);
-        let known = self.names.get(&key);
-        match known.and_then(|known| known.first().copied()) {
-            Some(first) => Ok(first),
-            None => Box::pin(self.look_up(key)).await,
+    /// The same, with a name looked up. One that is not found is passed over while there are others.
+    pub(super) async fn look_up(
+        &self,
+        route: &Route,
+        waits: Waits,
+        tries: &mut Tries,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        let targets = self.targets.get(route.index).map_or(&[][..], Vec::as_slice);
+        let mut failed = None;
+        for _ in 0..targets.len() {
+            if let Some(peer) = self.known(route, waits, tries) {
+                return Ok(peer);
+            }
+            let next = tries.next(tries.first.unwrap_or(0), targets.len());
+            let Some(Target::Named(host, port, _)) = next.and_then(|(at, _)| targets.get(at))
+            else {
+                break;
+            };
+            match self.resolve(host.clone(), *port).await {
+                Ok(()) => {
+                    if let Some(peer) = self.known(route, waits, tries) {
+                        return Ok(peer);
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+            tries.made += 1;
         }
+        Err(failed.unwrap_or_else(|| Error::explain(ErrorType::ConnectError, "no address")))
     }
 
-    async fn look_up(&self, key: (Host, u16)) -> pingora::Result<SocketAddr> {
-        let found: Arc<[SocketAddr]> = tokio::net::lookup_host((key.0.as_str(), key.1))
+    async fn resolve(&self, host: Host, port: u16) -> pingora::Result<()> {
+        let found: Arc<[SocketAddr]> = tokio::net::lookup_host((host.as_str(), port))
             .await
             .or_err_with(ErrorType::ConnectError, || {
-                format!("no address for {}", key.0.as_str())
+                format!("no address for {}", host.as_str())
             })?
             .collect();
-        let first = found.first().copied();
-        self.names.insert(key, found);
-        first.ok_or_else(|| Error::explain(ErrorType::ConnectError, "a name without an address"))
+        self.names.insert((host, port), found);
+        Ok(())
     }
 }
 
@@ -165,8 +230,8 @@ impl Target {
                     peer.scheme = Scheme::HTTPS;
                     peer.options.ca = parts.authorities;
                     peer.client_cert_key = parts.client;
-                    // A connection that was made for one route's certificates is not another's.
-                    peer.group_key = route.index as u64 + 1;
+                    // A connection that was made under other certificates is not used again.
+                    peer.group_key = parts.hash;
                 })
             }
             Upstream::Unix { path } => {
@@ -206,15 +271,24 @@ impl Target {
 
 impl TlsParts {
     fn read(tls: &UpstreamTls) -> Result<Self, Problem> {
-        let authorities = tls
-            .ca
-            .as_deref()
-            .map(|path| certificates(path, "ca"))
+        let mut hasher = DefaultHasher::new();
+        tls.server_name.hash(&mut hasher);
+        let mut pem = |path: &Option<PathBuf>, key: &str| {
+            let pem = path.as_deref().map(|path| read(path, key)).transpose()?;
+            pem.hash(&mut hasher);
+            Ok::<_, Problem>(pem)
+        };
+        let (ca, cert, key) = (
+            pem(&tls.ca, "ca")?,
+            pem(&tls.cert, "cert")?,
+            pem(&tls.key, "key")?,
+        );
+        let authorities = (tls.ca.as_deref().zip(ca))
+            .map(|(path, pem)| certificates(path, &pem, "ca"))
             .transpose()?;
-        let client = match (&tls.cert, &tls.key) {
-            (Some(cert), Some(key)) => {
-                let chain = certificates(cert, "cert")?;
-                let pem = read(key, "key")?;
+        let client = match (tls.cert.as_deref().zip(cert), tls.key.as_deref().zip(key)) {
+            (Some((cert, chain)), Some((key, pem))) => {
+                let chain = certificates(cert, &chain, "cert")?;
                 let key = PKey::private_key_from_pem(&pem).map_err(|_| {
                     Problem::new("key", format!("{} is not a PEM key", key.display()))
                 })?;
@@ -226,12 +300,13 @@ impl TlsParts {
         Ok(Self {
             authorities,
             client,
+            hash: hasher.finish(),
         })
     }
 }
 
-fn certificates(path: &Path, key: &str) -> Result<Vec<X509>, Problem> {
-    let all = X509::stack_from_pem(&read(path, key)?).unwrap_or_default();
+fn certificates(path: &Path, pem: &[u8], key: &str) -> Result<Vec<X509>, Problem> {
+    let all = X509::stack_from_pem(pem).unwrap_or_default();
     if all.is_empty() {
         return Err(Problem::new(
             key,
@@ -272,24 +347,78 @@ mod tests {
         let [turns, named, demo] = router.routes() else {
             panic!("three routes");
         };
-        for (address, scheme, group) in [
-            ("127.0.0.1:3000", Scheme::HTTP, 0),
-            ("[::1]:3001", Scheme::HTTP, 0),
-            ("192.0.2.7:443", Scheme::HTTPS, 1),
-            ("/run/a.sock", Scheme::HTTP, 0),
+        let next = |route, tries: &mut Tries| peers.known(route, Waits::Answer, tries);
+        for (address, scheme) in [
+            ("127.0.0.1:3000", Scheme::HTTP),
+            ("[::1]:3001", Scheme::HTTP),
+            ("192.0.2.7:443", Scheme::HTTPS),
+            ("/run/a.sock", Scheme::HTTP),
         ] {
-            let peer = peers.peer(turns, Waits::Answer).await.unwrap();
+            let peer = next(turns, &mut Tries::default()).unwrap();
             assert_eq!(peer._address.to_string(), address);
-            assert_eq!((peer.scheme, peer.group_key), (scheme, group), "{address}");
+            assert_eq!(peer.scheme, scheme, "{address}");
             assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(7)));
             assert_eq!(peer.options.alpn, ALPN::H1);
         }
-        let peer = peers.peer(turns, Waits::Stream).await.unwrap();
-        assert_eq!(peer.options.read_timeout, None, "nobody hurries a stream");
-        let peer = peers.peer(named, Waits::Answer).await.unwrap();
+        for waits in [Waits::Events, Waits::WebSocket] {
+            let peer = peers.known(turns, waits, &mut Tries::default()).unwrap();
+            assert_eq!(peer.options.read_timeout, None, "nobody hurries a stream");
+        }
+        assert!(
+            next(named, &mut Tries::default()).is_none(),
+            "it has only a name"
+        );
+        let mut tries = Tries::default();
+        let peer = peers
+            .look_up(named, Waits::Answer, &mut tries)
+            .await
+            .unwrap();
         let address = *peer._address.as_inet().unwrap();
         assert!(address.ip().is_loopback() && address.port() == 3003);
-        assert_eq!((peer.sni.as_str(), peer.group_key), ("localhost", 2));
-        assert!(peers.peer(demo, Waits::Answer).await.is_err());
+        assert_eq!(peer.sni, "localhost");
+        let mut tries = Tries::default();
+        assert!(
+            peers
+                .look_up(demo, Waits::Answer, &mut tries)
+                .await
+                .is_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn each_place_is_tried_before_a_request_fails() {
+        let router = parse(
+            r#"
+            [[routes]]
+            upstream = ["http://127.0.0.1:3000", "http://nowhere.invalid:3001", "http://two.test:3002"]
+            "#,
+        )
+        .unwrap();
+        let peers = Peers::build(&router).unwrap();
+        let [route] = router.routes() else {
+            panic!("one route");
+        };
+        let two = ["[::1]:3002", "127.0.0.1:3002"].map(|text| text.parse().unwrap());
+        let name = Host::parse("two.test").unwrap();
+        peers.names.insert((name, 3002), Arc::from(two));
+        let mut tries = Tries::default();
+        let mut tried = Vec::new();
+        loop {
+            let peer = match peers.known(route, Waits::Answer, &mut tries) {
+                Some(peer) => peer,
+                None => peers
+                    .look_up(route, Waits::Answer, &mut tries)
+                    .await
+                    .unwrap(),
+            };
+            tried.push(peer._address.to_string());
+            if !tries.are_left() {
+                break;
+            }
+        }
+        for wanted in ["127.0.0.1:3000", "[::1]:3002", "127.0.0.1:3002"] {
+            assert!(tried.iter().any(|one| one == wanted), "{wanted}: {tried:?}");
+        }
+        assert!(tried.len() <= 6, "{tried:?}");
     }
 }

@@ -16,15 +16,13 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use pingora::{
     listeners::ListenerConfig,
-    protocols::http::v2::server::default_h2_options,
     proxy::http_proxy,
     server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, configuration::ServerConf},
     services::listening::Service,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Edge, admin::Admin, redirect::Redirect, streams::Watching, tls::Certificates};
-use crate::protocol::Origin;
+use super::{Edge, admin::Admin, redirect::Redirect, streams::Watching, tls::ListenerTls};
 
 /// Where something listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,15 +47,13 @@ pub(crate) struct Listener {
     pub(crate) address: Address,
     pub(crate) serves: Serves,
     /// `None`: plain http.
-    pub(crate) certificates: Option<Certificates>,
-    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) tls: Option<ListenerTls>,
 }
 
 /// How the process serves.
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) public_url: Origin,
     pub(crate) threads: usize,
     /// How long requests under way may take when the process is told to stop.
     pub(crate) shutdown_timeout: Duration,
@@ -109,6 +105,9 @@ pub(crate) fn serve(
     let grace = serving.shutdown_timeout;
     let conf = ServerConf {
         threads: serving.threads,
+        // A connection stays with its thread. Nothing here occupies one for long (passwords are
+        // hashed elsewhere), and threads that steal from each other pay for it with each request.
+        work_stealing: false,
         // `drain` below ends the process as soon as nothing is under way.
         grace_period_seconds: Some(grace.as_secs().max(1)),
         graceful_shutdown_timeout_seconds: Some(1),
@@ -123,15 +122,14 @@ pub(crate) fn serve(
             Serves::Redirect => redirects.push(listener),
         }
     }
-    let streams = edge.sessions.streams().clone();
+    let (streams, live) = (edge.sessions.streams().clone(), edge.live.clone());
     if !proxies.is_empty() {
-        let mut proxy = http_proxy(&server.configuration, edge);
-        proxy.h2_options = Some(default_h2_options());
+        let proxy = http_proxy(&server.configuration, edge);
         let watching = Watching::new(proxy, traffic.clone());
         server.add_service(with(Service::new("proxy".to_owned(), watching), proxies)?);
     }
     if !redirects.is_empty() {
-        let redirect = Redirect::to(serving.public_url);
+        let redirect = Redirect::app(live);
         server.add_service(with(
             Service::new("redirect".to_owned(), redirect),
             redirects,
@@ -158,8 +156,8 @@ fn with<A>(mut service: Service<A>, listeners: Vec<Listener>) -> anyhow::Result<
             Address::Unix(path, mode) => ListenerConfig::uds(path.display().to_string())
                 .permissions(Permissions::from_mode(*mode)),
         };
-        if let Some(certificates) = &listener.certificates {
-            endpoint = endpoint.tls(certificates.settings(listener.client_ca.as_deref())?);
+        if let Some(tls) = &listener.tls {
+            endpoint = endpoint.tls(tls.settings()?);
         }
         service.add_listener(endpoint);
     }

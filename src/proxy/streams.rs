@@ -8,6 +8,7 @@
 use std::{
     any::Any,
     cell::RefCell,
+    collections::HashSet,
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
@@ -16,24 +17,33 @@ use std::{
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora::{
-    apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream},
-    protocols::http::{ServerSession, server::Session as HttpSession, v2::server::H2Options},
+    apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp},
+    protocols::{
+        ALPN, Stream,
+        http::{
+            ServerSession,
+            v2::server::{H2Options, default_h2_options},
+        },
+    },
     proxy::{HttpProxy, ProxyHttp},
     server::ShutdownWatch,
 };
 use tokio::time::{Instant, Sleep};
 
 use super::{
-    rewrite::Forwarding,
+    kept::Kept,
     server::{ActiveRequest, Traffic},
 };
 use crate::session::OpenStream;
 
-/// For the first head on a connection, from its first moment.
+/// For the first head on a connection.
 const HEAD: Duration = Duration::from_secs(15);
-/// For a later one: the keep-alive of 60 seconds, and then as long as for a first one.
+/// For a later one: the keep-alive, and then as long as for a first one.
 const NEXT_HEAD: Duration = Duration::from_secs(75);
+/// How long an HTTP/2 connection without a stream is kept, like one of HTTP/1.1.
+const IDLE: Duration = Duration::from_mins(1);
 
 type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -42,38 +52,62 @@ struct Watched {
     active: Option<ActiveRequest>,
     traffic: Traffic,
     end: Option<Signal>,
+    /// `None` over HTTP/2: its streams come with their heads, and have no next one.
     connection: Option<Box<Connection>>,
+    head: HeadDue,
+    body: Option<BodyDue>,
 }
 
-/// What one request of a connection leaves to the next.
-struct Connection {
-    /// Set when the first head is waited for, and anew only when it goes off too early: most
-    /// requests find one that does.
+/// The next part of a body over HTTP/2, where pingora knows no read timeout.
+struct BodyDue {
+    patience: Duration,
     alarm: Pin<Box<Sleep>>,
-    forwarding: Option<Arc<Forwarding>>,
+}
+
+/// When the head must be there.
+#[derive(Clone, Copy)]
+enum HeadDue {
+    /// This long after somebody begins to wait for it.
+    Within(Duration),
+    At(Instant),
+}
+
+/// What one request of a connection hands on to the next.
+#[derive(Default)]
+struct Connection {
+    /// Set when a head is first waited for, and anew only when it goes off too early: most
+    /// requests find one that does.
+    alarm: Option<Pin<Box<Sleep>>>,
+    kept: Kept,
 }
 
 impl Watched {
-    /// Whether the request ends before it is done: at its stream's end, or when its head is not
-    /// there in time.
-    fn poll(&mut self, context: &mut Context<'_>, head_due: Option<Instant>) -> Poll<()> {
+    /// Whether the request ends before it is done: at its stream's end, or when its head or a part
+    /// of its body is not there in time.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(body) = &mut self.body
+            && body.alarm.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(());
+        }
         if let Some(end) = &mut self.end {
             return end.as_mut().poll(context);
         }
-        let (None, Some(due)) = (&self.active, head_due) else {
+        let (None, Some(connection)) = (&self.active, &mut self.connection) else {
             return Poll::Pending;
         };
-        let connection = self.connection.get_or_insert_with(|| {
-            Box::new(Connection {
-                alarm: Box::pin(tokio::time::sleep_until(due)),
-                forwarding: None,
-            })
-        });
-        while connection.alarm.as_mut().poll(context).is_ready() {
+        let due = match self.head {
+            HeadDue::At(due) => due,
+            HeadDue::Within(patience) => Instant::now() + patience,
+        };
+        self.head = HeadDue::At(due);
+        let alarm =
+            (connection.alarm).get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        while alarm.as_mut().poll(context).is_ready() {
             if due <= Instant::now() {
                 return Poll::Ready(());
             }
-            connection.alarm.as_mut().reset(due);
+            alarm.as_mut().reset(due);
         }
         Poll::Pending
     }
@@ -98,22 +132,33 @@ pub(super) fn end_with(stream: OpenStream) {
     let _ = WATCHED.try_with(|watched| watched.borrow_mut().end = Some(end));
 }
 
-/// What an earlier request of this connection left for [`Forwarding::of`].
-pub(super) fn kept_forwarding() -> Option<Arc<Forwarding>> {
-    let kept = WATCHED.try_with(|watched| {
-        let watched = watched.borrow();
-        watched.connection.as_ref()?.forwarding.clone()
+/// Over HTTP/2: each part of the body must come within this time.
+pub(super) fn await_body(patience: Duration) {
+    let _ = WATCHED.try_with(|watched| {
+        let alarm = Box::pin(tokio::time::sleep(patience));
+        watched.borrow_mut().body = Some(BodyDue { patience, alarm });
     });
-    kept.ok().flatten()
 }
 
-/// Leaves it for the next one.
-pub(super) fn keep_forwarding(forwarding: Arc<Forwarding>) {
+/// A part of the body came, perhaps the last.
+pub(super) fn body_arrived(last: bool) {
     let _ = WATCHED.try_with(|watched| {
-        if let Some(connection) = &mut watched.borrow_mut().connection {
-            connection.forwarding = Some(forwarding);
+        let body = &mut watched.borrow_mut().body;
+        if last {
+            *body = None;
+        } else if let Some(body) = body {
+            body.alarm.as_mut().reset(Instant::now() + body.patience);
         }
     });
+}
+
+/// What earlier requests of this connection left; nothing over HTTP/2.
+pub(super) fn with_kept<T>(with: impl FnOnce(&mut Kept) -> T) -> Option<T> {
+    let done = WATCHED.try_with(|watched| {
+        let mut watched = watched.borrow_mut();
+        Some(with(&mut watched.connection.as_mut()?.kept))
+    });
+    done.ok().flatten()
 }
 
 /// Hands over what the connection's next request gets.
@@ -122,24 +167,71 @@ pub(super) fn hand_on() -> Option<Box<dyn Any + Send + Sync>> {
     Some(connection.ok()??)
 }
 
-/// The proxy, with each request under watch.
-pub(crate) struct Watching<P> {
-    inner: Arc<HttpProxy<P>>,
-    traffic: Traffic,
-}
+/// The proxy, with each connection and each request under watch.
+pub(crate) struct Watching<P>(Arc<Requests<P>>);
 
 impl<P> Watching<P> {
     /// Around `inner`.
-    pub(crate) fn new(inner: HttpProxy<P>, traffic: Traffic) -> Self {
-        Self {
+    pub(crate) fn new(mut inner: HttpProxy<P>, traffic: Traffic) -> Self {
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(IDLE);
+        inner.server_options = Some(options);
+        inner.h2_options = Some(default_h2_options());
+        Self(Arc::new(Requests {
             inner: Arc::new(inner),
             traffic,
-        }
+            without_stream: Mutex::default(),
+        }))
     }
 }
 
 #[async_trait]
-impl<P> HttpServerApp for Watching<P>
+impl<P> ServerApp for Watching<P>
+where
+    P: ProxyHttp + Send + Sync + 'static,
+    P::CTX: Send + Sync,
+{
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let requests = &self.0;
+        let over_h2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let Some(digest) = stream.get_socket_digest().filter(|_| over_h2) else {
+            return requests.process_new(stream, shutdown).await;
+        };
+        // pingora waits without end for the preface (RFC 9113 section 3.4).
+        let this = Arc::as_ptr(&digest) as usize;
+        requests.without_stream.lock().insert(this);
+        let mut connection = requests.process_new(stream, shutdown);
+        let done = tokio::select! {
+            done = &mut connection => Some(done),
+            () = tokio::time::sleep(HEAD) => None,
+        };
+        let silent = requests.without_stream.lock().remove(&this);
+        match done {
+            Some(done) => done,
+            None if silent => None,
+            None => connection.await,
+        }
+    }
+
+    async fn cleanup(&self) {
+        self.0.cleanup().await;
+    }
+}
+
+/// The requests of all connections.
+struct Requests<P> {
+    inner: Arc<HttpProxy<P>>,
+    traffic: Traffic,
+    /// The HTTP/2 connections that are waited for to begin, each by its digest.
+    without_stream: Mutex<HashSet<usize>>,
+}
+
+#[async_trait]
+impl<P> HttpServerApp for Requests<P>
 where
     P: ProxyHttp + Send + Sync + 'static,
     P::CTX: Send + Sync,
@@ -149,21 +241,30 @@ where
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        // HTTP/2 streams come with their head; the connection has its own idle timeout.
-        let head_due = (!session.is_http2()).then(|| Instant::now() + patience(&session));
+        if session.is_http2() {
+            let digest = session.digest().and_then(|all| all.socket_digest.as_ref());
+            if let Some(digest) = digest {
+                let this = Arc::as_ptr(digest) as usize;
+                self.without_stream.lock().remove(&this);
+            }
+        }
         let kept = session.take_connection_user_context();
+        let kept: Option<Box<Connection>> = kept.and_then(|kept| kept.downcast().ok());
+        let head = HeadDue::Within(if kept.is_some() { NEXT_HEAD } else { HEAD });
         let watched = Watched {
             active: None,
             traffic: self.traffic.clone(),
             end: None,
-            connection: kept.and_then(|kept| kept.downcast().ok()),
+            connection: (!session.is_http2()).then(|| kept.unwrap_or_default()),
+            head,
+            body: None,
         };
         let mut request = self.inner.process_new_http(session, shutdown);
         let watch = poll_fn(move |context| {
             if let Poll::Ready(done) = request.as_mut().poll(context) {
                 return Poll::Ready(done);
             }
-            WATCHED.with(|watched| watched.borrow_mut().poll(context, head_due).map(|()| None))
+            WATCHED.with(|watched| watched.borrow_mut().poll(context).map(|()| None))
         });
         WATCHED.scope(RefCell::new(watched), watch).await
     }
@@ -181,64 +282,54 @@ where
     }
 }
 
-/// How long to wait for the head: less on a connection that was just made.
-fn patience(session: &HttpSession) -> Duration {
-    let timing = session
-        .digest()
-        .and_then(|digest| digest.timing_digest.first()?.as_ref());
-    let fresh = timing.is_some_and(|timing| {
-        timing
-            .established_ts
-            .elapsed()
-            .is_ok_and(|age| age < Duration::from_secs(1))
-    });
-    if fresh { HEAD } else { NEXT_HEAD }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn watched(connection: Option<Box<Connection>>) -> Watched {
+    fn watched(connection: Option<Box<Connection>>, patience: Duration) -> Watched {
         Watched {
             active: None,
             traffic: Traffic::default(),
             end: None,
-            connection,
+            connection: Some(connection.unwrap_or_default()),
+            head: HeadDue::Within(patience),
+            body: None,
         }
     }
 
-    async fn waits_until(watched: &mut Watched, due: Instant) -> Duration {
+    async fn waits(watched: &mut Watched) -> Duration {
         let begun = Instant::now();
-        poll_fn(|context| watched.poll(context, Some(due))).await;
+        poll_fn(|context| watched.poll(context)).await;
         begun.elapsed()
     }
 
     /// The alarm of an earlier request goes off too early, and is set again.
     #[tokio::test(start_paused = true)]
     async fn each_head_has_its_whole_time() {
-        let mut first = watched(None);
-        let due = Instant::now() + Duration::from_secs(15);
-        let tried = tokio::time::timeout(Duration::from_secs(5), waits_until(&mut first, due));
+        let mut first = watched(None, Duration::from_secs(15));
+        let tried = tokio::time::timeout(Duration::from_secs(5), waits(&mut first));
         assert!(tried.await.is_err(), "the first head has 15 s");
+        let left = waits(&mut first).await;
+        assert_eq!(
+            left.as_secs(),
+            10,
+            "counted from when it was first waited for"
+        );
 
-        let mut second = watched(first.connection.take());
-        let due = Instant::now() + Duration::from_secs(75);
-        let waited = waits_until(&mut second, due).await;
+        let mut second = watched(first.connection.take(), Duration::from_secs(75));
+        let waited = waits(&mut second).await;
         assert_eq!(waited.as_secs(), 75);
 
-        let mut third = watched(second.connection.take());
-        let waited = waits_until(&mut third, Instant::now()).await;
+        let mut third = watched(second.connection.take(), Duration::ZERO);
+        let waited = waits(&mut third).await;
         assert!(waited.as_secs() == 0, "a late head ends at once");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_under_way_has_no_deadline() {
-        let mut under_way = watched(None);
+        let mut under_way = watched(None, Duration::from_secs(1));
         under_way.active = Some(under_way.traffic.enter());
-        let due = Instant::now() + Duration::from_secs(1);
-        let waited = waits_until(&mut under_way, due);
-        let tried = tokio::time::timeout(Duration::from_secs(100), waited);
+        let tried = tokio::time::timeout(Duration::from_secs(100), waits(&mut under_way));
         assert!(tried.await.is_err());
     }
 }

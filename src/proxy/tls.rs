@@ -1,4 +1,5 @@
-//! TLS towards the visitor: which certificate for which name, reloaded when the files change.
+//! TLS towards the visitor: which certificate for which name and whose client certificates are
+//! taken, read again when the files change.
 
 use std::{
     any::Any,
@@ -9,9 +10,10 @@ use std::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use openssl::{
+    error::ErrorStack,
     pkey::{PKey, Private},
-    ssl::{NameType, SslVerifyMode},
-    x509::X509,
+    ssl::{NameType, SslOptions, SslSessionCacheMode, SslVerifyMode},
+    x509::{X509, store::X509StoreBuilder},
 };
 use pingora::{
     listeners::{TlsAccept, tls::TlsSettings},
@@ -28,16 +30,37 @@ pub(crate) struct CertificateFiles {
     pub(crate) key: PathBuf,
 }
 
-/// The certificates of one listener. What is in it can be replaced while it serves.
+/// What a listener's TLS is made of.
 #[derive(Clone, Debug)]
-pub(crate) struct Certificates(Arc<ArcSwap<Vec<Certificate>>>);
+pub(crate) struct TlsFiles {
+    /// At least one.
+    pub(crate) certificates: Vec<CertificateFiles>,
+    /// Only a client whose certificate comes from one of its authorities may speak.
+    pub(crate) client_ca: Option<PathBuf>,
+    /// The key of the listener in the file.
+    pub(crate) key: String,
+}
+
+/// The TLS of one listener. What was read from its files can be replaced while it serves.
+#[derive(Clone, Debug)]
+pub(crate) struct ListenerTls(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    files: TlsFiles,
+    read: ArcSwap<Read>,
+}
+
+/// What the files hold.
+#[derive(Debug)]
+struct Read {
+    certificates: Vec<Certificate>,
+    /// Whose client certificates are taken; `None`: nobody has to show one.
+    authorities: Option<Vec<X509>>,
+}
 
 /// What stands behind one listener's handshakes.
-struct Handshakes {
-    certificates: Certificates,
-    /// Whether the visitor must show a certificate: then the name in the handshake binds.
-    demands: bool,
-}
+struct Handshakes(ListenerTls);
 
 /// The name that a visitor's handshake asked for, where it binds the requests that follow.
 #[derive(Debug)]
@@ -51,70 +74,76 @@ struct Certificate {
     key: PKey<Private>,
 }
 
-impl Certificates {
-    /// Reads the files; `key` names the setting they come from.
-    pub(crate) fn load(files: &[CertificateFiles], key: &str) -> Result<Self, Vec<Problem>> {
-        read(files, key).map(|read| Self(Arc::new(ArcSwap::from_pointee(read))))
+impl ListenerTls {
+    /// Reads the files.
+    pub(crate) fn load(files: TlsFiles) -> Result<Self, Vec<Problem>> {
+        let read = ArcSwap::from_pointee(read(&files)?);
+        Ok(Self(Arc::new(Shared { files, read })))
     }
 
-    /// Reads the files again; the certificates in use stay when one of them is broken.
-    pub(crate) fn reload(&self, files: &[CertificateFiles], key: &str) -> Result<(), Vec<Problem>> {
-        self.0.store(Arc::new(read(files, key)?));
+    /// Reads the files again; what is in use stays when one of them is broken.
+    pub(crate) fn reload(&self) -> Result<(), Vec<Problem>> {
+        self.0.read.store(Arc::new(read(&self.0.files)?));
         Ok(())
     }
 
-    /// The settings of a listener that shows these certificates. With `client_ca`, only a client
-    /// whose certificate comes from one of its authorities may speak.
-    pub(crate) fn settings(&self, client_ca: Option<&Path>) -> anyhow::Result<TlsSettings> {
-        let handshakes = Handshakes {
-            certificates: self.clone(),
-            demands: client_ca.is_some(),
-        };
-        let mut settings = TlsSettings::with_callbacks(Box::new(handshakes))?;
+    /// All its files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let pairs = self.0.files.certificates.iter();
+        pairs
+            .flat_map(|pair| [&pair.cert, &pair.key])
+            .chain(&self.0.files.client_ca)
+    }
+
+    /// The settings of a listener that speaks so.
+    pub(super) fn settings(&self) -> anyhow::Result<TlsSettings> {
+        let mut settings = TlsSettings::with_callbacks(Box::new(Handshakes(self.clone())))?;
         settings.enable_h2();
-        if let Some(authorities) = client_ca {
-            settings.set_ca_file(authorities)?;
+        if self.demands() {
             settings.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+            // A resumed session shows no certificate: each one is asked of today's authorities.
+            settings.set_options(SslOptions::NO_TICKET);
+            settings.set_session_cache_mode(SslSessionCacheMode::OFF);
         }
         Ok(settings)
     }
+
+    /// Whether the visitor must show a certificate: then the name in the handshake binds.
+    fn demands(&self) -> bool {
+        self.0.files.client_ca.is_some()
+    }
 }
 
-fn read(files: &[CertificateFiles], key: &str) -> Result<Vec<Certificate>, Vec<Problem>> {
+fn read(files: &TlsFiles) -> Result<Read, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut certificates = Vec::new();
-    for (number, pair) in files.iter().enumerate() {
+    for (number, pair) in files.certificates.iter().enumerate() {
         match read_one(pair) {
             Ok(certificate) => certificates.push(certificate),
-            Err(problem) => problems.push(problem.under(&format!("{key}[{number}]"))),
+            Err(problem) => problems.push(problem.under(&format!("{}.tls[{number}]", files.key))),
+        }
+    }
+    let mut authorities = None;
+    if let Some(file) = &files.client_ca {
+        match read_chain(file, "client_ca") {
+            Ok(read) => authorities = Some(read),
+            Err(problem) => problems.push(problem.under(&files.key)),
         }
     }
     if problems.is_empty() {
-        Ok(certificates)
+        Ok(Read {
+            certificates,
+            authorities,
+        })
     } else {
         Err(problems)
     }
 }
 
 fn read_one(files: &CertificateFiles) -> Result<Certificate, Problem> {
-    let text = |path: &Path, what: &str| {
-        std::fs::read(path)
-            .map_err(|error| Problem::new(what, format!("cannot read {}: {error}", path.display())))
-    };
-    let chain = X509::stack_from_pem(&text(&files.cert, "cert")?).map_err(|_| {
-        Problem::new(
-            "cert",
-            format!("{} is not a PEM certificate", files.cert.display()),
-        )
-    })?;
-    let mut chain = chain.into_iter();
-    let leaf = chain.next().ok_or_else(|| {
-        Problem::new(
-            "cert",
-            format!("{} holds no certificate", files.cert.display()),
-        )
-    })?;
-    let key = PKey::private_key_from_pem(&text(&files.key, "key")?).map_err(|_| {
+    let mut chain = read_chain(&files.cert, "cert")?;
+    let leaf = chain.remove(0);
+    let key = PKey::private_key_from_pem(&bytes(&files.key, "key")?).map_err(|_| {
         Problem::new(
             "key",
             format!("{} is not an unencrypted PEM key", files.key.display()),
@@ -134,9 +163,24 @@ fn read_one(files: &CertificateFiles) -> Result<Certificate, Problem> {
     Ok(Certificate {
         names: names(&leaf),
         leaf,
-        chain: chain.collect(),
+        chain,
         key,
     })
+}
+
+/// At least one certificate.
+fn read_chain(file: &Path, key: &str) -> Result<Vec<X509>, Problem> {
+    let chain = X509::stack_from_pem(&bytes(file, key)?).unwrap_or_default();
+    if chain.is_empty() {
+        let message = format!("{} holds no PEM certificate", file.display());
+        return Err(Problem::new(key, message));
+    }
+    Ok(chain)
+}
+
+fn bytes(file: &Path, key: &str) -> Result<Vec<u8>, Problem> {
+    std::fs::read(file)
+        .map_err(|error| Problem::new(key, format!("cannot read {}: {error}", file.display())))
 }
 
 /// The DNS names of a certificate (RFC 9525: the subject's common name does not count).
@@ -164,7 +208,8 @@ impl TlsAccept for Handshakes {
         ssl: &TlsRef,
     ) -> Option<Arc<dyn Any + Send + Sync>> {
         let name = ssl.servername(NameType::HOST_NAME).unwrap_or_default();
-        self.demands
+        self.0
+            .demands()
             .then(|| Arc::new(AskedFor(name.to_ascii_lowercase())) as Arc<dyn Any + Send + Sync>)
     }
 
@@ -173,7 +218,14 @@ impl TlsAccept for Handshakes {
             .servername(NameType::HOST_NAME)
             .unwrap_or_default()
             .to_ascii_lowercase();
-        let certificates = self.certificates.0.load();
+        let read = self.0.0.read.load();
+        if let Some(authorities) = &read.authorities
+            && let Err(error) = verify_against(ssl, authorities)
+        {
+            // Without a store of its own the handshake trusts nobody, so it fails.
+            tracing::error!(%error, "the client authorities could not be used for a handshake");
+        }
+        let certificates = &read.certificates;
         let exact = certificates.iter().find(|one| one.names.contains(&host));
         let wild = || {
             certificates
@@ -196,6 +248,15 @@ impl TlsAccept for Handshakes {
             tracing::error!(%error, "a certificate could not be used for a handshake");
         }
     }
+}
+
+/// Only these authorities count in this handshake.
+fn verify_against(ssl: &mut TlsRef, authorities: &[X509]) -> Result<(), ErrorStack> {
+    let mut store = X509StoreBuilder::new()?;
+    for authority in authorities {
+        store.add_cert(authority.clone())?;
+    }
+    ssl.set_verify_cert_store(store.build())
 }
 
 #[cfg(test)]

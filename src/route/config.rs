@@ -30,6 +30,10 @@ pub(crate) struct Config {
     /// The Host header the application sees: `preserve` (the visitor's, default) or `upstream`.
     #[serde(default)]
     pub(crate) upstream_host: UpstreamHost,
+    /// Whether the visitor's own `Authorization` reaches the application: `drop` (default), or
+    /// `forward` for one that knows who is who by itself.
+    #[serde(default)]
+    pub(crate) authorization: Authorization,
     /// Names of the connections that open this route. Default: every enabled one.
     pub(crate) connections: Option<Vec<String>>,
     /// Paths that need no login: `/healthz`, `GET /static/**`.
@@ -96,6 +100,16 @@ pub(crate) enum UpstreamHost {
     #[default]
     Preserve,
     Upstream,
+}
+
+/// What becomes of a visitor's own `Authorization` header (RFC 9110 section 11.6.2).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Authorization {
+    /// One request speaks for one person.
+    #[default]
+    Drop,
+    Forward,
 }
 
 /// What is too much.

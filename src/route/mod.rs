@@ -36,6 +36,7 @@ pub(crate) struct Route {
     pub(crate) path: PathPrefix,
     pub(crate) upstreams: UpstreamList,
     pub(crate) upstream_host: UpstreamHost,
+    pub(crate) authorization: Authorization,
     pub(crate) policy: Policy,
     pub(crate) headers: IdentityHeaders,
     /// Whether the signed assertion is sent too.
@@ -88,6 +89,7 @@ impl Config {
                     path,
                     upstreams,
                     upstream_host: self.upstream_host,
+                    authorization: self.authorization,
                     policy,
                     headers,
                     assertion: self.assertion,

@@ -27,16 +27,19 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Router {
     routes: Vec<Arc<Route>>,
-    exact: HashMap<Host, Paths>,
+    exact: HashMap<Host, Paths, Hashing>,
     /// By the domain behind `*.`.
-    below: HashMap<Host, Paths>,
+    below: HashMap<Host, Paths, Hashing>,
     owned: OwnedHeaders,
 }
+
+/// Fast rather than proof against collisions: an operator writes the keys.
+type Hashing = foldhash::fast::RandomState;
 
 /// The routes of one host, by their decoded path prefix.
 #[derive(Debug, Default)]
 struct Paths {
-    routes: HashMap<Vec<u8>, Arc<Route>>,
+    routes: HashMap<Vec<u8>, Arc<Route>, Hashing>,
     longest: usize,
 }
 
@@ -55,8 +58,8 @@ impl Router {
         let routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
         let mut built = Self {
             owned: owned(&routes),
-            exact: HashMap::from([(public_url.host.clone(), Paths::default())]),
-            below: HashMap::new(),
+            exact: HashMap::from_iter([(public_url.host.clone(), Paths::default())]),
+            below: HashMap::default(),
             routes: Vec::new(),
         };
         let mut problems = Vec::new();

@@ -29,6 +29,8 @@ const TRIES: u8 = 3;
 pub(crate) struct Login {
     pub(crate) user: UserRecord,
     pub(crate) authentication: Authentication,
+    /// When the request came that brought the proof.
+    pub(crate) proven_at: Timestamp,
     /// The session and the token that the browser had so far on this host.
     pub(crate) held: Option<(Arc<Session>, Token)>,
     /// The host that the browser is at.
@@ -58,6 +60,10 @@ pub(crate) enum OpenError {
     /// The session that was to be extended ended or changed meanwhile.
     #[error("the session changed meanwhile")]
     Changed,
+    /// All sessions of this person were ended since they proved who they are, maybe because it was
+    /// somebody else who did.
+    #[error("all sessions were ended since this was proven")]
+    Outdated,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -75,6 +81,7 @@ impl Sessions {
                 // Another tab signed in at the same time; nothing of this login is used up.
                 Issued::Changed if tries_left > 0 => tries_left -= 1,
                 Issued::Changed => return Err(OpenError::Changed),
+                Issued::Outdated => return Err(OpenError::Outdated),
             }
         };
         new.event.log();
@@ -125,6 +132,7 @@ impl Sessions {
             was,
             drops: login.held.as_ref().map(|(_, token)| token.hash()),
             uses: login.uses.clone(),
+            proven_at: login.proven_at,
             event,
         };
         Ok((new, token, cookie))

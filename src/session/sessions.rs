@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     crypto::KeyRing,
-    identity::UserId,
+    identity::{ConnectionId, UserId},
     random::Random,
     store::{
         ChangeFeed, Event, HandleHash, SessionId, SessionRecord, SessionStore, StoreError,
@@ -140,14 +140,18 @@ impl Sessions {
         Token::verify(&self.ring.load(), cookie, host)
     }
 
+    /// The keys in force.
+    pub(crate) fn ring(&self) -> arc_swap::Guard<Arc<KeyRing>> {
+        self.ring.load()
+    }
+
     /// Looks in memory. This is the path of a signed-in request: it waits for nothing.
-    pub(crate) fn cached(&self, token: &Token) -> Peek {
+    pub(crate) fn cached(&self, token: &Token, now: Timestamp) -> Peek {
         let session = match self.hot.find(token.key()) {
             None => return Peek::Unknown,
             Some(Held::Dead) => return Peek::Dead,
             Some(Held::Live(session)) => session,
         };
-        let now = self.clock.now();
         if self.out_of_contact(now) {
             return Peek::Unknown;
         }
@@ -266,6 +270,17 @@ impl Sessions {
     /// A user changed: whatever is held about them is read anew.
     pub(crate) fn forget_user(&self, user: &UserId) {
         self.hot.forget([], [user]);
+    }
+
+    /// A connection has another name from now on.
+    pub(crate) async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        self.store.rename_connection(from, to).await?;
+        self.hot.forget_all();
+        Ok(())
     }
 
     /// A session changed; the streams under it go on unless it ended.

@@ -42,7 +42,7 @@ impl Token {
     }
 
     /// The token in a cookie's value, if it was made here, for this host.
-    pub(super) fn verify(ring: &KeyRing, cookie: &[u8], host: &str) -> Option<Self> {
+    pub(crate) fn verify(ring: &KeyRing, cookie: &[u8], host: &str) -> Option<Self> {
         let mut bytes = [0; TOKEN + 2];
         let length = URL_SAFE_NO_PAD.decode_slice(cookie, &mut bytes).ok()?;
         let (id, rest) = bytes.get(..length)?.split_first_chunk::<ID>()?;

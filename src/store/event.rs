@@ -15,7 +15,10 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum EventKind {
     AccessDenied,
+    ConfigRefused,
+    ConfigReloaded,
     ConnectionAdopted,
+    ConnectionRenamed,
     HandleIssued,
     IdentityLinked,
     IdentityUnlinked,
@@ -33,13 +36,17 @@ pub(crate) enum EventKind {
     UserCreated,
     UserDeleted,
     UserUnblocked,
+    UsersExported,
 }
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::AccessDenied,
+        Self::ConfigRefused,
+        Self::ConfigReloaded,
         Self::ConnectionAdopted,
+        Self::ConnectionRenamed,
         Self::HandleIssued,
         Self::IdentityLinked,
         Self::IdentityUnlinked,
@@ -57,13 +64,17 @@ impl EventKind {
         Self::UserCreated,
         Self::UserDeleted,
         Self::UserUnblocked,
+        Self::UsersExported,
     ];
 
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AccessDenied => "access-denied",
+            Self::ConfigRefused => "config-refused",
+            Self::ConfigReloaded => "config-reloaded",
             Self::ConnectionAdopted => "connection-adopted",
+            Self::ConnectionRenamed => "connection-renamed",
             Self::HandleIssued => "handle-issued",
             Self::IdentityLinked => "identity-linked",
             Self::IdentityUnlinked => "identity-unlinked",
@@ -81,6 +92,7 @@ impl EventKind {
             Self::UserCreated => "user-created",
             Self::UserDeleted => "user-deleted",
             Self::UserUnblocked => "user-unblocked",
+            Self::UsersExported => "users-exported",
         }
     }
 

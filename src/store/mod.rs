@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod cutoff;
 mod event;
 pub(crate) mod memory;
 mod records;
@@ -20,7 +21,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub(crate) use self::{event::*, records::*};
+pub(crate) use self::{cutoff::*, event::*, records::*};
 use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject, UserId},
@@ -50,7 +51,8 @@ pub(crate) enum StoreError {
 #[async_trait]
 pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + Sync {
     /// Writes a new session or a new state of one, with the handle that the browser gets, and
-    /// consumes what the login used up. All of it or nothing.
+    /// consumes what the login used up. All of it or nothing, and nothing for a proof that is not
+    /// newer than the last time that all such sessions were ended.
     async fn issue(&self, new: NewSession) -> Result<Issued, StoreError>;
     /// The session behind a handle, with the host that the handle is for.
     async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError>;
@@ -69,12 +71,20 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     async fn replace(&self, record: SessionRecord, was: u64) -> Result<bool, StoreError>;
     /// Ends a session: the record and all its handles.
     async fn remove(&self, id: SessionId, event: Option<Event>) -> Result<bool, StoreError>;
-    /// Ends many; says how many.
+    /// Ends many; says how many. Whatever was proven until now for one of these opens no session
+    /// any more.
     async fn remove_all(&self, whose: &Whose, event: Option<Event>) -> Result<u64, StoreError>;
     /// Notes last uses, in batches. A time never goes back; unknown sessions are passed over.
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
     /// The newest sessions first, at most `most`.
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError>;
+    /// Lets the sessions with an identity of connection `from` hold it as one of `to`. What a
+    /// provider calls its own session is hashed with the name, and stays as it was.
+    async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError>;
     /// Removes at most `most` sessions that ended before `now` or were last used before `idle`.
     async fn sweep(&self, now: Timestamp, idle: Timestamp, most: usize) -> Result<u64, StoreError>;
 }
@@ -212,6 +222,16 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         pin: &Pin,
         event: Event,
     ) -> Result<(), StoreError>;
+
+    /// Gives a connection another name, all or nothing: its pin, its identities and accounts, whose
+    /// profiles it rules, and the sessions that this engine holds. The ids of users stay. What
+    /// stood for itself stands for itself under the new name.
+    async fn rename(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+        event: Event,
+    ) -> Result<Renamed, StoreError>;
 
     /// The newest audit events first, at most `most`.
     async fn events(&self, most: usize) -> Result<Vec<Event>, StoreError>;

@@ -108,6 +108,9 @@ pub(crate) struct NewSession {
     /// The handle that the browser had so far.
     pub(crate) drops: Option<HandleHash>,
     pub(crate) uses: Vec<OneTimeUse>,
+    /// When the request came that brought the proof, the newest of `record.authentications`. A
+    /// provider's `auth_time` may be hours older.
+    pub(crate) proven_at: Timestamp,
     pub(crate) event: Event,
 }
 
@@ -119,6 +122,8 @@ pub(crate) enum Issued {
     /// The session changed or ended since it was read.
     Changed,
     Issued,
+    /// All sessions of this user or kind were ended after the proof was given.
+    Outdated,
 }
 
 /// Which sessions.
@@ -199,14 +204,22 @@ pub(crate) struct OneTimeRow {
 pub(crate) enum Counts {
     /// Failed logins to one account from browsers it does not know.
     LoginAccount,
+    /// The same from one network.
+    LoginAccountNetwork,
     /// Failed logins from one address.
     LoginAddress,
     /// Failed logins in all.
     LoginAll,
     /// Failed logins to one account from one browser it knows.
     LoginKnownBrowser,
+    /// Failed logins from one network.
+    LoginNetwork,
     /// Sign-ups from one address.
     SignUpAddress,
+    /// Sign-ups in all.
+    SignUpAll,
+    /// Sign-ups from one network.
+    SignUpNetwork,
 }
 
 impl Counts {
@@ -214,10 +227,14 @@ impl Counts {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::LoginAccount => "login-account",
+            Self::LoginAccountNetwork => "login-account-network",
             Self::LoginAddress => "login-address",
             Self::LoginAll => "login-all",
             Self::LoginKnownBrowser => "login-known-browser",
+            Self::LoginNetwork => "login-network",
             Self::SignUpAddress => "sign-up-address",
+            Self::SignUpAll => "sign-up-all",
+            Self::SignUpNetwork => "sign-up-network",
         }
     }
 }
@@ -358,6 +375,19 @@ pub(crate) struct Pin {
 pub(crate) enum Pinned {
     Differs(Pin),
     Same,
+}
+
+/// How [`UserStore::rename`](super::UserStore::rename) ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Renamed {
+    /// The new name stands for this already, which is something else.
+    Differs(Pin),
+    /// So many identities have the new name.
+    Renamed(u64),
+    /// The new name has identities of its own.
+    Taken,
+    /// Nothing is known under the old name.
+    Unknown,
 }
 
 /// One key of the ring, sealed under the root secret.

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::page::Script;
 use crate::problem::Problem;
 
-/// The most bytes of a logo.
-const MOST_LOGO: usize = 512 << 10;
+/// The most bytes of a picture.
+const MOST_PICTURE: usize = 512 << 10;
 
 /// A file that never changes under its path: it may be cached for ever.
 #[derive(Clone, Debug)]
@@ -39,9 +39,13 @@ impl Asset {
         }
     }
 
-    /// The operator's logo.
-    pub(crate) fn logo(prefix: &str, file: &Path) -> Result<Self, Problem> {
-        let problem = |message: String| Problem::new("pages.logo", message);
+    /// A picture of the operator's, which the setting `key` names.
+    pub(crate) fn picture(
+        prefix: &str,
+        stem: &str,
+        (key, file): (&str, &Path),
+    ) -> Result<Self, Problem> {
+        let problem = |message: String| Problem::new(key, message);
         let extension = file
             .extension()
             .and_then(|e| e.to_str())
@@ -58,13 +62,13 @@ impl Asset {
         };
         let bytes = std::fs::read(file)
             .map_err(|error| problem(format!("cannot read {}: {error}", file.display())))?;
-        if bytes.len() > MOST_LOGO {
+        if bytes.len() > MOST_PICTURE {
             return Err(problem(format!(
                 "{} is larger than 512 KiB",
                 file.display()
             )));
         }
-        Ok(Self::new(prefix, ("logo", extension), media_type, bytes))
+        Ok(Self::new(prefix, (stem, extension), media_type, bytes))
     }
 }
 

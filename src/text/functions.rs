@@ -8,7 +8,7 @@ use std::{
 };
 
 use minijinja::{
-    Environment, Error, ErrorKind, Value,
+    Environment, Error, ErrorKind, HtmlEscape, Value,
     value::{Kwargs, Serde},
 };
 use serde::Deserialize;
@@ -20,7 +20,11 @@ use super::{
 use crate::clock::Timestamp;
 
 /// Makes the functions known to a language's environment.
-pub(crate) fn add(environment: &mut Environment<'static>, catalogue: Catalogue) {
+pub(crate) fn add(
+    environment: &mut Environment<'static>,
+    catalogue: Catalogue,
+    pictures: &Arc<BTreeMap<String, String>>,
+) {
     let catalogue = Arc::new(catalogue);
     let speaker = Arc::clone(&catalogue);
     environment.add_function("t", move |text: Value, named: Kwargs| {
@@ -32,8 +36,15 @@ pub(crate) fn add(environment: &mut Environment<'static>, catalogue: Catalogue) 
     );
     environment.add_function("utc", |at: Serde<Timestamp>| utc(at.0));
     environment.add_function("initials", |name: &str| initials(name));
-    environment.add_function("icon", |name: &str| {
-        Value::from_safe_string(Icon::named(name).svg().to_owned())
+    let pictures = Arc::clone(pictures);
+    environment.add_function("icon", move |name: &str| {
+        Value::from_safe_string(match pictures.get(name) {
+            Some(address) => {
+                let address = HtmlEscape(address);
+                format!("<img src=\"{address}\" width=\"20\" height=\"20\" alt=\"\">")
+            }
+            None => Icon::named(name).svg().to_owned(),
+        })
     });
     environment.add_function("mark", || {
         Value::from_safe_string(include_str!("templates/icon.svg").trim().to_owned())

@@ -49,17 +49,24 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Compiles everything and draws each page once. `prefix` is `server.auth_prefix`.
-    pub(crate) fn load(config: &Config, prefix: &str) -> Result<Self, Vec<Problem>> {
+    /// Compiles everything and draws each page once. `prefix` is `server.auth_prefix`; `icons` are
+    /// the keys and values of each connection's `icon`.
+    pub(crate) fn load(
+        config: &Config,
+        prefix: &str,
+        icons: &[(String, &str)],
+    ) -> Result<Self, Vec<Problem>> {
         let (sources, mut problems) = match &config.templates {
             Some(folder) => overridden(folder),
             None => (built_in(), Vec::new()),
         };
-        let logo = config.logo.as_deref().map(|file| Asset::logo(prefix, file));
+        let logo = config.logo.as_deref();
+        let logo = logo.map(|file| Asset::picture(prefix, "logo", ("pages.logo", file)));
         let logo = logo.transpose().unwrap_or_else(|problem| {
             problems.push(problem);
             None
         });
+        let pictures = pictures(prefix, icons, &mut problems);
         if config.title.trim().is_empty() {
             problems.push(Problem::new("pages.title", "the title is empty"));
         }
@@ -80,9 +87,17 @@ impl Pages {
             assets: [css, icon].into_iter().chain(logo).collect(),
             policies: Policies::new(),
         };
-        let sources = Arc::new(sources);
+        let addresses = pictures
+            .iter()
+            .map(|(file, one)| (file.clone(), one.path.clone()));
+        let parts = Parts {
+            sources: Arc::new(sources),
+            pictures: Arc::new(addresses.collect()),
+            site,
+        };
+        pages.assets.extend(pictures.into_values());
         for language in LANGUAGES {
-            match environment(language, &sources, &site) {
+            match environment(language, &parts) {
                 Ok(environment) => pages.environments.push((Locale(language), environment)),
                 Err(problem) => problems.push(problem),
             }
@@ -135,11 +150,41 @@ impl Pages {
     }
 }
 
+/// The pictures among the icons, by what the file says; an icon of no known name is a problem.
+fn pictures(
+    prefix: &str,
+    icons: &[(String, &str)],
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Asset> {
+    let mut pictures = BTreeMap::new();
+    for (key, icon) in icons {
+        if icon.contains(['/', '.']) {
+            match Asset::picture(prefix, "connection", (key, Path::new(icon))) {
+                Ok(asset) => drop(pictures.insert((*icon).to_owned(), asset)),
+                Err(problem) => problems.push(problem),
+            }
+        } else if page::Icon::find(icon).is_none() {
+            let names: Vec<_> = page::Icon::ALL.iter().map(|icon| icon.name()).collect();
+            let message = format!("there is no icon {icon:?}");
+            let hint = format!("use a picture file, or one of {}", names.join(", "));
+            problems.push(Problem::new(key.clone(), message).hint(hint));
+        }
+    }
+    pictures
+}
+
+/// What all languages have in common.
+struct Parts {
+    sources: Arc<Sources>,
+    /// The addresses of the pictures.
+    pictures: Arc<BTreeMap<String, String>>,
+    site: Value,
+}
+
 /// The template engine for one language.
 fn environment(
     language: &'static message::Language,
-    sources: &Arc<Sources>,
-    site: &Value,
+    parts: &Parts,
 ) -> Result<Environment<'static>, Problem> {
     let catalogue = Catalogue::read(language).map_err(|error| {
         Problem::new("pages", format!("messages for {}: {error}", language.tag))
@@ -149,15 +194,15 @@ fn environment(
         .lstrip_blocks(true)
         .build();
     let mut environment = Environment::new();
-    let sources = Arc::clone(sources);
+    let sources = Arc::clone(&parts.sources);
     environment.set_loader(move |name| Ok(sources.get(name).map(ToString::to_string)));
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.set_syntax(syntax.map_err(|error| Problem::new("pages", error.to_string()))?);
-    environment.add_global("site", site.clone());
+    environment.add_global("site", parts.site.clone());
     environment.add_global("lang", language.tag);
     environment.add_global("dir", language.dir);
-    functions::add(&mut environment, catalogue);
+    functions::add(&mut environment, catalogue, &parts.pictures);
     Ok(environment)
 }
 

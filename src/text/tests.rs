@@ -7,7 +7,7 @@ use super::{
 };
 
 fn built() -> Pages {
-    Pages::load(&Config::default(), "/.auth").unwrap()
+    Pages::load(&Config::default(), "/.auth", &[]).unwrap()
 }
 
 fn with_folder(files: &[(&str, &str)]) -> Result<Pages, Vec<Problem>> {
@@ -19,7 +19,7 @@ fn with_folder(files: &[(&str, &str)]) -> Result<Pages, Vec<Problem>> {
         templates: Some(folder.path().to_owned()),
         ..Config::default()
     };
-    Pages::load(&config, "/.auth")
+    Pages::load(&config, "/.auth", &[])
 }
 
 /// What a template of ours may hold at all: a value that broke out shows as something else.
@@ -471,7 +471,7 @@ fn a_broken_template_is_named_when_it_is_loaded() {
         templates: Some("/nonexistent".into()),
         ..Config::default()
     };
-    let problems = Pages::load(&config, "/.auth").unwrap_err();
+    let problems = Pages::load(&config, "/.auth", &[]).unwrap_err();
     assert!(problems[0].message.contains("cannot read the folder"));
 }
 
@@ -512,7 +512,7 @@ fn a_logo_is_a_small_picture() {
             logo: Some(logo),
             ..Config::default()
         };
-        Pages::load(&config, "/.auth")
+        Pages::load(&config, "/.auth", &[])
     };
     let pages = load("Logo.PNG", b"png").unwrap();
     let logo = &pages.assets()[2];
@@ -536,7 +536,7 @@ fn a_logo_is_a_small_picture() {
         title: " ".to_owned(),
         ..Config::default()
     };
-    assert_eq!(Pages::load(&config, "/.auth").unwrap_err().len(), 2);
+    assert_eq!(Pages::load(&config, "/.auth", &[]).unwrap_err().len(), 2);
 }
 
 #[test]
@@ -611,5 +611,66 @@ fn samples_are_left_in_the_target_folder_to_look_at() {
             html,
         )
         .unwrap();
+    }
+}
+
+#[test]
+fn an_icon_is_a_known_name_or_a_small_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("acme.png");
+    fs::write(&file, b"\x89PNG").unwrap();
+    let file = file.to_str().unwrap();
+    let load = |icon: &str| {
+        let icons = [("connections.acme.icon".to_owned(), icon)];
+        Pages::load(&Config::default(), "/.auth", &icons)
+    };
+    let pages = load(file).unwrap();
+    let picture = &pages.assets()[2];
+    assert!(picture.path.starts_with("/.auth/assets/connection-"));
+    assert_eq!(
+        (picture.media_type, &picture.bytes[..]),
+        ("image/png", &b"\x89PNG"[..])
+    );
+    let drawn = |icon: &str| {
+        let source = "{{ icon(name) }}";
+        let (_, environment) = &pages.environments[0];
+        environment
+            .render_str(source, context! { name => icon })
+            .unwrap()
+    };
+    let address = picture.path.replace('/', "&#x2f;");
+    assert!(drawn(file).starts_with("<img src="), "{}", drawn(file));
+    assert!(drawn(file).contains(&address), "{}", drawn(file));
+    assert!(drawn("github").starts_with("<svg "));
+    for name in ["github", "entra", "key"] {
+        assert!(load(name).is_ok(), "{name}");
+    }
+    for (bad, says) in [
+        ("gitbuh", "there is no icon"),
+        ("/nonexistent.svg", "cannot read"),
+        ("icons/page.html", "no picture"),
+    ] {
+        let problems = load(bad).unwrap_err();
+        assert_eq!(problems[0].key, "connections.acme.icon");
+        assert!(problems[0].message.contains(says), "{problems:?}");
+    }
+}
+
+/// What an operator's template may use is told there.
+#[test]
+fn every_page_and_what_it_shows_is_documented() {
+    let guide = include_str!("../../docs/templates.md");
+    for (name, _) in BUILT_IN {
+        let own = [".js", ".svg"].iter().any(|end| name.ends_with(end));
+        assert!(own || guide.contains(&format!("`{name}`")), "{name}");
+    }
+    for page in page::sample::pages() {
+        let row = format!("| `{}`", page.template());
+        let row = guide.lines().find(|line| line.starts_with(&row)).unwrap();
+        let shown = serde_json::to_value(&page).unwrap();
+        for field in shown.as_object().unwrap().keys() {
+            let told = row.contains(&format!("`{field}`"));
+            assert!(told, "{}: {field}", page.template());
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::{Directory, Origin, TRIES};
 use crate::{
     connection::Connection,
     identity::{ConnectionId, Identity, Subject, UserId},
-    store::{EventKind, Pin, Pinned, StoreError, UserRecord},
+    store::{EventKind, Pin, Pinned, Renamed, StoreError, UserRecord},
 };
 
 /// Why nothing was done.
@@ -18,6 +18,8 @@ pub(crate) enum ChangeError {
     /// The user's id is made of it, and a login that finds it nowhere would want the same id.
     #[error("{0} is named after this identity; link the other identities to another user instead")]
     Founding(UserId),
+    #[error("{0} has no other identity to sign in with; delete the user instead")]
+    Last(UserId),
     #[error("{0} is an owner; link the other identity to them instead")]
     Owner(UserId),
     #[error(transparent)]
@@ -28,12 +30,29 @@ pub(crate) enum ChangeError {
     UnknownUser(UserId),
 }
 
+/// Why a connection keeps its name.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenameError {
+    #[error("the name {to} stands for {} {} already; use another one", is.strategy, is.issuer)]
+    Differs { to: ConnectionId, is: Pin },
+    #[error("it has that name already")]
+    Same,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("somebody has signed in by a connection {0} already; use another name")]
+    Taken(ConnectionId),
+    #[error("nobody has signed in by a connection {0}, and it stands for nothing")]
+    Unknown(ConnectionId),
+}
+
 /// A connection's name stands for something else than it did.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PinDiffers {
     #[error(
         "the name {connection} stood for {} {}, and is now set to {} {}: its users would become \
-         somebody else's; use another name, or run `vestibule connections adopt {connection}`",
+         somebody else's; use another name, or run `vestibule connections adopt {connection}` if it means the \
+         same people, or `vestibule connections rename {connection} NEW` if these have another \
+         connection now",
         was.strategy, was.issuer, is.strategy, is.issuer
     )]
     Differs {
@@ -223,6 +242,10 @@ impl Directory {
         if user.id == UserId::new(connection, subject) {
             return Err(ChangeError::Founding(user.id));
         }
+        // After a rename even the first identity is not what the user is named after.
+        if self.users.identities(&user.id).await?.len() < 2 {
+            return Err(ChangeError::Last(user.id));
+        }
         let event = origin.event(self.clock.now(), EventKind::IdentityUnlinked, reason);
         let event = event.user(&user.id).connection(connection);
         if self
@@ -248,6 +271,34 @@ impl Directory {
                 was,
                 is,
             }),
+        }
+    }
+
+    /// Gives a connection another name; says how many identities it has. Users keep their ids,
+    /// which still begin with the old name: applications know them by these.
+    pub(crate) async fn rename(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+        origin: &Origin,
+    ) -> Result<u64, RenameError> {
+        if from == to {
+            return Err(RenameError::Same);
+        }
+        let event = origin.event(self.clock.now(), EventKind::ConnectionRenamed, "operator");
+        let event = event.connection(to);
+        match self.users.rename(from, to, event.clone()).await? {
+            Renamed::Differs(pin) => Err(RenameError::Differs {
+                to: to.clone(),
+                is: pin,
+            }),
+            Renamed::Renamed(identities) => {
+                tracing::info!(%from, %to, identities, "a connection has another name");
+                event.log();
+                Ok(identities)
+            }
+            Renamed::Taken => Err(RenameError::Taken(to.clone())),
+            Renamed::Unknown => Err(RenameError::Unknown(from.clone())),
         }
     }
 

@@ -656,6 +656,26 @@ async fn what_is_exported_can_be_imported() {
     };
     let other = world.people.import(other, &origin).await;
     assert!(matches!(other, Err(ImportError::OtherId(_))));
+    // the connection has another name now, and the user the id they always had
+    let mut renamed = PersonLine {
+        handle: None,
+        ..line.clone()
+    };
+    renamed.identities.truncate(1);
+    renamed.identities[0].connection = "latter".parse().unwrap();
+    renamed.identities[0].account = None;
+    let subject = renamed.identities[0].subject.clone();
+    renamed.id = format!("former|{subject}").parse().unwrap();
+    let id = renamed.id.clone();
+    let taken = world.people.import(renamed, &origin).await.unwrap();
+    assert!(matches!(taken, Imported::Created(user) if user.id == id));
+    let latter = "latter".parse().unwrap();
+    // it is all that they sign in with, although they are not named after it
+    let last = world
+        .people
+        .unlink((&latter, &subject), "test", &origin)
+        .await;
+    assert!(matches!(last, Err(ChangeError::Last(_))));
     let none = PersonLine {
         identities: Vec::new(),
         ..line
@@ -702,7 +722,13 @@ async fn a_name_that_stands_for_something_else_is_refused_until_adopted() {
         .await
         .unwrap_err()
         .to_string();
-    for word in ["acme", "https://a.example", "https://b.example", "adopt"] {
+    for word in [
+        "acme",
+        "https://a.example",
+        "https://b.example",
+        "connections adopt acme",
+        "connections rename acme NEW",
+    ] {
         assert!(error.contains(word), "{error}");
     }
     world

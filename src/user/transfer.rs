@@ -90,7 +90,7 @@ pub(crate) enum ImportError {
     MetadataTooLarge(&'static str),
     #[error("the user has no identity")]
     NoIdentity,
-    #[error("the id is not that of the first identity, {0}")]
+    #[error("the id is not that of the first identity, {0}, nor of the same subject")]
     OtherId(UserId),
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -135,7 +135,7 @@ impl Directory {
             });
         }
         // The founding identity may not be the oldest one, after an import.
-        identities.sort_by_key(|line| UserId::new(&line.connection, &line.subject) != user.id);
+        identities.sort_by_key(|line| !user.id.is_of(&line.subject));
         Ok(PersonLine {
             id: user.id,
             handle: Some(user.handle),
@@ -158,8 +158,8 @@ impl Directory {
         let now = self.clock.now();
         let mut identities = line.identities.iter();
         let first = identities.next().ok_or(ImportError::NoIdentity)?;
-        let founding = UserId::new(&first.connection, &first.subject);
-        if founding != line.id {
+        if !line.id.is_of(&first.subject) {
+            let founding = UserId::new(&first.connection, &first.subject);
             return Err(ImportError::OtherId(founding));
         }
         for (field, map) in [
@@ -200,6 +200,7 @@ impl Directory {
         origin: &Origin,
     ) -> Result<UserRecord, Refusal> {
         let draft = UserRecord {
+            id: line.id.clone(),
             profile: line.profile.clone(),
             user_metadata: line.user_metadata.clone(),
             app_metadata: line.app_metadata.clone(),

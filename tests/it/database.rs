@@ -45,6 +45,19 @@ fn a_name_or_an_address_signs_in_in_any_case() {
 }
 
 #[test]
+fn an_export_is_an_audit_event() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    let exported = || sidecar.log_about("users-exported");
+    sidecar.cli_ok(&["users", "export"]);
+    assert_eventually!(exported().contains("operator"));
+    assert!(!exported().contains("with-hashes"));
+    sidecar.cli_ok(&["users", "export", "--with-hashes"]);
+    assert_eventually!(exported().contains("with-hashes"));
+}
+
+#[test]
 fn a_taken_name_is_not_taken_again() {
     let upstream = Upstream::start();
     let sidecar = Sidecar::before(&upstream);

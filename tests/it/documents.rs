@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::support::{Sidecar, route};
+
 /// An example is read in one look; that each is valid is tested in `config`.
 const MOST_LINES: usize = 30;
 
@@ -37,7 +39,7 @@ fn the_list_of_threats_names_the_tests_that_there_are() {
     let attacks = tests_in(&root().join("tests/it/attacks"));
     let all: BTreeSet<String> = tests_in(&root().join("src"))
         .into_iter()
-        .chain(attacks.clone())
+        .chain(tests_in(&root().join("tests/it")))
         .collect();
     let gone: Vec<_> = named.iter().filter(|name| !all.contains(**name)).collect();
     assert!(gone.is_empty(), "there are no such tests: {gone:?}");
@@ -74,4 +76,65 @@ fn tests_in(folder: &Path) -> BTreeSet<String> {
 fn name_of_first(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("fn ")?;
     Some(rest.split('(').next()?.to_owned())
+}
+
+#[test]
+fn every_metric_and_every_event_is_documented() {
+    let sidecar = Sidecar::new()
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    let guide = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let metrics = sidecar.ask_admin("/metrics").expect(200).text();
+    let mut names = 0;
+    for line in metrics.lines() {
+        if let Some(name) = line.strip_prefix("# TYPE vestibule_") {
+            let name = name.split(' ').next().unwrap();
+            assert!(guide.contains(&format!("`vestibule_{name}")), "{name}");
+            names += 1;
+        }
+        if let Some(rest) = line.strip_prefix("vestibule_events_total{event=\"") {
+            let event = rest.split('"').next().unwrap();
+            assert!(guide.contains(&format!("`{event}`")), "{event}");
+            names += 1;
+        }
+    }
+    assert!(names > 25, "{metrics}");
+}
+
+#[test]
+fn one_tls_library_and_a_sound_http_2_are_linked() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let lock: toml::Table = lock.parse().unwrap();
+    let packages: Vec<(&str, &str)> = lock["package"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["name"].as_str().unwrap(),
+                one["version"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let refused = |name: &str| {
+        let families = [
+            "rustls",
+            "aws-lc",
+            "boring",
+            "native-tls",
+            "s2n-tls",
+            "mbedtls",
+        ];
+        name == "ring" || families.iter().any(|family| name.starts_with(family))
+    };
+    let second: Vec<_> = (packages.iter().filter(|(name, _)| refused(name))).collect();
+    assert!(second.is_empty(), "a second library for TLS: {second:?}");
+    assert!(packages.iter().any(|(name, _)| *name == "openssl"));
+    // RUSTSEC-2026-0258, and the floods before it (CVE-2023-44487, CVE-2024-27316)
+    let (_, version) = packages.iter().find(|(name, _)| *name == "h2").unwrap();
+    let parts: Vec<u32> = version
+        .split('.')
+        .map(|part| part.parse().unwrap())
+        .collect();
+    assert!(parts >= vec![0, 4, 16], "h2 {version}");
 }

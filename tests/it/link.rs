@@ -2,7 +2,7 @@
 
 use crate::support::{
     Sidecar, Upstream, Visitor,
-    forms::{Form, links},
+    forms::Form,
     route,
     visitor::{PASSWORD, Page},
 };
@@ -160,9 +160,15 @@ fn ways_in_are_added_at_the_login_host() {
     let mut alice = sidecar.visitor();
     let wiki = sidecar.origin_of("wiki.localhost");
     alice.sign_up(&format!("{wiki}/x"), "alice");
-    let there = alice.go(&format!("{wiki}/.auth/account"));
+    let there = alice.open(&format!("{wiki}/.auth/account"));
     assert!(account_form(&there, "link", "staff").is_none());
     let way = format!("{}/.auth/account", sidecar.origin());
-    assert!(links(&there.text()).contains(&way), "{there:?}");
-    assert!(account_form(&alice.go(&way), "link", "staff").is_some());
+    assert_eq!(there.answer.location(), way, "{there:?}");
+    let account = alice.go(&way);
+    let form = account_form(&account, "link", "staff").unwrap();
+    let lost = alice.submit(&there, &form);
+    assert_eq!(lost.answer.status, 400, "{lost:?}");
+    assert!(!lost.forms().iter().any(|form| form.has("flow")));
+    let login = alice.submit(&account, &form);
+    assert!(login.form_with("password").has("flow"), "{login:?}");
 }

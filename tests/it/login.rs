@@ -1,6 +1,6 @@
 //! The login page and the flow behind it: tabs, return addresses, loops, what comes too late.
 
-use crate::support::{Sidecar, Upstream, route, visitor::PASSWORD};
+use crate::support::{Request, Sidecar, Upstream, route, visitor::PASSWORD};
 
 #[test]
 fn two_tabs_sign_in_at_once() {
@@ -156,7 +156,9 @@ fn the_account_page_is_come_back_to() {
         let account = format!("{origin}/.auth/account");
         let mut visitor = sidecar.visitor();
         let end = visitor.sign_in(&account, "alice", PASSWORD);
-        assert_eq!(end.url.as_str(), account);
+        // it is a page of the login host
+        let there = format!("{}/.auth/account", sidecar.origin());
+        assert_eq!(end.url.as_str(), there);
         assert_eq!(end.answer.status, 200, "{end:?}");
     }
     assert_eq!(upstream.hits(), 0);
@@ -202,4 +204,34 @@ fn sign_up_at_another_host_is_sign_up_and_comes_back() {
     assert!(ways.iter().any(|way| way.contains("ticket=")), "{onward:?}");
     let end = alice.follow(onward);
     assert_eq!(end.url.as_str(), format!("{wiki}/wanted"));
+}
+
+#[test]
+fn a_picture_of_the_operators_stands_on_the_button() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.icon", "acme.svg")
+        .route(route("/").to(&upstream));
+    let picture = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    std::fs::write(sidecar.path("acme.svg"), picture).unwrap();
+    let sidecar = sidecar.start();
+    let page = sidecar.visitor().go("/.auth/login").text();
+    let at = page
+        .find("/.auth/assets/connection-")
+        .or_else(|| page.find("&#x2f;.auth&#x2f;assets&#x2f;connection-"));
+    let address = page[at.expect(&page)..]
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&#x2f;", "/");
+    let answer = sidecar.ask(&Request::get(&address)).expect(200);
+    assert_eq!(answer.text(), picture);
+    assert_eq!(answer.header("Content-Type"), Some("image/svg+xml"));
+    assert!(
+        answer
+            .header("Content-Security-Policy")
+            .unwrap()
+            .contains("sandbox")
+    );
 }

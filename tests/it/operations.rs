@@ -147,3 +147,82 @@ fn the_login_page_takes_the_addresses_of_trusted_proxies_for_its_log() {
     );
     assert_eq!(sidecar.ask(&Request::get("/x")).status, 401);
 }
+
+#[test]
+fn every_command_takes_json_where_it_prints_data() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    sidecar.signed_up("alice");
+    let url = format!("{}/x", sidecar.origin());
+    for words in [
+        &["users", "show", "alice"][..],
+        &["users", "set", "alice", "user_metadata={}"],
+        &["users", "block", "alice"],
+        &["users", "unblock", "alice"],
+        &["users", "list"],
+        &["sessions", "list"],
+        &["sessions", "revoke", "--all"],
+        &["connections", "list"],
+        &["connections", "show", "members"],
+        &["connections", "adopt", "members"],
+        &["keys", "list"],
+        &["keys", "rotate"],
+        &["explain", "--url", &url],
+        &["check"],
+        &["health"],
+        &["users", "export"],
+        &["users", "delete", "alice"],
+        &["schema"],
+    ] {
+        sidecar.cli_json(&[words, &["--json"]].concat());
+        sidecar.cli_ok(&[&["--json"], &words[..1], &["--help"]].concat());
+    }
+    sidecar.stop();
+}
+
+#[test]
+fn a_connection_is_shown_with_what_a_provider_asks_for() {
+    let sidecar = Sidecar::new().route(route("/").set("upstream", "builtin:demo"));
+    sidecar.write();
+    let uri = format!("{}/.auth/callback/members", sidecar.origin());
+    let shown = sidecar.cli_json(&["connections", "show", "members", "--json"]);
+    assert_eq!(shown["redirect_uri"], *uri);
+    assert!(shown.as_object().unwrap().contains_key("metadata"));
+    assert!(shown["metadata"].is_null());
+    let table = sidecar.cli_ok(&["connections", "list"]);
+    assert!(
+        table.contains("REDIRECT URI") && table.contains(&uri),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_renamed_connection_keeps_its_people_and_their_sessions() {
+    for store in ["storage", "memory"] {
+        let upstream = Upstream::start();
+        let mut sidecar = Sidecar::new()
+            .set("session.store", store)
+            .route(route("/").to(&upstream))
+            .start();
+        let mut alice = sidecar.signed_up("alice");
+        let id = alice.me().unwrap()["user"]["id"].clone();
+        let done = sidecar.cli_json(&["connections", "rename", "members", "people"]);
+        assert_eq!(done["identities"], 1);
+        let renamed = "members".to_owned();
+        let connections = sidecar.config["connections"].as_table_mut().unwrap();
+        let table = connections.remove(&renamed).unwrap();
+        connections.insert("people".to_owned(), table);
+        sidecar.write();
+        sidecar.reload();
+        assert_eq!(alice.fetch("/x").status, 200, "{store}");
+        assert_eq!(alice.me().unwrap()["user"]["id"], id);
+        let list = sidecar.cli_json(&["sessions", "list", "--json"]);
+        assert_eq!(list[0]["connections"][0], "people");
+        // and they sign in as before
+        let mut again = sidecar.visitor();
+        again.sign_in("/x", "alice", PASSWORD);
+        assert_eq!(again.me().unwrap()["user"]["id"], id);
+        let refused = sidecar.cli(&["connections", "rename", "members", "people"]);
+        assert_eq!(refused.status.code(), Some(1));
+    }
+}

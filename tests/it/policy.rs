@@ -161,6 +161,66 @@ fn explain_tells_what_the_gate_does() {
 }
 
 #[test]
+fn explain_can_be_told_how_somebody_came_and_shows_the_assertion() {
+    let upstream = Upstream::start();
+    let fresh: toml::Table = [("max_age".to_owned(), "1h".into())].into_iter().collect();
+    let strong: toml::Table = [("amr".to_owned(), list(&["mfa"]))].into_iter().collect();
+    let sidecar = Sidecar::new()
+        .route(route("/fresh").to(&upstream).set("require", fresh))
+        .route(route("/strong").to(&upstream).set("require", strong))
+        .route(
+            route("/near")
+                .to(&upstream)
+                .allow(&["request.address == '192.0.2.7'"]),
+        )
+        .route(route("/").to(&upstream).set("assertion", true))
+        .start();
+    let mut alice = sidecar.signed_up("alice");
+    let explain = |path: &str, more: &[&str]| {
+        let url = format!("{}{path}", sidecar.origin());
+        // by the address that she signs in with
+        let words = [
+            "explain",
+            "--url",
+            &url,
+            "--user",
+            "alice@example.com",
+            "--json",
+        ];
+        sidecar.cli_json(&[&words, more].concat())
+    };
+    for (path, more, verdict) in [
+        ("/fresh", &["--auth-age", "59min"][..], "forward"),
+        ("/fresh", &["--auth-age", "61min"], "challenge"),
+        ("/strong", &["--amr", "pwd", "--amr", "mfa"], "forward"),
+        ("/strong", &[], "challenge"),
+        ("/near", &["--address", "192.0.2.7"], "forward"),
+        ("/near", &["--address", "192.0.3.7"], "deny"),
+    ] {
+        let told = explain(path, more);
+        let says = told["verdict"].as_str().unwrap();
+        assert!(says.starts_with(verdict), "{path} {more:?}: {told}");
+        assert!(told["assertion"].is_null(), "{told}");
+    }
+    let told = explain("/x", &[]);
+    let assertion = &told["assertion"];
+    assert_eq!(assertion["name"], "x-vestibule-assertion");
+    assert_eq!(
+        assertion["claims"]["sub"],
+        alice.me().unwrap()["user"]["id"]
+    );
+    assert_eq!(assertion["claims"]["aud"], sidecar.origin());
+    let url = format!("{}/x", sidecar.origin());
+    let text = sidecar.cli_ok(&["explain", "--url", &url, "--user", "alice"]);
+    assert!(
+        text.contains("x-vestibule-assertion: signed\n      "),
+        "{text}"
+    );
+    let nobody = sidecar.cli_json(&["explain", "--url", &url, "--json"]);
+    assert!(nobody["assertion"].is_null(), "{nobody}");
+}
+
+#[test]
 fn step_up_asks_for_a_fresh_login() {
     let upstream = Upstream::start();
     let fresh: toml::Table = [("max_age".to_owned(), "2s".into())].into_iter().collect();

@@ -126,6 +126,59 @@ fn a_websocket_passes() {
 }
 
 #[test]
+fn a_websocket_is_no_body_to_be_measured() {
+    let upstream = Upstream::start();
+    let limits: toml::Table = [("body".to_owned(), "1KiB".into())].into_iter().collect();
+    let small = route("/")
+        .to(&upstream)
+        .public(&["/**"])
+        .set("limits", limits);
+    let sidecar = Sidecar::new().route(small).start();
+    let long = Request::new("POST", "/x").body("text/plain", vec![b'a'; 1025]);
+    assert_eq!(sidecar.ask(&long).status, 413);
+    let mut raw = sidecar.raw();
+    raw.send(
+        websocket::opening("/ws", &sidecar.origin()).bytes(&format!("localhost:{}", sidecar.port)),
+    );
+    assert_eq!(raw.answer("GET").unwrap().status, 101);
+    let text = "a".repeat(120);
+    for _ in 0..20 {
+        raw.send(masked_text(&text));
+        let frame = websocket::frame(&mut raw, Duration::from_secs(5));
+        assert_eq!(frame, Some((1, text.as_bytes().to_vec())));
+    }
+}
+
+#[test]
+fn what_an_application_tells_its_neighbour_ends_with_us() {
+    let upstream = Upstream::start();
+    let told = Reply::status(200, "x")
+        .with("Connection", "X-Hop")
+        .with("X-Hop", "1")
+        .with("Proxy-Connection", "keep-alive")
+        .with("TE", "trailers")
+        .with("X-End", "1");
+    upstream.on("/told", told);
+    let answer = open(&upstream).ask(&Request::get("/told")).expect(200);
+    assert_eq!(answer.header("X-End"), Some("1"));
+    for hop in ["X-Hop", "Proxy-Connection", "TE"] {
+        assert_eq!(answer.header(hop), None, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_second_try_is_logged_without_its_query() {
+    let upstream = Upstream::start();
+    upstream.on("/half", Reply::CloseEarly { promised: None });
+    let sidecar = open(&upstream);
+    sidecar.ask(&Request::get("/x")).expect(200);
+    assert_eq!(sidecar.ask(&Request::get("/half?token=canary")).status, 502);
+    assert!(upstream.seen().len() > 2, "it was tried again");
+    assert!(sidecar.output().contains("/half"), "{}", sidecar.output());
+    assert!(!sidecar.output().contains("canary"), "{}", sidecar.output());
+}
+
+#[test]
 fn tls_and_unix_sockets_towards_the_application() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
@@ -202,7 +255,7 @@ fn several_listeners_plain_tls_and_unix() {
         ])
     };
     let socket = sidecar.path("front.sock");
-    let mut sidecar = sidecar
+    let sidecar = sidecar
         .without("server.listen")
         .set(
             "server.listeners",
@@ -231,6 +284,12 @@ fn several_listeners_plain_tls_and_unix() {
     }
     let moved = exchange(plain, &format!("a.test:{plain}"), &Request::get("/x?y"));
     assert_eq!(moved.location(), format!("https://a.test:{secure}/x?y"));
+    // no link is made of a host that somebody made up
+    for host in ["evil.test", "a.test.evil.test", "127.0.0.1"] {
+        let answer = exchange(plain, &format!("{host}:{plain}"), &Request::get("/x"));
+        assert_eq!(answer.status, 421, "{host}: {answer:?}");
+        assert!(answer.header("Location").is_none(), "{host}");
+    }
     let stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
     let mut raw = Raw::over(Box::new(stream));
     raw.send(Request::get("/x").bytes(&format!("a.test:{secure}")));
@@ -244,7 +303,6 @@ fn several_listeners_plain_tls_and_unix() {
     };
     let before = serial("a.test");
     authority.leaf(sidecar.dir.path(), &["a.test"]);
-    sidecar.process().signal("HUP");
     assert_eventually!(serial("a.test") != before);
 }
 
@@ -298,6 +356,23 @@ fn several_upstreams_take_turns() {
         sidecar.ask(&Request::get("/x")).expect(200);
     }
     assert_eq!((one.hits(), two.hits()), (3, 3));
+}
+
+#[test]
+fn a_dead_upstream_is_passed_over() {
+    let alive = Upstream::start();
+    let dead = format!("http://127.0.0.1:{}", free_port());
+    let both = route("/")
+        .set("upstream", list(&[&dead, &alive.url()]))
+        .public(&["/**"]);
+    let sidecar = Sidecar::new().route(both).start();
+    for _ in 0..4 {
+        sidecar.ask(&Request::get("/x")).expect(200);
+    }
+    let post = Request::new("POST", "/x").body("text/plain", "once");
+    sidecar.ask(&post).expect(200);
+    sidecar.ask(&post).expect(200);
+    assert_eq!(alive.hits(), 6, "nothing was sent twice");
 }
 
 #[test]

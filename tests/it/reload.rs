@@ -7,7 +7,12 @@ use std::{
 };
 
 use crate::support::{
-    Request, Sidecar, Upstream, Visitor, http::exchange, route, visitor::PASSWORD,
+    Raw, Request, Sidecar, Upstream, Visitor,
+    http::exchange,
+    process::free_port,
+    route,
+    tls::{Authority, Leaf},
+    visitor::PASSWORD,
 };
 
 #[test]
@@ -89,6 +94,22 @@ fn a_broken_file_leaves_the_last_good_one() {
     assert_eq!(sidecar.ask(&Request::get("/x")).status, 401);
     sidecar.write();
     sidecar.reload();
+}
+
+#[test]
+fn a_reload_is_an_audit_event() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::before(&upstream);
+    let counted = |sidecar: &Sidecar, kind: &str| {
+        sidecar.metric(&format!("vestibule_events_total{{event=\"{kind}\"}}"))
+    };
+    sidecar.process().signal("HUP");
+    assert_eventually!(counted(&sidecar, "config-reloaded") >= 1.0);
+    assert!(sidecar.log_about("config-reloaded").contains("\"signal\""));
+    sidecar.write_text("broken");
+    assert_eventually!(counted(&sidecar, "config-refused") >= 1.0);
+    let line = sidecar.log_about("config-refused");
+    assert!(line.contains("file-changed"), "{line}");
 }
 
 #[test]
@@ -189,4 +210,80 @@ fn a_websocket_lives_through_a_reload() {
         frame(&mut raw, Duration::from_secs(5)),
         Some((1, b"still".to_vec()))
     );
+}
+
+#[test]
+fn the_authority_of_an_application_is_followed() {
+    let upstream_folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let leaf = authority.leaf(upstream_folder.path(), &["app.internal"]);
+    let upstream = Upstream::start_tls(authority.acceptor(&leaf, false));
+    let plain = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    // somebody else's, and only named after the start
+    let ca = Authority::new().file(folder.path());
+    let mut sidecar = Sidecar::new()
+        .route(route("/").to(&plain).public(&["/**"]))
+        .start();
+    sidecar.config.remove("routes");
+    let mut tls = toml::Table::new();
+    tls.insert("ca".into(), ca.display().to_string().into());
+    tls.insert("server_name".into(), "app.internal".into());
+    let mut sidecar = sidecar.route(
+        route("/")
+            .set("upstream", format!("https://127.0.0.1:{}", upstream.port()))
+            .set("upstream_tls", tls)
+            .public(&["/**"]),
+    );
+    sidecar.write();
+    sidecar.reload();
+    assert_eq!(sidecar.ask(&Request::get("/x")).status, 502);
+    authority.file(folder.path());
+    assert_eventually!(
+        sidecar.ask(&Request::get("/x")).status == 200,
+        "{}",
+        sidecar.log_about("config")
+    );
+    // a connection that is still open is not used when it would not be made any more
+    sidecar.ask(&Request::get("/x")).expect(200);
+    assert_eq!(upstream.open(), 1, "no connection is kept");
+    Authority::new().file(folder.path());
+    assert_eventually!(sidecar.ask(&Request::get("/x")).status == 502);
+}
+
+#[test]
+fn the_authority_of_client_certificates_is_followed() {
+    let (upstream, folder) = (Upstream::start(), tempfile::tempdir().unwrap());
+    let (ours, others) = (Authority::new(), Authority::new());
+    let server = ours.leaf(folder.path(), &["a.test"]);
+    let before = ours.leaf(folder.path(), &["before"]);
+    let after = others.leaf(folder.path(), &["after"]);
+    let port = free_port();
+    let text = |path: &std::path::Path| toml::Value::from(path.display().to_string());
+    let mut pair = toml::Table::new();
+    pair.insert("cert".into(), text(&server.cert_file));
+    pair.insert("key".into(), text(&server.key_file));
+    let mut listener = toml::Table::new();
+    listener.insert("address".into(), format!("127.0.0.1:{port}").into());
+    listener.insert("tls".into(), vec![toml::Value::Table(pair)].into());
+    listener.insert("client_ca".into(), text(&ours.file(folder.path())));
+    let sidecar = Sidecar::new()
+        .without("server.listen")
+        .set("server.listeners", vec![toml::Value::Table(listener)])
+        .set("server.public_url", format!("https://a.test:{port}"))
+        .route(route("/").to(&upstream).public(&["/**"]))
+        .start();
+    let passes = |who: &Leaf| {
+        let mut raw = Raw::over(Box::new(ours.connect_as(Some(who), port, "a.test", b"")));
+        raw.send(Request::get("/x").bytes(&format!("a.test:{port}")));
+        raw.answer("GET").is_some_and(|answer| answer.status == 200)
+    };
+    assert_eq!((passes(&before), passes(&after)), (true, false));
+    others.file(folder.path());
+    assert_eventually!(passes(&after), "{}", sidecar.log_about("certificate"));
+    assert!(!passes(&before));
+    // what is broken does not replace it
+    std::fs::write(folder.path().join("authority.crt"), "no certificate").unwrap();
+    assert_eventually!(sidecar.log().contains("holds no PEM certificate"));
+    assert_eq!((passes(&before), passes(&after)), (false, true));
 }

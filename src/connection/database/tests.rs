@@ -662,7 +662,7 @@ async fn an_attacker_empties_the_budget_and_the_owner_still_comes_in() {
         .account_key(&LoginName::parse("alice").unwrap())
         .await
         .unwrap();
-    // All spellings and both names spend the same budget, from as many addresses as there are.
+    // All spellings and both names spend the same budget, from all addresses of a network.
     let spellings = [
         "alice",
         "ALICE",
@@ -680,7 +680,7 @@ async fn an_attacker_empties_the_budget_and_the_owner_still_comes_in() {
     for name in spellings {
         assert!(
             world
-                .sign_in(name, "correct horse", &address("203.0.113.7"))
+                .sign_in(name, "correct horse", &address("198.51.100.7"))
                 .await
                 .throttled()
         );
@@ -710,7 +710,7 @@ async fn an_attacker_empties_the_budget_and_the_owner_still_comes_in() {
     };
     let thief = From {
         browser: Some(other),
-        ..address("203.0.113.8")
+        ..address("198.51.100.8")
     };
     assert!(world.sign_in("alice", "a guess", &thief).await.throttled());
     // The owner's browser has a budget too, and it is that browser's alone.
@@ -752,6 +752,31 @@ async fn an_attacker_empties_the_budget_and_the_owner_still_comes_in() {
 }
 
 #[tokio::test]
+async fn an_empty_shared_budget_leaves_each_network_a_few_tries() {
+    let (world, _folder) = World::new("").await;
+    world.member(None, Some("alice"), "correct horse").await;
+    for i in 0..10 {
+        let guess = address(&format!("198.51.100.{i}"));
+        world.sign_in("alice", "a guess", &guess).await;
+    }
+    let guess = address("198.51.100.10");
+    assert!(world.sign_in("alice", "a guess", &guess).await.throttled());
+    // The owner on a new device uses none of them up.
+    for _ in 0..4 {
+        let new_device = address("203.0.113.7");
+        let outcome = world.sign_in("alice", "correct horse", &new_device).await;
+        assert!(outcome.subject().is_some(), "locked out: {outcome:?}");
+    }
+    for i in 0..3 {
+        let guess = address(&format!("192.0.2.{i}"));
+        let outcome = world.sign_in("alice", "a guess", &guess).await;
+        assert_eq!(outcome.denied_at(), Some("verify-password"), "{i}");
+    }
+    let guess = address("192.0.2.9");
+    assert!(world.sign_in("alice", "a guess", &guess).await.throttled());
+}
+
+#[tokio::test]
 async fn an_address_has_a_budget_that_a_success_does_not_clear() {
     let (world, _folder) = World::new("").await;
     world.member(None, Some("mallory"), "correct horse").await;
@@ -773,6 +798,17 @@ async fn an_address_has_a_budget_that_a_success_does_not_clear() {
         .sign_in("victim1", "a guess", &address("2001:db8:0:2::1"))
         .await;
     assert!(neighbour.denied_at().is_some());
+    // The networks around it share another one: 51 of 200 are spent.
+    let mut guesses = 51;
+    for i in 0..200_u32 {
+        let from = address(&format!("2001:db8:0:{:x}::1", 3 + i / 40));
+        let guess = world.sign_in(&format!("other{i}"), "a guess", &from).await;
+        guesses += u32::from(!guess.throttled());
+    }
+    assert_eq!(guesses, 200);
+    let elsewhere = address("2001:db8:1:3::1");
+    let elsewhere = world.sign_in("other0", "a guess", &elsewhere).await;
+    assert!(elsewhere.denied_at().is_some());
     let mapped = address("::ffff:192.0.2.1");
     let plain = address("192.0.2.1");
     for i in 0..50 {
@@ -807,7 +843,7 @@ async fn a_refused_try_costs_the_other_budgets_nothing() {
     assert!(!world.sign_in("bob", "a guess", &from).await.throttled());
     assert!(!world.sign_in("bob", "a guess", &from).await.throttled());
     assert!(world.sign_in("bob", "a guess", &from).await.throttled());
-    // And bob's account has one left for somebody else, who spends the last one of all.
+    // And bob's account has one left for somebody near, who spends the last one of all.
     assert!(
         !world
             .sign_in("bob", "a guess", &address("192.0.2.2"))
@@ -820,6 +856,14 @@ async fn a_refused_try_costs_the_other_budgets_nothing() {
             .await
             .throttled()
     );
+    // That leaves a few for each network, and nobody is refused who comes from another one.
+    for (number, throttled) in [(1, false), (2, false), (3, false), (4, true)] {
+        let from = address(&format!("203.0.113.{number}"));
+        let guess = world
+            .sign_in(&format!("dave{number}"), "a guess", &from)
+            .await;
+        assert_eq!(guess.throttled(), throttled, "{number}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -832,7 +876,7 @@ async fn two_hundred_guesses_at_once_are_ten() {
         .map(|i| {
             let world = world.clone();
             tokio::spawn(async move {
-                let from = address(&format!("10.0.{}.1", i % 250));
+                let from = address(&format!("10.0.0.{}", i % 250));
                 world.sign_in("alice", &format!("guess {i}"), &from).await
             })
         })
@@ -849,7 +893,7 @@ async fn two_hundred_guesses_at_once_are_ten() {
     let world = World::at(&path, "", Budgets::default()).await;
     assert!(
         world
-            .sign_in("alice", "correct horse", &address("10.9.9.9"))
+            .sign_in("alice", "correct horse", &address("10.0.0.1"))
             .await
             .throttled()
     );
@@ -874,6 +918,36 @@ async fn sign_ups_from_one_address_run_out() {
             .await
             .is_ok()
     );
+}
+
+#[tokio::test]
+async fn sign_ups_from_many_addresses_run_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let budgets = Budgets {
+        sign_ups: 3,
+        sign_ups_network: 4,
+        sign_ups_all: 6,
+        ..Budgets::default()
+    };
+    let world = World::at(&folder.path().join("v.db"), "", budgets).await;
+    let sign_up = async |from: &str| {
+        let paid = world.throttle.sign_up(Some(from.parse().unwrap())).await;
+        paid.ok()
+    };
+    for (subnet, allowed) in [(1, true), (2, true), (3, true), (4, true), (5, false)] {
+        let paid = sign_up(&format!("2001:db8:0:{subnet}::1")).await;
+        assert_eq!(paid.is_some(), allowed, "{subnet}");
+    }
+    // A sign-up that makes nobody is paid for where it came from, but not by all.
+    for _ in 0..3 {
+        let paid = sign_up("192.0.2.1").await.expect("paid");
+        world.throttle.made_nobody(paid).await;
+    }
+    assert!(sign_up("192.0.2.1").await.is_none());
+    for (network, allowed) in [(3, true), (4, true), (5, false)] {
+        let paid = sign_up(&format!("192.0.{network}.1")).await;
+        assert_eq!(paid.is_some(), allowed, "{network}");
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::{Host, HostError, HostPort, Scheme, host::parse_port};
@@ -120,8 +120,10 @@ impl ClientFacts {
             hops: Vec::new(),
         };
         if facts.by_trusted_proxy {
-            const OLDER: [&str; 4] = [FOR, PROTO, HOST, PORT];
-            if OLDER.iter().any(|name| headers.contains_key(*name)) {
+            if [FOR, PROTO, HOST, PORT]
+                .iter()
+                .any(|name| headers.contains_key(name))
+            {
                 facts.hear_x_forwarded(trusted, headers)?;
             } else if headers.contains_key(FORWARDED) {
                 facts.hear_forwarded(trusted, headers)?;
@@ -196,8 +198,8 @@ impl ClientFacts {
 
     /// The one set of forwarding headers that an application gets: handed to `set` one by one, each
     /// name once. Everything a visitor sent under these names has been dropped before.
-    pub(crate) fn outgoing(&self, mut set: impl FnMut(&'static str, HeaderValue)) {
-        let mut text = |name: &'static str, value: String| {
+    pub(crate) fn outgoing(&self, mut set: impl FnMut(HeaderName, HeaderValue)) {
+        let mut text = |name: HeaderName, value: String| {
             // addresses, names and numbers are always a field value
             if let Ok(value) = HeaderValue::try_from(value) {
                 set(name, value);
@@ -205,20 +207,17 @@ impl ClientFacts {
         };
         if let Some(address) = self.address {
             let mut chain = address.to_string();
-            text("X-Real-IP", chain.clone());
+            text(REAL_IP, chain.clone());
             for hop in self.hops.iter().rev() {
                 let _ = write!(chain, ", {hop}");
             }
-            text("X-Forwarded-For", chain);
+            text(FOR, chain);
         }
-        text("X-Forwarded-Host", self.host.to_string());
+        text(HOST, self.host.to_string());
         let port = self.host.port.unwrap_or(self.scheme.default_port());
-        text("X-Forwarded-Port", port.to_string());
-        text("Forwarded", self.to_rfc7239());
-        set(
-            "X-Forwarded-Proto",
-            HeaderValue::from_static(self.scheme.as_str()),
-        );
+        text(PORT, port.to_string());
+        text(FORWARDED, self.to_rfc7239());
+        set(PROTO, HeaderValue::from_static(self.scheme.as_str()));
     }
 
     /// RFC 7239 section 4: the visitor's element carries host and scheme, those of the hops follow.
@@ -245,11 +244,12 @@ impl ClientFacts {
     }
 }
 
-const FOR: &str = "x-forwarded-for";
-const PROTO: &str = "x-forwarded-proto";
-const HOST: &str = "x-forwarded-host";
-const PORT: &str = "x-forwarded-port";
-const FORWARDED: &str = "forwarded";
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Of a host's characters only those of an IPv6 address are no token (RFC 9110 section 5.6.2).
 fn is_token(host: &Host) -> bool {
@@ -280,7 +280,7 @@ impl ForwardedError {
 }
 
 /// The value that the nearest proxy wrote: the last element of the last line.
-fn last<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ForwardedError> {
+fn last(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ForwardedError> {
     let Some(line) = headers.get_all(name).iter().next_back() else {
         return Ok(None);
     };

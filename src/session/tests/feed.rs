@@ -58,6 +58,8 @@ async fn many_end_at_once_here_too() {
             world.engine.recover();
             assert_eq!(ended.unwrap(), 1, "{whose:?}");
             assert!(!world.is_in(&opened.token).await, "{whose:?}");
+            // What is proven in the moment of the end is not newer than it.
+            world.clock.advance(SECOND);
         }
         let [keep, end] = [world.sign_in("alice").await, world.sign_in("alice").await];
         let whose = Whose::UserExcept(id_of("alice"), keep.session.id());
@@ -179,7 +181,7 @@ async fn a_clock_that_is_set_back_lends_no_trust() {
         .contact
         .store(ahead.millis(), std::sync::atomic::Ordering::Relaxed);
     assert!(matches!(
-        world.sessions.cached(&opened.token),
+        world.sessions.cached(&opened.token, world.clock.now()),
         Peek::Unknown
     ));
     world.sessions.follow().await.unwrap();
@@ -315,6 +317,7 @@ async fn what_is_sealed_stays_in_the_store() {
         ends: None,
         drops: None,
         uses: Vec::new(),
+        proven_at: world.clock.now(),
         event: event(EventKind::LoginSucceeded),
     });
     world.engine.issue(new.remove(0)).await.unwrap();
@@ -373,6 +376,7 @@ async fn a_sweep_does_not_go_on_for_ever() {
             ends: None,
             drops: None,
             uses: Vec::new(),
+            proven_at: world.clock.now(),
             event: event(EventKind::LoginSucceeded),
         };
         world.engine.issue(new).await.unwrap();

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     clock::Timestamp,
+    identity::ConnectionId,
     store::{
         Budget, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord, Issued, Loaded,
         NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId, SessionRecord,
@@ -175,6 +176,15 @@ impl SessionStore for Guarded {
 
     async fn remove_all(&self, whose: &Whose, event: Option<Event>) -> Result<u64, StoreError> {
         self.around("remove_all", self.inner.remove_all(whose, event))
+            .await
+    }
+
+    async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        self.around("rename_connection", self.inner.rename_connection(from, to))
             .await
     }
 

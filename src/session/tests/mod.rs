@@ -175,6 +175,7 @@ impl World {
                 .unwrap()
                 .unwrap(),
             authentication: authentication(connection, who, self.clock.now()),
+            proven_at: self.clock.now(),
             held: None,
             host: HOST.to_owned(),
             address: None,
@@ -186,7 +187,7 @@ impl World {
 
     /// What a request with this token finds.
     async fn request(&self, token: &Token) -> Result<Option<Arc<Session>>, StoreError> {
-        match self.sessions.cached(token) {
+        match self.sessions.cached(token, self.clock.now()) {
             Peek::Dead => Ok(None),
             Peek::Live(session) => Ok(Some(session)),
             Peek::Unknown => self.sessions.load(token).await,
@@ -198,7 +199,7 @@ impl World {
     }
 
     fn is_cached(&self, token: &Token) -> bool {
-        matches!(self.sessions.cached(token), Peek::Live(_))
+        matches!(self.sessions.cached(token, self.clock.now()), Peek::Live(_))
     }
 
     async fn revoke(&self, session: &Session) -> bool {

@@ -191,8 +191,9 @@ async fn a_sign_out_wins_against_the_requests_under_way() {
             let requests: Vec<_> = (0..50)
                 .map(|_| {
                     let (sessions, token) = (world.sessions.clone(), opened.token.clone());
+                    let now = world.clock.now();
                     tokio::spawn(async move {
-                        let _ = sessions.cached(&token);
+                        let _ = sessions.cached(&token, now);
                         sessions.load(&token).await.unwrap();
                     })
                 })

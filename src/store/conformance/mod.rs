@@ -53,8 +53,10 @@ pub(super) async fn session_store(make: impl AsyncFn() -> Fresh<dyn SessionStore
         sessions::replace_needs_the_version_and_never_resurrects,
         sessions::remove_ends_the_session_with_its_handles,
         sessions::remove_all_ends_exactly_those,
+        sessions::what_was_proven_before_an_end_opens_nothing,
         sessions::many_are_touched_and_end_at_once,
         sessions::an_index_follows_the_session,
+        sessions::a_renamed_connection_keeps_its_sessions,
         sessions::a_last_use_never_goes_back,
         sessions::the_newest_are_listed_first,
         sessions::sweeps_end_what_is_over_in_batches,
@@ -92,6 +94,8 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
         users::users_are_counted_by_connection,
         users::the_owner_is_known,
         users::a_pin_holds_until_it_is_adopted,
+        users::a_renamed_connection_takes_everything_along,
+        users::a_name_that_is_taken_is_not_given,
         users::events_are_kept_newest_first_and_swept,
         users::every_kind_of_event_comes_back,
         accounts::an_account_is_found_by_each_login,
@@ -164,6 +168,7 @@ pub(super) fn login(record: SessionRecord, number: u8) -> NewSession {
         ends: None,
         drops: None,
         uses: Vec::new(),
+        proven_at: at(100_000),
         event: event(),
     }
 }
@@ -235,7 +240,7 @@ fn identity(connection: &str, who: &str) -> Identity {
     }
 }
 
-fn account(connection: &str, who: &str) -> AccountRecord {
+pub(super) fn account(connection: &str, who: &str) -> AccountRecord {
     let login = |text: String| Login {
         normalised: text.to_lowercase(),
         typed: text,

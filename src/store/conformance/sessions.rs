@@ -1,6 +1,7 @@
 //! The checks of [`SessionStore`].
 
 use super::*;
+use crate::clock::Clock as _;
 
 type Store = Fresh<dyn SessionStore>;
 
@@ -393,6 +394,56 @@ pub(super) async fn remove_all_ends_exactly_those(Fresh { store, .. }: &Store) {
     }
 }
 
+pub(super) async fn what_was_proven_before_an_end_opens_nothing(
+    Fresh { store, clock, .. }: &Store,
+) {
+    let alice = || UserId::new(&name("acme"), &name("alice"));
+    let proven = |number, who, proven_at| NewSession {
+        proven_at,
+        ..login(session(number, who), number)
+    };
+    for whose in [
+        Whose::All,
+        Whose::Connection(name("acme")),
+        Whose::Identity(name("acme"), name("alice")),
+        Whose::User(alice()),
+        Whose::UserExcept(alice(), session_id(9)),
+    ] {
+        let end = clock.now();
+        // There need not be a session yet.
+        assert_eq!(store.remove_all(&whose, None).await.unwrap(), 0);
+        clock.advance(Duration::from_secs(60));
+        let mut late = proven(1, "alice", end);
+        late.uses = vec![first(Purpose::Answer, 1)];
+        let refused = store.issue(late.clone()).await.unwrap();
+        assert_eq!(refused, Issued::Outdated, "{whose:?}");
+        assert_eq!(store.find(session_id(1)).await.unwrap(), None);
+        if whose != Whose::All && whose != Whose::Connection(name("acme")) {
+            issued(store.as_ref(), proven(2, "bob", end)).await;
+        }
+        // A later proof opens one; nor does an earlier one extend it.
+        late.proven_at = clock.now();
+        late.uses.clear();
+        issued(store.as_ref(), late).await;
+        let mut again = proven(1, "alice", end);
+        (again.was, again.handle) = (Some(1), handle(3, 1, "a.example"));
+        assert_eq!(store.issue(again).await.unwrap(), Issued::Outdated);
+        for number in [1, 2] {
+            store.remove(session_id(number), None).await.unwrap();
+        }
+    }
+    // The end of a provider's session is none of those, and a sweep forgets what is long over.
+    let now = clock.now();
+    store.remove_all(&Whose::Sid([1; 32]), None).await.unwrap();
+    store.sweep(now, now, 10).await.unwrap();
+    let end = now - Duration::from_secs(60);
+    let refused = store.issue(proven(1, "alice", end)).await.unwrap();
+    assert_eq!(refused, Issued::Outdated);
+    let later = now + Duration::from_secs(2 * 3600);
+    store.sweep(later, now, 10).await.unwrap();
+    issued(store.as_ref(), proven(1, "alice", end)).await;
+}
+
 /// More than any engine would touch or end in one step.
 pub(super) async fn many_are_touched_and_end_at_once(Fresh { store, .. }: &Store) {
     for number in 0..2100_u16 {
@@ -505,4 +556,48 @@ pub(super) async fn sweeps_end_what_is_over_in_batches(Fresh { store, .. }: &Sto
         .map(|number| Change::Session(session_id(number)))
         .collect();
     assert_eq!(told, ended);
+}
+
+pub(super) async fn a_renamed_connection_keeps_its_sessions(Fresh { store, .. }: &Store) {
+    let mut both = session(1, "alice");
+    both.authentications = vec![
+        authentication("acme", "alice"),
+        authentication("members", "alice"),
+    ];
+    issued(store.as_ref(), login(both.clone(), 1)).await;
+    let other = session(2, "bob");
+    let other = SessionRecord {
+        authentications: vec![authentication("acme-2", "bob")],
+        ..other
+    };
+    issued(store.as_ref(), login(other.clone(), 2)).await;
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    let (acme, corp) = (name("acme"), name("corp"));
+    store.rename_connection(&acme, &corp).await.unwrap();
+
+    let renamed = SessionRecord {
+        authentications: vec![
+            authentication("corp", "alice"),
+            authentication("members", "alice"),
+        ],
+        version: 2,
+        ..both.clone()
+    };
+    let loaded = store.load(&handle_hash(1)).await.unwrap();
+    assert_eq!(loaded.map(|loaded| loaded.session), Some(renamed.clone()));
+    assert_eq!(store.find(other.id).await.unwrap(), Some(other));
+    for (whose, found) in [
+        (Whose::Connection(acme.clone()), vec![]),
+        (Whose::Connection(corp), vec![renamed.clone()]),
+        (Whose::Identity(name("corp"), name("alice")), vec![renamed]),
+    ] {
+        assert_eq!(store.list(&whose, 10).await.unwrap(), found, "{whose:?}");
+    }
+    let told = [Change::Connection(acme.clone())];
+    assert_eq!(changes_after(store.as_ref(), newest).await.0, told);
+    // Whoever read it under the old name does not write that back.
+    assert!(!store.replace(both, 1).await.unwrap());
+    // Nothing is left to do.
+    store.rename_connection(&acme, &name("x")).await.unwrap();
+    assert_eq!(changes_after(store.as_ref(), newest).await.0, told);
 }

@@ -416,3 +416,100 @@ pub(super) async fn every_kind_of_event_comes_back(Fresh { store, .. }: &Store) 
     let kinds: Vec<_> = kinds.into_iter().rev().map(|event| event.kind).collect();
     assert_eq!(kinds, EventKind::ALL);
 }
+
+pub(super) async fn a_renamed_connection_takes_everything_along(Fresh { store, .. }: &Store) {
+    let (acme, corp, alice) = (name("acme"), name("corp"), name("alice"));
+    let pin = |issuer: &str| Pin {
+        strategy: "oidc".to_owned(),
+        issuer: issuer.to_owned(),
+    };
+    store.pin(&acme, &pin("https://a.example")).await.unwrap();
+    let mut new = sign_up("acme", "alice");
+    new.account = Some(account("acme", "alice"));
+    let before = created(store.as_ref(), new).await;
+    let bob = created(store.as_ref(), sign_up("members", "bob")).await;
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    let event = note(EventKind::ConnectionRenamed);
+    let renamed = store.rename(&acme, &corp, event.clone()).await.unwrap();
+    assert_eq!(renamed, Renamed::Renamed(1));
+
+    // the id stays: applications know the person by it
+    let user = UserRecord {
+        synced_by: corp.clone(),
+        version: 2,
+        ..before.clone()
+    };
+    let found = store.find_by_identity(&corp, &alice).await.unwrap();
+    assert_eq!(found, Some(user.clone()));
+    let found = store.find_by_identity(&acme, &alice).await.unwrap();
+    assert_eq!(found, None);
+    let identities = store.identities(&user.id).await.unwrap();
+    assert_eq!(identities[0].identity, identity("corp", "alice"));
+    let moved = AccountRecord {
+        version: 2,
+        ..account("corp", "alice")
+    };
+    let login = "alice@mail.example";
+    let found = store.account_by_login(&corp, login).await.unwrap();
+    assert_eq!(found, Some(moved));
+    let found = store.account_by_login(&acme, login).await.unwrap();
+    assert_eq!(found, None);
+    assert_eq!(store.find(&bob.id).await.unwrap(), Some(bob));
+    // whoever read the user before does not write the old name back
+    let stale = store.replace(before, 1, None).await.unwrap();
+    assert!(!stale);
+    let same = store.pin(&corp, &pin("https://a.example")).await.unwrap();
+    assert_eq!(same, Pinned::Same);
+    // the old name is free for something else
+    let free = store.pin(&acme, &pin("https://b.example")).await.unwrap();
+    assert_eq!(free, Pinned::Same);
+    assert_eq!(store.events(10).await.unwrap()[0], event);
+    let (told, _) = changes_after(store.as_ref(), newest).await;
+    assert_eq!(told, [Change::Connection(acme.clone())]);
+    // and whoever would have the same id there is not taken for the person who has it
+    let mut other = sign_up("acme", "alice");
+    other.user.handle = "alice-2".to_owned();
+    assert_eq!(store.create(other).await.unwrap(), Created::IdentityTaken);
+}
+
+pub(super) async fn a_name_that_is_taken_is_not_given(Fresh { store, .. }: &Store) {
+    let (acme, corp): (ConnectionId, ConnectionId) = (name("acme"), name("corp"));
+    let alice = name("alice");
+    let pin = |strategy: &str, issuer: &str| Pin {
+        strategy: strategy.to_owned(),
+        issuer: issuer.to_owned(),
+    };
+    let rename = |from: ConnectionId, to: ConnectionId| {
+        let event = note(EventKind::ConnectionRenamed);
+        async move { store.rename(&from, &to, event).await.unwrap() }
+    };
+    assert_eq!(rename(acme.clone(), corp.clone()).await, Renamed::Unknown);
+    store.pin(&acme, &pin("database", "acme")).await.unwrap();
+    created(store.as_ref(), sign_up("acme", "alice")).await;
+    store.pin(&corp, &pin("oidc", "https://b")).await.unwrap();
+    let differs = Renamed::Differs(pin("oidc", "https://b"));
+    assert_eq!(rename(acme.clone(), corp.clone()).await, differs);
+    let mut bob = sign_up("members", "bob");
+    bob.user.handle = "bob".to_owned();
+    created(store.as_ref(), bob).await;
+    assert_eq!(rename(acme.clone(), name("members")).await, Renamed::Taken);
+    let found = store.find_by_identity(&acme, &alice).await.unwrap();
+    assert!(found.is_some(), "nothing was moved");
+    assert_eq!(store.events(10).await.unwrap().len(), 2);
+
+    // What stands for itself stands for itself under its new name.
+    store
+        .adopt(
+            &corp,
+            &pin("database", "corp"),
+            note(EventKind::ConnectionAdopted),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        rename(acme.clone(), corp.clone()).await,
+        Renamed::Renamed(1)
+    );
+    let same = store.pin(&corp, &pin("database", "corp")).await.unwrap();
+    assert_eq!(same, Pinned::Same);
+}

@@ -6,8 +6,8 @@ use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Subject, UserId},
     store::{
-        Change, Counter, HandleHash, HandleRecord, OneTimeKey, OneTimeRow, OneTimeUse, Purpose,
-        SessionId, SessionRecord, Whose,
+        Change, Counter, HandleHash, HandleRecord, NewSession, OneTimeKey, OneTimeRow, OneTimeUse,
+        Purpose, SessionId, SessionRecord, Whose,
     },
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Held {
     pub(super) rows: HashMap<OneTimeKey, OneTimeRow>,
     pub(super) uses: HashMap<OneTimeKey, Timestamp>,
     pub(super) counters: HashMap<Counter, (u32, Timestamp)>,
+    /// When all sessions of a kind were last ended.
+    pub(super) cutoffs: HashMap<String, Timestamp>,
     pub(super) changes: VecDeque<(Timestamp, Change)>,
     /// The number of the last change.
     pub(super) newest: u64,
@@ -66,6 +68,13 @@ impl Held {
         self.index
             .extend(keys_of(&record).into_iter().map(|key| (key, id)));
         self.sessions.insert(id, Kept { record, handles });
+    }
+
+    /// Whether all sessions like this one were ended since its proof was given.
+    pub(super) fn outdated(&self, new: &NewSession) -> bool {
+        let ends = new.cutoffs();
+        let mut ends = ends.iter().filter_map(|whose| self.cutoffs.get(whose));
+        ends.any(|end| new.proven_at <= *end)
     }
 
     pub(super) fn touch(&mut self, id: SessionId, at: Timestamp) {

@@ -16,12 +16,13 @@ use parking_lot::Mutex;
 
 use self::held::{Held, Key};
 use super::{
-    Budget, Change, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord, Issued, Loaded,
-    NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId, SessionRecord,
-    SessionStore, Spend, StoreError, Whose,
+    Budget, CUTOFFS_KEPT, Change, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord,
+    Issued, Loaded, NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId,
+    SessionRecord, SessionStore, Spend, StoreError, Whose,
 };
 use crate::{
     clock::{Clock, Timestamp},
+    identity::ConnectionId,
     metrics,
 };
 
@@ -33,9 +34,6 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// How many sessions are held unless the configuration says otherwise.
-    pub(crate) const MOST_SESSIONS: usize = 1_000_000;
-
     /// An empty store for at most `most` sessions, and as many one-time things.
     pub(crate) fn new(clock: Arc<dyn Clock>, most: usize) -> Self {
         Self {
@@ -82,6 +80,9 @@ impl SessionStore for Memory {
         }
         if let Err(purpose) = held.all_unused(&new.uses) {
             return Ok(Issued::AlreadyUsed(purpose));
+        }
+        if held.outdated(&new) {
+            return Ok(Issued::Outdated);
         }
         let id = new.record.id;
         let version = held.sessions.get(&id).map(|kept| kept.record.version);
@@ -180,6 +181,9 @@ impl SessionStore for Memory {
         for id in &ids {
             held.end(*id);
         }
+        if let Some(whose) = whose.cutoff() {
+            held.cutoffs.insert(whose, now);
+        }
         match whose {
             _ if ids.is_empty() => {}
             Whose::Connection(connection) => held.note(now, Change::Connection(connection.clone())),
@@ -191,6 +195,31 @@ impl SessionStore for Memory {
             }
         }
         Ok(ids.len() as u64)
+    }
+
+    async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        let mut held = self.held.lock();
+        let ids = held.ids_of(&Whose::Connection(from.clone()));
+        for id in &ids {
+            let Some(mut record) = held.sessions.get(id).map(|kept| kept.record.clone()) else {
+                continue;
+            };
+            for authentication in &mut record.authentications {
+                if authentication.connection == *from {
+                    authentication.connection.clone_from(to);
+                }
+            }
+            let was = record.version;
+            held.write(record, Some(was));
+        }
+        if !ids.is_empty() {
+            held.note(self.clock.now(), Change::Connection(from.clone()));
+        }
+        Ok(())
     }
 
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
@@ -223,6 +252,8 @@ impl SessionStore for Memory {
             held.end(*id);
             held.note(self.clock.now(), Change::Session(*id));
         }
+        let kept = now - CUTOFFS_KEPT..=now + CUTOFFS_KEPT;
+        held.cutoffs.retain(|_, end| kept.contains(end));
         Ok(ids.len() as u64)
     }
 }

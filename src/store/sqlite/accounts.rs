@@ -8,8 +8,9 @@ use super::{
     write::Write,
 };
 use crate::{
+    clock::Timestamp,
     identity::{ConnectionId, Subject},
-    store::{AccountRecord, Change, Login, StoreError},
+    store::{AccountRecord, Change, Login, StoreError, Whose},
 };
 
 pub(super) const BY_LOGIN: &str = "SELECT accounts.* FROM account_logins \
@@ -80,12 +81,14 @@ impl Write {
         self.claim_logins(account).await
     }
 
-    /// `false` when it is not in version `was`, or one of its logins signs in somebody else.
+    /// `false` when it is not in version `was`, or one of its logins signs in somebody else. What
+    /// was proven by a password that is now another one opens no session any more.
     pub(super) async fn update_account(
         &mut self,
         account: &AccountRecord,
         was: u64,
     ) -> Result<bool, StoreError> {
+        let before = self.password_changed_at(account).await?;
         let [email_typed, email] = halves(account.email.as_ref());
         let [username_typed, username] = halves(account.username.as_ref());
         let updated = sqlx::query(
@@ -120,9 +123,25 @@ impl Write {
             return Ok(false);
         }
         let owner = self.owner_of(&account.connection, &account.subject).await?;
-        self.note_changes(&owner.map(Change::User).into_iter().collect::<Vec<_>>())
-            .await?;
+        if let Some(owner) = owner {
+            if before != Some(account.password_changed_at) {
+                self.cut_off(&Whose::User(owner.clone())).await?;
+            }
+            self.note_changes(&[Change::User(owner)]).await?;
+        }
         Ok(true)
+    }
+
+    async fn password_changed_at(
+        &mut self,
+        account: &AccountRecord,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query(BY_SUBJECT)
+            .bind(account.connection.as_str())
+            .bind(account.subject.as_str())
+            .fetch_optional(self.sql())
+            .await?;
+        row.map(|row| time(&row, "password_changed_at")).transpose()
     }
 
     /// The e-mail address and the username; they may be the same text.

@@ -1,5 +1,7 @@
 //! What the name of each connection stands for.
 
+use sqlx::sqlite::SqliteRow;
+
 use super::{
     Sqlite,
     row::{column, damage},
@@ -7,7 +9,7 @@ use super::{
 };
 use crate::{
     identity::ConnectionId,
-    store::{Change, Pin, Pinned, StoreError},
+    store::{Change, Pin, Pinned, Renamed, StoreError},
 };
 
 impl Sqlite {
@@ -33,19 +35,21 @@ impl Sqlite {
     }
 
     async fn pinned(&self, connection: &ConnectionId) -> Result<Option<Pin>, StoreError> {
-        let row = sqlx::query("SELECT strategy, issuer FROM pins WHERE connection = ?1")
-            .bind(connection.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| {
-            Ok(Pin {
-                strategy: column(&row, "strategy")?,
-                issuer: column(&row, "issuer")?,
-            })
-        })
-        .transpose()
+        let row = sqlx::query(PIN).bind(connection.as_str());
+        let row = row.fetch_optional(&self.readers).await?;
+        row.as_ref().map(record).transpose()
     }
 }
+
+const PIN: &str = "SELECT strategy, issuer FROM pins WHERE connection = ?1";
+
+/// The identities are numbered by the first; the others follow, in this transaction.
+const RENAME: [&str; 4] = [
+    "UPDATE identities SET connection = ?2 WHERE connection = ?1",
+    "UPDATE accounts SET connection = ?2, version = version + 1 WHERE connection = ?1",
+    "UPDATE account_logins SET connection = ?2 WHERE connection = ?1",
+    "UPDATE users SET synced_by = ?2, version = version + 1 WHERE synced_by = ?1",
+];
 
 impl Write {
     /// Lets a name stand for something else.
@@ -61,6 +65,68 @@ impl Write {
         self.insert_pin(connection, pin).await?;
         self.note_changes(&[Change::Connection(connection.clone())])
             .await
+    }
+
+    /// Moves everything that has a connection's name to another one.
+    pub(super) async fn rename_connection(
+        &mut self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<Renamed, StoreError> {
+        if self.has_identities(to).await? {
+            return Ok(Renamed::Taken);
+        }
+        let moved = self.pin_of(from).await?.map(|pin| Pin {
+            issuer: if pin.issuer == from.as_str() {
+                to.to_string()
+            } else {
+                pin.issuer
+            },
+            ..pin
+        });
+        match (&moved, self.pin_of(to).await?) {
+            (None, _) if !self.has_identities(from).await? => return Ok(Renamed::Unknown),
+            (Some(moved), Some(held)) if *moved != held => return Ok(Renamed::Differs(held)),
+            _ => {}
+        }
+        // An account points at its identity: both have the new name only at the end.
+        sqlx::query("PRAGMA defer_foreign_keys = ON")
+            .execute(self.sql())
+            .await?;
+        let mut identities = None;
+        for statement in RENAME {
+            let rows = sqlx::query(statement)
+                .bind(from.as_str())
+                .bind(to.as_str())
+                .execute(self.sql())
+                .await?;
+            identities.get_or_insert(rows.rows_affected());
+        }
+        self.rename_in_sessions(from, to).await?;
+        sqlx::query("DELETE FROM pins WHERE connection = ?1")
+            .bind(from.as_str())
+            .execute(self.sql())
+            .await?;
+        if let Some(pin) = &moved {
+            self.insert_pin(to, pin).await?;
+        }
+        self.note_changes(&[Change::Connection(from.clone())])
+            .await?;
+        Ok(Renamed::Renamed(identities.unwrap_or_default()))
+    }
+
+    async fn has_identities(&mut self, connection: &ConnectionId) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM identities WHERE connection = ?1 LIMIT 1")
+            .bind(connection.as_str())
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(row.is_some())
+    }
+
+    async fn pin_of(&mut self, connection: &ConnectionId) -> Result<Option<Pin>, StoreError> {
+        let row = sqlx::query(PIN).bind(connection.as_str());
+        let row = row.fetch_optional(self.sql()).await?;
+        row.as_ref().map(record).transpose()
     }
 
     /// `false` when the connection has a pin.
@@ -82,6 +148,13 @@ impl Write {
         .await?;
         Ok(inserted.rows_affected() == 1)
     }
+}
+
+fn record(row: &SqliteRow) -> Result<Pin, StoreError> {
+    Ok(Pin {
+        strategy: column(row, "strategy")?,
+        issuer: column(row, "issuer")?,
+    })
 }
 
 fn compare(held: Pin, pin: &Pin) -> Pinned {

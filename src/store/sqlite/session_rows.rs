@@ -6,15 +6,31 @@ use super::{
     row::{bytes, column, count, damage, hex, json, number, parsed, parsed_option, time, to_json},
     write::Write,
 };
-use crate::store::{
-    Change, HandleHash, HandleRecord, Issued, NewSession, SessionId, SessionRecord, StoreError,
-    Whose,
+use crate::{
+    clock::Timestamp,
+    identity::ConnectionId,
+    store::{
+        Change, HandleHash, HandleRecord, Issued, NewSession, SessionId, SessionRecord, StoreError,
+        Whose,
+    },
 };
+
+/// A new version, so that whoever read the old one does not write it back.
+const RENAME: &str = "UPDATE sessions SET version = version + 1, authentications = \
+    (SELECT json_group_array(json(CASE value ->> 'connection' WHEN ?1 \
+        THEN json_set(value, '$.connection', ?2) ELSE value END) ORDER BY key) \
+    FROM json_each(authentications)) \
+    WHERE id IN (SELECT session_id FROM session_identities WHERE connection = ?1)";
+
+const RENAME_INDEX: &str = "UPDATE session_identities SET connection = ?2 WHERE connection = ?1";
 
 impl Write {
     pub(super) async fn issue_session(&mut self, new: &NewSession) -> Result<Issued, StoreError> {
         if let Err(purpose) = self.use_up(&new.uses).await? {
             return Ok(Issued::AlreadyUsed(purpose));
+        }
+        if self.outdated(new).await? {
+            return Ok(Issued::Outdated);
         }
         let id = new.record.id;
         let mut changes = Vec::new();
@@ -45,6 +61,46 @@ impl Write {
         self.note_changes(&changes).await?;
         self.record(Some(&new.event)).await?;
         Ok(Issued::Issued)
+    }
+
+    /// Whether all sessions like this one were ended since its proof was given.
+    async fn outdated(&mut self, new: &NewSession) -> Result<bool, StoreError> {
+        let row = sqlx::query(OUTDATED)
+            .bind(to_json(&new.cutoffs())?)
+            .bind(new.proven_at.millis())
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// From now on nothing that was proven before opens one of these sessions.
+    pub(super) async fn cut_off(&mut self, whose: &Whose) -> Result<(), StoreError> {
+        let Some(whose) = whose.cutoff() else {
+            return Ok(());
+        };
+        let now = self.now.millis();
+        sqlx::query(
+            "INSERT INTO session_cutoffs (whose, at) VALUES (?1, ?2) \
+             ON CONFLICT DO UPDATE SET at = excluded.at",
+        )
+        .bind(whose)
+        .bind(now)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets when sessions were ended, outside of these times.
+    pub(super) async fn forget_cutoffs(
+        &mut self,
+        kept: std::ops::RangeInclusive<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let forgotten = sqlx::query("DELETE FROM session_cutoffs WHERE at < ?1 OR at > ?2")
+            .bind(kept.start().millis())
+            .bind(kept.end().millis())
+            .execute(self.sql())
+            .await?;
+        Ok(forgotten.rows_affected() > 0)
     }
 
     /// `false` when there is a session of this id.
@@ -159,6 +215,24 @@ impl Write {
         Ok(inserted.rows_affected() == 1)
     }
 
+    /// Lets sessions hold an identity of `from` as one of `to`; whether there were any.
+    pub(super) async fn rename_in_sessions(
+        &mut self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<bool, StoreError> {
+        let mut any = false;
+        for statement in [RENAME, RENAME_INDEX] {
+            let rows = sqlx::query(statement)
+                .bind(from.as_str())
+                .bind(to.as_str())
+                .execute(self.sql())
+                .await?;
+            any |= rows.rows_affected() > 0;
+        }
+        Ok(any)
+    }
+
     /// The session that the handle opened.
     async fn delete_handle(&mut self, hash: &HandleHash) -> Result<Option<SessionId>, StoreError> {
         let row =
@@ -213,6 +287,10 @@ impl Write {
         Ok(deleted.rows_affected())
     }
 }
+
+/// `?1` is a JSON array of names, `?2` when the proof was given.
+pub(super) const OUTDATED: &str = "SELECT 1 FROM session_cutoffs \
+    WHERE whose IN (SELECT value FROM json_each(?1)) AND at >= ?2";
 
 /// `?1` and `?2` say whose (see [`arguments`]), `?3` how many; in any order.
 pub(super) const fn ids_statement(whose: &Whose) -> &'static str {

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    identity::ConnectionId,
     store::{
-        Change, Event, HandleHash, HandleRecord, Issued, Loaded, NewSession, OneTimeUse, SessionId,
-        SessionRecord, SessionStore, StoreError, Whose,
+        CUTOFFS_KEPT, Change, Event, HandleHash, HandleRecord, Issued, Loaded, NewSession,
+        OneTimeUse, SessionId, SessionRecord, SessionStore, StoreError, Whose,
     },
 };
 
@@ -119,24 +120,29 @@ impl SessionStore for Sqlite {
         .await
     }
 
-    /// In transactions of bounded size; the event goes with the first of them.
+    /// In transactions of bounded size; the event goes with the first of them, and so does the
+    /// cutoff, so that no login slips in between them.
     async fn remove_all(&self, whose: &Whose, event: Option<Event>) -> Result<u64, StoreError> {
         let mut event = event.as_ref();
+        let mut first = true;
         let mut removed = 0;
         loop {
             let some = async {
                 let mut write = self.write().await?;
+                if first {
+                    write.cut_off(whose).await?;
+                }
                 let ids = write.ids_of(whose, ENDED_AT_ONCE).await?;
                 let ended = write.delete_sessions(&ids).await?;
                 if ended > 0 {
                     write.note_changes(&changes_of(whose, &ids)).await?;
                     write.record(event).await?;
                 }
-                write.end(ended > 0).await?;
+                write.end(first || ended > 0).await?;
                 Ok(ended)
             };
             let ended = self.within_patience(some).await?;
-            event = None;
+            (event, first) = (None, false);
             removed += ended;
             if ended < ENDED_AT_ONCE as u64 {
                 return Ok(removed);
@@ -146,6 +152,23 @@ impl SessionStore for Sqlite {
 
     /// In transactions of bounded size: a hundred thousand times at once would keep logins waiting
     /// for seconds, and no time depends on another.
+    async fn rename_connection(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+    ) -> Result<(), StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            if write.rename_in_sessions(from, to).await? {
+                write
+                    .note_changes(&[Change::Connection(from.clone())])
+                    .await?;
+            }
+            write.end(true).await
+        })
+        .await
+    }
+
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
         for some in used.chunks(TOUCHED_AT_ONCE) {
             let rows: Vec<_> = some
@@ -193,7 +216,9 @@ impl SessionStore for Sqlite {
             // A process that used one of them a moment ago still has it in its cache.
             let changes: Vec<_> = ids.into_iter().map(Change::Session).collect();
             write.note_changes(&changes).await?;
-            write.end(swept > 0).await?;
+            let kept = now - CUTOFFS_KEPT..=now + CUTOFFS_KEPT;
+            let forgotten = write.forget_cutoffs(kept).await?;
+            write.end(swept > 0 || forgotten).await?;
             Ok(swept)
         })
         .await

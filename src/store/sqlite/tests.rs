@@ -15,9 +15,9 @@ use super::*;
 use crate::{
     clock::{ManualClock, SystemClock, Timestamp},
     store::{
-        Change, ChangeFeed, Changes, Event, EventKind, HandleHash, HandleRecord, Issued,
-        NewSession, OneTimeStore, OneTimeUse, SessionId, SessionRecord, SessionStore, UserStore,
-        Whose,
+        AccountRecord, Change, ChangeFeed, Changes, Event, EventKind, HandleHash, HandleRecord,
+        Issued, NewSession, OneTimeStore, OneTimeUse, SessionId, SessionRecord, SessionStore,
+        UserStore, Whose,
         conformance::{self, Directory, Fresh},
     },
 };
@@ -504,11 +504,14 @@ async fn a_program_that_is_too_old_is_refused() {
     // A newer program: it has one migration more, which older programs can live with.
     let newer = folder.path().join("migrations");
     fs::create_dir(&newer).unwrap();
-    let first = "src/store/sqlite/migrations/0001_begin.sql";
-    let first = Path::new(env!("CARGO_MANIFEST_DIR")).join(first);
-    fs::copy(first, newer.join("0001_begin.sql")).unwrap();
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite/migrations");
+    let mut known = 0;
+    for file in fs::read_dir(ours).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), newer.join(file.file_name())).unwrap();
+        known += 1;
+    }
     fs::write(
-        newer.join("0002_more.sql"),
+        newer.join(format!("{:04}_more.sql", known + 1)),
         "ALTER TABLE users ADD COLUMN nickname TEXT;",
     )
     .unwrap();
@@ -522,21 +525,18 @@ async fn a_program_that_is_too_old_is_refused() {
     store.issue(numbered(1)).await.unwrap();
     store.close().await;
     // The next one takes away what older programs read.
+    let least = known + 2;
     fs::write(
-        newer.join("0003_less.sql"),
-        "UPDATE schema_info SET oldest = 3; DROP TABLE pins;",
+        newer.join(format!("{least:04}_less.sql")),
+        format!("UPDATE schema_info SET oldest = {least}; DROP TABLE pins;"),
     )
     .unwrap();
     newer_program().await;
     let refused = open(&path).await.unwrap_err();
-    let expected = matches!(
-        refused,
-        StoreError::TooNew {
-            demands: 3,
-            knows: 1
-        }
-    );
-    assert!(expected, "{refused:?}");
+    let StoreError::TooNew { demands, knows } = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((*demands, *knows), (least, known));
     let said = refused.to_string();
     assert!(said.contains("newer version"), "{said}");
     newer_program().await;
@@ -595,6 +595,7 @@ async fn every_look_up_has_an_index() {
         identities::IDENTITIES,
         one_time::COUNTED,
         one_time::PEEK,
+        session_rows::OUTDATED,
         session_rows::ids_statement(&Whose::Connection(connection())),
         session_rows::ids_statement(&Whose::Identity(connection(), "a".parse().unwrap())),
         session_rows::ids_statement(&Whose::Sid([1; 32])),
@@ -627,6 +628,33 @@ async fn every_look_up_has_an_index() {
             assert!(!scans || of_json || of_a_list, "{statement}\n{plan:#?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_an_old_password_proved_opens_nothing() {
+    let (store, clock, _folder) = fresh().await;
+    let mut new = conformance::sign_up("acme", "alice");
+    let account = conformance::account("acme", "alice");
+    new.account = Some(account.clone());
+    store.create(new).await.unwrap();
+    let proven = |number| NewSession {
+        proven_at: START,
+        ..numbered(number)
+    };
+    // A hash with other parameters is of the same password.
+    let rehashed = store.replace_account(account.clone(), 1, None).await;
+    assert!(rehashed.unwrap());
+    assert_eq!(store.issue(proven(1)).await.unwrap(), Issued::Issued);
+    clock.advance(Duration::from_secs(1));
+    let changed = AccountRecord {
+        password_changed_at: clock.now(),
+        ..account
+    };
+    let replaced = store.replace_account(changed.clone(), 1, None).await;
+    assert!(!replaced.unwrap(), "another one was faster");
+    assert_eq!(store.issue(proven(2)).await.unwrap(), Issued::Issued);
+    assert!(store.replace_account(changed, 2, None).await.unwrap());
+    assert_eq!(store.issue(proven(3)).await.unwrap(), Issued::Outdated);
 }
 
 /// What a page of sessions holds is read in one statement.

@@ -11,8 +11,8 @@ use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject, UserId},
     store::{
-        AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned, StoreError,
-        UserRecord, UserStore,
+        AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned, Renamed,
+        StoreError, UserRecord, UserStore,
     },
 };
 
@@ -272,6 +272,25 @@ impl UserStore for Sqlite {
             write.replace_pin(connection, pin).await?;
             write.record(Some(&event)).await?;
             write.end(true).await
+        })
+        .await
+    }
+
+    async fn rename(
+        &self,
+        from: &ConnectionId,
+        to: &ConnectionId,
+        event: Event,
+    ) -> Result<Renamed, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let renamed = write.rename_connection(from, to).await?;
+            let done = matches!(renamed, Renamed::Renamed(_));
+            if done {
+                write.record(Some(&event)).await?;
+            }
+            write.end(done).await?;
+            Ok(renamed)
         })
         .await
     }

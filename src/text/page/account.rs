@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Href, Icon, Post,
+    Href, Post,
     login::{Field, FieldProblem, LoginProblem, Notice},
 };
 use crate::{clock::Timestamp, text::message::Text};
@@ -31,8 +31,6 @@ pub(crate) struct Account {
     pub(crate) identities: Vec<IdentityRow>,
     /// The ways in that can be added.
     pub(crate) link: Vec<LinkRow>,
-    /// Where ways in are added, when that is another host.
-    pub(crate) link_at: Option<Href>,
     pub(crate) sign_out: Post,
     /// Back to the application.
     pub(crate) back: Option<Href>,
@@ -87,7 +85,7 @@ pub(crate) struct SessionRow {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct IdentityRow {
     pub(crate) display_name: String,
-    pub(crate) icon: Option<Icon>,
+    pub(crate) icon: Option<String>,
     /// What tells it from another of the same connection: e-mail address, username or subject.
     pub(crate) label: String,
     pub(crate) refreshed_at: Timestamp,
@@ -98,7 +96,7 @@ pub(crate) struct IdentityRow {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct LinkRow {
     pub(crate) display_name: String,
-    pub(crate) icon: Option<Icon>,
+    pub(crate) icon: Option<String>,
     pub(crate) post: Post,
 }
 

@@ -77,6 +77,8 @@ pub(crate) enum Denial {
     IdentityTaken,
     /// No `allow` rule matched.
     NotAllowed,
+    /// A service worker of the application would see what is typed into our pages.
+    ServiceWorker,
     /// The connection takes no new people.
     SignupClosed,
     /// The groups do not fit into a header.
@@ -85,13 +87,14 @@ pub(crate) enum Denial {
 
 impl Denial {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Blocked,
         Self::ConnectionNotOffered,
         Self::DenyRule,
         Self::EmailNotTrusted,
         Self::IdentityTaken,
         Self::NotAllowed,
+        Self::ServiceWorker,
         Self::SignupClosed,
         Self::TooManyGroups,
     ];
@@ -105,6 +108,7 @@ impl Denial {
             Self::EmailNotTrusted => "email-not-trusted",
             Self::IdentityTaken => "identity-taken",
             Self::NotAllowed => "not-allowed",
+            Self::ServiceWorker => "service-worker",
             Self::SignupClosed => "signup-closed",
             Self::TooManyGroups => "too-many-groups",
         }
@@ -119,6 +123,7 @@ impl Denial {
             Self::EmailNotTrusted => "failure.email-not-trusted",
             Self::IdentityTaken => "failure.identity-taken",
             Self::NotAllowed => "failure.not-allowed",
+            Self::ServiceWorker => "failure.service-worker",
             Self::SignupClosed => "failure.signup-closed",
             Self::TooManyGroups => "failure.too-many-groups",
         }

@@ -187,7 +187,8 @@ pub(crate) struct Button {
     pub(crate) connection: String,
     /// What people call it.
     pub(crate) display_name: String,
-    pub(crate) icon: Option<Icon>,
+    /// What `icon` or the strategy is called.
+    pub(crate) icon: Option<String>,
     pub(crate) href: Href,
     /// Whether this browser signed in with it the last time.
     pub(crate) last_used: bool,
@@ -232,8 +233,13 @@ icons! {
 }
 
 impl Icon {
-    /// The icon that a connection's `icon` or strategy names; a key where there is none.
+    /// The icon that a strategy names; a key where there is none.
     pub(crate) fn named(name: &str) -> Self {
+        Self::find(name).unwrap_or(Self::Key)
+    }
+
+    /// The icon that a connection's `icon` or strategy names.
+    pub(crate) fn find(name: &str) -> Option<Self> {
         let name = match name {
             "database" | "sql" | "ldap" | "http" => "person",
             "email" => "mail",
@@ -243,10 +249,6 @@ impl Icon {
             "sms" => "phone",
             other => other,
         };
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|icon| icon.name() == name)
-            .unwrap_or(Self::Key)
+        Self::ALL.iter().copied().find(|icon| icon.name() == name)
     }
 }

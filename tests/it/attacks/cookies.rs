@@ -146,6 +146,27 @@ fn ck_4_a_jar_that_is_too_full_gets_an_answer() {
     }
 }
 
+/// Another site of the same domain, or the application, can set one for this host.
+#[test]
+fn ck_4_a_foreign_cookie_keeps_nobody_from_signing_in() {
+    let site = Site::new();
+    site.sidecar.signed_up("alice");
+    for value in ["\u{fc}", "\u{fc}; y", "\"", "a=b="] {
+        let mut visitor = site.sidecar.visitor();
+        let line = format!("x={value}; Path=/");
+        let url = visitor.url("/");
+        let mut planted = parse_cookie(&url, &line);
+        value.clone_into(&mut planted.value);
+        visitor.jar.push(planted);
+        visitor.sign_in("/private", "alice", PASSWORD);
+        assert!(visitor.session().is_some(), "kept out by x={value}");
+        let page = visitor.go("/private");
+        assert_eq!(page.answer.status, 200, "x={value}: {page:?}");
+        visitor.sign_out();
+        assert!(visitor.me().is_none(), "x={value}");
+    }
+}
+
 #[test]
 fn ck_6_no_bit_of_a_session_cookie_can_change() {
     let site = Site::new();

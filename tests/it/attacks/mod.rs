@@ -14,7 +14,36 @@ mod paths;
 mod redirects;
 mod transport;
 
-use crate::support::{Answer, Raw, Request, Seen, Sidecar, Upstream, Visitor, route};
+use crate::support::{
+    Answer, Raw, Request, Seen, Sidecar, Upstream, Visitor, free_port, route, sidecar::Route,
+    tls::Authority,
+};
+
+/// A sidecar with HTTP/2 and everything under `/public/` open.
+fn h2_site(change: impl FnOnce(Route) -> Route) -> (Upstream, Sidecar, Authority) {
+    let upstream = Upstream::start();
+    let authority = Authority::new();
+    let mut sidecar = Sidecar::new();
+    let leaf = authority.leaf(sidecar.dir.path(), &["localhost"]);
+    sidecar.port = free_port();
+    let mut tls = toml::Table::new();
+    tls.insert("cert".into(), leaf.cert_file.display().to_string().into());
+    tls.insert("key".into(), leaf.key_file.display().to_string().into());
+    let mut listener = toml::Table::new();
+    listener.insert(
+        "address".into(),
+        format!("127.0.0.1:{}", sidecar.port).into(),
+    );
+    listener.insert("tls".into(), vec![toml::Value::Table(tls)].into());
+    let origin = format!("https://localhost:{}", sidecar.port);
+    let sidecar = sidecar
+        .without("server.listen")
+        .set("server.listeners", vec![toml::Value::Table(listener)])
+        .set("server.public_url", origin)
+        .route(change(route("/").to(&upstream).public(&["/public/**"])))
+        .start();
+    (upstream, sidecar, authority)
+}
 
 /// A sidecar in front of one recording application: `/public/**` and `/health` are open, everything
 /// else needs a session.

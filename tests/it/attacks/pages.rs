@@ -1,7 +1,9 @@
 //! Our own pages in a browser: caches, frames, scripts, other origins.
 
 use super::{Site, cookie_line};
-use crate::support::{Answer, Reply, Request, corpus, forms};
+use crate::support::{
+    Answer, Reply, Request, Sidecar, Upstream, corpus, forms, route, visitor::target,
+};
 
 /// Every page of ours that a visitor can ask for, with and without a session.
 fn our_answers(site: &Site) -> Vec<(String, Answer)> {
@@ -266,6 +268,65 @@ fn web_6_the_application_cannot_reach_into_our_prefix() {
         "{answer:?}"
     );
     assert!(answer.all("set-cookie").is_empty(), "{answer:?}");
+}
+
+/// An application at the root of the login host installs one that watches the whole host.
+#[test]
+fn web_6_no_service_worker_of_the_application_sees_the_login() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .route(route("/").to(&upstream))
+        .route(route("/").host("wiki.localhost").to(&upstream))
+        .start();
+    let mut alice = sidecar.signed_up("alice");
+    let wiki = sidecar.origin_of("wiki.localhost");
+    alice.go(&format!("{wiki}/"));
+    let mut ask = |at: &str, marked: bool| {
+        let url = alice.url(at);
+        let mut request = Request::get(&target(&url)).header("Sec-Fetch-Dest", "serviceworker");
+        if marked {
+            request = request.header("Service-Worker", "script");
+        }
+        let before = upstream.hits();
+        let answer = alice.send(&url, &request);
+        (answer.status, upstream.hits() - before)
+    };
+    assert_eq!(ask("/sw.js", true), (403, 0));
+    assert_eq!(ask("/app/../sw.js?x=/app/", true), (403, 0));
+    // The same file is no worker, nor does one below a folder or at another host see the login.
+    assert_eq!(ask("/sw.js", false), (200, 1));
+    assert_eq!(ask("/app/sw.js", true), (200, 1));
+    assert_eq!(ask(&format!("{wiki}/sw.js"), true), (200, 1));
+}
+
+/// A script of an application can read and post what its own host serves.
+#[test]
+fn web_5_the_account_page_is_at_the_login_host_alone() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .route(route("/").host("wiki.localhost").to(&upstream))
+        .start();
+    let mut alice = sidecar.signed_up("alice");
+    let wiki = sidecar.origin_of("wiki.localhost");
+    let arrived = alice.go(&format!("{wiki}/x"));
+    assert_eq!(arrived.answer.status, 200, "{arrived:?}");
+    let there = alice.open(&format!("{wiki}/.auth/account"));
+    let here = format!("{}/.auth/account", sidecar.origin());
+    assert_eq!(
+        (there.answer.status, there.answer.location()),
+        (303, here.as_str())
+    );
+    let page = alice.follow(there.clone());
+    let form = page.form_with("current_password");
+    let moved = alice.submit(&there, &form);
+    assert_eq!(moved.url.host_str(), Some("wiki.localhost"));
+    assert!(moved.answer.status >= 400, "{moved:?}");
+    assert!(
+        !moved.text().contains("current_password"),
+        "the page is there: {moved:?}"
+    );
+    let control = alice.submit(&page, &form);
+    assert!(control.text().contains("current_password"), "{control:?}");
 }
 
 #[test]

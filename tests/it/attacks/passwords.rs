@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Site;
-use crate::support::{Page, Request, Visitor, http::exchange, visitor::PASSWORD};
+use crate::support::{Page, Request, Visitor, http::exchange, sidecar::list, visitor::PASSWORD};
 
 /// What a person sees, without what differs from one page to the next by design.
 fn essence(page: &Page) -> String {
@@ -132,6 +132,79 @@ fn pwd_3_guessing_locks_nobody_out() {
         alice.session().is_some(),
         "the owner's known browser is locked out"
     );
+}
+
+/// The site behind a proxy that says where each visitor is.
+fn site_behind_a_proxy() -> Site {
+    Site::with(|sidecar| sidecar.set("server.trusted_proxies", list(&["127.0.0.0/8"])))
+}
+
+fn from(site: &Site, address: &str) -> Visitor {
+    let mut visitor = site.sidecar.visitor();
+    let forwarded = ("X-Forwarded-For".to_owned(), address.to_owned());
+    visitor.extra.push(forwarded);
+    visitor
+}
+
+#[test]
+fn pwd_3_guessing_from_everywhere_locks_no_new_device_out() {
+    let site = site_behind_a_proxy();
+    site.sidecar.signed_up("alice");
+    let mut throttled = 0;
+    for network in 0..8 {
+        for number in 0..5 {
+            let mut attacker = from(&site, &format!("10.0.{network}.{number}"));
+            let page = attacker.go("/.auth/login");
+            let answer = attacker.try_password(&page, "alice", &format!("guess {number}"));
+            throttled += usize::from(answer.answer.status == 429);
+        }
+    }
+    // Ten tries, then three for each network that is new.
+    assert_eq!(throttled, 40 - 10 - 6 * 3);
+    let mut guesser = from(&site, "10.0.1.200");
+    let page = guesser.go("/.auth/login");
+    guesser.try_password(&page, "alice", PASSWORD);
+    assert!(guesser.session().is_none(), "a guesser's network goes on");
+    let mut new_device = from(&site, "192.0.2.1");
+    new_device.sign_in("/.auth/login", "alice", "a typo");
+    new_device.sign_in("/.auth/login", "alice", PASSWORD);
+    assert!(new_device.session().is_some(), "the owner is locked out");
+}
+
+/// What costs no hash must not spend what hashes are paid from.
+#[test]
+fn pwd_3_forms_without_a_password_spend_no_budget() {
+    let site = site_behind_a_proxy();
+    site.sidecar.signed_up("alice");
+    let long = "x".repeat(1025);
+    for number in 0..12 {
+        for (field, value) in [
+            ("password", None),
+            ("password", Some(&long)),
+            ("login", None),
+        ] {
+            let mut attacker = from(&site, &format!("10.0.{number}.1"));
+            let page = attacker.go("/.auth/login");
+            let form = page.form_with("password").fill("login", "alice");
+            let mut form = form.fill("password", "a guess");
+            match value {
+                Some(long) => form = form.fill(field, long),
+                None => form.fields.retain(|(name, _)| name != field),
+            }
+            let answer = attacker.submit(&page, &form);
+            assert_eq!(answer.answer.status, 422, "{field} {number}");
+        }
+    }
+    // All ten tries at the account are there, and all of this network's.
+    for number in 0..9 {
+        let mut attacker = from(&site, "10.0.0.1");
+        let page = attacker.go("/.auth/login");
+        let answer = attacker.try_password(&page, "alice", "a guess");
+        assert_eq!(answer.answer.status, 422, "{number}");
+    }
+    let mut alice = from(&site, "10.0.0.1");
+    alice.sign_in("/.auth/login", "alice", PASSWORD);
+    assert!(alice.session().is_some(), "the budget was spent");
 }
 
 #[test]
@@ -304,4 +377,71 @@ fn pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions() {
     let mut late = site.sidecar.visitor();
     late.sign_in("/.auth/login", "alice", new);
     assert!(late.session().is_some(), "the new password does not open");
+}
+
+/// Somebody who is signed in as himself knows a password of alice that is about to change. He
+/// proves it, and is asked whether his own session shall end.
+#[test]
+fn pwd_12_what_an_old_password_proved_waits_for_nobody() {
+    let site = Site::new();
+    let mut alice = site.sidecar.signed_up("alice");
+    let mut password = PASSWORD.to_owned();
+    let asked = |name: &str, password: &str| {
+        let mut mallory = site.sidecar.signed_up(name);
+        let page = mallory.go("/.auth/login?switch=1");
+        let page = mallory.try_password(&page, "alice", password);
+        let form = page.form_with("ticket");
+        (mallory, page, form)
+    };
+    let is_alice = |visitor: &mut Visitor| {
+        let me = visitor.me().expect("a session");
+        me.to_string().contains("alice@example.com")
+    };
+    // The control: nothing happens meanwhile.
+    let (mut mallory, page, form) = asked("mallory", &password);
+    assert!(!is_alice(&mut mallory));
+    mallory.submit(&page, &form);
+    assert!(is_alice(&mut mallory), "the control was refused");
+
+    for (number, end) in ["change", "set-password", "revoke", "block"]
+        .iter()
+        .enumerate()
+    {
+        let (mut mallory, page, form) = asked(&format!("mallory{number}"), &password);
+        match *end {
+            "change" => {
+                "another battery staple".clone_into(&mut password);
+                let page = alice.go("/.auth/account");
+                let form = page
+                    .form_with("current_password")
+                    .fill("current_password", PASSWORD)
+                    .fill("new_password", &password);
+                alice.submit(&page, &form);
+            }
+            "set-password" => {
+                "yet another battery staple".clone_into(&mut password);
+                site.sidecar
+                    .cli_told(&["users", "set-password", "alice"], &password);
+            }
+            "revoke" => {
+                site.sidecar
+                    .cli_ok(&["sessions", "revoke", "--user", "alice"]);
+            }
+            _ => {
+                site.sidecar.cli_ok(&["users", "block", "alice"]);
+                site.sidecar.cli_ok(&["users", "unblock", "alice"]);
+            }
+        }
+        let answer = mallory.submit(&page, &form);
+        assert!(
+            !is_alice(&mut mallory),
+            "after {end} an old proof opened a session: {answer:?}"
+        );
+        assert!(answer.answer.status >= 400, "{end}: {answer:?}");
+        assert!(answer.answer.all("set-cookie").is_empty(), "{answer:?}");
+        // Whoever proves it anew gets in.
+        let mut again = site.sidecar.visitor();
+        again.sign_in("/.auth/login", "alice", &password);
+        assert!(again.session().is_some(), "after {end}");
+    }
 }

@@ -376,6 +376,17 @@ fn path_14_a_method_opens_only_itself() {
     ] {
         let line = format!("{header}: GET\r\nContent-Length: 0\r\n");
         site.untouched(header, || ask("POST", "/only-get", &line));
+        let line = format!(
+            "{}: DELETE\r\nContent-Length: 0\r\n",
+            header.replace('-', "_")
+        );
+        for line in [line.replace('_', "-"), line] {
+            site.reached(&line, || ask("POST", "/public/x", &line));
+            assert!(
+                !site.upstream.last().everything().contains("DELETE"),
+                "{line}"
+            );
+        }
     }
     for method in ["HEAD", "OPTIONS", "PATCH", "get", "FOO"] {
         site.untouched(method, || ask(method, "/private", "Content-Length: 0\r\n"));

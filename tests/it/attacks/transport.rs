@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Site, cookie_line};
+use super::{Site, cookie_line, h2_site};
 use crate::support::{
-    Raw, Reply, Request, corpus,
+    Raw, Reply, Request, corpus, h2,
     process::accepts,
     websocket::{self, masked_text},
 };
@@ -296,6 +296,58 @@ fn http_5_a_head_that_drips_is_cut_off() {
 }
 
 #[test]
+fn http_5_an_http_2_connection_does_not_stay_for_nothing() {
+    let (_upstream, sidecar, authority) = h2_site(|route| route);
+    let host = format!("localhost:{}", sidecar.port);
+    let connect = || authority.connect(sidecar.port, "localhost", b"\x02h2");
+    let get: [(&[u8], &[u8]); 4] = [
+        (b":method", b"GET"),
+        (b":scheme", b"https"),
+        (b":path", b"/public/x"),
+        (b":authority", host.as_bytes()),
+    ];
+    let mut wordless = Raw::over(Box::new(connect()));
+    let mut idle = h2::Connection::new(connect());
+    let mut used = h2::Connection::new(connect());
+    assert_eq!(used.request(&get), h2::Outcome::Status(200));
+    assert!(wordless.ends_within(Duration::from_secs(20)), "no preface");
+    assert!(idle.ends_within(Duration::from_secs(5)), "no stream");
+    assert_eq!(used.request(&get), h2::Outcome::Status(200), "still there");
+    assert!(used.ends_within(Duration::from_secs(65)), "no more streams");
+}
+
+#[test]
+fn http_5_a_body_comes_in_time() {
+    let patience: toml::Table = [("client", "1s"), ("read", "30s")]
+        .map(|(key, time)| (key.to_owned(), time.into()))
+        .into_iter()
+        .collect();
+    let (upstream, sidecar, authority) = h2_site(|route| route.set("timeouts", patience));
+    let host = format!("localhost:{}", sidecar.port);
+    let post: Vec<(&[u8], &[u8])> = vec![
+        (b":method", b"POST"),
+        (b":scheme", b"https"),
+        (b":path", b"/public/x"),
+        (b":authority", host.as_bytes()),
+        (b"accept", b"text/event-stream"),
+    ];
+    let stream = authority.connect(sidecar.port, "localhost", b"\x02h2");
+    let outcome = h2::Connection::new(stream).request_without_its_body(&post);
+    assert!(outcome.is_refusal(), "{outcome:?}");
+    for asks in [
+        "Accept: text/event-stream",
+        "Connection: upgrade\r\nUpgrade: websocket",
+    ] {
+        let mut raw = Raw::over(Box::new(authority.connect(sidecar.port, "localhost", b"")));
+        raw.send(format!(
+            "POST /public/x HTTP/1.1\r\nHost: {host}\r\n{asks}\r\nContent-Length: 10\r\n\r\n"
+        ));
+        assert!(raw.ends_within(Duration::from_secs(8)), "{asks}");
+    }
+    assert_eventually!(upstream.open() == 0);
+}
+
+#[test]
 fn http_5_many_idle_connections_keep_nobody_out() {
     let site = Site::new();
     let idle: Vec<_> = (0..300)
@@ -509,4 +561,20 @@ fn http_10_no_input_ends_the_process() {
         "{}",
         site.sidecar.log_about("WARN")
     );
+}
+
+#[test]
+fn http_11_no_early_data_is_taken() {
+    let (_upstream, sidecar, authority) = h2_site(|route| route);
+    let mut stream = authority.connect(sidecar.port, "localhost", b"");
+    // the tickets come with the first answer
+    let request = Request::get("/public/x").header("Connection", "close");
+    let request = request.bytes(&format!("localhost:{}", sidecar.port));
+    std::io::Write::write_all(&mut stream, &request).unwrap();
+    let mut answer = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    let ssl = stream.ssl();
+    assert_eq!(ssl.version_str(), "TLSv1.3");
+    assert_eq!(ssl.session().unwrap().max_early_data(), 0);
 }

@@ -61,13 +61,35 @@ impl Connection {
     /// Sends a request with exactly these header fields in this order, pseudo-header fields among
     /// them, and waits for what comes of it.
     pub(crate) fn request(&mut self, fields: &[(&[u8], &[u8])]) -> Outcome {
+        self.begin(fields, 0x5) // END_STREAM and END_HEADERS
+    }
+
+    /// The same, with a body that never comes.
+    pub(crate) fn request_without_its_body(&mut self, fields: &[(&[u8], &[u8])]) -> Outcome {
+        self.begin(fields, 0x4) // END_HEADERS
+    }
+
+    /// Whether the other side ends the connection in time, where nothing more is asked of it.
+    pub(crate) fn ends_within(&mut self, most: Duration) -> bool {
+        let end = Instant::now() + most;
+        while let Some((kind, flags, _, payload)) = self.next(end) {
+            match kind {
+                4 if flags & 1 == 0 => self.frame(4, 1, 0, &[]),
+                6 if flags & 1 == 0 => self.frame(6, 1, 0, &payload),
+                _ => {}
+            }
+        }
+        Instant::now() < end
+    }
+
+    fn begin(&mut self, fields: &[(&[u8], &[u8])], flags: u8) -> Outcome {
         let stream = self.next_stream;
         self.next_stream += 2;
         let block: Vec<u8> = fields
             .iter()
             .flat_map(|(name, value)| literal(name, value))
             .collect();
-        self.frame(1, 0x5, stream, &block); // END_STREAM and END_HEADERS
+        self.frame(1, flags, stream, &block);
         self.outcome(stream)
     }
 

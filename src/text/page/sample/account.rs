@@ -1,6 +1,6 @@
 //! The pages of those who are in, or just left.
 
-use super::{Field, FieldProblem, Icon, Page, field, href, post};
+use super::{Field, FieldProblem, Page, field, href, post};
 use crate::{
     clock::Timestamp,
     text::page::{
@@ -22,7 +22,6 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
         owner: false,
         email: None,
         link: Vec::new(),
-        link_at: Some(href("https://login.example.com/.auth/account")),
         profile: ProfileFields {
             picture: field("ftp://x", Some(FieldProblem::BadPicture)),
             ..ruled.profile.clone()
@@ -101,9 +100,9 @@ fn account(name: &str) -> Account {
         this,
         revoke: (!this).then(|| post("/.auth/account/sessions")),
     };
-    let identity = |name: &str, icon, label: &str| IdentityRow {
+    let identity = |name: &str, icon: &str, label: &str| IdentityRow {
         display_name: name.to_owned(),
-        icon: Some(icon),
+        icon: Some(icon.to_owned()),
         label: label.to_owned(),
         refreshed_at: at(3000),
         unlink: Some(post("/.auth/account/identities")),
@@ -142,15 +141,14 @@ fn account(name: &str) -> Account {
         ],
         revoke_others: Some(post("/.auth/account/sessions")),
         identities: vec![
-            identity("Members", Icon::Person, "ada@example.com"),
-            identity("GitHub", Icon::GitHub, "ada-l"),
+            identity("Members", "person", "ada@example.com"),
+            identity("GitHub", "github", "ada-l"),
         ],
         link: vec![LinkRow {
             display_name: "Google".to_owned(),
-            icon: Some(Icon::named("google")),
+            icon: Some("google".to_owned()),
             post: post("/.auth/account"),
         }],
-        link_at: None,
         sign_out: post("/.auth/logout"),
         back: Some(href("/")),
     }

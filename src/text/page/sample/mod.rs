@@ -6,7 +6,7 @@ mod failure;
 mod login;
 
 use super::{
-    Button, Hidden, Href, Icon, Page, Post,
+    Button, Hidden, Href, Page, Post,
     login::{Field, FieldProblem},
 };
 
@@ -40,7 +40,7 @@ fn button(name: &str, display_name: &str, last_used: bool) -> Button {
     Button {
         connection: name.to_owned(),
         display_name: display_name.to_owned(),
-        icon: Some(Icon::named(name)),
+        icon: Some(name.to_owned()),
         href: href("/.auth/login/x?rd=%2F"),
         last_used,
     }

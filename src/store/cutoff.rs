@@ -1,0 +1,48 @@
+//! When all sessions of somebody or something were last ended.
+//!
+//! Who ends all sessions means those under way too: a proof that waits for its second step, a
+//! password whose hash is being computed. So an engine keeps the time of each such end, and issues
+//! nothing for a proof that is not newer.
+
+use std::time::Duration;
+
+use super::{NewSession, Whose};
+use crate::identity::UserId;
+
+/// For how long the ends of sessions are remembered: far longer than any proof waits for its
+/// session. Ends that lie further ahead are forgotten too: the clock was set back.
+pub(crate) const CUTOFFS_KEPT: Duration = Duration::from_secs(3600);
+
+impl Whose {
+    /// The name under which an engine keeps when these sessions were last ended; `None` for a
+    /// provider's session, which a later login does not belong to.
+    pub(crate) fn cutoff(&self) -> Option<String> {
+        match self {
+            Self::All => Some("all".to_owned()),
+            Self::Connection(connection) => Some(format!("connection {connection}")),
+            Self::Identity(connection, subject) => {
+                Some(format!("identity {}", UserId::new(connection, subject)))
+            }
+            Self::Sid(_) => None,
+            Self::User(user) | Self::UserExcept(user, _) => Some(format!("user {user}")),
+        }
+    }
+}
+
+impl NewSession {
+    /// The ends of sessions that its proof must be newer than (see [`Whose::cutoff`]).
+    pub(crate) fn cutoffs(&self) -> Vec<String> {
+        let proof = self.record.authentications.last().map(|proof| {
+            let (connection, subject) = (proof.connection.clone(), proof.subject.clone());
+            [
+                Whose::Connection(connection.clone()),
+                Whose::Identity(connection, subject),
+            ]
+        });
+        [Whose::All, Whose::User(self.record.user.clone())]
+            .into_iter()
+            .chain(proof.into_iter().flatten())
+            .filter_map(|whose| whose.cutoff())
+            .collect()
+    }
+}
