@@ -93,6 +93,16 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
         let proven = &pending.authentication;
+        // All sessions of the other user may have been ended since, because it was somebody else who
+        // proved this. The session below asks too late, and for another user.
+        let (store, proof) = (self.parts.sessions.store(), (&pending.user, proven));
+        match store.outdated(proof, pending.proven_at).await {
+            Ok(false) => {}
+            Ok(true) => {
+                return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
+            }
+            Err(error) => return self.store_is_away(visit, &error),
+        }
         let (to, identity) = (&session.user().id, (&proven.connection, &proven.subject));
         let directory = &self.parts.directory;
         let was = match directory.link(identity, to, REASON, &visit.origin()).await {

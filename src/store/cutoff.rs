@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{NewSession, Whose};
-use crate::identity::UserId;
+use crate::identity::{Authentication, UserId};
 
 /// For how long the ends of sessions are remembered: far longer than any proof waits for its
 /// session. Ends that lie further ahead are forgotten too: the clock was set back.
@@ -32,17 +32,22 @@ impl Whose {
 impl NewSession {
     /// The ends of sessions that its proof must be newer than (see [`Whose::cutoff`]).
     pub(crate) fn cutoffs(&self) -> Vec<String> {
-        let proof = self.record.authentications.last().map(|proof| {
-            let (connection, subject) = (proof.connection.clone(), proof.subject.clone());
-            [
-                Whose::Connection(connection.clone()),
-                Whose::Identity(connection, subject),
-            ]
-        });
-        [Whose::All, Whose::User(self.record.user.clone())]
-            .into_iter()
-            .chain(proof.into_iter().flatten())
-            .filter_map(|whose| whose.cutoff())
-            .collect()
+        cutoffs(&self.record.user, self.record.authentications.last())
     }
+}
+
+/// The ends of sessions that a proof of this user must be newer than.
+pub(crate) fn cutoffs(user: &UserId, proof: Option<&Authentication>) -> Vec<String> {
+    let proof = proof.map(|proof| {
+        let (connection, subject) = (proof.connection.clone(), proof.subject.clone());
+        [
+            Whose::Connection(connection.clone()),
+            Whose::Identity(connection, subject),
+        ]
+    });
+    [Whose::All, Whose::User(user.clone())]
+        .into_iter()
+        .chain(proof.into_iter().flatten())
+        .filter_map(|whose| whose.cutoff())
+        .collect()
 }

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 pub(crate) use self::{cutoff::*, event::*, records::*};
 use crate::{
     clock::Timestamp,
-    identity::{ConnectionId, Identity, Subject, UserId},
+    identity::{Authentication, ConnectionId, Identity, Subject, UserId},
 };
 
 /// The store is broken: away, full, locked or corrupt.
@@ -54,6 +54,12 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     /// consumes what the login used up. All of it or nothing, and nothing for a proof that is not
     /// newer than the last time that all such sessions were ended.
     async fn issue(&self, new: NewSession) -> Result<Issued, StoreError>;
+    /// Whether a proof of this user comes too late for a session, as [`issue`](Self::issue) says.
+    async fn outdated(
+        &self,
+        proof: (&UserId, &Authentication),
+        proven_at: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// The session behind a handle, with the host that the handle is for.
     async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError>;
     /// One session by its id.

@@ -153,6 +153,59 @@ fn a_link_is_made_by_the_session_that_began_it_and_no_other() {
     assert_eq!(id_of(&mut staff), others);
 }
 
+/// Whoever once knew a password takes no account along that was closed to them meanwhile.
+#[test]
+fn what_an_old_password_proved_links_nobody() {
+    let upstream = Upstream::start();
+    let sidecar = two_connections(&upstream);
+    let mut al = of_staff(&sidecar, "al");
+    let id = id_of(&mut al);
+    let mut password = PASSWORD;
+    for (number, end) in ["change", "set-password", "revoke", "block"]
+        .into_iter()
+        .enumerate()
+    {
+        let mut mallory = sidecar.signed_up(&format!("mallory{number}"));
+        let login = begin(&mut mallory, "staff");
+        let question = mallory.try_password(&login, "al", password);
+        let form = question.form_with("ticket");
+        match end {
+            "change" => {
+                let page = al.go("/.auth/account");
+                let form = page
+                    .form_with("current_password")
+                    .fill("current_password", password)
+                    .fill("new_password", "another battery staple");
+                al.submit(&page, &form);
+                password = "another battery staple";
+            }
+            "set-password" => {
+                password = "yet another battery staple";
+                sidecar.cli_told(&["users", "set-password", "al"], password);
+            }
+            "revoke" => {
+                sidecar.cli_ok(&["sessions", "revoke", "--user", "al"]);
+            }
+            _ => {
+                sidecar.cli_ok(&["users", "block", "al"]);
+                sidecar.cli_ok(&["users", "unblock", "al"]);
+            }
+        }
+        let refused = mallory.submit(&question, &form);
+        assert_eq!(refused.answer.status, 400, "after {end}: {refused:?}");
+        let mut again = sidecar.visitor();
+        let page = again.go("/.auth/login/staff");
+        again.try_password(&page, "al", password);
+        assert_eq!(id_of(&mut again), id, "after {end}");
+    }
+    // the control: nothing happens meanwhile
+    let mut alice = sidecar.signed_up("alice");
+    let login = begin(&mut alice, "staff");
+    let question = alice.try_password(&login, "al", password);
+    let end = agree(&mut alice, &question);
+    assert!(end.text().contains("is added"), "{end:?}");
+}
+
 #[test]
 fn ways_in_are_added_at_the_login_host() {
     let upstream = Upstream::start();

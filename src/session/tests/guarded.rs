@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     clock::Timestamp,
-    identity::ConnectionId,
+    identity::{Authentication, ConnectionId, UserId},
     store::{
         Budget, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord, Issued, Loaded,
         NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId, SessionRecord,
@@ -145,6 +145,15 @@ impl Guarded {
 impl SessionStore for Guarded {
     async fn issue(&self, new: NewSession) -> Result<Issued, StoreError> {
         self.around("issue", self.inner.issue(new)).await
+    }
+
+    async fn outdated(
+        &self,
+        proof: (&UserId, &Authentication),
+        proven_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.around("outdated", self.inner.outdated(proof, proven_at))
+            .await
     }
 
     async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError> {

@@ -418,6 +418,11 @@ pub(super) async fn what_was_proven_before_an_end_opens_nothing(
         let refused = store.issue(late.clone()).await.unwrap();
         assert_eq!(refused, Issued::Outdated, "{whose:?}");
         assert_eq!(store.find(session_id(1)).await.unwrap(), None);
+        let proof = authentication("acme", "alice");
+        for (at, outdated) in [(end, true), (clock.now(), false)] {
+            let told = store.outdated((&alice(), &proof), at).await.unwrap();
+            assert_eq!(told, outdated, "{whose:?}");
+        }
         if whose != Whose::All && whose != Whose::Connection(name("acme")) {
             issued(store.as_ref(), proven(2, "bob", end)).await;
         }

@@ -6,8 +6,8 @@ use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Subject, UserId},
     store::{
-        Change, Counter, HandleHash, HandleRecord, NewSession, OneTimeKey, OneTimeRow, OneTimeUse,
-        Purpose, SessionId, SessionRecord, Whose,
+        Change, Counter, HandleHash, HandleRecord, OneTimeKey, OneTimeRow, OneTimeUse, Purpose,
+        SessionId, SessionRecord, Whose,
     },
 };
 
@@ -70,11 +70,10 @@ impl Held {
         self.sessions.insert(id, Kept { record, handles });
     }
 
-    /// Whether all sessions like this one were ended since its proof was given.
-    pub(super) fn outdated(&self, new: &NewSession) -> bool {
-        let ends = new.cutoffs();
+    /// Whether one of these ends came after a proof was given.
+    pub(super) fn outdated(&self, ends: &[String], proven_at: Timestamp) -> bool {
         let mut ends = ends.iter().filter_map(|whose| self.cutoffs.get(whose));
-        ends.any(|end| new.proven_at <= *end)
+        ends.any(|end| proven_at <= *end)
     }
 
     pub(super) fn touch(&mut self, id: SessionId, at: Timestamp) {

@@ -18,11 +18,11 @@ use self::held::{Held, Key};
 use super::{
     Budget, CUTOFFS_KEPT, Change, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord,
     Issued, Loaded, NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId,
-    SessionRecord, SessionStore, Spend, StoreError, Whose,
+    SessionRecord, SessionStore, Spend, StoreError, Whose, cutoffs,
 };
 use crate::{
     clock::{Clock, Timestamp},
-    identity::ConnectionId,
+    identity::{Authentication, ConnectionId, UserId},
     metrics,
 };
 
@@ -81,7 +81,7 @@ impl SessionStore for Memory {
         if let Err(purpose) = held.all_unused(&new.uses) {
             return Ok(Issued::AlreadyUsed(purpose));
         }
-        if held.outdated(&new) {
+        if held.outdated(&new.cutoffs(), new.proven_at) {
             return Ok(Issued::Outdated);
         }
         let id = new.record.id;
@@ -114,6 +114,15 @@ impl SessionStore for Memory {
         held.add_handle(new.handle);
         // There is no trail in memory; the log has the event.
         Ok(Issued::Issued)
+    }
+
+    async fn outdated(
+        &self,
+        (user, proof): (&UserId, &Authentication),
+        proven_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let ends = cutoffs(user, Some(proof));
+        Ok(self.held.lock().outdated(&ends, proven_at))
     }
 
     async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError> {

@@ -5,14 +5,14 @@ use async_trait::async_trait;
 use super::{
     Sqlite,
     row::{column, hex, number, to_json},
-    session_rows::{arguments, ids, record},
+    session_rows::{OUTDATED, arguments, ids, record},
 };
 use crate::{
     clock::Timestamp,
-    identity::ConnectionId,
+    identity::{Authentication, ConnectionId, UserId},
     store::{
         CUTOFFS_KEPT, Change, Event, HandleHash, HandleRecord, Issued, Loaded, NewSession,
-        OneTimeUse, SessionId, SessionRecord, SessionStore, StoreError, Whose,
+        OneTimeUse, SessionId, SessionRecord, SessionStore, StoreError, Whose, cutoffs,
     },
 };
 
@@ -36,6 +36,23 @@ impl SessionStore for Sqlite {
             let issued = write.issue_session(&new).await?;
             write.end(issued == Issued::Issued).await?;
             Ok(issued)
+        })
+        .await
+    }
+
+    async fn outdated(
+        &self,
+        (user, proof): (&UserId, &Authentication),
+        proven_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let ends = to_json(&cutoffs(user, Some(proof)))?;
+        self.within_patience(async {
+            let row = sqlx::query(OUTDATED)
+                .bind(&ends)
+                .bind(proven_at.millis())
+                .fetch_optional(&self.readers)
+                .await?;
+            Ok(row.is_some())
         })
         .await
     }

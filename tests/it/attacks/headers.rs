@@ -257,7 +257,7 @@ fn hdr_6_connection_options_take_nothing_away() {
     let cookie = cookie_line(&alice);
     let host = site.host();
     let ask = |options: &str| {
-        site.raw(&format!(
+        site.raw(format!(
             "GET /x HTTP/1.1\r\nHost: {host}\r\n{cookie}Authorization: Basic eDp5\r\n{options}\r\n"
         ))
     };
