@@ -167,8 +167,6 @@ impl SessionStore for Sqlite {
         }
     }
 
-    /// In transactions of bounded size: a hundred thousand times at once would keep logins waiting
-    /// for seconds, and no time depends on another.
     async fn rename_connection(
         &self,
         from: &ConnectionId,
@@ -186,6 +184,8 @@ impl SessionStore for Sqlite {
         .await
     }
 
+    /// In transactions of bounded size: a hundred thousand times at once would keep logins waiting
+    /// for seconds, and no time depends on another.
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
         for some in used.chunks(TOUCHED_AT_ONCE) {
             let rows: Vec<_> = some
