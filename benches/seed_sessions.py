@@ -77,9 +77,9 @@ def people(many, now, host, key):
             "locale": "en-GB", "phone_number_verified": False,
         }
         claims = {
-            "sub": subject, "iss": "https://id.example.com/realms/main", "tid": "8f14e45f-ceea-467f",
-            **{claim: profile[claim] for claim in ("name", "given_name", "family_name", "email",
-                                                   "email_verified", "preferred_username", "locale")},
+            "sub": subject,
+            **{claim: profile[claim] for claim in ("email_verified", "name", "preferred_username", "given_name",
+                                                   "locale", "family_name", "email")},
         }
         groups = ["staff", "editors", f"team-{at % 100:02}"]
         held = [{"connection": "members", "subject": subject, "auth_time": now, "amr": ["pwd"], "acr": None}]

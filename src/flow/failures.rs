@@ -31,7 +31,9 @@ impl Engine {
             FailureKind::TooManyTries { minutes } => Some(Duration::from_secs(minutes * 60)),
             _ => None,
         };
-        let signed_in_as = visit.session().map(|session| session.user().handle.clone());
+        let signed_in_as = visit
+            .session()
+            .map(|session| session.contents().user.handle);
         let request_id = visit.request_id.clone();
         let page = Page::Failure(Failure {
             kind,

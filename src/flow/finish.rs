@@ -170,7 +170,7 @@ impl Engine {
         let page = SwitchUser {
             current: visit
                 .session()
-                .map(|held| held.user().handle.clone())
+                .map(|held| held.contents().user.handle)
                 .unwrap_or_default(),
             new: user.handle.clone(),
             link: flow.link.is_some(),

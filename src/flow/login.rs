@@ -380,7 +380,7 @@ fn notice(visit: &Visit, outlook: Outlook) -> Option<Notice> {
         Outlook::Challenge(Missing::FreshLogin) => Some(Notice::Reauthenticate),
         Outlook::Challenge(Missing::Context | Missing::Methods) => Some(Notice::StepUp),
         _ => Some(Notice::OtherAccount {
-            signed_in_as: session.user().handle.clone(),
+            signed_in_as: session.contents().user.handle,
         }),
     }
 }

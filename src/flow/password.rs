@@ -100,11 +100,11 @@ impl Engine {
 
     /// The connection of this session that keeps the person's password.
     pub(super) fn keeper(&self, session: &Session) -> Option<(ConnectionId, Subject)> {
-        let mut held = session.record().authentications.iter().rev();
+        let mut held = session.contents().authentications.into_iter().rev();
         let held = held.find(|held| {
             let connection = self.connections.enabled(&held.connection);
             connection.is_some_and(|(connection, _)| connection.accounts().is_some())
         })?;
-        Some((held.connection.clone(), held.subject.clone()))
+        Some((held.connection, held.subject))
     }
 }

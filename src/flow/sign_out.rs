@@ -28,7 +28,7 @@ impl Engine {
             format!("?{}", query.append_pair("rd", rd).finish())
         });
         let page = SignOut {
-            display_name: display_name(session.user()),
+            display_name: display_name(&session.contents().user),
             post: Post {
                 action: self.href(&format!("logout{}", query.unwrap_or_default())),
                 csrf: token.csrf(&self.parts.ring.load()),

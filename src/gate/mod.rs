@@ -106,7 +106,7 @@ impl BadRequest {
 pub(crate) struct Permitted {
     route: Arc<Route>,
     permit: Permit,
-    edits: Arc<Edits>,
+    edits: Edits,
     audience: Origin,
 }
 
@@ -213,8 +213,8 @@ impl Gate {
         let judgement = route.policy.judge(&request.facts, who);
         judged.rule = judgement.rule;
         let render = || match (judgement.outcome, &who) {
-            (Outcome::Pass, Some(who)) => route.headers.render(who).map(Arc::new),
-            _ => Ok(Arc::default()),
+            (Outcome::Pass, Some(who)) => route.headers.render(who),
+            _ => Ok(Edits::default()),
         };
         let somebody = judgement.outcome == Outcome::Pass;
         judged.verdict = match (judgement.outcome, judgement.needs) {
@@ -227,7 +227,7 @@ impl Gate {
                 Ok(edits) => {
                     judged.headers = edits
                         .iter()
-                        .map(|(name, value)| (name.clone(), value.clone()))
+                        .map(|(name, value)| (name.clone(), value))
                         .collect();
                     JudgedVerdict::Forward {
                         as_nobody: !somebody,
@@ -283,8 +283,8 @@ impl Gate {
         request: &RequestFacts<'_>,
         route: &Route,
         somebody: bool,
-        edits: impl FnOnce() -> Result<Arc<Edits>, HeadersError>,
-    ) -> Result<Arc<Edits>, Reason> {
+        edits: impl FnOnce() -> Result<Edits, HeadersError>,
+    ) -> Result<Edits, Reason> {
         if somebody && !self.may_open_websocket(request, route) {
             return Err(Reason::WebSocketOrigin);
         }
@@ -294,7 +294,7 @@ impl Gate {
     /// Refuses what was permitted to somebody; a public path goes on as nobody.
     fn refuse(&self, request: &RequestFacts<'_>, route: &Arc<Route>, reason: Reason) -> Verdict {
         match route.policy.decide(&request.facts, None) {
-            Decision::Permit(nobody) => self.forward(request, route, nobody, Arc::default()),
+            Decision::Permit(nobody) => self.forward(request, route, nobody, Edits::default()),
             Decision::Challenge(_) | Decision::Deny(_) => Verdict::Deny {
                 route: route.clone(),
                 reason,
@@ -307,7 +307,7 @@ impl Gate {
         request: &RequestFacts<'_>,
         route: &Arc<Route>,
         permit: Permit,
-        edits: Arc<Edits>,
+        edits: Edits,
     ) -> Verdict {
         Verdict::Forward(Permitted {
             route: route.clone(),

@@ -73,7 +73,7 @@ fn agree(verdict: &Verdict, judged: &Judged) {
         }
         (Verdict::Deny { reason, .. }, JudgedVerdict::Deny(other)) => reason == other,
         (Verdict::Forward(permitted), JudgedVerdict::Forward { as_nobody }) => {
-            let headers: Vec<_> = judged.headers.iter().map(|(n, v)| (n, v)).collect();
+            let headers: Vec<_> = judged.headers.iter().map(|(n, v)| (n, v.clone())).collect();
             permitted.permit().session().is_none() == *as_nobody
                 && permitted.edits().iter().collect::<Vec<_>>() == headers
                 && judged.route.as_ref().unwrap().index == permitted.route().index
@@ -91,7 +91,7 @@ fn said(verdict: &Verdict) -> String {
         Verdict::Challenge { how, .. } => format!("challenge {how:?}"),
         Verdict::Deny { reason, .. } => format!("deny {reason}"),
         Verdict::Forward(permitted) => match permitted.permit().session() {
-            Some(session) => format!("forward {}", session.user().handle),
+            Some(session) => format!("forward {}", session.contents().user.handle),
             None => "forward nobody".to_owned(),
         },
         other => other.name().to_owned(),

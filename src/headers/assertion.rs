@@ -45,8 +45,8 @@ pub(crate) struct Assertions {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Key {
     session: SessionId,
-    /// The versions of the session and of the user, and when the identity was last asserted.
-    versions: (u64, u64, Timestamp),
+    /// Of what the session says of its person.
+    contents: u64,
     connection: ConnectionId,
     audience: Origin,
     half_minute: i64,
@@ -91,23 +91,21 @@ impl Assertions {
         audience: &Origin,
         now: Timestamp,
     ) -> Result<Option<HeaderValue>, AssertionError> {
-        let (Some(session), Some(who)) = (permit.session(), permit.principal()) else {
+        let (Some(session), Some(connection)) = (permit.session(), permit.connection()) else {
             return Ok(None);
         };
         let key = Key {
             session: session.id(),
-            versions: (
-                session.record().version,
-                who.user.version,
-                who.identity.refreshed_at,
-            ),
-            connection: who.authentication.connection.clone(),
+            contents: session.digest(),
+            connection: connection.clone(),
             audience: audience.clone(),
             half_minute: now.seconds().div_euclid(SENT_FOR),
         };
         self.signed
             .try_get_with(key, || {
-                let mut claims = self.claims(&who, trust, audience, now);
+                let mut claims = permit
+                    .with_principal(|who| self.claims(who, trust, audience, now))
+                    .ok_or(AssertionError::Nobody)?;
                 claims.insert("sid".to_owned(), session.id().to_string().into());
                 let token = self.signer.sign(&claims)?;
                 HeaderValue::try_from(token).map_err(|_| AssertionError::Unwritable)
@@ -169,6 +167,8 @@ pub(crate) struct NoCurrentKey;
 /// Why there is no assertion; the request must not go on without it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum AssertionError {
+    #[error("the person has no identity of the connection that opened the route")]
+    Nobody,
     #[error("the assertion is not signed: {0}")]
     Unsigned(String),
     #[error("the assertion cannot be written as a header")]

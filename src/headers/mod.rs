@@ -20,8 +20,9 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
+use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderName, HeaderValue};
 
 use self::template::{Shown, Template};
@@ -43,7 +44,7 @@ const MOST: usize = 16 << 10;
 /// The identity headers of a route.
 #[derive(Debug)]
 pub(crate) struct IdentityHeaders {
-    fields: Vec<(HeaderName, Template)>,
+    fields: Arc<[(HeaderName, Template)]>,
     encoding: HeaderEncoding,
     trust: EmailTrust,
 }
@@ -60,7 +61,7 @@ impl IdentityHeaders {
             Headers::Table(table) => own(table.iter())?,
         };
         Ok(Self {
-            fields,
+            fields: fields.into(),
             encoding,
             trust,
         })
@@ -72,25 +73,37 @@ impl IdentityHeaders {
     }
 
     /// What to set for this permit. Nothing for nobody.
-    pub(crate) fn edits(&self, permit: &Permit) -> Result<Arc<Edits>, HeadersError> {
-        static NOTHING: LazyLock<Arc<Edits>> = LazyLock::new(Arc::default);
+    pub(crate) fn edits(&self, permit: &Permit) -> Result<Edits, HeadersError> {
         if permit.session().is_none() {
-            return Ok(NOTHING.clone());
+            return Ok(Edits::default());
         }
-        let kept = permit.kept(|who| self.render(who).map(Arc::new));
-        kept.map_or(Err(HeadersError::Unwritable), |kept| (*kept).clone())
+        let kept = permit.kept(|who| self.values(who).ok());
+        kept.map(|values| self.with(values))
+            .ok_or(HeadersError::Refused)
     }
 
     /// The headers as they are for a person.
     pub(crate) fn render(&self, who: &Principal<'_>) -> Result<Edits, HeadersError> {
+        self.values(who).map(|values| self.with(values.into()))
+    }
+
+    fn with(&self, values: Bytes) -> Edits {
+        Edits {
+            fields: self.fields.clone(),
+            values,
+        }
+    }
+
+    /// The values in one piece, as [`Edits`] reads them: one allocation for each session and route.
+    fn values(&self, who: &Principal<'_>) -> Result<Box<[u8]>, HeadersError> {
         let email = self.trust.email(who.identity);
         let shown = Shown {
             who: *who,
             email: email.as_ref(),
         };
-        let mut set = Vec::with_capacity(self.fields.len());
+        let mut values = Vec::new();
         let mut size = 0;
-        for (name, template) in &self.fields {
+        for (index, (name, template)) in self.fields.iter().enumerate() {
             let Some(value) = template.render(shown, self.encoding) else {
                 continue;
             };
@@ -99,35 +112,55 @@ impl IdentityHeaders {
             if size > MOST {
                 return Err(HeadersError::TooLarge);
             }
-            let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(value))
-                .map_err(|_| HeadersError::Unwritable)?;
-            set.push((name.clone(), value));
+            let (Ok(index), Ok(length), Ok(_)) = (
+                u16::try_from(index),
+                u16::try_from(value.len()),
+                HeaderValue::from_bytes(&value),
+            ) else {
+                return Err(HeadersError::Unwritable);
+            };
+            values.put_u16(index);
+            values.put_u16(length);
+            values.put_slice(&value);
         }
-        Ok(Edits { set: set.into() })
+        // A copy takes not one octet more than is needed: there are many sessions.
+        Ok(values.as_slice().into())
     }
 }
 
-/// Headers to set, after all that are owned were stripped. Cloning a value copies no octets.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// Headers to set, after all that are owned were stripped. Cloning it copies no octets.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Edits {
-    set: Box<[(HeaderName, HeaderValue)]>,
+    fields: Arc<[(HeaderName, Template)]>,
+    /// For each header: the index of its field (2), the length of its value (2), the value.
+    values: Bytes,
 }
 
 impl Edits {
-    /// How many.
-    pub(crate) fn len(&self) -> usize {
-        self.set.len()
+    /// Room for so many is room enough.
+    pub(crate) fn most(&self) -> usize {
+        self.fields.len()
     }
 
     /// Each header once.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.set.iter().map(|(name, value)| (name, value))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
+        let mut left = self.values.clone();
+        std::iter::from_fn(move || {
+            let index = left.try_get_u16().ok()?;
+            let length = usize::from(left.try_get_u16().ok()?);
+            let value = (length <= left.len()).then(|| left.split_to(length))?;
+            let (name, _) = self.fields.get(usize::from(index))?;
+            // It was a value when it was put there.
+            Some((name, HeaderValue::from_maybe_shared(value).ok()?))
+        })
     }
 }
 
 /// Why the headers of a person cannot be written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum HeadersError {
+    #[error("the identity headers of this person were refused before")]
+    Refused,
     #[error("the identity headers are larger than {MOST} octets")]
     TooLarge,
     #[error("an identity header has no value that could be written")]

@@ -20,7 +20,7 @@ impl Site {
         (method, headers): (&Method, &HeaderMap),
     ) -> Page {
         let permit = permitted.permit();
-        let visitor = permit.principal().map(|who| Visitor {
+        let visitor = permit.with_principal(|who| Visitor {
             display_name: who
                 .user
                 .profile

@@ -20,7 +20,8 @@ pub(super) fn answer(engine: &Engine, visit: &Visit) -> Response<Bytes> {
             }),
         ),
         Some(session) => {
-            let (user, record) = (session.user(), session.record());
+            let contents = session.contents();
+            let user = &contents.user;
             headers::json(
                 StatusCode::OK,
                 &json!({
@@ -31,15 +32,15 @@ pub(super) fn answer(engine: &Engine, visit: &Visit) -> Response<Bytes> {
                         "user_metadata": user.user_metadata,
                         "owner": user.owner,
                     },
-                    "authentications": record.authentications.iter().map(|one| json!({
+                    "authentications": contents.authentications.iter().map(|one| json!({
                         "connection": one.connection,
                         "auth_time": one.auth_time.seconds(),
                         "amr": one.amr,
                         "acr": one.acr,
                     })).collect::<Vec<_>>(),
                     "session": {
-                        "created_at": record.created_at.to_string(),
-                        "expires_at": record.expires_at.to_string(),
+                        "created_at": contents.created_at.to_string(),
+                        "expires_at": session.expires_at().to_string(),
                     },
                     "account_url": engine.path("account"),
                     "logout_url": engine.path("logout"),

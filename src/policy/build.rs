@@ -46,10 +46,7 @@ impl Policy {
                 .is_some_and(|known| known.enabled)
         });
         Ok(Self {
-            key: ViewKey {
-                generation: known.generation,
-                route,
-            },
+            key: ViewKey::new(known.generation, route),
             offered: if keys.connections.is_none() {
                 named.clone()
             } else {

@@ -108,8 +108,8 @@ impl Policy {
         };
         let deny = self.deny.iter().map(|rule| (List::Deny, rule));
         let allow = self.allow.iter().flatten().map(|rule| (List::Allow, rule));
-        deny.enumerate()
-            .chain(allow.enumerate())
+        ((0..).zip(deny))
+            .chain((0..).zip(allow))
             .map(|(index, (list, rule))| {
                 (
                     self.name(At { list, index }),
@@ -140,10 +140,10 @@ impl Policy {
         if weighed.0 == Outcome::Pass {
             return weighed;
         }
-        let public =
-            (self.public.iter()).position(|pattern| pattern.matches(facts.method, facts.path));
+        let public = ((0..).zip(&self.public))
+            .find(|(_, pattern)| pattern.matches(facts.method, facts.path));
         match public {
-            Some(index) => (
+            Some((index, _)) => (
                 Outcome::Nobody,
                 Some(At {
                     list: List::Public,
@@ -161,19 +161,14 @@ impl Policy {
         let Some(held) = &view.held else {
             return (Outcome::Challenge(Missing::Connection), None);
         };
-        let scope = Scope {
-            person: &held.person,
+        let scope = held.person.as_deref().map(|person| Scope {
+            person,
             facts: Some(facts),
-        };
+        });
         let denied = held
             .denied
-            .clone()
-            .or_else(|| per_request(&self.deny, &scope, |answer| answer != Answer::No));
-        if let Some((index, answer)) = denied {
-            let reason = match answer {
-                Answer::Failed(_) => Reason::RuleFailed,
-                Answer::No | Answer::Yes => Reason::DenyRule,
-            };
+            .or_else(|| per_request(&self.deny, scope.as_ref(), denies));
+        if let Some((index, reason)) = denied {
             return (
                 Outcome::Deny(reason),
                 Some(At {
@@ -185,9 +180,9 @@ impl Policy {
         let allowed = match &self.allow {
             None => None,
             Some(allow) => {
-                let held = held.allowed.or_else(|| {
-                    per_request(allow, &scope, |answer| answer == Answer::Yes).map(|(at, _)| at)
-                });
+                let held = held
+                    .allowed
+                    .or_else(|| per_request(allow, scope.as_ref(), allows).map(|(at, ())| at));
                 match held {
                     Some(index) => Some(At {
                         list: List::Allow,
@@ -216,7 +211,7 @@ impl Policy {
     }
 
     fn view(&self, session: &Session) -> View {
-        match session.principal(&self.offered) {
+        match session.contents().principal(&self.offered) {
             Some(who) => self.view_of(&who),
             None => View::empty(session.user().blocked),
         }
@@ -232,16 +227,10 @@ impl Policy {
             person: &person,
             facts: None,
         };
-        let settled = |rules: &[Rule], decides: fn(&Answer) -> bool| {
-            (rules.iter().enumerate())
-                .filter(|(_, rule)| !rule.is_per_request())
-                .map(|(at, rule)| (at, rule.ask(who, &self.trust, &scope)))
-                .find(|(_, answer)| decides(answer))
-        };
-        let denied = settled(&self.deny, |answer| *answer != Answer::No);
-        let allowed = settled(self.allow.as_deref().unwrap_or_default(), |answer| {
-            *answer == Answer::Yes
-        });
+        let ask = |rule: &Rule| rule.ask(who, &self.trust, &scope);
+        let allow = self.allow.as_deref().unwrap_or_default();
+        let denied = settled(&self.deny, ask, denies);
+        let allowed = settled(allow, ask, allows).map(|(at, ())| at);
         let methods_missing =
             (self.amr.iter()).any(|wanted| !who.authentication.amr.contains(wanted));
         let context_missing = !self.acr.is_empty()
@@ -249,51 +238,91 @@ impl Policy {
         View::holding(
             who.user.blocked,
             permit::Held {
-                connection: who.authentication.connection.clone(),
+                connection: self.shared(&who.authentication.connection),
                 auth_time: who.authentication.auth_time,
                 denied,
-                allowed: allowed.map(|(at, _)| at),
+                allowed,
                 lacks: match (methods_missing, context_missing) {
                     (true, _) => Some(Missing::Methods),
                     (false, true) => Some(Missing::Context),
                     (false, false) => None,
                 },
-                person,
+                person: (self.deny.iter().chain(allow))
+                    .any(Rule::is_per_request)
+                    .then(|| Box::new(person)),
             },
         )
     }
 
+    /// The same name, of which the policy holds the one copy that is needed.
+    fn shared(&self, connection: &ConnectionId) -> ConnectionId {
+        let known = self.offered.iter().find(|known| *known == connection);
+        known.unwrap_or(connection).clone()
+    }
+
     fn name(&self, at: At) -> RuleRef {
+        let index = usize::try_from(at.index).unwrap_or(usize::MAX);
         let text = match at.list {
             List::Allow => (self.allow.as_deref().unwrap_or_default())
-                .get(at.index)
+                .get(index)
                 .map(|rule| rule.text().to_owned()),
-            List::Deny => self.deny.get(at.index).map(|rule| rule.text().to_owned()),
-            List::Public => self.public.get(at.index).map(ToString::to_string),
+            List::Deny => self.deny.get(index).map(|rule| rule.text().to_owned()),
+            List::Public => self.public.get(index).map(ToString::to_string),
         };
         RuleRef {
             list: at.list,
-            index: at.index,
+            index,
             text: text.unwrap_or_default(),
         }
     }
 }
 
-/// The place of a rule.
+/// The place of a rule; it is kept with sessions, so it is small.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct At {
     list: List,
-    index: usize,
+    index: u32,
 }
 
-/// The first rule that must be evaluated now and whose answer decides.
-fn per_request(
+/// The first rule that must be evaluated now and whose answer decides. Without a scope each comes
+/// to nothing.
+fn per_request<D>(
     rules: &[Rule],
-    scope: &Scope<'_>,
-    decides: fn(Answer) -> bool,
-) -> Option<(usize, Answer)> {
-    (rules.iter().enumerate())
+    scope: Option<&Scope<'_>>,
+    decides: fn(&Answer) -> Option<D>,
+) -> Option<(u32, D)> {
+    ((0..).zip(rules))
         .filter(|(_, rule)| rule.is_per_request())
-        .map(|(at, rule)| (at, rule.ask_expression(scope)))
-        .find(|(_, answer)| decides(answer.clone()))
+        .find_map(|(at, rule)| {
+            let answer = scope.map_or_else(
+                || Answer::Failed("nobody is known".to_owned()),
+                |scope| rule.ask_expression(scope),
+            );
+            decides(&answer).map(|decision| (at, decision))
+        })
+}
+
+/// The first rule that hangs on the person alone and whose answer decides.
+fn settled<D>(
+    rules: &[Rule],
+    ask: impl Fn(&Rule) -> Answer,
+    decides: fn(&Answer) -> Option<D>,
+) -> Option<(u32, D)> {
+    ((0..).zip(rules))
+        .filter(|(_, rule)| !rule.is_per_request())
+        .find_map(|(at, rule)| decides(&ask(rule)).map(|decision| (at, decision)))
+}
+
+/// Whether, and why, the answer of a `deny` rule refuses.
+fn denies(answer: &Answer) -> Option<Reason> {
+    match answer {
+        Answer::Failed(_) => Some(Reason::RuleFailed),
+        Answer::No => None,
+        Answer::Yes => Some(Reason::DenyRule),
+    }
+}
+
+/// Whether the answer of an `allow` rule lets pass.
+fn allows(answer: &Answer) -> Option<()> {
+    (*answer == Answer::Yes).then_some(())
 }

@@ -1,11 +1,10 @@
 //! The proof that a request may pass.
 
-use std::{
-    any::Any,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
-use super::{Answer, Missing, expression::Person};
+use bytes::Bytes;
+
+use super::{Missing, Reason, expression::Person};
 use crate::{
     clock::Timestamp,
     identity::ConnectionId,
@@ -35,26 +34,32 @@ impl Permit {
         self.holder.as_ref().map(|(session, _)| session)
     }
 
-    /// The person as the connection knows them that opened the route.
-    pub(crate) fn principal(&self) -> Option<Principal<'_>> {
-        let (session, view) = self.holder.as_ref()?;
-        let held = view.held.as_ref()?;
-        session.principal(std::slice::from_ref(&held.connection))
+    /// The connection that opened the route. `None` for nobody.
+    pub(crate) fn connection(&self) -> Option<&ConnectionId> {
+        let (_, view) = self.holder.as_ref()?;
+        Some(&view.held.as_ref()?.connection)
     }
 
-    /// A value that hangs on the person, the route and the configuration alone, made once and
-    /// kept with the session. `None` for nobody.
-    pub(crate) fn kept<T: Send + Sync + 'static>(
-        &self,
-        make: impl Fn(&Principal<'_>) -> T,
-    ) -> Option<Arc<T>> {
+    /// Something about the person as that connection knows them; it is worked out anew each time.
+    /// `None` for nobody.
+    pub(crate) fn with_principal<T>(&self, then: impl FnOnce(&Principal<'_>) -> T) -> Option<T> {
+        let connection = std::slice::from_ref(self.connection()?);
+        let contents = self.session()?.contents();
+        contents.principal(connection).map(|who| then(&who))
+    }
+
+    /// What somebody makes of the person, which hangs on the route and the configuration and on
+    /// nothing else; it is made once and kept with the session. `None` for nobody, and when there
+    /// is nothing that could be made.
+    pub(crate) fn kept(&self, make: impl Fn(&Principal<'_>) -> Option<Box<[u8]>>) -> Option<Bytes> {
         let (_, view) = self.holder.as_ref()?;
-        if let Some(kept) = view.kept.get() {
-            return kept.clone().downcast().ok();
+        if view.kept.get().is_none() {
+            let fresh = self.with_principal(make)?;
+            view.kept.get_or_init(|| fresh);
         }
-        let fresh: Arc<T> = Arc::new(make(&self.principal()?));
-        let kept = view.kept.get_or_init(|| fresh);
-        kept.clone().downcast().ok()
+        view.kept.get()?.as_ref()?;
+        // No copy: the view stays for as long as anybody reads what it keeps.
+        Some(Bytes::from_owner(Kept(view.clone())))
     }
 }
 
@@ -64,8 +69,18 @@ pub(in crate::policy) struct View {
     pub(in crate::policy) blocked: bool,
     /// `None`: the session holds no authentication of an offered connection.
     pub(in crate::policy) held: Option<Held>,
-    /// One value for whoever uses the permit.
-    kept: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// One value for whoever uses the permit; inside, `None` if it cannot be made.
+    kept: OnceLock<Option<Box<[u8]>>>,
+}
+
+/// A reader of what a view keeps.
+struct Kept(Arc<View>);
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        let kept = self.0.kept.get().and_then(Option::as_deref);
+        kept.unwrap_or_default()
+    }
 }
 
 /// What hangs on the person, as one authentication shows them.
@@ -74,12 +89,13 @@ pub(in crate::policy) struct Held {
     pub(in crate::policy) connection: ConnectionId,
     pub(in crate::policy) auth_time: Timestamp,
     /// The first `deny` rule that holds or fails, of those that do not look at the request.
-    pub(in crate::policy) denied: Option<(usize, Answer)>,
+    pub(in crate::policy) denied: Option<(u32, Reason)>,
     /// The first such `allow` rule that holds.
-    pub(in crate::policy) allowed: Option<usize>,
+    pub(in crate::policy) allowed: Option<u32>,
     /// What `require` misses, its age aside.
     pub(in crate::policy) lacks: Option<Missing>,
-    pub(in crate::policy) person: Person,
+    /// For the rules that do look at the request, if there are any.
+    pub(in crate::policy) person: Option<Box<Person>>,
 }
 
 impl View {

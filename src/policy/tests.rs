@@ -482,17 +482,19 @@ fn a_permit_carries_who_it_is_for() {
             panic!("no permit");
         };
         assert!(Arc::ptr_eq(permit.session().unwrap(), &session));
-        assert_eq!(permit.principal().unwrap().user.handle, "alice");
-        let made = permit.kept(|who| who.user.handle.clone()).unwrap();
-        let again = permit
-            .kept(|_| -> String { panic!("it was kept") })
-            .unwrap();
-        assert!(Arc::ptr_eq(&made, &again));
+        let handle = permit.with_principal(|who| who.user.handle.clone());
+        assert_eq!(handle.as_deref(), Some("alice"));
+        let made = permit.kept(|who| Some(who.user.handle.as_bytes().into()));
+        let again = permit.kept(|_| panic!("it was kept"));
+        assert_eq!(
+            (made.as_deref(), again.as_deref()),
+            (Some(&b"alice"[..]), made.as_deref())
+        );
         let Decision::Permit(nobody) = policy("public = ['/']").decide(facts, None) else {
             panic!("no permit");
         };
-        assert!(nobody.session().is_none() && nobody.principal().is_none());
-        assert!(nobody.kept(|_| ()).is_none());
+        assert!(nobody.session().is_none() && nobody.connection().is_none());
+        assert!(nobody.kept(|_| Some(Box::default())).is_none());
     });
 }
 

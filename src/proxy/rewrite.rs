@@ -77,12 +77,12 @@ pub(super) fn request(
         fields.insert(header::HOST, host.clone());
     }
     let edits = permitted.edits();
-    fields.reserve(forwarding.lines.len() + edits.len());
+    fields.reserve(forwarding.lines.len() + edits.most());
     for (name, value) in forwarding.lines.iter().map(|(name, value)| (name, value)) {
         fields.insert(name, value.clone());
     }
     for (name, value) in edits.iter() {
-        fields.insert(name, value.clone());
+        fields.insert(name, value);
     }
     if route.assertion {
         let assertion = permitted

@@ -97,7 +97,7 @@ impl Sessions {
         let now = self.clock.now();
         // An open stream is a use: it does not run into the idle timeout.
         let alive =
-            session.is_some_and(|session| now < session.record.expires_at && !session.user.blocked);
+            session.is_some_and(|session| now < session.expires_at && !session.user.blocked);
         if !alive {
             self.streams().end(|stream| stream.session == id);
         }
@@ -121,15 +121,19 @@ impl Sessions {
         for part in batch.chunks(BATCH) {
             self.store.touch(part).await?;
         }
-        self.used
-            .lock()
-            .retain(|id, at| used.get(id).is_none_or(|written| written < at));
+        let mut left = self.used.lock();
+        left.retain(|id, at| used.get(id).is_none_or(|written| written < at));
+        // After a busy minute it would keep room for all who were there.
+        left.shrink_to(BATCH);
+        drop(left);
         Ok(())
     }
 
-    /// Removes what ended, in small batches and not for long; says how much.
+    /// Removes what ended, in small batches and not for long, and what cooled down in memory; says
+    /// how much ended.
     pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
         let now = self.clock.now();
+        self.hot.cool(now);
         let idle = now - self.lifetimes().idle - SLACK;
         let mut swept = 0;
         for _ in 0..BATCHES {

@@ -1,14 +1,14 @@
 //! The sessions that are held in memory, and what tells that one of them is out of date.
 //!
-//! Every copy of a session points at two marks, its own and its user's, and knows how they stood
-//! when it was read. A change raises the mark; from then on every copy that was read before is
-//! asked for anew. So a change costs one look-up, however many sessions are held, and a request
-//! two comparisons. A load that a change overtook is not kept ([`Watch`]): what it read may be
-//! what the change ended.
+//! Every copy of a session has two marks, its own and its user's, and knows how they stood when it
+//! was read. A change raises the mark; from then on every copy that was read before is asked for
+//! anew. So a change costs one look-up, however many sessions are held, and a request one
+//! comparison. A load that a change overtook is not kept ([`Watch`]): what it read may be what the
+//! change ended.
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasherDefault, Hash, Hasher},
+    hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Weak,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -16,14 +16,20 @@ use std::{
     time::Duration,
 };
 
-use moka::sync::Cache;
 use parking_lot::Mutex;
+use quick_cache::{
+    UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
 use super::Session;
 use crate::{clock::Timestamp, identity::UserId, store::SessionId};
 
 /// What nobody asked for this long is not hot.
 const HOT: Duration = Duration::from_hours(1);
+/// The most sessions for which room is reserved at the start, which costs no memory until they are
+/// there; growing by doubling would cost twice as much.
+const RESERVED: usize = 1 << 20;
 /// Marks are looked through for unused ones when there are more than this, and then whenever
 /// their number has doubled.
 const FEW_MARKS: usize = 1024;
@@ -31,8 +37,9 @@ const FEW_MARKS: usize = 1024;
 /// The sessions in memory, by token.
 #[derive(Debug)]
 pub(super) struct Hot {
-    held: Cache<[u8; 32], Held, BuildHasherDefault<FirstBytes>>,
+    held: Cache<[u8; 32], Held, UnitWeighter, BuildHasherDefault<FirstBytes>>,
     marks: Mutex<Marks>,
+    pub(super) user_marks: Arc<UserMarks>,
 }
 
 /// What is remembered of a token.
@@ -47,8 +54,7 @@ pub(super) enum Held {
 struct Marks {
     /// Counts the changes of whatever kind.
     changes: u64,
-    sessions: Register<SessionId, Pulse>,
-    users: Register<UserId, Mark>,
+    sessions: Register,
 }
 
 /// Is raised by each change.
@@ -108,14 +114,14 @@ impl Pulse {
     }
 }
 
-/// The marks of what is in use; those of what is not go away by and by.
+/// What sessions that are in use have in common; of those that are not it goes away by and by.
 #[derive(Debug)]
-struct Register<K, V> {
-    held: HashMap<K, Weak<V>>,
+struct Register {
+    held: HashMap<SessionId, Weak<Pulse>>,
     most: usize,
 }
 
-impl<K: Eq + Hash, V> Register<K, V> {
+impl Register {
     fn new() -> Self {
         Self {
             held: HashMap::new(),
@@ -123,28 +129,56 @@ impl<K: Eq + Hash, V> Register<K, V> {
         }
     }
 
-    fn find(&self, key: &K) -> Option<Arc<V>> {
-        self.held.get(key).and_then(Weak::upgrade)
+    fn find(&self, id: &SessionId) -> Option<Arc<Pulse>> {
+        self.held.get(id).and_then(Weak::upgrade)
     }
 
-    fn find_or_make(&mut self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
-        if let Some(found) = self.find(&key) {
+    fn find_or_make(&mut self, id: SessionId, used: Timestamp) -> Arc<Pulse> {
+        if let Some(found) = self.find(&id) {
             return found;
         }
         if self.held.len() >= self.most {
             self.held.retain(|_, held| held.strong_count() > 0);
             self.most = FEW_MARKS.max(self.held.len().saturating_mul(2));
         }
-        let new = Arc::new(make());
-        self.held.insert(key, Arc::downgrade(&new));
+        let new = Arc::new(Pulse::new(used));
+        self.held.insert(id, Arc::downgrade(&new));
         new
     }
 
-    fn all(&self) -> impl Iterator<Item = Arc<V>> {
+    fn all(&self) -> impl Iterator<Item = Arc<Pulse>> {
         self.held.values().filter_map(Weak::upgrade)
     }
 }
 
+/// The marks of all users there may be, a fixed number: they cost nothing for each. Users who share
+/// one are read anew together, which is rare and harms nobody.
+#[derive(Debug)]
+pub(super) struct UserMarks(Box<[Mark]>);
+
+impl UserMarks {
+    fn new() -> Self {
+        Self((0..=u16::MAX).map(|_| Mark::default()).collect())
+    }
+
+    /// Where a user's mark is.
+    pub(super) fn place(user: &UserId) -> u16 {
+        let mut hasher = DefaultHasher::new();
+        user.hash(&mut hasher);
+        let [first, second, ..] = hasher.finish().to_ne_bytes();
+        u16::from_ne_bytes([first, second])
+    }
+
+    pub(super) fn now(&self, place: u16) -> u64 {
+        self.0.get(usize::from(place)).map_or(0, Mark::now)
+    }
+
+    fn raise(&self, place: u16) {
+        if let Some(mark) = self.0.get(usize::from(place)) {
+            mark.raise();
+        }
+    }
+}
 /// What must not have changed while a session was read. At first nobody knows which session a
 /// token opens, so any change counts; a second try watches only the two marks that matter, so
 /// that it ends however much changes elsewhere.
@@ -154,10 +188,10 @@ pub(super) enum Watch {
         changes: u64,
     },
     Marks {
-        /// How the session's mark and the user's stood.
-        seen: (u64, u64),
-        /// A mark is one and the same for as long as somebody has it.
-        _alive: (Arc<Pulse>, Arc<Mark>),
+        /// How they stood.
+        seen: u64,
+        /// A session's mark is one and the same for as long as somebody has it.
+        _alive: Arc<Pulse>,
     },
 }
 
@@ -165,15 +199,18 @@ impl Hot {
     /// Room for this many.
     pub(super) fn new(most: u64) -> Self {
         Self {
-            held: Cache::builder()
-                .max_capacity(most)
-                .time_to_idle(HOT)
-                .build_with_hasher(BuildHasherDefault::default()),
+            held: Cache::with(
+                usize::try_from(most).map_or(RESERVED, |most| most.min(RESERVED)),
+                most,
+                UnitWeighter,
+                BuildHasherDefault::default(),
+                DefaultLifecycle::default(),
+            ),
             marks: Mutex::new(Marks {
                 changes: 0,
                 sessions: Register::new(),
-                users: Register::new(),
             }),
+            user_marks: Arc::new(UserMarks::new()),
         }
     }
 
@@ -205,15 +242,12 @@ impl Hot {
         watch: &Watch,
         mut read: Session,
     ) -> Result<Arc<Session>, Watch> {
-        let (pulse, user_mark) = {
+        let used = read.last_used_at();
+        {
             let mut marks = self.marks.lock();
-            let used = read.record.last_used_at;
-            let pulse = marks.sessions.find_or_make(read.id(), || Pulse::new(used));
-            let user_mark = marks
-                .users
-                .find_or_make(read.user.id.clone(), Mark::default);
+            read.pulse = marks.sessions.find_or_make(read.id(), used);
             // Under the lock, under which they are raised.
-            read.seen = (pulse.mark.now(), user_mark.now());
+            read.seen = read.marks_now();
             let unchanged = match watch {
                 Watch::Any { changes } => *changes == marks.changes,
                 Watch::Marks { seen, .. } => *seen == read.seen,
@@ -221,13 +255,11 @@ impl Hot {
             if !unchanged {
                 return Err(Watch::Marks {
                     seen: read.seen,
-                    _alive: (pulse, user_mark),
+                    _alive: read.pulse,
                 });
             }
-            (pulse, user_mark)
-        };
-        pulse.written(read.record.last_used_at);
-        (read.pulse, read.user_mark) = (pulse, user_mark);
+        }
+        read.pulse.written(used);
         let read = Arc::new(read);
         self.held.insert(key, Held::Live(read.clone()));
         Ok(read)
@@ -247,8 +279,8 @@ impl Hot {
         {
             pulse.mark.raise();
         }
-        for mark in users.into_iter().filter_map(|id| marks.users.find(id)) {
-            mark.raise();
+        for user in users {
+            self.user_marks.raise(UserMarks::place(user));
         }
     }
 
@@ -259,6 +291,14 @@ impl Hot {
         for pulse in marks.sessions.all() {
             pulse.mark.raise();
         }
+    }
+
+    /// Lets go of what nobody has used for long, and of all that opens nothing.
+    pub(super) fn cool(&self, now: Timestamp) {
+        self.held.retain(|_, held| match held {
+            Held::Dead => false,
+            Held::Live(session) => now.since(session.last_used_at()) < HOT,
+        });
     }
 }
 
@@ -280,9 +320,8 @@ impl Hasher for FirstBytes {
 
 #[cfg(test)]
 impl Hot {
-    /// How many marks there are: of sessions, and of users.
-    pub(super) fn marks(&self) -> (usize, usize) {
-        let marks = self.marks.lock();
-        (marks.sessions.held.len(), marks.users.held.len())
+    /// How many sessions have a mark.
+    pub(super) fn marks(&self) -> usize {
+        self.marks.lock().sessions.held.len()
     }
 }

@@ -3,10 +3,13 @@
 //! A session is a list of authentications of one user. Each host that the browser visits holds its
 //! own token to it ([`token`]): a MAC binds it to the host, the store knows only its hash. A
 //! request's token is looked up in memory ([`hot`]); the store is asked on a miss ([`sessions`]).
+//! What the session says of its person is packed there ([`contents`]), and what a route makes of it
+//! kept beside ([`Session::view`]).
 //! A login, or a ticket from another host, makes a new token ([`open`]). What ends a session is
 //! written to the store first and reaches every process by the change feed ([`follow`]); streams
 //! that are open under it are cut ([`streams`]).
 
+mod contents;
 mod follow;
 mod hot;
 mod open;
@@ -18,27 +21,46 @@ mod token;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use parking_lot::RwLock;
+use arc_swap::ArcSwapOption;
 
-use self::hot::{Mark, Pulse};
-pub(crate) use self::{open::*, sessions::*, streams::*, token::*};
+use self::{
+    contents::Packed,
+    hot::{Pulse, UserMarks},
+};
+pub(crate) use self::{
+    contents::{Contents, Principal},
+    open::*,
+    sessions::*,
+    streams::*,
+    token::*,
+};
 use crate::{
     clock::Timestamp,
-    identity::{Authentication, ConnectionId},
-    store::{IdentityRecord, SessionId, SessionRecord, UserRecord},
+    identity::UserId,
+    store::{IdentityRecord, SessionId, SessionRecord, StoreError, UserRecord},
 };
 
 /// A signed-in person. It was alive when it was found; [`Sessions`] watches that it stays so.
 #[derive(Debug)]
 pub(crate) struct Session {
-    record: SessionRecord,
-    user: UserRecord,
-    identities: Vec<IdentityRecord>,
+    id: SessionId,
+    user: SessionUser,
+    expires_at: Timestamp,
+    packed: Packed,
     pulse: Arc<Pulse>,
-    user_mark: Arc<Mark>,
+    user_marks: Arc<UserMarks>,
     /// How the session's mark and the user's stood when this copy was read.
-    seen: (u64, u64),
-    views: RwLock<Vec<(ViewKey, Arc<dyn Any + Send + Sync>)>>,
+    seen: u64,
+    views: ArcSwapOption<View>,
+}
+
+/// What every request may need of the user.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionUser {
+    pub(crate) id: UserId,
+    pub(crate) blocked: bool,
+    /// The place of the mark.
+    mark: u16,
 }
 
 /// How long sessions live.
@@ -56,42 +78,80 @@ pub(crate) struct Lifetimes {
 /// the configuration and the number of the route in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct ViewKey {
-    pub(crate) generation: u64,
-    pub(crate) route: usize,
+    generation: u32,
+    route: u32,
+}
+
+impl ViewKey {
+    /// Of a route in this generation. Nobody has as many of either as would not fit.
+    pub(crate) fn new(generation: u64, route: usize) -> Self {
+        Self {
+            generation: u32::try_from(generation).unwrap_or(u32::MAX),
+            route: u32::try_from(route).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// A view, and those that were made before it: most sessions visit few routes.
+#[derive(Debug)]
+struct View {
+    key: ViewKey,
+    value: Arc<dyn Any + Send + Sync>,
+    older: Option<Arc<View>>,
 }
 
 impl Session {
     /// A record with everything it speaks of, and nothing else: tokens are not kept in memory,
-    /// and there are many sessions.
+    /// and there are many sessions. When and how often a user or an identity was written is in
+    /// the store.
     fn new(
-        mut record: SessionRecord,
-        user: UserRecord,
+        record: SessionRecord,
+        mut user: UserRecord,
         mut identities: Vec<IdentityRecord>,
-    ) -> Self {
-        (record.sealed, record.sids) = (Vec::new(), Vec::new());
-        record.user_agent = String::new();
-        record.authentications.shrink_to_fit();
+        user_marks: &Arc<UserMarks>,
+    ) -> Result<Self, StoreError> {
         identities.retain(|known| {
             record.authentications.iter().any(|held| {
                 held.connection == known.identity.connection
                     && held.subject == known.identity.subject
             })
         });
-        identities.shrink_to_fit();
-        Self {
-            pulse: Arc::new(Pulse::new(record.last_used_at)),
-            record,
-            user,
-            identities,
-            user_mark: Arc::default(),
-            seen: (0, 0),
-            views: RwLock::default(),
+        for known in &mut identities {
+            (known.created_at, known.refreshed_at) = Default::default();
         }
+        (user.created_at, user.updated_at, user.last_login_at) = Default::default();
+        (user.logins, user.version) = Default::default();
+        let contents = Contents {
+            user,
+            authentications: record.authentications,
+            identities,
+            created_at: record.created_at,
+        };
+        Ok(Self {
+            id: record.id,
+            packed: Packed::new(&contents)?,
+            user: SessionUser {
+                mark: UserMarks::place(&contents.user.id),
+                blocked: contents.user.blocked,
+                id: contents.user.id,
+            },
+            expires_at: record.expires_at,
+            pulse: Arc::new(Pulse::new(record.last_used_at)),
+            user_marks: user_marks.clone(),
+            seen: 0,
+            views: ArcSwapOption::empty(),
+        })
     }
 
     /// Whether nothing has changed since this copy was read.
     pub(crate) fn is_current(&self) -> bool {
-        self.seen == (self.pulse.mark.now(), self.user_mark.now())
+        self.seen == self.marks_now()
+    }
+
+    /// Marks are only ever raised, so their sum stays the same only if both do.
+    fn marks_now(&self) -> u64 {
+        let user = self.user_marks.now(self.user.mark);
+        self.pulse.mark.now().wrapping_add(user)
     }
 
     /// The same, for tests elsewhere.
@@ -101,74 +161,69 @@ impl Session {
         user: UserRecord,
         identities: Vec<IdentityRecord>,
     ) -> Self {
-        Self::new(record, user, identities)
+        let user_marks = hot::Hot::new(0).user_marks;
+        Self::new(record, user, identities, &user_marks).unwrap()
     }
 
     pub(crate) fn id(&self) -> SessionId {
-        self.record.id
+        self.id
     }
 
-    /// What is stored, without what is sealed and what the lists show: those are in the store.
-    pub(crate) fn record(&self) -> &SessionRecord {
-        &self.record
-    }
-
-    pub(crate) fn user(&self) -> &UserRecord {
+    pub(crate) fn user(&self) -> &SessionUser {
         &self.user
+    }
+
+    /// The absolute end.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
     pub(crate) fn last_used_at(&self) -> Timestamp {
         self.pulse.last_used()
     }
 
-    /// The person as one of these connections knows them: by the newest authentication among
-    /// them. `None` when the session holds none, and then the route is not open to it.
-    pub(crate) fn principal(&self, offered: &[ConnectionId]) -> Option<Principal<'_>> {
-        let authentication = self
-            .record
-            .authentications
-            .iter()
-            .filter(|held| offered.contains(&held.connection))
-            .max_by_key(|held| held.auth_time)?;
-        let identity = self.identities.iter().find(|known| {
-            known.identity.connection == authentication.connection
-                && known.identity.subject == authentication.subject
-        })?;
-        Some(Principal {
-            user: &self.user,
-            authentication,
-            identity,
-        })
+    /// Everything it says of its person. This unpacks: what each request needs is to be kept in a
+    /// view.
+    pub(crate) fn contents(&self) -> Contents {
+        self.packed.contents()
+    }
+
+    /// A number that is another one when the contents are others.
+    pub(crate) fn digest(&self) -> u64 {
+        self.packed.digest()
     }
 
     /// A value worked out once for this version of the session, this route and this
-    /// configuration. Older generations are forgotten.
+    /// configuration. Those of other configurations are forgotten.
     pub(crate) fn view<T: Send + Sync + 'static>(
         &self,
         key: ViewKey,
         make: impl FnOnce(&Self) -> T,
     ) -> Arc<T> {
-        let held = self
-            .views
-            .read()
-            .iter()
-            .find(|(held, _)| *held == key)
-            .map(|(_, v)| v.clone());
-        if let Some(view) = held.and_then(|view| view.downcast::<T>().ok()) {
+        if let Some(view) = self.held_view(key).and_then(|view| view.downcast().ok()) {
             return view;
         }
-        let view = Arc::new(make(self));
-        let mut views = self.views.write();
-        views.retain(|(held, _)| held.generation == key.generation && *held != key);
-        views.push((key, view.clone()));
-        view
+        let made = Arc::new(make(self));
+        self.views.rcu(|views| {
+            let same = |view: &&Arc<View>| view.key.generation == key.generation;
+            Arc::new(View {
+                key,
+                value: made.clone(),
+                older: views.as_ref().filter(same).cloned(),
+            })
+        });
+        made
     }
-}
 
-/// The person a decision is about: a user, as one identity and one authentication show them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Principal<'a> {
-    pub(crate) user: &'a UserRecord,
-    pub(crate) authentication: &'a Authentication,
-    pub(crate) identity: &'a IdentityRecord,
+    fn held_view(&self, key: ViewKey) -> Option<Arc<dyn Any + Send + Sync>> {
+        let views = self.views.load();
+        let mut next = views.as_deref();
+        while let Some(view) = next {
+            if view.key == key {
+                return Some(view.value.clone());
+            }
+            next = view.older.as_deref();
+        }
+        None
+    }
 }

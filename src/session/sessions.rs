@@ -218,11 +218,11 @@ impl Sessions {
         let identities = self.users.identities(&record.user).await?;
         let end = record.created_at + self.lifetimes.load().absolute;
         record.expires_at = record.expires_at.min(end);
-        Ok(Some(Session::new(record, user, identities)))
+        Session::new(record, user, identities, &self.hot.user_marks).map(Some)
     }
 
     fn life(&self, session: &Session, now: Timestamp) -> Life {
-        if now >= session.record.expires_at || session.user.blocked {
+        if now >= session.expires_at || session.user.blocked {
             Life::Over
         } else if now.since(session.last_used_at()) >= self.lifetimes.load().idle {
             Life::Idle

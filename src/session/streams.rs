@@ -47,7 +47,7 @@ impl Streams {
         let stream = Stream {
             session: session.id(),
             user: session.user().id.clone(),
-            expires_at: session.record().expires_at,
+            expires_at: session.expires_at(),
             pulse: session.pulse.clone(),
             end: end.clone(),
         };

@@ -284,7 +284,7 @@ pub(crate) enum Changes {
 }
 
 /// Vestibule's own record of a person.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct UserRecord {
     pub(crate) id: UserId,
     /// The short name for applications that want one: unique, claimed once, never reassigned.
@@ -306,7 +306,7 @@ pub(crate) struct UserRecord {
 }
 
 /// An identity that belongs to a user.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct IdentityRecord {
     pub(crate) user: UserId,
     pub(crate) identity: Identity,

@@ -8,6 +8,7 @@ mod guarded;
 mod handover;
 mod lifetimes;
 mod logins;
+mod memory;
 mod races;
 mod streams;
 mod tokens;
@@ -22,7 +23,7 @@ use super::*;
 use crate::{
     clock::{Clock as _, ManualClock},
     crypto::{KeyRing, RingKey, RingState},
-    identity::{Identity, Profile, UserId},
+    identity::{Authentication, Identity, Profile, UserId},
     random::OsRandom,
     store::{
         ChangeFeed, Event, EventKind, NewUser, OneTimeKey, OneTimeUse, Purpose, SessionStore,
@@ -309,7 +310,7 @@ fn ring(ids: &[u32]) -> KeyRing {
     KeyRing::new(ids.iter().map(key).collect()).unwrap()
 }
 
-fn connections(session: &Session) -> Vec<&str> {
-    let held = session.record().authentications.iter();
-    held.map(|held| held.connection.as_str()).collect()
+fn connections(session: &Session) -> Vec<String> {
+    let held = session.contents().authentications.into_iter();
+    held.map(|held| held.connection.into()).collect()
 }
