@@ -17,8 +17,9 @@ mod throttle;
 use std::{error::Error, fmt, net::IpAddr};
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 pub(crate) use self::{
@@ -70,6 +71,9 @@ pub(crate) struct Start<'a> {
     pub(crate) login_hint: Option<&'a str>,
     /// Where the provider is to send its answer.
     pub(crate) callback: &'a Url,
+    /// What the provider is to give back with its answer, and nobody can guess: `state`,
+    /// RelayState, `wctx`. The flow checks it.
+    pub(crate) state: &'a str,
     pub(crate) peer: &'a Peer,
 }
 
@@ -86,11 +90,7 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The person is known.
-    Done {
-        who: Box<Authenticated>,
-        /// What the strategy wants back when the session is refreshed or ends.
-        keep: ConnectionData,
-    },
+    Done { who: Box<Authenticated> },
     /// Ask the person, on a page of ours.
     Prompt { form: Form, keep: ConnectionData },
     /// Send the user agent away.
@@ -141,14 +141,60 @@ pub(crate) enum Reply<'a> {
 }
 
 /// Bytes that only the strategy that wrote them reads. They never hold a person's credential.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub(crate) struct ConnectionData(pub(crate) Bytes);
+
+impl ConnectionData {
+    /// The value as compact JSON.
+    pub(in crate::connection) fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_vec(value).unwrap_or_default().into())
+    }
+
+    /// What [`of`](Self::of) wrote.
+    pub(in crate::connection) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.0).ok()
+    }
+}
+
+/// A provider's tokens may be in it.
+impl fmt::Debug for ConnectionData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+impl Serialize for ConnectionData {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for ConnectionData {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text);
+        bytes
+            .map(|bytes| Self(bytes.into()))
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// What stays with the session that a proof makes: sealed, for the strategy alone.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Kept {
+    /// What the strategy wants back when the session is refreshed or ends.
+    pub(crate) data: ConnectionData,
+    /// What the provider calls its own session: `sid` (OpenID Connect Front-Channel Logout 1.0
+    /// section 3), SessionIndex.
+    pub(crate) sid: Option<String>,
+}
 
 /// The proof that a provider or a password vouched for somebody. Only a strategy makes one.
 #[derive(Clone, Debug)]
 pub(crate) struct Authenticated {
     identity: Identity,
     authentication: Authentication,
+    kept: Kept,
 }
 
 impl Authenticated {
@@ -169,7 +215,13 @@ impl Authenticated {
         Self {
             identity,
             authentication,
+            kept: Kept::default(),
         }
+    }
+
+    /// The same, with what stays with its session.
+    pub(in crate::connection) fn keeping(self, kept: Kept) -> Self {
+        Self { kept, ..self }
     }
 
     /// A proof of nothing, for tests of what follows a login.
@@ -194,8 +246,8 @@ impl Authenticated {
     }
 
     /// Takes it apart.
-    pub(crate) fn into_parts(self) -> (Identity, Authentication) {
-        (self.identity, self.authentication)
+    pub(crate) fn into_parts(self) -> (Identity, Authentication, Kept) {
+        (self.identity, self.authentication, self.kept)
     }
 }
 

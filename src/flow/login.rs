@@ -177,6 +177,7 @@ impl Engine {
         let start = Start {
             login_hint: hint,
             callback: &callback,
+            state: &flow.state(),
             peer: &visit.peer(),
         };
         match connection.begin(start).await {
@@ -303,7 +304,7 @@ impl Engine {
         (step, hint): (Step, Option<&str>),
     ) -> Turn {
         match step {
-            Step::Done { who, .. } => self.admit(visit, &flow, settings, *who).await,
+            Step::Done { who } => self.admit(visit, &flow, settings, *who).await,
             Step::Prompt { form, keep } => {
                 let mut flow = flow;
                 flow.keep(&keep);

@@ -85,7 +85,7 @@ impl World {
         };
         let peer = self.peer(Some(Allowed::operator()));
         let prepared = self.accounts().sign_up(wish, &peer).await.unwrap();
-        let (identity, _) = prepared.who.into_parts();
+        let (identity, ..) = prepared.who.into_parts();
         let id = UserId::new(&identity.connection, &identity.subject);
         let now = self.parts.clock.now();
         let user = UserRecord {
@@ -136,7 +136,7 @@ impl World {
             .resume(Some(&kept), Reply::Form(&body), &peer)
             .await
         {
-            Ok(Step::Done { who, .. }) => {
+            Ok(Step::Done { who }) => {
                 self.throttle.succeeded(allowance).await.unwrap();
                 Outcome::In(who)
             }
