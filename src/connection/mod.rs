@@ -7,14 +7,16 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+mod claims;
 mod config;
 mod connections;
 pub(crate) mod database;
 mod login;
+pub(crate) mod oidc;
 pub(crate) mod registry;
 mod throttle;
 
-use std::{error::Error, fmt, net::IpAddr};
+use std::{error::Error, fmt, net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 pub(crate) use self::{
+    claims::Mapping,
     config::{Common, SyncProfile, TrustEmail},
     connections::{ConnectionSettings, Connections},
     login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
@@ -62,6 +65,55 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn inline(&self) -> Option<InlineForm> {
         None
     }
+    /// Signing out at the provider, and being told that somebody did.
+    fn sign_out(&self) -> Option<&dyn SignOut> {
+        None
+    }
+    /// The public keys of this deployment as the provider's client: a JWK set (RFC 7517 section 5).
+    fn jwks(&self) -> Option<Result<String, Rejection>> {
+        None
+    }
+}
+
+/// The end of a session, at the provider and by its word. The session here has ended before the
+/// browser is sent there.
+#[async_trait]
+pub(crate) trait SignOut: Send + Sync {
+    /// Where the browser is sent, so that the provider's session ends too. `None`: it offers no
+    /// such thing.
+    async fn begin(&self, leaving: Leaving<'_>) -> Result<Option<Url>, Rejection>;
+    /// The provider says, from server to server, that sessions ended.
+    async fn notified(&self, reply: Reply<'_>, now: Timestamp) -> Result<Ended, Rejection>;
+    /// The provider has the browser say so. Nothing is signed in it.
+    fn notified_in_front(&self, query: &str) -> Result<Ended, Rejection>;
+}
+
+/// Somebody who signs out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaving<'a> {
+    /// What was kept with the session.
+    pub(crate) kept: &'a ConnectionData,
+    /// Where the provider is to send the browser, and what it gives back with it.
+    pub(crate) back: &'a Url,
+    pub(crate) state: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+/// Which sessions ended at the provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Ended {
+    pub(crate) whose: EndedWhose,
+    /// The notice counts once: the hash of its name, and until when it could come again.
+    pub(crate) once: Option<([u8; 32], Timestamp)>,
+}
+
+/// Whose sessions ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum EndedWhose {
+    /// The one that the provider has this name for.
+    Sid(String),
+    /// All of this person.
+    Subject(Subject),
 }
 
 /// What is known when a login begins.
@@ -69,12 +121,22 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
 pub(crate) struct Start<'a> {
     /// Whom the person says they are.
     pub(crate) login_hint: Option<&'a str>,
-    /// Where the provider is to send its answer.
-    pub(crate) callback: &'a Url,
     /// What the provider is to give back with its answer, and nobody can guess: `state`,
     /// RelayState, `wctx`. The flow checks it.
     pub(crate) state: &'a str,
+    pub(crate) wants: Wants<'a>,
     pub(crate) peer: &'a Peer,
+}
+
+/// What the page that was wanted demands of the login.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants<'a> {
+    /// How long ago it may have been.
+    pub(crate) max_age: Option<Duration>,
+    /// One of these authentication contexts; any, if there are none.
+    pub(crate) acr: &'a [String],
+    /// The person signed in before, and that is too long ago.
+    pub(crate) again: bool,
 }
 
 /// The other end of the request, as far as a strategy may know it.

@@ -41,6 +41,11 @@ impl World {
         };
         let hasher = Hasher::start(CHEAP, pool, Arc::new(OsRandom)).unwrap();
         let parts = Parts {
+            pages: "http://localhost:8080/.auth/".parse().unwrap(),
+            http: crate::egress::http::Client::new(),
+            ring: Arc::new(arc_swap::ArcSwap::from_pointee(
+                crate::crypto::KeyRing::of_root(&[7; 32]),
+            )),
             users: store.clone(),
             hasher: Arc::new(hasher),
             clock: clock.clone(),
