@@ -26,7 +26,9 @@ pub(crate) mod corpus;
 pub(crate) mod forms;
 pub(crate) mod h2;
 pub(crate) mod http;
+pub(crate) mod openid_provider;
 pub(crate) mod process;
+pub(crate) mod servers;
 pub(crate) mod sidecar;
 pub(crate) mod tls;
 pub(crate) mod upstream;
@@ -36,6 +38,7 @@ pub(crate) mod websocket;
 pub(crate) use self::{
     browser::Browser,
     http::{Answer, Raw, Request},
+    openid_provider::OpenIdProvider,
     process::free_port,
     sidecar::{Route, Sidecar, route},
     upstream::{Reply, Seen, Upstream},
