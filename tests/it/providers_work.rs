@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::{
-    OpenIdProvider, Request, Upstream, Visitor,
+    LyingProvider, OpenIdProvider, Request, Upstream, Visitor,
     http::exchange,
-    openid_provider::{self, SECRET},
+    openid_provider::{self, CLIENT, SECRET},
     visitor::Page,
 };
 
@@ -38,7 +38,7 @@ impl Client {
             .replace('/', "_")
             .replace('=', "");
         url.query_pairs_mut()
-            .append_pair("client_id", "app")
+            .append_pair("client_id", CLIENT)
             .append_pair("response_type", "code")
             .append_pair("redirect_uri", &self.redirect_uri())
             .append_pair("state", "s1")
@@ -47,7 +47,7 @@ impl Client {
             .append_pair("code_challenge_method", "S256")
             .extend_pairs(more);
         let mut visitor = Visitor::new(&self.redirect_uri());
-        let page = visitor.go(url.as_str());
+        let page = visitor.open(url.as_str());
         (visitor, page)
     }
 
@@ -82,7 +82,7 @@ fn token_call(port: u16, path: &str, form: &[(&str, &str)]) -> Value {
         .extend_pairs(form)
         .finish();
     let secret: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
-    let basic = encode_block(format!("app:{secret}").as_bytes());
+    let basic = encode_block(format!("{CLIENT}:{secret}").as_bytes());
     let request = Request::new("POST", path)
         .header("Authorization", &format!("Basic {basic}"))
         .body("application/x-www-form-urlencoded", body);
@@ -101,7 +101,7 @@ fn userinfo(port: u16, path: &str, tokens: &Value) -> Value {
 fn part(token: &Value, index: usize) -> Value {
     let part = token.as_str().unwrap().split('.').nth(index).unwrap();
     let mut part = part.replace('-', "+").replace('_', "/");
-    while part.len() % 4 != 0 {
+    while !part.len().is_multiple_of(4) {
         part.push('=');
     }
     serde_json::from_slice(&openssl::base64::decode_block(&part).unwrap()).unwrap()
@@ -111,7 +111,7 @@ fn part(token: &Value, index: usize) -> Value {
 fn the_openid_provider_signs_in_refreshes_and_rotates() {
     let client = Client::new();
     let provider = OpenIdProvider::with(json!({
-        "clients": [openid_provider::client("app", &client.redirect_uri())],
+        "clients": [openid_provider::client(&client.redirect_uri())],
         "accounts": {"alice": {"groups": ["ops"]}},
     }));
     let endpoint = format!("{}/auth", provider.issuer());
@@ -121,6 +121,7 @@ fn the_openid_provider_signs_in_refreshes_and_rotates() {
         ("response_mode", "form_post"),
     ];
     let (mut visitor, page) = client.authorize(&endpoint, &wanted);
+    let page = visitor.follow(page);
     provider.sign_in(&mut visitor, &page, "alice");
     assert_eq!(client.app.last().method(), "POST", "{}", provider.output());
     assert_eq!(client.answered("state").as_deref(), Some("s1"));
@@ -159,4 +160,50 @@ fn the_openid_provider_signs_in_refreshes_and_rotates() {
         (&calls[0]["scheme"], &calls[0]["form"]["grant_type"]),
         (&"Basic".into(), &"authorization_code".into())
     );
+}
+
+#[test]
+fn the_lying_provider_is_honest_but_for_its_switch() {
+    let client = Client::new();
+    let liar = LyingProvider::start();
+    let log_in = |issuer: &str| {
+        let endpoint = format!("{}/auth", liar.issuer(issuer));
+        let (mut visitor, page) = client.authorize(&endpoint, &[("scope", "openid")]);
+        visitor.carry_on(page);
+        client.redeem(liar.port(), &format!("/{issuer}/token"))
+    };
+    let tokens = log_in("honest");
+    let claims = part(&tokens["id_token"], 1);
+    assert_eq!(claims["iss"], liar.issuer("honest"));
+    assert_eq!(
+        (&claims["sub"], &claims["nonce"]),
+        (&"alice".into(), &"n1".into())
+    );
+    let told = userinfo(liar.port(), "/honest/userinfo", &tokens);
+    assert_eq!(told["email"], "alice@example.org");
+    let lying = log_in("invalid-iss");
+    assert_eq!(
+        part(&lying["id_token"], 1)["iss"],
+        "http://other.localhost/"
+    );
+    liar.lie("honest", &["missing-sub"]);
+    liar.claims("honest", &json!({"groups": ["ops"]}));
+    let changed = part(&log_in("honest")["id_token"], 1);
+    assert_eq!(
+        (&changed["sub"], &changed["groups"]),
+        (&Value::Null, &json!(["ops"]))
+    );
+    let logout = liar.mint(
+        "honest",
+        "logout",
+        &["logout-no-event"],
+        &json!({"sub": "alice"}),
+    );
+    let logout = part(&logout.into(), 1);
+    assert_eq!(
+        (&logout["sub"], &logout["events"]),
+        (&"alice".into(), &Value::Null)
+    );
+    assert_eq!(liar.calls("honest", "token").len(), 2);
+    assert_eq!(liar.strayed(), Vec::<Value>::new());
 }

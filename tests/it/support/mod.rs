@@ -26,6 +26,7 @@ pub(crate) mod corpus;
 pub(crate) mod forms;
 pub(crate) mod h2;
 pub(crate) mod http;
+pub(crate) mod lying_provider;
 pub(crate) mod openid_provider;
 pub(crate) mod process;
 pub(crate) mod servers;
@@ -38,6 +39,7 @@ pub(crate) mod websocket;
 pub(crate) use self::{
     browser::Browser,
     http::{Answer, Raw, Request},
+    lying_provider::LyingProvider,
     openid_provider::OpenIdProvider,
     process::free_port,
     sidecar::{Route, Sidecar, route},

@@ -121,14 +121,17 @@ impl OpenIdProvider {
 }
 
 /// A client that authenticates with a secret in the `Authorization` header and may refresh.
-pub(crate) fn client(id: &str, redirect_uri: &str) -> Value {
+pub(crate) fn client(redirect_uri: &str) -> Value {
     json!({
-        "client_id": id,
+        "client_id": CLIENT,
         "client_secret": SECRET,
         "redirect_uris": [redirect_uri],
         "grant_types": ["authorization_code", "refresh_token"],
     })
 }
+
+/// The name of [`client`].
+pub(crate) const CLIENT: &str = "app";
 
 /// The secret of [`client`], long enough for `client_secret_jwt`.
 pub(crate) const SECRET: &str = "a secret of forty-eight octets, for HS256 as well";

@@ -37,7 +37,7 @@ impl Server {
         }
         let modules = installed("servers/node_modules");
         std::os::unix::fs::symlink(modules, dir.path().join("node_modules")).unwrap();
-        let mut command = Command::new(installed("venv/bin/node"));
+        let mut command = Command::new(installed("servers/node"));
         command
             .current_dir(dir.path())
             .arg(format!("{name}.mjs"))
