@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::{
-    LyingProvider, OpenIdProvider, Request, Upstream, Visitor,
+    DjangoProvider, LyingProvider, OpenIdProvider, Request, Upstream, Visitor, django_provider,
     http::exchange,
     openid_provider::{self, CLIENT, SECRET},
     visitor::Page,
@@ -206,4 +206,43 @@ fn the_lying_provider_is_honest_but_for_its_switch() {
     );
     assert_eq!(liar.calls("honest", "token").len(), 2);
     assert_eq!(liar.strayed(), Vec::<Value>::new());
+}
+
+#[test]
+fn django_is_an_openid_provider_and_a_plain_oauth_server() {
+    for plain in [false, true] {
+        let client = Client::new();
+        let django = DjangoProvider::start(&django_provider::client(&client.redirect_uri(), plain));
+        let scope = if plain {
+            "read"
+        } else {
+            "openid email profile"
+        };
+        let endpoint = format!("{}/authorize/", django.issuer());
+        let (mut visitor, page) = client.authorize(&endpoint, &[("scope", scope)]);
+        let page = visitor.follow(page);
+        django.sign_in(&mut visitor, &page, "alice");
+        let tokens = client.redeem(django.port(), "/o/token/");
+        if plain {
+            let told = userinfo(django.port(), "/api/me", &tokens);
+            assert_eq!((&told["id"], &told["login"]), (&1.into(), &"alice".into()));
+            let addresses = userinfo(django.port(), "/api/emails", &tokens);
+            assert_eq!(addresses[1]["email"], "alice@example.org");
+            assert_eq!(tokens["id_token"], Value::Null);
+        } else {
+            let claims = part(&tokens["id_token"], 1);
+            assert_eq!(claims["iss"], django.issuer());
+            assert_eq!(
+                (&claims["sub"], &claims["nonce"]),
+                (&"1".into(), &"n1".into())
+            );
+            let told = userinfo(django.port(), "/o/userinfo/", &tokens);
+            assert_eq!(
+                told["groups"],
+                json!(["ops"]),
+                "{told}\n{}",
+                django.output()
+            );
+        }
+    }
 }

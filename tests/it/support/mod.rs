@@ -23,6 +23,7 @@ macro_rules! assert_eventually {
 pub(crate) mod apps;
 pub(crate) mod browser;
 pub(crate) mod corpus;
+pub(crate) mod django_provider;
 pub(crate) mod forms;
 pub(crate) mod h2;
 pub(crate) mod http;
@@ -38,6 +39,7 @@ pub(crate) mod websocket;
 
 pub(crate) use self::{
     browser::Browser,
+    django_provider::DjangoProvider,
     http::{Answer, Raw, Request},
     lying_provider::LyingProvider,
     openid_provider::OpenIdProvider,
