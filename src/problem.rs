@@ -1,6 +1,7 @@
-//! What is wrong with a setting, before anybody knows on which line it stands.
+//! What is wrong with a setting, before anybody knows on which line it stands; and an error with
+//! what is behind it.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
 /// One mistake in the configuration. Parts collect them; `config` adds file and line.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,4 +52,20 @@ impl fmt::Display for Problem {
     }
 }
 
-impl std::error::Error for Problem {}
+impl Error for Problem {}
+
+/// An error and what is behind it, on one line. The log's JSON format keeps only the error itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(next) = cause {
+            write!(f, ": {next}")?;
+            cause = next.source();
+        }
+        Ok(())
+    }
+}

@@ -9,6 +9,7 @@ use crate::{
     connection::{ConnectionSettings, Fault, Rejection},
     identity::ConnectionId,
     metrics,
+    problem::Causes,
     protocol::ReturnTo,
     store::{Event, EventKind, StoreError},
     text::page::{
@@ -125,9 +126,17 @@ impl Engine {
             .event(visit, EventKind::LoginFailed, rejection.step)
             .connection(&rejection.connection);
         event.log();
-        if rejection.fault != Fault::Denied {
+        if rejection.fault == Fault::Denied {
+            tracing::info!(
+                error = %Causes(rejection),
+                connection = %rejection.connection,
+                step = rejection.step,
+                request_id = visit.request_id,
+                "a connection let somebody not in"
+            );
+        } else {
             tracing::warn!(
-                error = rejection as &dyn std::error::Error,
+                error = %Causes(rejection),
                 connection = %rejection.connection,
                 step = rejection.step,
                 request_id = visit.request_id,

@@ -26,6 +26,9 @@ mod support;
 // The harness itself: each part of it does what the tests take for granted.
 mod support_works;
 
+// The identity providers that are not ours: what the tests of federated login take for granted.
+mod providers_work;
+
 // Who may import whom: the ordered list of floors, held against the sources.
 mod floors;
 

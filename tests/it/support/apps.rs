@@ -8,7 +8,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::process::{Process, free_port};
+use super::{
+    process::{Process, free_port},
+    servers::installed,
+};
 
 /// A running application.
 #[derive(Debug)]
@@ -128,17 +131,7 @@ pub(crate) fn data(name: &str) -> PathBuf {
 
 /// A program of the Python environment that script/setup makes.
 fn tool(name: &str) -> PathBuf {
-    let tools = std::env::var_os("VESTIBULE_TOOLS").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/vestibule/tools"),
-        PathBuf::from,
-    );
-    let program = tools.join("venv/bin").join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: run script/setup test",
-        program.display()
-    );
-    program
+    installed(&format!("venv/bin/{name}"))
 }
 
 /// nginx in the foreground with this inside its `http` block.

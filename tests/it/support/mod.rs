@@ -23,10 +23,14 @@ macro_rules! assert_eventually {
 pub(crate) mod apps;
 pub(crate) mod browser;
 pub(crate) mod corpus;
+pub(crate) mod django_provider;
 pub(crate) mod forms;
 pub(crate) mod h2;
 pub(crate) mod http;
+pub(crate) mod lying_provider;
+pub(crate) mod openid_provider;
 pub(crate) mod process;
+pub(crate) mod servers;
 pub(crate) mod sidecar;
 pub(crate) mod tls;
 pub(crate) mod upstream;
@@ -35,7 +39,10 @@ pub(crate) mod websocket;
 
 pub(crate) use self::{
     browser::Browser,
+    django_provider::DjangoProvider,
     http::{Answer, Raw, Request},
+    lying_provider::LyingProvider,
+    openid_provider::OpenIdProvider,
     process::free_port,
     sidecar::{Route, Sidecar, route},
     upstream::{Reply, Seen, Upstream},

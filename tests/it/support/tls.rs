@@ -58,6 +58,10 @@ impl Authority {
         }
     }
 
+    pub(crate) fn certificate(&self) -> &X509 {
+        &self.certificate
+    }
+
     /// A certificate for these host names, written into `dir` as `NAME.crt` and `NAME.key`.
     pub(crate) fn leaf(&self, dir: &Path, hosts: &[&str]) -> Leaf {
         let key = new_key();

@@ -149,6 +149,25 @@ impl Visitor {
         page
     }
 
+    /// The same, and submits the forms that a page submits by itself: an answer of a provider on
+    /// its way to where it was asked (OAuth 2.0 Form Post Response Mode, section 2).
+    pub(crate) fn carry_on(&mut self, page: Page) -> Page {
+        let mut page = self.follow(page);
+        for _ in 0..5 {
+            let answer = |form: &Form| {
+                form.method == "POST"
+                    && form.has("state")
+                    && (form.has("code") || form.has("error"))
+            };
+            let Some(form) = page.forms().into_iter().find(answer) else {
+                break;
+            };
+            let next = self.submit(&page, &form);
+            page = self.follow(next);
+        }
+        page
+    }
+
     /// Submits a form as its page would; redirects not followed.
     pub(crate) fn submit(&mut self, page: &Page, form: &Form) -> Page {
         let url = page.url.join(&form.action).unwrap();
