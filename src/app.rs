@@ -5,6 +5,8 @@
 //! is made here and nowhere else. What goes on beside the requests is in [`App::watch`].
 
 use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher as _},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +16,9 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
+use url::Url;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -24,9 +28,11 @@ use crate::{
         registry::{self, Family},
     },
     crypto::{self, Cost, Hasher, Pool},
+    egress,
     flow::{self, Base, CookieNames, Engine},
     gate::Gate,
     headers::assertion::Assertions,
+    identity::ConnectionId,
     keys::Keys,
     metrics,
     page::Site,
@@ -59,9 +65,16 @@ pub(crate) struct App {
     pub(crate) once: Arc<dyn OneTimeStore>,
     users: Arc<dyn UserStore>,
     hasher: Arc<Hasher>,
+    http: egress::http::Client,
+    /// The connections that were opened last: one whose settings did not change keeps what it has
+    /// learned of its provider.
+    opened: Mutex<HashMap<ConnectionId, Opened>>,
     flows: Arc<flow::Parts>,
     generation: AtomicU64,
 }
+
+/// A connection, and what it was opened with.
+type Opened = (u64, Arc<dyn Connection>);
 
 impl App {
     /// Opens the stores and the keys.
@@ -128,6 +141,8 @@ impl App {
             once,
             users,
             hasher: Arc::new(hasher),
+            http: egress::http::Client::new(),
+            opened: Mutex::default(),
             flows,
             generation: AtomicU64::new(0),
         })
@@ -136,7 +151,7 @@ impl App {
     /// Makes what a reload swaps, or says everything that is wrong with the settings.
     pub(crate) fn build(&self, settings: &Settings) -> Result<Live, Vec<Problem>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        let opened = self.open_connections(&settings.connections);
+        let opened = self.open_connections(settings);
         let known = Known::new(
             settings.public_url.clone(),
             generation,
@@ -201,8 +216,14 @@ impl App {
     }
 
     /// Opens the connections; none of them calls a network.
-    fn open_connections(&self, entries: &[ConnectionEntry]) -> Result<Connections, Vec<Problem>> {
+    fn open_connections(&self, settings: &Settings) -> Result<Connections, Vec<Problem>> {
+        let pages = format!("{}{}/", settings.public_url, settings.auth_prefix.as_str());
         let parts = registry::Parts {
+            // An origin and a path are a URL.
+            pages: Url::parse(&pages)
+                .map_err(|error| vec![Problem::new("server.public_url", error.to_string())])?,
+            http: self.http.clone(),
+            ring: self.keys.ring(),
             users: self.users.clone(),
             hasher: self.hasher.clone(),
             clock: self.clock.clone(),
@@ -210,9 +231,21 @@ impl App {
         };
         let mut problems = Vec::new();
         let mut opened: Vec<(Arc<dyn Connection>, ConnectionSettings)> = Vec::new();
-        for entry in entries {
+        let mut known = self.opened.lock();
+        let mut now = HashMap::new();
+        for entry in &settings.connections {
+            let settings = identity_of(entry, &parts);
+            let same = known.get(&entry.id).filter(|(was, _)| *was == settings);
+            if let Some((_, connection)) = same {
+                now.insert(entry.id.clone(), (settings, connection.clone()));
+                opened.push((connection.clone(), connection_settings(entry)));
+                continue;
+            }
             match entry.own.open(entry.id.clone(), &entry.common, &parts) {
-                Ok(connection) => opened.push((connection, connection_settings(entry))),
+                Ok(connection) => {
+                    now.insert(entry.id.clone(), (settings, connection.clone()));
+                    opened.push((connection, connection_settings(entry)));
+                }
                 Err(found) => {
                     let key = format!("connections.{}", entry.id);
                     problems.extend(found.into_iter().map(|problem| problem.under(&key)));
@@ -220,6 +253,7 @@ impl App {
             }
         }
         if problems.is_empty() {
+            *known = now;
             Ok(Connections::new(opened))
         } else {
             Err(problems)
@@ -387,6 +421,16 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
         problems.push(Problem::new("routes", "there is no route: nothing is served").hint(hint));
     }
     problems
+}
+
+/// A number that is another one when a connection would be opened differently.
+fn identity_of(entry: &ConnectionEntry, parts: &registry::Parts) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (entry.fingerprint, parts.pages.as_str()).hash(&mut hasher);
+    for file in entry.own.files() {
+        std::fs::read(file).ok().hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn load_pages(settings: &Settings) -> Result<Pages, Vec<Problem>> {

@@ -123,6 +123,7 @@ mod crypto;
 mod protocol;
 mod text;
 
+mod egress;
 mod store;
 
 mod connection;

@@ -7,21 +7,25 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+mod claims;
 mod config;
 mod connections;
 pub(crate) mod database;
 mod login;
+pub(crate) mod oidc;
 pub(crate) mod registry;
 mod throttle;
 
-use std::{error::Error, fmt, net::IpAddr};
+use std::{error::Error, fmt, net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 pub(crate) use self::{
+    claims::Mapping,
     config::{Common, SyncProfile, TrustEmail},
     connections::{ConnectionSettings, Connections},
     login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
@@ -61,6 +65,55 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn inline(&self) -> Option<InlineForm> {
         None
     }
+    /// Signing out at the provider, and being told that somebody did.
+    fn sign_out(&self) -> Option<&dyn SignOut> {
+        None
+    }
+    /// The public keys of this deployment as the provider's client: a JWK set (RFC 7517 section 5).
+    fn jwks(&self) -> Option<Result<String, Rejection>> {
+        None
+    }
+}
+
+/// The end of a session, at the provider and by its word. The session here has ended before the
+/// browser is sent there.
+#[async_trait]
+pub(crate) trait SignOut: Send + Sync {
+    /// Where the browser is sent, so that the provider's session ends too. `None`: it offers no
+    /// such thing.
+    async fn begin(&self, leaving: Leaving<'_>) -> Result<Option<Url>, Rejection>;
+    /// The provider says, from server to server, that sessions ended.
+    async fn notified(&self, reply: Reply<'_>, now: Timestamp) -> Result<Ended, Rejection>;
+    /// The provider has the browser say so. Nothing is signed in it.
+    fn notified_in_front(&self, query: &str) -> Result<Ended, Rejection>;
+}
+
+/// Somebody who signs out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaving<'a> {
+    /// What was kept with the session.
+    pub(crate) kept: &'a ConnectionData,
+    /// Where the provider is to send the browser, and what it gives back with it.
+    pub(crate) back: &'a Url,
+    pub(crate) state: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+/// Which sessions ended at the provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Ended {
+    pub(crate) whose: EndedWhose,
+    /// The notice counts once: the hash of its name, and until when it could come again.
+    pub(crate) once: Option<([u8; 32], Timestamp)>,
+}
+
+/// Whose sessions ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum EndedWhose {
+    /// The one that the provider has this name for.
+    Sid(String),
+    /// All of this person.
+    Subject(Subject),
 }
 
 /// What is known when a login begins.
@@ -68,9 +121,22 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
 pub(crate) struct Start<'a> {
     /// Whom the person says they are.
     pub(crate) login_hint: Option<&'a str>,
-    /// Where the provider is to send its answer.
-    pub(crate) callback: &'a Url,
+    /// What the provider is to give back with its answer, and nobody can guess: `state`,
+    /// RelayState, `wctx`. The flow checks it.
+    pub(crate) state: &'a str,
+    pub(crate) wants: Wants<'a>,
     pub(crate) peer: &'a Peer,
+}
+
+/// What the page that was wanted demands of the login.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants<'a> {
+    /// How long ago it may have been.
+    pub(crate) max_age: Option<Duration>,
+    /// One of these authentication contexts; any, if there are none.
+    pub(crate) acr: &'a [String],
+    /// The person signed in before, and that is too long ago.
+    pub(crate) again: bool,
 }
 
 /// The other end of the request, as far as a strategy may know it.
@@ -86,11 +152,7 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The person is known.
-    Done {
-        who: Box<Authenticated>,
-        /// What the strategy wants back when the session is refreshed or ends.
-        keep: ConnectionData,
-    },
+    Done { who: Box<Authenticated> },
     /// Ask the person, on a page of ours.
     Prompt { form: Form, keep: ConnectionData },
     /// Send the user agent away.
@@ -141,14 +203,60 @@ pub(crate) enum Reply<'a> {
 }
 
 /// Bytes that only the strategy that wrote them reads. They never hold a person's credential.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub(crate) struct ConnectionData(pub(crate) Bytes);
+
+impl ConnectionData {
+    /// The value as compact JSON.
+    pub(in crate::connection) fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_vec(value).unwrap_or_default().into())
+    }
+
+    /// What [`of`](Self::of) wrote.
+    pub(in crate::connection) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.0).ok()
+    }
+}
+
+/// A provider's tokens may be in it.
+impl fmt::Debug for ConnectionData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+impl Serialize for ConnectionData {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for ConnectionData {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text);
+        bytes
+            .map(|bytes| Self(bytes.into()))
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// What stays with the session that a proof makes: sealed, for the strategy alone.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Kept {
+    /// What the strategy wants back when the session is refreshed or ends.
+    pub(crate) data: ConnectionData,
+    /// What the provider calls its own session: `sid` (OpenID Connect Front-Channel Logout 1.0
+    /// section 3), SessionIndex.
+    pub(crate) sid: Option<String>,
+}
 
 /// The proof that a provider or a password vouched for somebody. Only a strategy makes one.
 #[derive(Clone, Debug)]
 pub(crate) struct Authenticated {
     identity: Identity,
     authentication: Authentication,
+    kept: Kept,
 }
 
 impl Authenticated {
@@ -169,7 +277,13 @@ impl Authenticated {
         Self {
             identity,
             authentication,
+            kept: Kept::default(),
         }
+    }
+
+    /// The same, with what stays with its session.
+    pub(in crate::connection) fn keeping(self, kept: Kept) -> Self {
+        Self { kept, ..self }
     }
 
     /// A proof of nothing, for tests of what follows a login.
@@ -194,8 +308,8 @@ impl Authenticated {
     }
 
     /// Takes it apart.
-    pub(crate) fn into_parts(self) -> (Identity, Authentication) {
-        (self.identity, self.authentication)
+    pub(crate) fn into_parts(self) -> (Identity, Authentication, Kept) {
+        (self.identity, self.authentication, self.kept)
     }
 }
 

@@ -5,24 +5,39 @@
 //! and the root of the configuration knows no strategy by name. Reading and opening are two steps.
 //! Opening checks the settings against each other and calls no network: discovery is lazy.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
+use arc_swap::ArcSwap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
 
-use super::{Common, Connection, database};
+use super::{Common, Connection, database, oidc};
 use crate::{
-    clock::Clock, crypto::Hasher, identity::ConnectionId, problem::Problem, random::Random,
+    clock::Clock,
+    crypto::{Hasher, KeyRing},
+    egress,
+    identity::ConnectionId,
+    problem::Problem,
+    random::Random,
     store::UserStore,
 };
 
 /// Every strategy, in the order of the documentation.
-pub(crate) static STRATEGIES: &[Strategy] = &[Strategy {
-    name: "database",
-    family: Family::Database,
-    parse: parse::<database::Config>,
-    schema: |generator| generator.subschema_for::<database::Config>(),
-}];
+pub(crate) static STRATEGIES: &[Strategy] = &[
+    Strategy {
+        name: "database",
+        family: Family::Database,
+        parse: parse::<database::Config>,
+        schema: |generator| generator.subschema_for::<database::Config>(),
+    },
+    Strategy {
+        name: "oidc",
+        family: Family::Enterprise,
+        parse: parse::<oidc::Config>,
+        schema: |generator| generator.subschema_for::<oidc::Config>(),
+    },
+];
 
 /// A kind of connection.
 pub(crate) struct Strategy {
@@ -72,15 +87,33 @@ pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
         common: &Common,
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>>;
+    /// The files that it reads when it opens, besides secrets: another content is another
+    /// connection.
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
 }
 
 /// What connections are built from.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
+    /// The prefix of our pages at the login host, with a slash at its end.
+    pub(crate) pages: Url,
+    pub(crate) http: egress::http::Client,
+    pub(crate) ring: Arc<ArcSwap<KeyRing>>,
     pub(crate) users: Arc<dyn UserStore>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+}
+
+impl Parts {
+    /// Where a provider sends its answers: the redirect URI of a connection.
+    pub(crate) fn callback(&self, id: &ConnectionId) -> Url {
+        let mut url = self.pages.clone();
+        url.set_path(&format!("{}callback/{id}", url.path()));
+        url
+    }
 }
 
 fn parse<C>(table: toml::de::Deserializer<'_>) -> Result<Box<dyn OpenConnection>, toml::de::Error>

@@ -11,9 +11,11 @@
 //! nothing to the outside but that there is nothing.
 
 mod assertion;
+mod derived;
 mod digest;
+pub(crate) mod jose;
 mod password;
 mod ring;
 mod seal;
 
-pub(crate) use self::{assertion::*, digest::*, password::*, ring::*, seal::*};
+pub(crate) use self::{assertion::*, derived::*, digest::*, password::*, ring::*, seal::*};

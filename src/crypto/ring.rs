@@ -11,6 +11,8 @@ use super::{MacKey, derive};
 /// What a key is used for. A value made for one purpose is nothing for another.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Purpose {
+    /// Keys of ours as the client of a provider.
+    Client,
     /// The token that ties a form to the browser that got it.
     Csrf,
     /// The cookie that tells a browser which has signed in here before.
@@ -28,7 +30,8 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
+        Self::Client,
         Self::Csrf,
         Self::Device,
         Self::Flow,
@@ -41,6 +44,7 @@ impl Purpose {
     /// The name that goes into derivations and associated data; it never changes.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Client => "client",
             Self::Csrf => "csrf",
             Self::Device => "device",
             Self::Flow => "flow",
@@ -97,6 +101,11 @@ impl RingKey {
     /// The number that values name it by.
     pub(crate) fn id(&self) -> u32 {
         self.id
+    }
+
+    /// Where it stands in the ring.
+    pub(crate) fn state(&self) -> RingState {
+        self.state
     }
 
     /// The key for codes of one purpose.
@@ -237,7 +246,7 @@ mod tests {
         let all = codes.len();
         codes.sort_unstable();
         codes.dedup();
-        assert_eq!((codes.len(), all), (21, 21));
+        assert_eq!((codes.len(), all), (24, 24));
         assert!(!format!("{:?}", key(66, RingState::Old)).contains("66, 66"));
     }
 }

@@ -47,7 +47,7 @@ impl Engine {
             .fields
             .first_of(&["state", "RelayState", "wctx"])
             .unwrap_or_default();
-        let flow = self.find_flow(visit, state);
+        let flow = self.flow_of_answer(visit, state);
         if flow.is_none() && answer.posted && !answer.reposted {
             return self.repost(&answer, id);
         }
@@ -59,7 +59,10 @@ impl Engine {
                     .await
                 {
                     Ok(step) => self.advance(visit, flow, settings, (step, None)).await,
-                    Err(rejection) => self.rejected(visit, settings, &rejection),
+                    // One answer ends the flow, whatever it is.
+                    Err(rejection) => self
+                        .rejected(visit, settings, &rejection)
+                        .with(self.end_flow(&flow)),
                 }
             }
             Some(flow) => self.start_again(

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, ConnectionSettings},
+    connection::{Authenticated, ConnectionSettings, Kept},
     crypto,
     identity::{Authentication, UserId},
     protocol::{Destination, Host, Origin, ReturnRules, ReturnTo},
@@ -38,6 +38,7 @@ const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 pub(super) struct Pending {
     pub(super) user: UserId,
     pub(super) authentication: Authentication,
+    pub(super) kept: Kept,
     /// When the request came that brought it.
     pub(super) proven_at: Timestamp,
 }
@@ -82,11 +83,13 @@ impl Engine {
         let Admitted {
             user,
             authentication,
+            kept,
             ..
         } = admitted;
         let pending = Pending {
             user: user.id.clone(),
             authentication,
+            kept,
             proven_at: visit.now,
         };
         // Whoever made an account on the way to link it is asked as well.
@@ -114,7 +117,7 @@ impl Engine {
         };
         let now = visit.now;
         let row = match self.parts.sessions.store().peek(&key, now).await {
-            Ok(row) => row.and_then(|row| serde_json::from_slice::<Pending>(&row).ok()),
+            Ok(row) => row.and_then(|row| self.open_pending(&key, &row)),
             Err(error) => return self.store_is_away(visit, &error),
         };
         let Some(pending) = row else { return gone() };
@@ -150,7 +153,7 @@ impl Engine {
         let ticket: [u8; 32] = self.parts.random.bytes();
         let ticket = URL_SAFE_NO_PAD.encode(ticket);
         let key = pending_key(&ticket, &flow.id);
-        let row = serde_json::to_vec(&pending).ok().zip(key);
+        let row = key.and_then(|key| Some((self.seal_pending(&key, &pending)?, key)));
         let Some((payload, key)) = row else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
@@ -180,6 +183,23 @@ impl Engine {
         Turn::page(StatusCode::OK, Page::SwitchUser(page)).with(self.keep_flow(visit, flow))
     }
 
+    fn seal_pending(&self, key: &OneTimeKey, pending: &Pending) -> Option<Vec<u8>> {
+        let text = serde_json::to_vec(pending).ok()?;
+        let (ring, random) = (self.parts.ring.load(), self.parts.random.as_ref());
+        Some(crypto::seal(
+            &ring,
+            pending_place(&[&key.hash]),
+            &text,
+            random,
+        ))
+    }
+
+    fn open_pending(&self, key: &OneTimeKey, row: &[u8]) -> Option<Pending> {
+        let ring = self.parts.ring.load();
+        let text = crypto::open(&ring, pending_place(&[&key.hash]), row).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
     pub(super) async fn open_session(
         &self,
         visit: &Visit,
@@ -192,6 +212,7 @@ impl Engine {
         let login = Login {
             user,
             authentication: pending.authentication,
+            kept: pending.kept,
             proven_at: pending.proven_at,
             held: visit.session.clone(),
             host: visit.host.as_str().to_owned(),
@@ -350,6 +371,14 @@ impl Engine {
             allowed: &allowed,
         };
         ReturnTo::parse(text, rules).ok()
+    }
+}
+
+/// A provider's tokens are in it, so it is sealed as they are in a session.
+fn pending_place<'a>(context: &'a [&'a [u8]]) -> crypto::Place<'a> {
+    crypto::Place {
+        purpose: crypto::Purpose::OneTime,
+        context,
     }
 }
 

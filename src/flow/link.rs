@@ -45,11 +45,12 @@ impl Engine {
         let Some(session) = self.linking(visit, flow) else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
-        let (identity, authentication) = who.into_parts();
+        let (identity, authentication, kept) = who.into_parts();
         let to = &session.user().id;
         let pending = |user: &UserRecord| Pending {
             user: user.id.clone(),
             authentication,
+            kept,
             proven_at: visit.now,
         };
         match self.add_identity(visit, to, &identity).await {

@@ -9,11 +9,11 @@ use super::{Engine, Fields, LoginFlow, Turn, Visit, finish::hash_from_text, logi
 use crate::{
     connection::{
         AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName,
-        PasswordReply, Rejection, Reply, Start, Step, Throttled,
+        PasswordReply, Rejection, Reply, Start, Step, Throttled, Wants,
     },
     gate::{Outlook, Wanted},
     identity::ConnectionId,
-    policy::Missing,
+    policy::{Missing, Needs},
     protocol::{CanonicalPath, Destination, Host, ReturnTo},
     text::page::{
         Page,
@@ -167,16 +167,18 @@ impl Engine {
             );
         };
         flow.connection = Some((id.clone(), settings.fingerprint));
-        let Ok(callback) = self.callback_url(id) else {
-            return self.start_again(
-                visit,
-                StartAgainWhy::ConnectionChanged,
-                Some(&flow.return_to),
-            );
+        let return_to = self.parse_return(&flow.return_to);
+        let needs = self.needs(&return_to);
+        let outlook = self.outlook(visit, &return_to);
+        let wants = Wants {
+            max_age: needs.as_ref().and_then(|needs| needs.max_age),
+            acr: needs.as_ref().map_or(&[], |needs| &needs.acr),
+            again: matches!(outlook, Outlook::Challenge(Missing::FreshLogin)),
         };
         let start = Start {
             login_hint: hint,
-            callback: &callback,
+            wants,
+            state: &flow.state(),
             peer: &visit.peer(),
         };
         match connection.begin(start).await {
@@ -303,7 +305,7 @@ impl Engine {
         (step, hint): (Step, Option<&str>),
     ) -> Turn {
         match step {
-            Step::Done { who, .. } => self.admit(visit, &flow, settings, *who).await,
+            Step::Done { who } => self.admit(visit, &flow, settings, *who).await,
             Step::Prompt { form, keep } => {
                 let mut flow = flow;
                 flow.keep(&keep);
@@ -364,12 +366,10 @@ impl Engine {
         (host, path.unwrap_or_else(|_| CanonicalPath::root()))
     }
 
-    fn callback_url(&self, id: &ConnectionId) -> Result<Url, url::ParseError> {
-        Url::parse(&format!(
-            "{}{}",
-            self.base.login,
-            self.path(&format!("callback/{id}"))
-        ))
+    /// What the page that was wanted demands of a login.
+    fn needs(&self, return_to: &ReturnTo) -> Option<Needs> {
+        let (host, path) = self.target(return_to);
+        self.gate.needs(&host, &path)
     }
 }
 

@@ -62,6 +62,14 @@ impl LoginFlow {
         self.csrf.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
+    /// What a provider gives back with its answer. It names the flow, and holds what only the
+    /// browser of this flow was told.
+    pub(crate) fn state(&self) -> String {
+        let secret = crypto::sha256(format!("state {}", self.csrf).as_bytes());
+        let secret = secret.first_chunk::<16>().copied().unwrap_or_default();
+        format!("{}.{}", self.id, URL_SAFE_NO_PAD.encode(secret))
+    }
+
     /// What the strategy kept.
     pub(crate) fn kept(&self) -> ConnectionData {
         ConnectionData(
@@ -146,6 +154,14 @@ impl Engine {
         let flow: LoginFlow = cookies::open(&ring, flow_at(&name, visit), value)?;
         let age = self.parts.clock.now().since(flow.began);
         (flow.id == id && age < FLOW_LIFETIME).then_some(flow)
+    }
+
+    /// The flow that a provider's answer belongs to, by what it gave back.
+    pub(super) fn flow_of_answer(&self, visit: &Visit, state: &str) -> Option<LoginFlow> {
+        let (id, _) = state.split_once('.')?;
+        let flow = self.find_flow(visit, id)?;
+        let same: bool = flow.state().as_bytes().ct_eq(state.as_bytes()).into();
+        same.then_some(flow)
     }
 
     /// The flow that a form belongs to, or what to answer instead.

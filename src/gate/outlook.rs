@@ -8,7 +8,7 @@ use super::{Gate, RequestFacts, Verdict};
 use crate::{
     clock::Timestamp,
     identity::ConnectionId,
-    policy::{Facts, Missing},
+    policy::{Facts, Missing, Needs},
     protocol::{CanonicalPath, Host},
     session::Session,
 };
@@ -68,6 +68,12 @@ impl Gate {
     ) -> Option<&Arc<[ConnectionId]>> {
         let route = self.router.find(host, path).ok()?;
         Some(route.policy.offered())
+    }
+
+    /// What this page demands of a login; `None` when no route leads there.
+    pub(crate) fn needs(&self, host: &Host, path: &CanonicalPath<'_>) -> Option<Needs> {
+        let route = self.router.find(host, path).ok()?;
+        Some(route.policy.needs(Missing::Session))
     }
 
     /// Whether a route names this host.

@@ -11,12 +11,18 @@ pub(crate) enum Endpoint {
     Account,
     /// `GET assets/{name}`
     Asset(String),
+    /// `POST backchannel-logout/{connection}`
+    BackchannelLogout(ConnectionId),
     /// `GET, POST callback/{connection}`
     Callback(ConnectionId),
+    /// `GET frontchannel-logout/{connection}`
+    FrontchannelLogout(ConnectionId),
     /// `GET handover`
     Handover,
     /// `GET jwks.json`
     Jwks,
+    /// `GET jwks/{connection}`
+    JwksOf(ConnectionId),
     /// `GET, POST login`
     Login,
     /// `GET, POST login/{connection}`
@@ -43,9 +49,12 @@ impl Endpoint {
         match (first, rest) {
             ("account", None) => Some(Self::Account),
             ("assets", Some(name)) => Some(Self::Asset(name.to_owned())),
+            ("backchannel-logout", Some(id)) => id.parse().ok().map(Self::BackchannelLogout),
             ("callback", Some(id)) => id.parse().ok().map(Self::Callback),
+            ("frontchannel-logout", Some(id)) => id.parse().ok().map(Self::FrontchannelLogout),
             ("handover", None) => Some(Self::Handover),
             ("jwks.json", None) => Some(Self::Jwks),
+            ("jwks", Some(id)) => id.parse().ok().map(Self::JwksOf),
             ("login", None) => Some(Self::Login),
             ("login", Some(id)) => id.parse().ok().map(Self::LoginWith),
             ("logout", None) => Some(Self::Logout),
@@ -60,8 +69,13 @@ impl Endpoint {
     /// What it takes, besides HEAD wherever it takes GET.
     pub(crate) fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Asset(_) | Self::Handover | Self::Jwks | Self::Me => &[Method::GET],
-            Self::Switch => &[Method::POST],
+            Self::Asset(_)
+            | Self::FrontchannelLogout(_)
+            | Self::Handover
+            | Self::Jwks
+            | Self::JwksOf(_)
+            | Self::Me => &[Method::GET],
+            Self::BackchannelLogout(_) | Self::Switch => &[Method::POST],
             Self::Account
             | Self::Callback(_)
             | Self::Login
@@ -83,19 +97,34 @@ impl Endpoint {
             | Self::Owner(_)
             | Self::SignUp(_)
             | Self::Switch => true,
-            Self::Asset(_) | Self::Handover | Self::Jwks | Self::Logout | Self::Me => false,
+            // A provider follows no redirect to the login host, and what it says is the same at any.
+            Self::BackchannelLogout(_)
+            | Self::FrontchannelLogout(_)
+            | Self::Asset(_)
+            | Self::Handover
+            | Self::Jwks
+            | Self::JwksOf(_)
+            | Self::Logout
+            | Self::Me => false,
         }
     }
 
     /// Whether its answer depends on who asks.
     pub(crate) fn is_personal(&self) -> bool {
-        !matches!(self, Self::Asset(_) | Self::Jwks)
+        !matches!(
+            self,
+            Self::Asset(_)
+                | Self::BackchannelLogout(_)
+                | Self::FrontchannelLogout(_)
+                | Self::Jwks
+                | Self::JwksOf(_)
+        )
     }
 
     /// Whether another site may post here: the answers of providers. This is the complete list of
     /// our POSTs without a token.
     pub(crate) fn is_from_elsewhere(&self) -> bool {
-        matches!(self, Self::Callback(_))
+        matches!(self, Self::BackchannelLogout(_) | Self::Callback(_))
     }
 
     /// The largest body it takes, in bytes.
@@ -111,9 +140,12 @@ impl Endpoint {
         match self {
             Self::Account => "account",
             Self::Asset(_) => "assets",
+            Self::BackchannelLogout(_) => "backchannel-logout",
             Self::Callback(_) => "callback",
+            Self::FrontchannelLogout(_) => "frontchannel-logout",
             Self::Handover => "handover",
             Self::Jwks => "jwks",
+            Self::JwksOf(_) => "jwks-of",
             Self::Login => "login",
             Self::LoginWith(_) => "login-with",
             Self::Logout => "logout",

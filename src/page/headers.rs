@@ -107,6 +107,19 @@ pub(super) fn jwks(keys: String) -> Response<Bytes> {
     answer
 }
 
+/// What a provider hears of its notice (OpenID Connect Back-Channel Logout 1.0 section 2.8).
+pub(super) fn notified(status: StatusCode) -> Response<Bytes> {
+    let mut answer = if status == StatusCode::BAD_REQUEST {
+        json(status, &serde_json::json!({ "error": "invalid_request" }))
+    } else {
+        let mut answer = Response::new(Bytes::new());
+        *answer.status_mut() = status;
+        answer
+    };
+    common(answer.headers_mut(), false);
+    answer
+}
+
 /// A file that never changes: its name holds its hash.
 pub(super) fn asset(media_type: &'static str, bytes: Bytes) -> Response<Bytes> {
     let mut answer = Response::new(bytes);

@@ -22,6 +22,7 @@ use crate::{
     connection::Reply,
     flow::{Answer, Engine, Fields, LoginAsk, Next, REPOSTED, Turn, Visit},
     headers::assertion::Assertions,
+    identity::ConnectionId,
     metrics,
     protocol::Scheme,
     text::{
@@ -88,6 +89,15 @@ impl Site {
         match endpoint {
             Endpoint::Asset(name) => self.asset(&visit, name, asked.headers()),
             Endpoint::Jwks => headers::jwks(self.assertions.load().jwks().to_owned()),
+            Endpoint::JwksOf(id) => self.jwks_of(&visit, id, asked.headers()),
+            Endpoint::BackchannelLogout(id) => {
+                let body = asked.body();
+                headers::notified(self.engine.backchannel_logout(&visit, id, body).await)
+            }
+            Endpoint::FrontchannelLogout(id) => {
+                let query = asked.uri().query().unwrap_or_default();
+                headers::notified(self.engine.frontchannel_logout(&visit, id, query).await)
+            }
             Endpoint::Me => me::answer(&self.engine, &visit),
             _ => {
                 let turn = self.turn(&visit, endpoint, asked).await;
@@ -155,15 +165,25 @@ impl Site {
             (Endpoint::Account, true) => engine.change_account(visit, &form).await,
             (Endpoint::Logout, false) => {
                 engine
-                    .sign_out_page(visit, query.one("rd"), is_deliberate(asked.headers()))
+                    .sign_out_page(
+                        visit,
+                        (query.one("rd"), query.one("state")),
+                        is_deliberate(asked.headers()),
+                    )
                     .await
             }
             (Endpoint::Logout, true) => engine.sign_out(visit, query.one("rd"), &form).await,
             (Endpoint::Owner(token), false) => engine.owner_page(visit, token).await,
             (Endpoint::Owner(token), true) => engine.claim(visit, token, &form).await,
-            (Endpoint::Asset(_) | Endpoint::Jwks | Endpoint::Me, _) => {
-                engine.failure(visit, FailureKind::NotFound, Vec::new())
-            }
+            (
+                Endpoint::Asset(_)
+                | Endpoint::BackchannelLogout(_)
+                | Endpoint::FrontchannelLogout(_)
+                | Endpoint::Jwks
+                | Endpoint::JwksOf(_)
+                | Endpoint::Me,
+                _,
+            ) => engine.failure(visit, FailureKind::NotFound, Vec::new()),
         }
     }
 
@@ -193,6 +213,22 @@ impl Site {
         let path = self.engine.path(&format!("assets/{name}"));
         match self.text.assets().iter().find(|asset| asset.path == path) {
             Some(asset) => headers::asset(asset.media_type, asset.bytes.clone()),
+            None => self.failure(visit, FailureKind::NotFound, headers),
+        }
+    }
+
+    /// The keys of this deployment as the client of a connection's provider.
+    fn jwks_of(&self, visit: &Visit, id: &ConnectionId, headers: &HeaderMap) -> Response<Bytes> {
+        let connection = self.engine.connections.enabled(id);
+        match connection.and_then(|(connection, _)| connection.jwks()) {
+            Some(Ok(keys)) => headers::jwks(keys),
+            Some(Err(rejection)) => {
+                tracing::error!(
+                    error = &rejection as &dyn std::error::Error,
+                    "there are no keys"
+                );
+                self.failure(visit, FailureKind::Unavailable, headers)
+            }
             None => self.failure(visit, FailureKind::NotFound, headers),
         }
     }

@@ -29,7 +29,7 @@ pub(crate) use self::{
 
 /// The public test data beside the project, when it is there: `VESTIBULE_SHARED` or `../shared`.
 #[cfg(test)]
-fn shared_data(file: &str) -> Option<String> {
+pub(crate) fn shared_data(file: &str) -> Option<String> {
     let folder = std::env::var_os("VESTIBULE_SHARED").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
         Into::into,

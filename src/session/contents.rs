@@ -34,8 +34,8 @@ impl Contents {
         let authentication = self
             .authentications
             .iter()
-            .filter(|held| offered.contains(&held.connection))
-            .max_by_key(|held| held.auth_time)?;
+            // The newest is the last: a provider need not say when.
+            .rfind(|held| offered.contains(&held.connection))?;
         let identity = self.identities.iter().find(|known| {
             known.identity.connection == authentication.connection
                 && known.identity.subject == authentication.subject

@@ -12,6 +12,7 @@
 mod contents;
 mod follow;
 mod hot;
+mod kept;
 mod open;
 mod sessions;
 mod streams;
@@ -29,6 +30,7 @@ use self::{
 };
 pub(crate) use self::{
     contents::{Contents, Principal},
+    kept::{KeptWith, sid_hash},
     open::*,
     sessions::*,
     streams::*,

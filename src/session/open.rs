@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Session, Sessions, Token};
 use crate::{
     clock::Timestamp,
+    connection::Kept,
     crypto,
     identity::Authentication,
     store::{
@@ -29,6 +30,8 @@ const TRIES: u8 = 3;
 pub(crate) struct Login {
     pub(crate) user: UserRecord,
     pub(crate) authentication: Authentication,
+    /// What stays with the session, for the strategy.
+    pub(crate) kept: Kept,
     /// When the request came that brought the proof.
     pub(crate) proven_at: Timestamp,
     /// The session and the token that the browser had so far on this host.
@@ -109,6 +112,7 @@ impl Sessions {
         let was = extended.as_ref().map(|record| record.version);
         let mut record = extended.unwrap_or_else(|| self.new_record(login, now));
         add(&mut record.authentications, login.authentication.clone());
+        self.keep(&mut record, &login.authentication, login.kept.clone())?;
         record.last_used_at = now;
         let (token, cookie) = Token::issue(&self.ring.load(), &login.host, self.random.as_ref());
         let reason = login.authentication.amr.join("+");

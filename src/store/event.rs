@@ -25,6 +25,7 @@ pub(crate) enum EventKind {
     KeysRotated,
     LoginFailed,
     LoginSucceeded,
+    LogoutFailed,
     LogoutSucceeded,
     OwnerClaimed,
     PasswordChanged,
@@ -41,7 +42,7 @@ pub(crate) enum EventKind {
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::AccessDenied,
         Self::ConfigRefused,
         Self::ConfigReloaded,
@@ -53,6 +54,7 @@ impl EventKind {
         Self::KeysRotated,
         Self::LoginFailed,
         Self::LoginSucceeded,
+        Self::LogoutFailed,
         Self::LogoutSucceeded,
         Self::OwnerClaimed,
         Self::PasswordChanged,
@@ -81,6 +83,7 @@ impl EventKind {
             Self::KeysRotated => "keys-rotated",
             Self::LoginFailed => "login-failed",
             Self::LoginSucceeded => "login-succeeded",
+            Self::LogoutFailed => "logout-failed",
             Self::LogoutSucceeded => "logout-succeeded",
             Self::OwnerClaimed => "owner-claimed",
             Self::PasswordChanged => "password-changed",

@@ -3,7 +3,7 @@
 use super::{Directory, Origin, TRIES, handle};
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, SyncProfile},
+    connection::{Authenticated, Kept, SyncProfile},
     identity::{Authentication, Identity, UserId},
     store::{
         AccountRecord, Created, EventKind, NewUser, OneTimeUse, Purpose, StoreError, UserRecord,
@@ -24,6 +24,8 @@ pub(crate) struct Admitted {
     pub(crate) user: UserRecord,
     pub(crate) identity: Identity,
     pub(crate) authentication: Authentication,
+    /// What stays with the session.
+    pub(crate) kept: Kept,
     /// Whether this login made the user.
     pub(crate) new: bool,
 }
@@ -73,7 +75,7 @@ impl Directory {
         rules: Admission,
         origin: &Origin,
     ) -> Result<Admitted, Refusal> {
-        let (identity, authentication) = who.into_parts();
+        let (identity, authentication, kept) = who.into_parts();
         for _ in 0..TRIES {
             let found = self
                 .users
@@ -110,6 +112,7 @@ impl Directory {
                 user,
                 identity,
                 authentication,
+                kept,
                 new,
             });
         }
@@ -124,7 +127,7 @@ impl Directory {
         who: Authenticated,
         origin: &Origin,
     ) -> Result<Admitted, Refusal> {
-        let (identity, authentication) = who.into_parts();
+        let (identity, authentication, kept) = who.into_parts();
         let person = NewPerson {
             identity: identity.clone(),
             ..person
@@ -136,6 +139,7 @@ impl Directory {
             user,
             identity,
             authentication,
+            kept,
             new: true,
         })
     }

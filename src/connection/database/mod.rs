@@ -128,10 +128,7 @@ impl Connection for Database {
         let account = self.verify(account, &reply.password).await?;
         let identity = self.identity(&account).await?;
         let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
-        Ok(Step::Done {
-            who: Box::new(who),
-            keep: ConnectionData::default(),
-        })
+        Ok(Step::Done { who: Box::new(who) })
     }
 
     fn accounts(&self) -> Option<&dyn Accounts> {

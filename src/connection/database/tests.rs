@@ -41,6 +41,11 @@ impl World {
         };
         let hasher = Hasher::start(CHEAP, pool, Arc::new(OsRandom)).unwrap();
         let parts = Parts {
+            pages: "http://localhost:8080/.auth/".parse().unwrap(),
+            http: crate::egress::http::Client::new(),
+            ring: Arc::new(arc_swap::ArcSwap::from_pointee(
+                crate::crypto::KeyRing::of_root(&[7; 32]),
+            )),
             users: store.clone(),
             hasher: Arc::new(hasher),
             clock: clock.clone(),
@@ -85,7 +90,7 @@ impl World {
         };
         let peer = self.peer(Some(Allowed::operator()));
         let prepared = self.accounts().sign_up(wish, &peer).await.unwrap();
-        let (identity, _) = prepared.who.into_parts();
+        let (identity, ..) = prepared.who.into_parts();
         let id = UserId::new(&identity.connection, &identity.subject);
         let now = self.parts.clock.now();
         let user = UserRecord {
@@ -136,7 +141,7 @@ impl World {
             .resume(Some(&kept), Reply::Form(&body), &peer)
             .await
         {
-            Ok(Step::Done { who, .. }) => {
+            Ok(Step::Done { who }) => {
                 self.throttle.succeeded(allowance).await.unwrap();
                 Outcome::In(who)
             }

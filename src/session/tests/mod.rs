@@ -6,6 +6,7 @@
 mod feed;
 mod guarded;
 mod handover;
+mod kept;
 mod lifetimes;
 mod logins;
 mod memory;
@@ -16,12 +17,14 @@ mod tokens;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use self::guarded::Guarded;
 use super::*;
 use crate::{
     clock::{Clock as _, ManualClock},
+    connection::{ConnectionData, Kept},
     crypto::{KeyRing, RingKey, RingState},
     identity::{Authentication, Identity, Profile, UserId},
     random::OsRandom,
@@ -176,6 +179,7 @@ impl World {
                 .unwrap()
                 .unwrap(),
             authentication: authentication(connection, who, self.clock.now()),
+            kept: Kept::default(),
             proven_at: self.clock.now(),
             held: None,
             host: HOST.to_owned(),

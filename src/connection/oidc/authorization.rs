@@ -1,0 +1,241 @@
+//! The authorization request (OpenID Connect Core 1.0 section 3.1.2.1): as a query, pushed
+//! (RFC 9126), signed (RFC 9101), or both.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::{
+    Metadata, Oidc, Refused, ResponseMode,
+    client::{Call, Dpop},
+};
+use crate::{connection::Start, crypto, random::Random};
+
+/// How long a signed request is good for, in seconds.
+const REQUEST_LIVES: i64 = 300;
+
+/// What a flow remembers between the request and the answer.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Asked {
+    /// Everything that must be unguessable is made of this.
+    #[serde(rename = "s")]
+    seed: String,
+    /// The oldest login that is good enough, in seconds.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_age: Option<u64>,
+    /// One of these contexts must come back.
+    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) acr: Vec<String>,
+}
+
+impl Asked {
+    pub(crate) fn new(random: &dyn Random, max_age: Option<u64>, acr: Vec<String>) -> Self {
+        let seed: [u8; 32] = random.bytes();
+        Self {
+            seed: URL_SAFE_NO_PAD.encode(seed),
+            max_age,
+            acr,
+        }
+    }
+
+    fn made_for(&self, what: &str) -> String {
+        let made = crypto::sha256_parts(&[what.as_bytes(), self.seed.as_bytes()]);
+        URL_SAFE_NO_PAD.encode(made)
+    }
+
+    /// The nonce that the ID token must hold.
+    pub(crate) fn nonce(&self) -> String {
+        self.made_for("nonce")
+    }
+
+    /// The code verifier: 43 characters (RFC 7636 section 4.1).
+    pub(crate) fn verifier(&self) -> String {
+        self.made_for("code verifier")
+    }
+
+    /// S256 (RFC 7636 section 4.2).
+    pub(crate) fn challenge(&self) -> String {
+        URL_SAFE_NO_PAD.encode(crypto::sha256(self.verifier().as_bytes()))
+    }
+}
+
+/// What the provider gives for pushed parameters (RFC 9126 section 2.2).
+#[derive(Deserialize)]
+struct Pushed {
+    request_uri: String,
+}
+
+/// Names and values.
+pub(crate) type Parameters = Vec<(String, String)>;
+
+/// What an operator may not set with `upstream_params`: the checks hang on these.
+pub(crate) const OURS: [&str; 14] = [
+    "acr_values",
+    "claims",
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "max_age",
+    "nonce",
+    "redirect_uri",
+    "response_mode",
+    "response_type",
+    "state",
+];
+
+impl Oidc {
+    /// Where the browser is sent.
+    pub(super) async fn authorization_url(
+        &self,
+        metadata: &Metadata,
+        start: &Start<'_>,
+        asked: &Asked,
+    ) -> Result<Url, Refused> {
+        let mut parameters = self.parameters(start, asked);
+        if self.set.signed_request {
+            let request = self.signed_request(metadata, &parameters, start)?;
+            // OpenID Connect Core 1.0 section 6.1: these two are also outside.
+            parameters.retain(|(name, _)| {
+                ["client_id", "response_type", "scope"].contains(&name.as_str())
+            });
+            parameters.push(("request".to_owned(), request));
+        }
+        let pushed = self
+            .set
+            .pushed
+            .unwrap_or(metadata.require_pushed_authorization_requests);
+        if pushed {
+            let request_uri = self.push(metadata, &parameters, start).await?;
+            parameters = vec![
+                ("client_id".to_owned(), self.set.client_id.clone()),
+                ("request_uri".to_owned(), request_uri),
+            ];
+        }
+        let mut to = metadata.authorization_endpoint.clone();
+        to.query_pairs_mut().extend_pairs(parameters);
+        Ok(to)
+    }
+
+    fn parameters(&self, start: &Start<'_>, asked: &Asked) -> Parameters {
+        let set = &self.set;
+        let mut all: Parameters = Vec::with_capacity(16);
+        let mut add = |name: &str, value: String| all.push((name.to_owned(), value));
+        add("response_type", "code".to_owned());
+        add("client_id", set.client_id.clone());
+        add("redirect_uri", self.parts.callback(&self.id).to_string());
+        add("scope", set.scopes.join(" "));
+        add("state", start.state.to_owned());
+        add("nonce", asked.nonce());
+        add("code_challenge", asked.challenge());
+        add("code_challenge_method", "S256".to_owned());
+        if set.response_mode == ResponseMode::FormPost {
+            add("response_mode", "form_post".to_owned());
+        }
+        if let Some(max_age) = asked.max_age {
+            add("max_age", max_age.to_string());
+        }
+        if !asked.acr.is_empty() {
+            add("acr_values", asked.acr.join(" "));
+        }
+        if !set.ui_locales.is_empty() {
+            add("ui_locales", set.ui_locales.join(" "));
+        }
+        if let Some(claims) = &set.request_claims {
+            add("claims", claims.clone());
+        }
+        let prompt = set.prompt.clone();
+        // `max_age` alone lets a provider count a login that was good enough a moment ago.
+        let again = start.wants.again.then(|| "login".to_owned());
+        if let Some(prompt) = again.or(prompt) {
+            add("prompt", prompt);
+        }
+        if let Some(hint) = start.login_hint
+            && !set.upstream_params.contains_key("login_hint")
+        {
+            add("login_hint", hint.to_owned());
+        }
+        for (name, value) in &set.upstream_params {
+            all.retain(|(known, _)| known != name);
+            all.push((name.clone(), value.clone()));
+        }
+        all
+    }
+
+    /// A request object (RFC 9101 section 4).
+    fn signed_request(
+        &self,
+        metadata: &Metadata,
+        parameters: &Parameters,
+        start: &Start<'_>,
+    ) -> Result<String, Refused> {
+        let now = start.peer.now.seconds();
+        let mut claims: Map<String, Value> = parameters
+            .iter()
+            .map(|(name, value)| {
+                let value = match name.as_str() {
+                    // A JSON object and a number in there (OpenID Connect Core 1.0 section 6.1).
+                    "claims" | "max_age" => serde_json::from_str(value).unwrap_or(Value::Null),
+                    _ => Value::String(value.clone()),
+                };
+                (name.clone(), value)
+            })
+            .collect();
+        let more = [
+            ("iss", json!(self.set.client_id)),
+            ("aud", json!(metadata.issuer)),
+            ("iat", json!(now)),
+            ("nbf", json!(now)),
+            ("exp", json!(now + REQUEST_LIVES)),
+            ("jti", json!(self.draw())),
+        ];
+        claims.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        self.sign("oauth-authz-req+jwt", &claims)
+    }
+
+    /// Pushes the parameters and returns the `request_uri` that stands for them.
+    async fn push(
+        &self,
+        metadata: &Metadata,
+        parameters: &Parameters,
+        start: &Start<'_>,
+    ) -> Result<String, Refused> {
+        let Some(to) = self.pushed_endpoint(metadata) else {
+            return Err(Refused::NotOffered("pushed authorization requests"));
+        };
+        let call = Call {
+            to: &to,
+            step: "pushed-request",
+            now: start.peer.now,
+            dpop: Dpop::No,
+        };
+        let answer = self.post(metadata, call, parameters.clone()).await?;
+        let pushed: Pushed = answer.read("pushed-request")?;
+        Ok(pushed.request_uri)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::OsRandom;
+
+    #[test]
+    fn what_must_be_unguessable_is_new_each_time_and_of_one_seed() {
+        let (one, two) = (
+            Asked::new(&OsRandom, None, Vec::new()),
+            Asked::new(&OsRandom, None, Vec::new()),
+        );
+        assert_ne!(one.nonce(), two.nonce());
+        assert_ne!(one.verifier(), two.verifier());
+        assert_ne!(one.nonce(), one.verifier());
+        assert_eq!(one.verifier().len(), 43);
+        let kept: Asked = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
+        assert_eq!(kept.nonce(), one.nonce());
+        let hash = crypto::sha256(one.verifier().as_bytes());
+        assert_eq!(one.challenge(), URL_SAFE_NO_PAD.encode(hash));
+    }
+}

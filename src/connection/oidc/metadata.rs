@@ -1,0 +1,312 @@
+//! What a provider says of itself: its metadata and its keys, fetched when they are needed.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use http::{Method, StatusCode, header};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::{Endpoints, Issuer};
+use crate::{
+    clock::Timestamp,
+    crypto::jose::{JwkSet, JwkSetError},
+    egress::http::{Client, HttpError},
+};
+
+/// How long what was fetched is used without asking again.
+const FRESH: Duration = Duration::from_secs(3600);
+/// And how long when asking again fails: a provider that is away for a night still gets nobody in
+/// by old keys for longer than this.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// After a failure nobody asks again for so long.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How often an unknown key may have the set fetched again.
+const ROTATIONS: Duration = Duration::from_secs(30);
+
+/// Provider metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2), as far as they
+/// matter here.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) issuer: String,
+    pub(crate) authorization_endpoint: Url,
+    pub(crate) token_endpoint: Url,
+    pub(crate) jwks_uri: Url,
+    pub(crate) userinfo_endpoint: Option<Url>,
+    pub(crate) end_session_endpoint: Option<Url>,
+    pub(crate) pushed_authorization_request_endpoint: Option<Url>,
+    #[serde(default)]
+    pub(crate) require_pushed_authorization_requests: bool,
+    /// RFC 9207 section 3.
+    #[serde(default)]
+    pub(crate) authorization_response_iss_parameter_supported: bool,
+    pub(crate) code_challenge_methods_supported: Option<Vec<String>>,
+    pub(crate) id_token_signing_alg_values_supported: Option<Vec<String>>,
+    pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    pub(crate) mtls_endpoint_aliases: Option<Aliases>,
+}
+
+/// Endpoints for clients that use mutual TLS (RFC 8705 section 5).
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Aliases {
+    pub(crate) token_endpoint: Option<Url>,
+    pub(crate) userinfo_endpoint: Option<Url>,
+    pub(crate) pushed_authorization_request_endpoint: Option<Url>,
+}
+
+/// Why there are no metadata or no keys.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum ProviderError {
+    #[error("{0} was not fetched: {1}")]
+    Http(String, Arc<HttpError>),
+    #[error("{0} answered {1}")]
+    Status(String, StatusCode),
+    #[error("{0} holds no provider metadata: {1}")]
+    NotMetadata(String, String),
+    #[error("the metadata name the issuer {found:?}, and not {wanted:?}")]
+    OtherIssuer { wanted: String, found: String },
+    #[error("{0} holds no key set: {1}")]
+    NotKeys(String, Arc<JwkSetError>),
+    #[error("the provider takes no PKCE challenge but plain ones")]
+    NoS256,
+}
+
+impl ProviderError {
+    /// Whether asking later could help.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Http(..) => true,
+            Self::Status(_, status) => status.is_server_error(),
+            _ => false,
+        }
+    }
+}
+
+/// The provider of one connection. Nothing is fetched before the first login.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) issuer: Issuer,
+    own: Endpoints,
+    pub(crate) http: Client,
+    metadata: Cached<Metadata>,
+    keys: Cached<JwkSet>,
+    /// When an unknown key last had the set fetched.
+    rotated: Mutex<Option<Timestamp>>,
+}
+
+impl Provider {
+    pub(crate) fn new(issuer: Issuer, own: Endpoints, http: Client) -> Self {
+        Self {
+            issuer,
+            own,
+            http,
+            metadata: Cached::default(),
+            keys: Cached::default(),
+            rotated: Mutex::default(),
+        }
+    }
+
+    /// The provider's metadata.
+    pub(crate) async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, ProviderError> {
+        self.metadata.get(now, || self.discover()).await
+    }
+
+    /// Its keys.
+    pub(crate) async fn keys(&self, now: Timestamp) -> Result<Arc<JwkSet>, ProviderError> {
+        let metadata = self.metadata(now).await?;
+        self.keys.get(now, || self.fetch_keys(&metadata)).await
+    }
+
+    /// Its keys as they are now, because one that is not among those known has signed. `None`:
+    /// that was looked up a moment ago. An attacker names unknown keys as often as they like.
+    pub(crate) async fn keys_anew(
+        &self,
+        now: Timestamp,
+    ) -> Result<Option<Arc<JwkSet>>, ProviderError> {
+        let mut rotated = self.rotated.lock().await;
+        if rotated.is_some_and(|at| now.since(at) < ROTATIONS) {
+            return Ok(None);
+        }
+        *rotated = Some(now);
+        let metadata = self.metadata(now).await?;
+        let keys = Arc::new(self.fetch_keys(&metadata).await?);
+        self.keys.put(now, keys.clone());
+        Ok(Some(keys))
+    }
+
+    async fn discover(&self) -> Result<Metadata, ProviderError> {
+        if let Some(metadata) = self.own.complete(&self.issuer) {
+            return Ok(metadata);
+        }
+        let at = self.issuer.discovery();
+        let text = self.fetch(&at).await?;
+        let metadata: Metadata = serde_json::from_slice(&text)
+            .map_err(|error| ProviderError::NotMetadata(at.clone(), error.to_string()))?;
+        // OpenID Connect Discovery 1.0 section 4.3: exactly the issuer that was asked.
+        if !self.issuer.is_named(&metadata.issuer) {
+            return Err(ProviderError::OtherIssuer {
+                wanted: self.issuer.as_str().to_owned(),
+                found: metadata.issuer,
+            });
+        }
+        let methods = metadata.code_challenge_methods_supported.as_deref();
+        // Many providers say nothing and take S256 all the same.
+        if methods.is_some_and(|all| !all.is_empty() && !all.iter().any(|one| one == "S256")) {
+            return Err(ProviderError::NoS256);
+        }
+        Ok(self.own.over(metadata))
+    }
+
+    async fn fetch_keys(&self, metadata: &Metadata) -> Result<JwkSet, ProviderError> {
+        let at = metadata.jwks_uri.to_string();
+        let text = self.fetch(&at).await?;
+        JwkSet::parse(&text).map_err(|error| ProviderError::NotKeys(at, Arc::new(error)))
+    }
+
+    async fn fetch(&self, at: &str) -> Result<bytes::Bytes, ProviderError> {
+        let request = http::Request::builder()
+            .method(Method::GET)
+            .uri(at)
+            .header(header::ACCEPT, "application/json")
+            .body(bytes::Bytes::new());
+        // A URL is a URI.
+        let request = request.unwrap_or_default();
+        let answer = self.http.send(request).await;
+        let answer = answer.map_err(|error| ProviderError::Http(at.to_owned(), Arc::new(error)))?;
+        if answer.status() != StatusCode::OK {
+            return Err(ProviderError::Status(at.to_owned(), answer.status()));
+        }
+        Ok(answer.into_body())
+    }
+}
+
+impl Endpoints {
+    /// Metadata without asking: everything that is needed was written by the operator.
+    fn complete(&self, issuer: &Issuer) -> Option<Metadata> {
+        let own = self.clone();
+        Some(Metadata {
+            issuer: issuer.as_str().to_owned(),
+            authorization_endpoint: own.authorization_endpoint?,
+            token_endpoint: own.token_endpoint?,
+            jwks_uri: own.jwks_uri?,
+            userinfo_endpoint: own.userinfo_endpoint,
+            end_session_endpoint: own.end_session_endpoint,
+            pushed_authorization_request_endpoint: own.pushed_authorization_request_endpoint,
+            require_pushed_authorization_requests: false,
+            authorization_response_iss_parameter_supported: false,
+            code_challenge_methods_supported: None,
+            id_token_signing_alg_values_supported: None,
+            token_endpoint_auth_methods_supported: None,
+            mtls_endpoint_aliases: None,
+        })
+    }
+
+    /// What the operator wrote counts more.
+    fn over(&self, metadata: Metadata) -> Metadata {
+        let own = self.clone();
+        Metadata {
+            authorization_endpoint: own
+                .authorization_endpoint
+                .unwrap_or(metadata.authorization_endpoint),
+            token_endpoint: own.token_endpoint.unwrap_or(metadata.token_endpoint),
+            jwks_uri: own.jwks_uri.unwrap_or(metadata.jwks_uri),
+            userinfo_endpoint: own.userinfo_endpoint.or(metadata.userinfo_endpoint),
+            end_session_endpoint: own.end_session_endpoint.or(metadata.end_session_endpoint),
+            pushed_authorization_request_endpoint: own
+                .pushed_authorization_request_endpoint
+                .or(metadata.pushed_authorization_request_endpoint),
+            ..metadata
+        }
+    }
+
+    /// The addresses that the operator wrote.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &Url> {
+        [
+            &self.authorization_endpoint,
+            &self.token_endpoint,
+            &self.userinfo_endpoint,
+            &self.jwks_uri,
+            &self.end_session_endpoint,
+            &self.pushed_authorization_request_endpoint,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// Something that is fetched by one at a time and kept for a while.
+#[derive(Debug)]
+struct Cached<T> {
+    held: ArcSwapOption<Held<T>>,
+    /// The last failure, and when.
+    fetching: Mutex<Option<(Timestamp, ProviderError)>>,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    at: Timestamp,
+    value: Arc<T>,
+}
+
+impl<T> Default for Cached<T> {
+    fn default() -> Self {
+        Self {
+            held: ArcSwapOption::empty(),
+            fetching: Mutex::new(None),
+        }
+    }
+}
+
+impl<T> Cached<T> {
+    /// The value, fetched if it is not there or not fresh. Who comes while it is fetched waits for
+    /// that one fetch.
+    async fn get<F>(
+        &self,
+        now: Timestamp,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Arc<T>, ProviderError>
+    where
+        F: Future<Output = Result<T, ProviderError>>,
+    {
+        if let Some(value) = self.younger(now, FRESH) {
+            return Ok(value);
+        }
+        let mut failed = self.fetching.lock().await;
+        if let Some(value) = self.younger(now, FRESH) {
+            return Ok(value);
+        }
+        let error = match &*failed {
+            Some((at, error)) if now.since(*at) < PAUSE => error.clone(),
+            _ => match fetch().await {
+                Ok(value) => {
+                    let value = Arc::new(value);
+                    *failed = None;
+                    self.put(now, value.clone());
+                    return Ok(value);
+                }
+                Err(error) => {
+                    *failed = Some((now, error.clone()));
+                    error
+                }
+            },
+        };
+        match self.younger(now, STALE).filter(|_| error.is_passing()) {
+            Some(value) => {
+                tracing::warn!(%error, "what was known of a provider is used for longer");
+                Ok(value)
+            }
+            None => Err(error),
+        }
+    }
+
+    fn younger(&self, now: Timestamp, than: Duration) -> Option<Arc<T>> {
+        let held = self.held.load();
+        let held = held.as_ref()?;
+        (now.since(held.at) < than).then(|| held.value.clone())
+    }
+
+    fn put(&self, now: Timestamp, value: Arc<T>) {
+        self.held.store(Some(Arc::new(Held { at: now, value })));
+    }
+}

@@ -1,0 +1,326 @@
+//! OpenID Connect: the authorization code flow with PKCE (OpenID Connect Core 1.0, RFC 9700).
+//!
+//! [`Connection::begin`] makes the request ([`authorization`]): everything that must be unguessable
+//! comes from one seed that travels in the flow's sealed cookie. [`Connection::resume`] reads the
+//! answer ([`answer`]), exchanges the code ([`token`], [`client`]), checks the ID token
+//! ([`id_token`]) and asks for the rest ([`userinfo`]). What the provider says of itself is fetched
+//! at the first login ([`metadata`]). Nothing that a token or an answer holds chooses whom we call.
+
+mod answer;
+mod authorization;
+mod client;
+mod config;
+mod id_token;
+mod issuer;
+mod keys;
+mod logout;
+mod metadata;
+mod open;
+mod refused;
+#[cfg(test)]
+mod tests;
+mod token;
+mod userinfo;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+pub(crate) use self::config::*;
+use self::{
+    answer::Answer,
+    authorization::Asked,
+    id_token::{Expected, IdToken, Nonce},
+    issuer::Issuer,
+    keys::ClientKeys,
+    metadata::{Aliases, Metadata, Provider},
+    refused::Refused,
+    token::Tokens,
+};
+use super::{
+    Authenticated, Connection, ConnectionData, Kept, Mapping, Peer, Rejection, Reply, SignOut,
+    Start, Step, registry::Parts,
+};
+use crate::{
+    clock::Timestamp,
+    crypto::jose::{self, Algorithm, JwkSet, JwsError, VerificationKeys, Verified},
+    identity::{ConnectionId, Identity},
+    secret::Secret,
+    store::Pin,
+};
+
+/// A provider that speaks OpenID Connect.
+#[derive(Debug)]
+pub(crate) struct Oidc {
+    id: ConnectionId,
+    set: Set,
+    provider: Provider,
+    keys: ClientKeys,
+    mapping: Mapping,
+    parts: Parts,
+}
+
+/// What is set, checked and with its defaults.
+#[derive(Clone, Debug)]
+struct Set {
+    client_id: String,
+    client_secret: Option<Secret>,
+    auth_method: Option<AuthMethod>,
+    has_certificate: bool,
+    has_own_key: bool,
+    scopes: Vec<String>,
+    response_mode: ResponseMode,
+    prompt: Option<String>,
+    max_age: Option<u64>,
+    acr_values: Vec<String>,
+    ui_locales: Vec<String>,
+    request_claims: Option<String>,
+    pushed: Option<bool>,
+    signed_request: bool,
+    signing_alg: Option<Algorithm>,
+    assertion_audience: AssertionAudience,
+    id_token_algs: Vec<Algorithm>,
+    encrypted_id_token: bool,
+    trusted_audiences: Vec<String>,
+    userinfo: bool,
+    dpop: bool,
+    logout: Logout,
+    upstream_params: BTreeMap<String, String>,
+}
+
+/// Claims that are about the token and not about the person.
+const OF_THE_TOKEN: [&str; 12] = [
+    "at_hash",
+    "aud",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "sid",
+];
+
+#[async_trait]
+impl Connection for Oidc {
+    fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    fn pin(&self) -> Pin {
+        Pin {
+            strategy: "oidc".to_owned(),
+            issuer: self.provider.issuer.as_str().to_owned(),
+        }
+    }
+
+    async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection> {
+        let begun = self.request(&start).await;
+        begun.map_err(|refused| self.reject(refused))
+    }
+
+    async fn resume(
+        &self,
+        kept: Option<&ConnectionData>,
+        reply: Reply<'_>,
+        peer: &Peer,
+    ) -> Result<Step, Rejection> {
+        let asked = kept.and_then(ConnectionData::read).ok_or(Refused::Unasked);
+        let who = match asked {
+            Ok(asked) => self.finish(&asked, reply, peer).await,
+            Err(refused) => Err(refused),
+        };
+        let who = who.map_err(|refused| self.reject(refused))?;
+        Ok(Step::Done { who: Box::new(who) })
+    }
+
+    fn sign_out(&self) -> Option<&dyn SignOut> {
+        Some(self)
+    }
+
+    fn jwks(&self) -> Option<Result<String, Rejection>> {
+        let keys = self.keys.public().map(|keys| keys.to_string());
+        Some(keys.map_err(|error| self.reject(error.into())))
+    }
+}
+
+impl Oidc {
+    async fn request(&self, start: &Start<'_>) -> Result<Step, Refused> {
+        let metadata = self.provider.metadata(start.peer.now).await?;
+        let wants = &start.wants;
+        let max_age = wants.max_age.map(|age| age.as_secs());
+        let max_age = [max_age, self.set.max_age].into_iter().flatten().min();
+        // What the route demands counts more than what the connection asks for in general.
+        let acr = if wants.acr.is_empty() {
+            self.set.acr_values.clone()
+        } else {
+            wants.acr.to_vec()
+        };
+        let asked = Asked::new(self.parts.random.as_ref(), max_age, acr);
+        let to = self.authorization_url(&metadata, start, &asked).await?;
+        Ok(Step::Redirect {
+            to,
+            keep: ConnectionData::of(&asked),
+        })
+    }
+
+    async fn finish(
+        &self,
+        asked: &Asked,
+        reply: Reply<'_>,
+        peer: &Peer,
+    ) -> Result<Authenticated, Refused> {
+        let now = peer.now;
+        let metadata = self.provider.metadata(now).await?;
+        let answer = Answer::read(reply, self.set.response_mode, &metadata)?;
+        let (callback, verifier) = (self.parts.callback(&self.id), asked.verifier());
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &answer.code),
+            ("redirect_uri", callback.as_str()),
+            ("code_verifier", &verifier),
+        ];
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let form = form.into_iter().map(own).collect();
+        let tokens = self.tokens(&metadata, form, now).await?;
+        let nonce = asked.nonce();
+        let expected = Expected {
+            issuer: &self.provider.issuer,
+            client_id: &self.set.client_id,
+            trusted_audiences: &self.set.trusted_audiences,
+            nonce: Nonce::Is(&nonce),
+            max_age: asked.max_age,
+            acr: &asked.acr,
+            access_token: Some(&tokens.access_token),
+            now,
+        };
+        let token = self.id_token(&metadata, &tokens, &expected).await?;
+        let more = self
+            .userinfo(&metadata, &tokens, &token.subject, now)
+            .await?;
+        Ok(self.authenticated(token, more, &tokens))
+    }
+
+    /// The proof that all of this amounts to.
+    fn authenticated(
+        &self,
+        token: IdToken,
+        more: Option<Map<String, Value>>,
+        tokens: &Tokens,
+    ) -> Authenticated {
+        let mut claims = token.claims;
+        claims.extend(more.unwrap_or_default());
+        claims.retain(|name, _| !OF_THE_TOKEN.contains(&name.as_str()));
+        let (profile, groups) = self.mapping.apply(&claims);
+        let identity = Identity {
+            connection: self.id.clone(),
+            subject: token.subject,
+            profile,
+            claims,
+            groups,
+        };
+        // Nobody knows when, unless the provider says so: then it was too long ago for every route
+        // that asks.
+        let auth_time = token.auth_time.unwrap_or_default();
+        let kept = Kept {
+            data: ConnectionData::of(&Remembered {
+                id_token: tokens.id_token.clone(),
+            }),
+            sid: token.sid,
+        };
+        Authenticated::new(identity, auth_time, token.amr, token.acr).keeping(kept)
+    }
+
+    /// The ID token, checked.
+    async fn id_token(
+        &self,
+        metadata: &Metadata,
+        tokens: &Tokens,
+        expected: &Expected<'_>,
+    ) -> Result<IdToken, Refused> {
+        const STEP: &str = "verify-id-token";
+        let token = tokens.id_token.as_deref().ok_or(Refused::NoIdToken)?;
+        let encrypted = token.bytes().filter(|byte| *byte == b'.').count() == 4;
+        if encrypted != self.set.encrypted_id_token {
+            return Err(Refused::Encryption { encrypted });
+        }
+        let token = self.decrypted(token, STEP)?;
+        let verified = self.verify(metadata, &token, (STEP, expected.now)).await?;
+        let algorithm = verified.header.algorithm;
+        Ok(IdToken::check(verified.claims, algorithm, expected)?)
+    }
+
+    /// What is inside, if it is encrypted.
+    fn decrypted(&self, token: &str, step: &'static str) -> Result<String, Refused> {
+        if token.bytes().filter(|byte| *byte == b'.').count() != 4 {
+            return Ok(token.to_owned());
+        }
+        let inner = jose::decrypt(token, &self.keys.decryption()?);
+        let inner = inner.map_err(|error| Refused::Decryption { step, error })?;
+        String::from_utf8(inner).map_err(|error| Refused::Unreadable {
+            step,
+            why: error.to_string(),
+        })
+    }
+
+    /// Verifies a signature of the provider.
+    async fn verify(
+        &self,
+        metadata: &Metadata,
+        token: &str,
+        (step, now): (&'static str, Timestamp),
+    ) -> Result<Verified, Refused> {
+        let allowed = self.allowed(metadata);
+        let failed = |error| Refused::Signature { step, error };
+        if let Some(secret) = &self.set.client_secret
+            && jose::algorithm_of(token).is_ok_and(Algorithm::is_symmetric)
+        {
+            let keys = VerificationKeys::Secret(secret.expose().as_bytes());
+            return jose::verify(token, keys, &allowed).map_err(failed);
+        }
+        let verify = |keys: &JwkSet| jose::verify(token, VerificationKeys::Set(keys), &allowed);
+        let keys = self.provider.keys(now).await?;
+        match verify(&keys) {
+            Err(JwsError::UnknownKey) => match self.provider.keys_anew(now).await? {
+                Some(keys) => verify(&keys).map_err(failed),
+                None => Err(failed(JwsError::UnknownKey)),
+            },
+            verified => verified.map_err(failed),
+        }
+    }
+
+    /// How the provider may sign: as is set here, as far as its metadata say that it does.
+    fn allowed(&self, metadata: &Metadata) -> Vec<Algorithm> {
+        let named = metadata.id_token_signing_alg_values_supported.as_deref();
+        let set = self.set.id_token_algs.iter().copied();
+        set.filter(|algorithm| {
+            named.is_none_or(|all| all.iter().any(|one| one == algorithm.name()))
+        })
+        .collect()
+    }
+
+    fn sign(&self, typ: &str, claims: &Map<String, Value>) -> Result<String, Refused> {
+        Ok(self.keys.sign(typ, claims)?)
+    }
+
+    fn reject(&self, refused: Refused) -> Rejection {
+        Rejection {
+            connection: self.id.clone(),
+            fault: refused.fault(),
+            step: refused.step(),
+            source: Some(Box::new(refused)),
+        }
+    }
+}
+
+/// What stays with the session.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+struct Remembered {
+    /// Shown to the provider when the person signs out (OpenID Connect RP-Initiated Logout 1.0).
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}

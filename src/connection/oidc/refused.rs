@@ -1,0 +1,110 @@
+//! Why a login by OpenID Connect did not go on.
+
+use http::StatusCode;
+
+use super::{
+    answer::AnswerError, id_token::IdTokenError, keys::KeyError, logout::LogoutTokenError,
+    metadata::ProviderError, token, userinfo,
+};
+use crate::{
+    connection::Fault,
+    crypto::jose::{JweError, JwsError, SignError},
+    egress::http::HttpError,
+};
+
+/// The deviation, for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    #[error("the token does not open: {error}")]
+    Decryption { step: &'static str, error: JweError },
+    #[error("the ID token is {}", if *encrypted { "encrypted, which is not set here" } else { "not encrypted, as is set here" })]
+    Encryption { encrypted: bool },
+    #[error("the endpoint was not reached: {error}")]
+    Http {
+        step: &'static str,
+        error: HttpError,
+    },
+    #[error(transparent)]
+    IdToken(#[from] IdTokenError),
+    #[error("this client's key does not work: {0}")]
+    Key(#[from] KeyError),
+    #[error("the logout token: {0}")]
+    Logout(#[from] LogoutTokenError),
+    #[error("the answer holds no ID token: is openid among the scopes?")]
+    NoIdToken,
+    #[error("the client_secret is missing, and the client authenticates with it")]
+    NoSecret,
+    #[error("the provider does not offer {0}")]
+    NotOffered(&'static str),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error("the signature is not accepted: {error}")]
+    Signature { step: &'static str, error: JwsError },
+    #[error("the assertion was not signed: {0}")]
+    Sign(#[from] SignError),
+    #[error("the endpoint answered {status} {error:?}")]
+    Status {
+        step: &'static str,
+        status: StatusCode,
+        error: String,
+    },
+    #[error("nobody asked for this answer")]
+    Unasked,
+    #[error("the answer cannot be read: {why}")]
+    Unreadable { step: &'static str, why: String },
+    #[error("the userinfo answer: {0}")]
+    Userinfo(IdTokenError),
+}
+
+impl Refused {
+    /// The step that failed.
+    pub(crate) fn step(&self) -> &'static str {
+        match self {
+            Self::Answer(_) | Self::Unasked => "authorization-response",
+            Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken => "verify-id-token",
+            Self::Key(_) | Self::Sign(_) => "sign",
+            Self::Logout(_) => "logout-token",
+            Self::NoSecret => token::STEP,
+            Self::NotOffered(_) | Self::Provider(_) => "provider-metadata",
+            Self::Userinfo(_) => userinfo::STEP,
+            Self::Decryption { step, .. }
+            | Self::Http { step, .. }
+            | Self::Signature { step, .. }
+            | Self::Status { step, .. }
+            | Self::Unreadable { step, .. } => step,
+        }
+    }
+
+    /// Who must act.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Answer(error) => error.fault(),
+            Self::Http { .. } => Fault::Unreachable,
+            // The person must do more there, or be somebody else.
+            Self::IdToken(
+                IdTokenError::Acr(_) | IdTokenError::AcrMissing | IdTokenError::AuthTimeTooOld(_),
+            )
+            | Self::Unasked => Fault::Denied,
+            Self::Key(_) | Self::Sign(_) => Fault::Internal,
+            Self::NoSecret | Self::NotOffered(_) | Self::Encryption { .. } => Fault::Misconfigured,
+            Self::Provider(error) if error.is_passing() => Fault::Unreachable,
+            Self::Status { status, error, .. } => match error.as_str() {
+                // The code was used, or is too old.
+                "invalid_grant" => Fault::Denied,
+                _ if status.is_server_error() => Fault::Unreachable,
+                _ if status.is_client_error() => Fault::Misconfigured,
+                _ => Fault::Misbehaved,
+            },
+            Self::Decryption { .. }
+            | Self::IdToken(_)
+            | Self::Logout(_)
+            | Self::NoIdToken
+            | Self::Provider(_)
+            | Self::Signature { .. }
+            | Self::Unreadable { .. }
+            | Self::Userinfo(_) => Fault::Misbehaved,
+        }
+    }
+}

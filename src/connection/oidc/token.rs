@@ -1,0 +1,77 @@
+//! The token request (RFC 6749 sections 4.1.3 and 6).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Metadata, Oidc, Refused,
+    client::{Call, Dpop},
+};
+use crate::clock::Timestamp;
+
+/// The step, for the operator.
+pub(super) const STEP: &str = "token-request";
+
+/// A token response (RFC 6749 section 5.1, OpenID Connect Core 1.0 section 3.1.3.3).
+#[derive(Clone, Deserialize)]
+pub(crate) struct Tokens {
+    pub(crate) access_token: String,
+    token_type: String,
+    pub(crate) id_token: Option<String>,
+    pub(crate) refresh_token: Option<String>,
+    expires_in: Option<Value>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// How long the access token is good for, in seconds; some providers write text.
+    pub(crate) fn expires_in(&self) -> Option<i64> {
+        let seconds = match self.expires_in.as_ref()? {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        seconds.filter(|seconds| (0..=i64::from(u32::MAX)).contains(seconds))
+    }
+}
+
+impl Oidc {
+    /// Exchanges a code, or a refresh token, for tokens.
+    pub(super) async fn tokens(
+        &self,
+        metadata: &Metadata,
+        form: Vec<(String, String)>,
+        now: Timestamp,
+    ) -> Result<Tokens, Refused> {
+        let to = self.token_endpoint(metadata);
+        let call = Call {
+            to: &to,
+            step: STEP,
+            now,
+            dpop: if self.set.dpop { Dpop::Key } else { Dpop::No },
+        };
+        let answered = self.post(metadata, call, form).await?;
+        let tokens: Tokens = answered.read(STEP)?;
+        let wanted = if self.set.dpop { "DPoP" } else { "Bearer" };
+        if !tokens.token_type.eq_ignore_ascii_case(wanted) {
+            return Err(Refused::Unreadable {
+                step: STEP,
+                why: format!("the token is not of the type {wanted}"),
+            });
+        }
+        // It goes into a header.
+        let plain = |byte: u8| byte.is_ascii_graphic();
+        if tokens.access_token.is_empty() || !tokens.access_token.bytes().all(plain) {
+            return Err(Refused::Unreadable {
+                step: STEP,
+                why: "the access token has other characters than RFC 6750 allows".to_owned(),
+            });
+        }
+        Ok(tokens)
+    }
+}

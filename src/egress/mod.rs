@@ -1,0 +1,9 @@
+//! Everything that this program calls: the way out.
+//!
+//! What a provider says never decides alone whom we call: [`http`] goes to public addresses, and to
+//! others only where the operator wrote that very host.
+
+mod address;
+pub(crate) mod http;
+#[cfg(test)]
+mod tests;
