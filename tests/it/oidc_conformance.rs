@@ -43,8 +43,10 @@ impl Row {
     }
 
     fn kept(&self) -> bool {
+        let says = self.lie.says.as_deref().unwrap_or_default();
         // a refusal that the operator cannot read about is only half of one
-        self.demanded() == self.seen && (self.lie.stops.is_none() || !self.why.is_empty())
+        let told = self.lie.stops.is_none() || !self.why.is_empty();
+        self.demanded() == self.seen && told && self.why.contains(says)
     }
 }
 

@@ -13,6 +13,7 @@
 //   token       no userinfo call: what came from the token endpoint is not believed
 //   userinfo    no session
 //
+// `says` is a word of the reason that the client must give, where another reason would prove little.
 // `logins` is how often somebody must sign in until it shows, `slow` that the client has to give up
 // by itself. `needs` names what the client is registered with: `encryption` (of ID tokens, which the
 // connection must be configured for), `signed-userinfo`.
@@ -282,12 +283,15 @@ const discovery = {
   'authorization-endpoint-is-script': atDiscovery('OUT-1', endpoint('authorization_endpoint', () => 'javascript:alert(1)')),
   'token-endpoint-missing': atDiscovery('OUT-1', { discovery: (d) => { delete d.token_endpoint; } }),
   'token-endpoint-is-a-file': atDiscovery('OUT-1', endpoint('token_endpoint', () => 'file:///etc/passwd')),
-  'token-endpoint-is-plain-http': reject('token')('OUT-1', endpoint('token_endpoint', () => 'http://idp.example/token')),
-  'token-endpoint-is-private': reject('token')('OUT-1', endpoint('token_endpoint', () => 'https://10.0.0.1/token')),
-  'token-endpoint-is-loopback': reject('token')('OUT-1', endpoint('token_endpoint', (it) => `http://127.0.0.1:${it.settings.port}/canary/token`)),
-  'jwks-is-link-local': atToken('OUT-1', endpoint('jwks_uri', () => 'http://169.254.169.254/latest/meta-data/')),
+  'token-endpoint-is-plain-http': atToken('OUT-1', endpoint('token_endpoint', () => 'http://idp.example/token')),
+  'token-endpoint-is-private': atToken('OUT-1', endpoint('token_endpoint', () => 'https://10.0.0.1/token'), { says: 'inside' }),
+  'token-endpoint-is-inside': atToken('OUT-1', endpoint('token_endpoint', () => 'https://127.0.0.1/token'), { says: 'inside' }),
+  'token-endpoint-is-elsewhere': atToken('OUT-1', endpoint('token_endpoint', (it) => `http://other.localhost:${it.settings.port}/canary/token`)),
+  'token-endpoint-is-loopback': atToken('OUT-1', endpoint('token_endpoint', (it) => `http://127.0.0.1:${it.settings.port}/canary/token`)),
+  'jwks-is-link-local': atToken('OUT-1', endpoint('jwks_uri', () => 'https://169.254.169.254/latest/meta-data/'), { says: 'inside' }),
+  'jwks-is-elsewhere': atToken('OUT-1', endpoint('jwks_uri', (it) => `http://other.localhost:${it.settings.port}/canary/jwks`)),
   'jwks-is-loopback': atToken('OUT-1', endpoint('jwks_uri', (it) => `http://127.0.0.1:${it.settings.port}/canary/jwks`)),
-  'userinfo-is-loopback': atUserinfo('OUT-1', endpoint('userinfo_endpoint', (it) => `http://127.0.0.1:${it.settings.port}/canary/userinfo`)),
+  'userinfo-is-elsewhere': atUserinfo('OUT-1', endpoint('userinfo_endpoint', (it) => `http://other.localhost:${it.settings.port}/canary/userinfo`)),
 };
 
 const tokenEndpoint = {
