@@ -32,7 +32,7 @@ pub(crate) use self::config::*;
 use self::{
     answer::Answer,
     authorization::Asked,
-    id_token::{Expected, IdToken, Nonce},
+    id_token::{Expected, IdToken, Nonce, check_type},
     issuer::Issuer,
     keys::ClientKeys,
     metadata::{Aliases, Metadata, Provider},
@@ -249,6 +249,7 @@ impl Oidc {
         }
         let token = self.decrypted(token, STEP)?;
         let verified = self.verify(metadata, &token, (STEP, expected.now)).await?;
+        check_type(verified.header.typ.as_deref())?;
         let algorithm = verified.header.algorithm;
         Ok(IdToken::check(verified.claims, algorithm, expected)?)
     }
