@@ -77,6 +77,9 @@ mod reload;
 // What the people who run it see.
 mod operations;
 
+// A provider's tokens for the application.
+mod tokens;
+
 // Without a configuration: the trial and the owner's link.
 mod trial;
 
