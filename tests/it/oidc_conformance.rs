@@ -15,6 +15,7 @@ use std::{
 
 use openssl::rsa::Rsa;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::support::{
     LyingProvider, Request, Sidecar, Upstream, Visitor,
@@ -23,6 +24,7 @@ use crate::support::{
     lying_provider::Lie,
     route,
     sidecar::list,
+    visitor::target,
 };
 
 /// How one row went.
@@ -134,11 +136,11 @@ fn went_on(liar: &LyingProvider, lie: &Lie, stops: &str) -> String {
 /// What stands behind the last failure of a connection in the log, after the step.
 fn why(sidecar: &Sidecar, connection: &str) -> String {
     let log = sidecar.log();
-    let lines = log.lines().filter_map(|line| {
+    let mut lines = log.lines().rev().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         (line["connection"] == connection).then(|| line["error"].as_str().map(str::to_owned))?
     });
-    let error = lines.last().unwrap_or_default();
+    let error = lines.next().unwrap_or_default();
     let after = error.splitn(3, ": ").nth(2).unwrap_or_default();
     after.chars().take(150).collect()
 }
@@ -321,6 +323,70 @@ fn a_logout_token_ends_what_it_names() {
     assert!(second.me().is_none() && third.me().is_none());
 }
 
+/// OpenID Connect Core, section 12.2: who says something else at a refresh ends the session.
+#[test]
+fn every_lie_at_a_refresh_is_answered_as_demanded() {
+    // an access token is fetched anew when it has less than half a minute
+    let liar = LyingProvider::with(json!({"access_token_ttl": 20}));
+    let upstream = Upstream::start();
+    let lies = liar.lies("refresh");
+    let sidecar = connections(app(), &liar, &lies)
+        .route(
+            route("/")
+                .to(&upstream)
+                .set("tokens", list(&["access_token"])),
+        )
+        .start();
+    let mut rows = Vec::new();
+    for lie in &lies {
+        liar.lie(&lie.name, &[]);
+        let mut alice = visitor(&sidecar);
+        let page = alice.open(&format!("/.auth/login/{}?rd=/page", lie.name));
+        let page = alice.carry_on(page);
+        assert_eq!(page.answer.status, 200, "{page:?}");
+        // an honest refresh lets her go on
+        let before = liar.calls(&lie.name, "token").len();
+        assert_eq!(alice.open("/page").answer.status, 200);
+        assert_eq!(liar.calls(&lie.name, "token").len(), before + 1);
+        liar.lie(&lie.name, &[&lie.name]);
+        let hits = upstream.hits();
+        let status = alice.open("/page").answer.status;
+        let seen = match (upstream.hits() - hits, alice.me().is_some()) {
+            (0, false) => "rejected".to_owned(),
+            (hits, session) => format!("status: {status}, hits: {hits}, session: {session}"),
+        };
+        rows.push(row(&sidecar, lie, seen));
+    }
+    assert_eq!(liar.output().trim(), "ready");
+    judge("openid-refresh", rows);
+}
+
+/// A provider that is away for a moment is not one that takes its word back.
+#[test]
+fn a_refresh_that_fails_for_a_moment_ends_nothing() {
+    let liar = LyingProvider::with(json!({"access_token_ttl": 20}));
+    let upstream = Upstream::start();
+    let tokens = list(&["access_token"]);
+    let sidecar = oidc(app(), "honest", &liar.issuer("honest"))
+        .route(route("/").to(&upstream).set("tokens", tokens))
+        .start();
+    for lie in ["token-500", "token-down", "token-html"] {
+        liar.lie("honest", &[]);
+        let mut alice = log_in(&sidecar);
+        liar.lie("honest", &[lie]);
+        let before = liar.calls("honest", "token").len();
+        for _ in 0..5 {
+            let page = alice.open("/page");
+            assert_eq!(page.answer.status, 200, "{lie}: {page:?}");
+            let told = upstream.last();
+            assert!(told.header("X-Forwarded-Access-Token").is_some(), "{lie}");
+        }
+        assert!(alice.me().is_some(), "{lie}");
+        // and is not asked over and over
+        assert_eq!(liar.calls("honest", "token").len(), before + 1, "{lie}");
+    }
+}
+
 /// Rows about what the client sends, rather than what it believes.
 #[test]
 fn what_the_client_sends_is_as_demanded() {
@@ -362,6 +428,46 @@ fn the_way_back_from_a_logout_takes_any_state() {
         assert_eq!(page.answer.status, 200, "{state}: {page:?}");
     }
     assert!(bob.me().is_some());
+}
+
+/// OpenID Connect Front-Channel Logout: who it is for is said by issuer and session together.
+#[test]
+fn a_logout_in_a_frame_ends_the_session_that_it_names() {
+    let SignedIn {
+        liar,
+        sidecar,
+        mut alice,
+        ..
+    } = signed_in();
+    let challenge = liar.calls("honest", "auth")[0]["query"]["code_challenge"].clone();
+    let sid = challenge.as_str().unwrap()[..20].to_owned();
+    let frame = |iss: &str, sid: &str| {
+        let mut url = alice_url(&sidecar, "/.auth/frontchannel-logout/honest");
+        url.query_pairs_mut().extend_pairs(
+            [("iss", iss), ("sid", sid)]
+                .iter()
+                .filter(|pair| !pair.1.is_empty()),
+        );
+        let host = format!("{APP}:{}", sidecar.port);
+        // in a frame of another site: without cookies
+        exchange(sidecar.port, &host, &Request::get(&target(&url))).status
+    };
+    let issuer = liar.issuer("honest");
+    for (iss, sid) in [
+        ("http://other.localhost", sid.as_str()),
+        ("", &sid),
+        (&issuer, ""),
+    ] {
+        assert_eq!(frame(iss, sid), 400, "{iss} {sid}");
+    }
+    assert_eq!(frame(&issuer, "another"), 200);
+    assert!(alice.me().is_some());
+    assert_eq!(frame(&issuer, &sid), 200);
+    assert!(alice.me().is_none());
+}
+
+fn alice_url(sidecar: &Sidecar, path: &str) -> Url {
+    format!("{}{path}", sidecar.origin_of(APP)).parse().unwrap()
 }
 
 /// JWT-5: tokens with keys that nobody knows do not make us ask for the keys each time.
