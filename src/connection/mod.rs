@@ -112,10 +112,40 @@ pub(crate) trait Refresh: Send + Sync {
 pub(crate) struct ProviderTokens {
     pub(crate) access_token: Secret,
     pub(crate) id_token: Option<Secret>,
-    /// `None`: the provider did not say.
-    pub(crate) expires_at: Option<Timestamp>,
+    /// From when on new ones are fetched, and when these have ended. `None`: the provider did not
+    /// say.
+    pub(crate) lasting: Option<Lasting>,
     /// Whether new ones can be had without the person.
     pub(crate) renewable: bool,
+}
+
+/// How long tokens are good for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Lasting {
+    /// From here on new ones are fetched.
+    #[serde(rename = "r")]
+    pub(crate) renew_at: Timestamp,
+    /// Here they end.
+    #[serde(rename = "e")]
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Lasting {
+    /// Tokens that are good for so many seconds from now on: they are renewed half a minute before
+    /// the end, and short-lived ones when a third is left.
+    pub(crate) fn from(now: Timestamp, seconds: i64) -> Self {
+        let after = |seconds: i64| {
+            Timestamp::from_millis(now.millis().saturating_add(seconds.saturating_mul(1000)))
+        };
+        Self {
+            renew_at: after(
+                seconds
+                    .saturating_sub(30)
+                    .max(seconds.saturating_mul(2) / 3),
+            ),
+            expires_at: after(seconds),
+        }
+    }
 }
 
 /// What a refresh brought.

@@ -215,7 +215,7 @@ impl Edge {
                     TokensError::Disowned(_) | TokensError::Over => {
                         self.judge(downstream, passage, live, Found::Nobody)
                     }
-                    TokensError::Failed(_) | TokensError::Store(_) => {
+                    TokensError::Away | TokensError::Failed(_) | TokensError::Store(_) => {
                         Decided::Answer(Answer::Page(FailureKind::Unavailable))
                     }
                 };

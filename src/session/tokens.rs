@@ -1,11 +1,7 @@
 //! A provider's tokens for an application: read from the store, for they are never in memory, and
 //! fetched anew before they end, by one request for all.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::sleep;
@@ -22,33 +18,34 @@ use crate::{
     },
 };
 
-/// Tokens are fetched anew when they have no longer than this.
-const EARLY: Duration = Duration::from_secs(30);
 /// How long one process may take; then another one tries.
 const LEASE: Duration = Duration::from_secs(15);
 /// How often is looked whether another process has done it.
 const POLL: Duration = Duration::from_millis(200);
 /// How often a change of the session by somebody else is written over.
 const TRIES: u8 = 5;
-/// Locks of sessions that nobody waits for are removed when there are more than this.
-const FEW_LOCKS: usize = 1024;
+/// Those of sessions that nobody waits for are removed when there are more than this.
+const FEW_TURNS: usize = 1024;
 
-/// One lock for each session whose tokens are being fetched in this process.
+/// One turn for each session whose tokens are being fetched in this process.
 #[derive(Debug, Default)]
-pub(super) struct Refreshing(Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>);
+pub(super) struct Refreshing(Mutex<HashMap<SessionId, Arc<Turn>>>);
+
+/// Whoever holds it fetches; inside, when that last failed.
+type Turn = tokio::sync::Mutex<Option<Timestamp>>;
 
 impl Refreshing {
-    fn lock_of(&self, id: SessionId) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn_of(&self, id: SessionId, now: Timestamp) -> Arc<Turn> {
         let mut all = self.0.lock();
-        if let Some(lock) = all.get(&id).and_then(Weak::upgrade) {
-            return lock;
+        if all.len() >= FEW_TURNS {
+            // One that failed long ago is of no use to the next, either.
+            let recent = |turn: &Turn| {
+                turn.try_lock()
+                    .is_ok_and(|failed| failed.is_some_and(|at| now.since(at) < LEASE))
+            };
+            all.retain(|_, turn| Arc::strong_count(turn) > 1 || recent(turn));
         }
-        if all.len() >= FEW_LOCKS {
-            all.retain(|_, lock| lock.strong_count() > 0);
-        }
-        let lock = Arc::new(tokio::sync::Mutex::new(()));
-        all.insert(id, Arc::downgrade(&lock));
-        lock
+        all.entry(id).or_default().clone()
     }
 }
 
@@ -63,6 +60,9 @@ pub(crate) struct FreshTokens {
 /// Why there are none.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokensError {
+    /// The provider failed a moment ago.
+    #[error("the provider gave no new tokens a moment ago")]
+    Away,
     /// The provider does not stand by this session, which has ended.
     #[error("the session has ended, for its provider does not stand by it")]
     Disowned(#[source] Rejection),
@@ -97,8 +97,8 @@ impl Sessions {
         if !tokens.renewable {
             return Ok(still_good(tokens, self.clock.now()));
         }
-        let lock = self.refreshing.lock_of(id);
-        let _guard = lock.lock().await;
+        let turn = self.refreshing.turn_of(id, self.clock.now());
+        let mut failed = turn.lock().await;
         let begun = self.clock.now();
         loop {
             let Some((record, kept, tokens)) = self.read_tokens(id, connection, refresh).await?
@@ -113,6 +113,10 @@ impl Sessions {
                     refreshed: true,
                 }));
             }
+            // Whoever waited for somebody whose try failed does not try again at once.
+            if failed.is_some_and(|at| now.since(at) < LEASE) {
+                return still_good(tokens, now).map(Some).ok_or(TokensError::Away);
+            }
             if self.lease(&record, now).await? {
                 return match refresh.refresh(&kept.kept, &kept.subject, now).await {
                     Ok(refreshed) => self.write_tokens(id, &kept, refreshed, refresh).await,
@@ -120,10 +124,11 @@ impl Sessions {
                         self.disown(id, connection, &rejection).await?;
                         Err(TokensError::Disowned(rejection))
                     }
-                    Err(RefreshError::Failed(rejection)) => match still_good(tokens, now) {
-                        Some(tokens) => Ok(Some(tokens)),
-                        None => Err(TokensError::Failed(rejection)),
-                    },
+                    Err(RefreshError::Failed(rejection)) => {
+                        *failed = Some(now);
+                        let good = still_good(tokens, now).map(Some);
+                        good.ok_or(TokensError::Failed(rejection))
+                    }
                 };
             }
             // Another process is at it, or it failed a moment ago: nobody waits for that while what
@@ -132,7 +137,7 @@ impl Sessions {
                 return Ok(Some(tokens));
             }
             if now.since(begun) > LEASE {
-                return Ok(None);
+                return Err(TokensError::Away);
             }
             sleep(POLL).await;
         }
@@ -231,12 +236,12 @@ impl Sessions {
 
 /// Whether tokens last long enough not to be fetched anew.
 fn lasts(tokens: &ProviderTokens, now: Timestamp) -> bool {
-    tokens.expires_at.is_none_or(|end| end > now + EARLY)
+    tokens.lasting.is_none_or(|lasting| lasting.renew_at > now)
 }
 
 /// Tokens that are good for a moment yet.
 fn still_good(tokens: ProviderTokens, now: Timestamp) -> Option<FreshTokens> {
-    let good = tokens.expires_at.is_none_or(|end| end > now);
+    let good = (tokens.lasting).is_none_or(|lasting| lasting.expires_at > now);
     good.then_some(FreshTokens {
         tokens,
         refreshed: false,

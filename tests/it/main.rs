@@ -71,9 +71,6 @@ mod oidc_browser;
 // And the ways out.
 mod oidc_sign_out;
 
-// A provider's tokens for the application, and how they are kept fresh.
-mod oidc_tokens;
-
 // The rows that a relying party is held to, each against a provider that breaks one of them.
 mod oidc_conformance;
 
@@ -85,6 +82,9 @@ mod reload;
 
 // What the people who run it see.
 mod operations;
+
+// A provider's tokens for the application.
+mod tokens;
 
 // Without a configuration: the trial and the owner's link.
 mod trial;

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{ConnectionData, Fault, Kept, ProviderTokens, Refresh, RefreshError, Refreshed},
+    connection::{
+        ConnectionData, Fault, Kept, Lasting, ProviderTokens, Refresh, RefreshError, Refreshed,
+    },
     identity::{Identity, Subject},
     secret::Secret,
 };
@@ -22,8 +24,8 @@ pub(super) struct More {
     access_token: String,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
-    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    lasting: Option<Lasting>,
 }
 
 impl std::fmt::Debug for More {
@@ -35,13 +37,12 @@ impl std::fmt::Debug for More {
 impl More {
     /// What a token response holds.
     pub(super) fn of(tokens: &Tokens, now: Timestamp) -> Self {
-        let expires_at = tokens.expires_in().map(|seconds| {
-            Timestamp::from_millis(now.millis().saturating_add(seconds.saturating_mul(1000)))
-        });
         Self {
             access_token: tokens.access_token.clone(),
             refresh_token: tokens.refresh_token.clone(),
-            expires_at,
+            lasting: tokens
+                .expires_in()
+                .map(|seconds| Lasting::from(now, seconds)),
         }
     }
 }
@@ -54,7 +55,7 @@ impl Refresh for Oidc {
         Some(ProviderTokens {
             access_token: Secret::new(more.access_token),
             id_token: remembered.id_token.map(Secret::new),
-            expires_at: more.expires_at,
+            lasting: more.lasting,
             renewable: more.refresh_token.is_some(),
         })
     }
