@@ -65,6 +65,12 @@ mod link;
 // Login by OpenID Connect, at providers that others wrote.
 mod oidc;
 
+// The same in Chromium.
+mod oidc_browser;
+
+// And the ways out.
+mod oidc_sign_out;
+
 // The rows that a relying party is held to, each against a provider that breaks one of them.
 mod oidc_conformance;
 

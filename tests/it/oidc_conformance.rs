@@ -15,6 +15,7 @@ use std::{
 
 use openssl::rsa::Rsa;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::support::{
     LyingProvider, Request, Sidecar, Upstream, Visitor,
@@ -23,6 +24,7 @@ use crate::support::{
     lying_provider::Lie,
     route,
     sidecar::list,
+    visitor::target,
 };
 
 /// How one row went.
@@ -134,11 +136,11 @@ fn went_on(liar: &LyingProvider, lie: &Lie, stops: &str) -> String {
 /// What stands behind the last failure of a connection in the log, after the step.
 fn why(sidecar: &Sidecar, connection: &str) -> String {
     let log = sidecar.log();
-    let lines = log.lines().filter_map(|line| {
+    let mut lines = log.lines().rev().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         (line["connection"] == connection).then(|| line["error"].as_str().map(str::to_owned))?
     });
-    let error = lines.last().unwrap_or_default();
+    let error = lines.next().unwrap_or_default();
     let after = error.splitn(3, ": ").nth(2).unwrap_or_default();
     after.chars().take(150).collect()
 }
@@ -362,6 +364,46 @@ fn the_way_back_from_a_logout_takes_any_state() {
         assert_eq!(page.answer.status, 200, "{state}: {page:?}");
     }
     assert!(bob.me().is_some());
+}
+
+/// OpenID Connect Front-Channel Logout: who it is for is said by issuer and session together.
+#[test]
+fn a_logout_in_a_frame_ends_the_session_that_it_names() {
+    let SignedIn {
+        liar,
+        sidecar,
+        mut alice,
+        ..
+    } = signed_in();
+    let challenge = liar.calls("honest", "auth")[0]["query"]["code_challenge"].clone();
+    let sid = challenge.as_str().unwrap()[..20].to_owned();
+    let frame = |iss: &str, sid: &str| {
+        let mut url = alice_url(&sidecar, "/.auth/frontchannel-logout/honest");
+        url.query_pairs_mut().extend_pairs(
+            [("iss", iss), ("sid", sid)]
+                .iter()
+                .filter(|pair| !pair.1.is_empty()),
+        );
+        let host = format!("{APP}:{}", sidecar.port);
+        // in a frame of another site: without cookies
+        exchange(sidecar.port, &host, &Request::get(&target(&url))).status
+    };
+    let issuer = liar.issuer("honest");
+    for (iss, sid) in [
+        ("http://other.localhost", sid.as_str()),
+        ("", &sid),
+        (&issuer, ""),
+    ] {
+        assert_eq!(frame(iss, sid), 400, "{iss} {sid}");
+    }
+    assert_eq!(frame(&issuer, "another"), 200);
+    assert!(alice.me().is_some());
+    assert_eq!(frame(&issuer, &sid), 200);
+    assert!(alice.me().is_none());
+}
+
+fn alice_url(sidecar: &Sidecar, path: &str) -> Url {
+    format!("{}{path}", sidecar.origin_of(APP)).parse().unwrap()
 }
 
 /// JWT-5: tokens with keys that nobody knows do not make us ask for the keys each time.
