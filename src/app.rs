@@ -224,6 +224,7 @@ impl App {
                 .map_err(|error| vec![Problem::new("server.public_url", error.to_string())])?,
             http: self.http.clone(),
             ring: self.keys.ring(),
+            keep_tokens: false,
             users: self.users.clone(),
             hasher: self.hasher.clone(),
             clock: self.clock.clone(),
@@ -234,6 +235,10 @@ impl App {
         let mut known = self.opened.lock();
         let mut now = HashMap::new();
         for entry in &settings.connections {
+            let parts = registry::Parts {
+                keep_tokens: forwards_tokens(settings, &entry.id),
+                ..parts.clone()
+            };
             let settings = identity_of(entry, &parts);
             let same = known.get(&entry.id).filter(|(was, _)| *was == settings);
             if let Some((_, connection)) = same {
@@ -423,10 +428,19 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     problems
 }
 
+/// Whether a route that this connection opens wants its provider's tokens.
+fn forwards_tokens(settings: &Settings, id: &ConnectionId) -> bool {
+    settings.routes.iter().any(|route| {
+        let offered = route.connections.as_ref();
+        let offered = offered.is_none_or(|names| names.iter().any(|name| name == id.as_str()));
+        offered && !route.tokens.is_empty()
+    })
+}
+
 /// A number that is another one when a connection would be opened differently.
 fn identity_of(entry: &ConnectionEntry, parts: &registry::Parts) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (entry.fingerprint, parts.pages.as_str()).hash(&mut hasher);
+    (entry.fingerprint, parts.pages.as_str(), parts.keep_tokens).hash(&mut hasher);
     for file in entry.own.files() {
         std::fs::read(file).ok().hash(&mut hasher);
     }

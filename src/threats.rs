@@ -85,6 +85,39 @@
 //! | PWD-12: a change of password from an open session | the old one is asked for, other sessions end | `pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions` |
 //! | PWD-12: a proof that was given before sessions were ended, and waits for its second step | no session is issued for a proof that is not newer than the last such end, in one transaction ([`store`](crate::store)) | `pwd_12_what_an_old_password_proved_waits_for_nobody`, `what_an_old_password_proved_links_nobody` (`tests/it/link.rs`) |
 //!
+//! # Logins at a provider (`attacks/openid.rs`)
+//!
+//! What a provider can get wrong in an answer, a token or an endpoint is tried one by one, by a
+//! provider that lies: `tests/servers/lies.mjs` has the list, and `tests/it/oidc_conformance.rs`
+//! prints what was demanded and what was seen.
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | FLOW-1: the attacker's answer in the victim's browser | `state` names a flow whose sealed cookie this browser holds ([`flow`](crate::flow)) | `flow_1_an_answer_in_another_browser_is_nobodys` |
+//! | FLOW-2: an answer of one connection at another | each has its own redirect URI, and a flow is for one | `flow_2_an_answer_of_one_connection_is_none_for_another` |
+//! | FLOW-3, FLOW-5, FLOW-8, FLOW-9, FLOW-10: nonce left out, another issuer's answer, parameters twice, another mode, markup in an error | each is checked whatever the provider does; texts are ours | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | FLOW-6: an answer twice, and twenty at a time | the flow is consumed in the transaction that issues the session; PKCE with S256 always | `flow_6_an_answer_is_good_once_also_for_twenty_at_a_time` |
+//! | FLOW-7: PKCE that is `plain` | a provider whose metadata know no S256 is refused | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | FLOW-11: a session that was there before the login | a login begins a new one and ends the old one | `flow_11_a_login_begins_a_new_session_and_ends_the_old_one` |
+//! | FLOW-13: two logins at once get mixed up | nothing is shared between flows | `two_hundred_people_at_once_are_two_hundred_people` (`tests/it/oidc.rs`) |
+//! | FLOW-17: a client assertion that another server can use | its audience is the issuer, and it is for a minute | `pushed_signed_encrypted_and_with_a_key_instead_of_a_secret` (`tests/it/oidc.rs`) |
+//! | FLOW-19: a link to our login with parameters of a request | none is passed on | `flow_19_a_link_to_the_login_changes_nothing_of_the_request` |
+//! | FLOW-20: a forged notice of a logout, or an old one | every check of the specification, and its `jti` once | `every_lie_in_a_logout_token_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | FLOW-22: tokens in the answer | only the code is read there | `flow_22_tokens_in_an_answer_are_not_looked_at` |
+//! | JWT-1 to JWT-4: `none`, the public key as a secret, an empty key, keys in the header | the algorithm is of a list and must fit the type of the provider's own key; headers bring no keys | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | JWT-5: key ids that are paths, addresses, or new each time | a name among the provider's keys, nothing else; they are fetched anew at most every 30 seconds | `unknown_keys_are_looked_for_seldom` (`tests/it/oidc_conformance.rs`) |
+//! | JWT-6 to JWT-11: keys for something else, forged signatures, other shapes and types, claims that are missing, wrong or extreme | one parser, one check each | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | JWT-12: an ID token as a credential | nothing but our own cookie is one | `jwt_12_an_id_token_is_no_credential_here` |
+//! | JWT-13: an ID token a second time | the nonce is of one flow | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | JWT-14, JWT-15: compressed, by password, RSA1_5 | three ways of encryption are accepted, none of these | `every_lie_about_an_encrypted_id_token_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | JWT-16 to JWT-18: large, deep and ambiguous JSON, userinfo of somebody else, keys that do not come | bounds before parsing, no member twice, the same subject, no old keys for longer than a day | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | OUT-1: endpoints that are inside, huge, slow, or lead elsewhere | the way out goes inside only to hosts that the operator wrote, follows nothing, and has a deadline and a bound | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | ACC-1: an address that the provider has not verified | it counts nowhere unless `email_verified` is the value true | `acc_1_an_address_counts_only_where_it_is_said_to_be_verified` |
+//! | ACC-2: an account made beforehand with the victim's address | addresses join nothing | `acc_2_the_same_address_joins_no_accounts` |
+//! | ACC-3: `admin@evil.example@example.org` | what is no address has no domain | `acc_3_what_is_no_address_has_no_domain` |
+//! | ACC-4: one subject at two providers | a person is connection and subject | `acc_4_one_subject_at_two_providers_is_two_people` |
+//! | ACC-5: groups as text, as an object, with a comma, too many | a list of texts, or none, and then the rule refuses | `acc_5_groups_of_another_type_are_no_groups` |
+//!
 //! # Cookies and sessions (`attacks/cookies.rs`)
 //!
 //! | attack | what stops it | test |

@@ -70,6 +70,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn sign_out(&self) -> Option<&dyn SignOut> {
         None
     }
+    /// The provider's tokens for the application, kept fresh.
+    fn refresh(&self) -> Option<&dyn Refresh> {
+        None
+    }
     /// The public keys of this deployment as the provider's client: a JWK set (RFC 7517 section 5).
     fn jwks(&self) -> Option<Result<String, Rejection>> {
         None
@@ -87,6 +91,82 @@ pub(crate) trait SignOut: Send + Sync {
     async fn notified(&self, reply: Reply<'_>, now: Timestamp) -> Result<Ended, Rejection>;
     /// The provider has the browser say so. Nothing is signed in it.
     fn notified_in_front(&self, query: &str) -> Result<Ended, Rejection>;
+}
+
+/// Tokens that a provider gave for its own interfaces, which an application may use in the name of
+/// the person.
+#[async_trait]
+pub(crate) trait Refresh: Send + Sync {
+    /// What was kept of them with the session. `None`: nothing was.
+    fn tokens(&self, kept: &ConnectionData) -> Option<ProviderTokens>;
+    /// Fetches new ones, and what the provider says of the person now.
+    async fn refresh(
+        &self,
+        kept: &Kept,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Refreshed, RefreshError>;
+}
+
+/// A provider's tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderTokens {
+    pub(crate) access_token: Secret,
+    pub(crate) id_token: Option<Secret>,
+    /// From when on new ones are fetched, and when these have ended. `None`: the provider did not
+    /// say.
+    pub(crate) lasting: Option<Lasting>,
+    /// Whether new ones can be had without the person.
+    pub(crate) renewable: bool,
+}
+
+/// How long tokens are good for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Lasting {
+    /// From here on new ones are fetched.
+    #[serde(rename = "r")]
+    pub(crate) renew_at: Timestamp,
+    /// Here they end.
+    #[serde(rename = "e")]
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Lasting {
+    /// Tokens that are good for so many seconds from now on: they are renewed half a minute before
+    /// the end, and short-lived ones when a third is left.
+    pub(crate) fn from(now: Timestamp, seconds: i64) -> Self {
+        let after = |seconds: i64| {
+            Timestamp::from_millis(now.millis().saturating_add(seconds.saturating_mul(1000)))
+        };
+        Self {
+            renew_at: after(
+                seconds
+                    .saturating_sub(30)
+                    .max(seconds.saturating_mul(2) / 3),
+            ),
+            expires_at: after(seconds),
+        }
+    }
+}
+
+/// What a refresh brought.
+#[derive(Clone, Debug)]
+pub(crate) struct Refreshed {
+    pub(crate) kept: Kept,
+    /// What the provider says of the person now; `None`: nothing new.
+    pub(crate) identity: Option<Identity>,
+}
+
+/// Why there are no new tokens.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RefreshError {
+    /// The provider takes back what it said of this person, or speaks of another: the session that
+    /// rests on it must end.
+    #[error("the provider does not stand by this session: {0}")]
+    Disowned(Rejection),
+    /// It may work another time.
+    #[error("{0}")]
+    Failed(Rejection),
 }
 
 /// Somebody who signs out.

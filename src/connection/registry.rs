@@ -101,6 +101,8 @@ pub(crate) struct Parts {
     pub(crate) pages: Url,
     pub(crate) http: egress::http::Client,
     pub(crate) ring: Arc<ArcSwap<KeyRing>>,
+    /// Whether a route forwards the provider's tokens of this connection: only then are they kept.
+    pub(crate) keep_tokens: bool,
     pub(crate) users: Arc<dyn UserStore>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) clock: Arc<dyn Clock>,

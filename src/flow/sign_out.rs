@@ -10,6 +10,7 @@ use crate::{
     },
     crypto::{self, Place},
     identity::ConnectionId,
+    problem::Causes,
     protocol::{Destination, ReturnTo},
     session::{KeptWith, sid_hash},
     store::{EventKind, OneTimeKey, OneTimeUse, Purpose, StoreError, UserRecord, Whose},
@@ -202,7 +203,7 @@ impl Engine {
             .connection(&rejection.connection)
             .log();
         tracing::warn!(
-            error = rejection as &dyn std::error::Error,
+            error = %Causes(rejection),
             connection = %rejection.connection,
             step = rejection.step,
             request_id = visit.request_id,

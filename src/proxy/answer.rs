@@ -1,7 +1,7 @@
 //! The one table from what was decided to what goes out: status, headers, page or JSON.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
 use pingora::{
     Error, ErrorSource, ErrorType,
@@ -18,13 +18,14 @@ use super::{
     worker,
 };
 use crate::{
+    connection::ProviderTokens,
     flow::{Jar, Visit},
     gate::{Answerable, Permitted, RequestFacts, Verdict},
     metrics,
     page::{self, Endpoint, headers},
     policy::{Class, Facts, Reason},
-    route::Upstream,
-    session::{Session, Token},
+    route::{ForwardedToken, Upstream},
+    session::{Session, Token, TokensError},
     store::{Event, EventKind},
     text::page::{
         Href, Page,
@@ -62,6 +63,8 @@ pub(super) enum Answer {
     Refusal(Box<(Verdict, Found)>),
     /// It would see our pages.
     ServiceWorker,
+    /// It passes when its provider's tokens are there.
+    Tokens(Box<Found>),
 }
 
 impl Edge {
@@ -120,7 +123,14 @@ impl Edge {
         match live.gate.decide(&facts, session) {
             Verdict::Forward(permitted) => {
                 metrics::FORWARDED.inc();
-                forward(downstream, passage, permitted)
+                let wants_tokens =
+                    !permitted.route().tokens.is_empty() && permitted.permit().session().is_some();
+                match forward(downstream, passage, permitted) {
+                    Decided::Answer(Answer::Demo) | Decided::Passes if wants_tokens => {
+                        Decided::Answer(Answer::Tokens(Box::new(found)))
+                    }
+                    decided => decided,
+                }
             }
             refused => Decided::Answer(Answer::Refusal(Box::new((refused, found)))),
         }
@@ -144,9 +154,18 @@ impl Edge {
             }
             known => known,
         };
+        let answer = match answer {
+            Answer::Tokens(found) => {
+                match self.fetch_tokens(downstream, passage, live, *found).await {
+                    Decided::Passes => return Ok(false),
+                    Decided::Answer(answer) => answer,
+                }
+            }
+            known => known,
+        };
         match answer {
-            // Loaded above, and never twice.
-            Answer::AfterLoad(_) => {
+            // Looked up above, and never twice.
+            Answer::AfterLoad(_) | Answer::Tokens(_) => {
                 let kind = FailureKind::Internal;
                 self.page(downstream, passage, live, kind).await
             }
@@ -155,6 +174,61 @@ impl Edge {
             Answer::Page(kind) => self.page(downstream, passage, live, kind).await,
             Answer::Refusal(refused) => self.refuse(downstream, passage, live, *refused).await,
             Answer::ServiceWorker => self.refuse_worker(downstream, passage, live).await,
+        }
+    }
+
+    /// Puts the provider's tokens into the passage. When they had to be fetched anew, the provider
+    /// may have said something new about the person: the gate is asked again.
+    async fn fetch_tokens(
+        &self,
+        downstream: &mut Downstream,
+        passage: &mut Passage,
+        live: &Live,
+        found: Found,
+    ) -> Decided {
+        let failed = Decided::Answer(Answer::Page(FailureKind::Internal));
+        let (Some(permitted), Found::Session(_, token)) = (&passage.permitted, found) else {
+            return failed;
+        };
+        let (permit, route) = (permitted.permit(), permitted.route().clone());
+        let (Some(session), Some(id)) = (permit.session().cloned(), permit.connection().cloned())
+        else {
+            return failed;
+        };
+        let connection = live.site.engine.connections.enabled(&id);
+        let Some(refresh) = connection.and_then(|(connection, _)| connection.refresh()) else {
+            return passes(passage);
+        };
+        let tokens = match self.sessions.provider_tokens(&session, &id, refresh).await {
+            Ok(None) => return passes(passage),
+            Ok(Some(tokens)) => tokens,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    connection = %id,
+                    request_id = self.request_id(passage),
+                    "a provider's tokens were not had"
+                );
+                passage.permitted = None;
+                return match error {
+                    TokensError::Disowned(_) | TokensError::Over => {
+                        self.judge(downstream, passage, live, Found::Nobody)
+                    }
+                    TokensError::Away | TokensError::Failed(_) | TokensError::Store(_) => {
+                        Decided::Answer(Answer::Page(FailureKind::Unavailable))
+                    }
+                };
+            }
+        };
+        passage.tokens = fields(&route.tokens, &tokens.tokens);
+        if !tokens.refreshed {
+            return passes(passage);
+        }
+        passage.permitted = None;
+        let found = self.load(token).await;
+        match self.judge(downstream, passage, live, found) {
+            Decided::Answer(Answer::Tokens(_)) => passes(passage),
+            decided => decided,
         }
     }
 
@@ -285,7 +359,8 @@ impl Edge {
         };
         let mut request = downstream.req_header().clone();
         let forwarding = Forwarding::of(&head.client, None)?;
-        super::rewrite::request(&mut request, live, (head, &forwarding), permitted)?;
+        let what = (permitted, passage.tokens.as_slice());
+        super::rewrite::request(&mut request, live, (head, &forwarding), what)?;
         visit.session = None;
         let page = live.site.demo(
             permitted,
@@ -641,6 +716,31 @@ fn forward(downstream: &mut Downstream, passage: &mut Passage, permitted: Permit
     } else {
         Decided::Passes
     }
+}
+
+/// What was decided, now that nothing is missing any more.
+fn passes(passage: &Passage) -> Decided {
+    let permitted = passage.permitted.as_ref();
+    let first = permitted.and_then(|permitted| permitted.route().upstreams.all().first());
+    match first {
+        Some(Upstream::BuiltinDemo) => Decided::Answer(Answer::Demo),
+        Some(_) => Decided::Passes,
+        None => Decided::Answer(Answer::Page(FailureKind::Internal)),
+    }
+}
+
+/// The tokens that the route wants, as header fields.
+fn fields(wanted: &[ForwardedToken], tokens: &ProviderTokens) -> Vec<(HeaderName, HeaderValue)> {
+    let field = |wanted: &ForwardedToken| {
+        let token = match wanted {
+            ForwardedToken::AccessToken => Some(&tokens.access_token),
+            ForwardedToken::IdToken => tokens.id_token.as_ref(),
+        };
+        let mut value = HeaderValue::from_str(token?.expose()).ok()?;
+        value.set_sensitive(true);
+        Some((wanted.header(), value))
+    };
+    wanted.iter().filter_map(field).collect()
 }
 
 fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool {

@@ -24,7 +24,7 @@ use std::{any::Any, sync::Arc};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use pingora::{
     Error, ErrorType,
     http::{RequestHeader, ResponseHeader},
@@ -78,6 +78,8 @@ pub(crate) struct Passage {
     live: Option<Arc<Live>>,
     /// Drawn when something must be named: most requests need none.
     request_id: Option<String>,
+    /// Tokens of the provider for the application.
+    tokens: Vec<(HeaderName, HeaderValue)>,
     waits: Waits,
     tries: Tries,
     /// Bytes of the request's body so far.
@@ -243,7 +245,8 @@ impl ProxyHttp for Edge {
         };
         let kept = streams::with_kept(|kept| kept.forwarding()).flatten();
         let forwarding = Forwarding::of(&head.client, kept)?;
-        rewrite::request(request, live, (head, &forwarding), permitted)?;
+        let what = (permitted, passage.tokens.as_slice());
+        rewrite::request(request, live, (head, &forwarding), what)?;
         streams::with_kept(|kept| kept.keep_forwarding(forwarding));
         // A second try sends the body again.
         passage.body = 0;

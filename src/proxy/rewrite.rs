@@ -54,7 +54,7 @@ pub(super) fn request(
     request: &mut RequestHeader,
     live: &Live,
     (head, forwarding): (&Head, &Forwarding),
-    permitted: &Permitted,
+    (permitted, tokens): (&Permitted, &[(HeaderName, HeaderValue)]),
 ) -> pingora::Result<()> {
     let nothing = RequestHeader::from(http::Request::new(()).into_parts().0);
     let mut parts = http::request::Parts::from(std::mem::replace(request, nothing));
@@ -83,6 +83,9 @@ pub(super) fn request(
     }
     for (name, value) in edits.iter() {
         fields.insert(name, value);
+    }
+    for (name, value) in tokens {
+        fields.insert(name, value.clone());
     }
     if route.assertion {
         let assertion = permitted

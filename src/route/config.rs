@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -55,6 +56,10 @@ pub(crate) struct Config {
     /// Also send the signed assertion, `X-Vestibule-Assertion`.
     #[serde(default)]
     pub(crate) assertion: bool,
+    /// Tokens of the provider that the application gets, fresh ones: `access_token` as
+    /// `X-Forwarded-Access-Token`, `id_token` as `X-Forwarded-Id-Token`. Default: none.
+    #[serde(default)]
+    pub(crate) tokens: Vec<ForwardedToken>,
     /// Origins besides the route's own that may open a WebSocket.
     #[serde(default)]
     pub(crate) websocket_origins: Vec<String>,
@@ -110,6 +115,24 @@ pub(crate) enum Authorization {
     #[default]
     Drop,
     Forward,
+}
+
+/// A provider's token that an application gets.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ForwardedToken {
+    AccessToken,
+    IdToken,
+}
+
+impl ForwardedToken {
+    /// The header that carries it.
+    pub(crate) const fn header(self) -> HeaderName {
+        match self {
+            Self::AccessToken => HeaderName::from_static("x-forwarded-access-token"),
+            Self::IdToken => HeaderName::from_static("x-forwarded-id-token"),
+        }
+    }
 }
 
 /// What is too much.

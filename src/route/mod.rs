@@ -41,6 +41,8 @@ pub(crate) struct Route {
     pub(crate) headers: IdentityHeaders,
     /// Whether the signed assertion is sent too.
     pub(crate) assertion: bool,
+    /// Tokens of the provider that are sent too.
+    pub(crate) tokens: Vec<ForwardedToken>,
     /// Origins besides the route's own that may open a WebSocket.
     pub(crate) websocket_origins: Vec<Origin>,
     pub(crate) limits: Limits,
@@ -93,6 +95,7 @@ impl Config {
                     policy,
                     headers,
                     assertion: self.assertion,
+                    tokens: self.tokens.clone(),
                     websocket_origins,
                     limits: self.limits,
                     timeouts: self.timeouts,

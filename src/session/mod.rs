@@ -19,6 +19,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod token;
+mod tokens;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -35,6 +36,7 @@ pub(crate) use self::{
     sessions::*,
     streams::*,
     token::*,
+    tokens::TokensError,
 };
 use crate::{
     clock::Timestamp,

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use super::{
     Lifetimes, Session, Streams, Token,
     hot::{Held, Hot, Pulse},
+    tokens::Refreshing,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -57,6 +58,8 @@ pub(crate) struct Sessions {
     pub(super) seen: tokio::sync::Mutex<Vec<Option<u64>>>,
     /// The key ring changed, and nobody was told yet.
     pub(super) keys: AtomicBool,
+    /// The sessions whose tokens are being fetched.
+    pub(super) refreshing: Refreshing,
 }
 
 /// What a look in the cache says.
@@ -99,6 +102,7 @@ impl Sessions {
             seen: vec![None; parts.feeds.len()].into(),
             feeds: parts.feeds,
             keys: AtomicBool::new(false),
+            refreshing: Refreshing::default(),
         }
     }
 

@@ -147,6 +147,8 @@ pub(crate) enum Purpose {
     Flow,
     /// A ticket that gives another host its own handle.
     Handover,
+    /// One process at a time does something.
+    Lease,
     /// The first-run link that makes the owner.
     Owner,
     /// The first proof, while a second factor is awaited.
@@ -160,6 +162,7 @@ impl Purpose {
             Self::Answer => "answer",
             Self::Flow => "flow",
             Self::Handover => "handover",
+            Self::Lease => "lease",
             Self::Owner => "owner",
             Self::Pending => "pending",
         }

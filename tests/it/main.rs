@@ -62,6 +62,12 @@ mod login;
 // Several ways to sign in for one person.
 mod link;
 
+// Login by OpenID Connect, at providers that others wrote.
+mod oidc;
+
+// The rows that a relying party is held to, each against a provider that breaks one of them.
+mod oidc_conformance;
+
 // Several hosts behind one sidecar.
 mod hosts;
 
@@ -70,6 +76,9 @@ mod reload;
 
 // What the people who run it see.
 mod operations;
+
+// A provider's tokens for the application.
+mod tokens;
 
 // Without a configuration: the trial and the owner's link.
 mod trial;

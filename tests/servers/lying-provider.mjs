@@ -102,8 +102,8 @@ async function encrypt(on, token, it) {
   it.client = { kid: jwk.kid, key: crypto.createPublicKey({ key: jwk, format: 'jwk' }) };
   const made = last(on, 'encrypt');
   if (made) return made(token, it);
-  const head = { alg: jwk.alg, enc: 'A256GCM', kid: jwk.kid, cty: 'JWT' };
-  return new CompactEncrypt(Buffer.from(token)).setProtectedHeader(head).encrypt(await importJWK(jwk));
+  const head = { alg: jwk.alg ?? 'RSA-OAEP-256', enc: 'A256GCM', kid: jwk.kid, cty: 'JWT' };
+  return new CompactEncrypt(Buffer.from(token)).setProtectedHeader(head).encrypt(await importJWK(jwk, head.alg));
 }
 
 function profileOf(issuer, sub) {
@@ -254,7 +254,7 @@ function userinfo({ issuer, on, it, request, response }) {
   const claims = profileOf(issuer, asked.sub);
   if (signed) Object.assign(claims, { iss: `${host}/${issuer.name}`, aud: settings.client_id });
   twist(on, 'userinfo', claims, it);
-  if (!signed || on.some((lie) => lie.plainUserinfo)) return json(response, repeated(claims, 'sub'));
+  if (!signed) return json(response, repeated(claims, 'sub'));
   response.setHeader('content-type', 'application/jwt');
   return response.end(last(on, 'signUserinfo', (h, t) => jws(h, t, it.key.privateKey))(
     { alg: 'RS256', kid: it.key.kid }, JSON.stringify(claims), it,

@@ -46,6 +46,7 @@ impl World {
             ring: Arc::new(arc_swap::ArcSwap::from_pointee(
                 crate::crypto::KeyRing::of_root(&[7; 32]),
             )),
+            keep_tokens: false,
             users: store.clone(),
             hasher: Arc::new(hasher),
             clock: clock.clone(),

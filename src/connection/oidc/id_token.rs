@@ -95,6 +95,8 @@ pub(crate) enum IdTokenError {
     NonceMissing,
     #[error("sub is another person")]
     OtherSubject,
+    #[error("it is a token of another type")]
+    OtherType,
 }
 
 impl IdToken {
@@ -125,6 +127,13 @@ impl IdToken {
             claims,
         })
     }
+}
+
+/// Another kind of token is no ID token (RFC 8725 sections 3.11 and 3.12). ID tokens have no type
+/// of their own: theirs is `JWT`, or left out, or what a provider likes.
+pub(crate) fn check_type(typ: Option<&str>) -> Result<(), IdTokenError> {
+    let other = typ.is_some_and(|typ| typ.to_ascii_lowercase().ends_with("+jwt"));
+    (!other).then_some(()).ok_or(IdTokenError::OtherType)
 }
 
 /// `iss`, exactly.

@@ -66,6 +66,8 @@ pub(crate) enum ProviderError {
     NotMetadata(String, String),
     #[error("the metadata name the issuer {found:?}, and not {wanted:?}")]
     OtherIssuer { wanted: String, found: String },
+    #[error("the metadata name {0}, which is not where an endpoint can be")]
+    NoEndpoint(Url),
     #[error("{0} holds no key set: {1}")]
     NotKeys(String, Arc<JwkSetError>),
     #[error("the provider takes no PKCE challenge but plain ones")]
@@ -150,12 +152,25 @@ impl Provider {
                 found: metadata.issuer,
             });
         }
+        if let Some(url) = metadata.urls().find(|url| !self.may_be(url)) {
+            return Err(ProviderError::NoEndpoint(url.clone()));
+        }
         let methods = metadata.code_challenge_methods_supported.as_deref();
         // Many providers say nothing and take S256 all the same.
         if methods.is_some_and(|all| !all.is_empty() && !all.iter().any(|one| one == "S256")) {
             return Err(ProviderError::NoS256);
         }
         Ok(self.own.over(metadata))
+    }
+
+    /// Endpoints are at https (RFC 8414 section 2): one of them is where the browser goes. Plain
+    /// http only where the operator wrote an issuer that is at plain http.
+    fn may_be(&self, endpoint: &Url) -> bool {
+        match endpoint.scheme() {
+            "https" => true,
+            "http" => self.issuer.as_str().starts_with("http:"),
+            _ => false,
+        }
     }
 
     async fn fetch_keys(&self, metadata: &Metadata) -> Result<JwkSet, ProviderError> {
@@ -178,6 +193,33 @@ impl Provider {
             return Err(ProviderError::Status(at.to_owned(), answer.status()));
         }
         Ok(answer.into_body())
+    }
+}
+
+impl Metadata {
+    /// Every address that they name.
+    fn urls(&self) -> impl Iterator<Item = &Url> {
+        let aliases = self.mtls_endpoint_aliases.as_ref();
+        let needed = [
+            &self.authorization_endpoint,
+            &self.token_endpoint,
+            &self.jwks_uri,
+        ];
+        let offered = [
+            &self.userinfo_endpoint,
+            &self.end_session_endpoint,
+            &self.pushed_authorization_request_endpoint,
+        ];
+        let aliases = aliases.into_iter().flat_map(|aliases| {
+            [
+                &aliases.token_endpoint,
+                &aliases.userinfo_endpoint,
+                &aliases.pushed_authorization_request_endpoint,
+            ]
+        });
+        needed
+            .into_iter()
+            .chain(offered.into_iter().chain(aliases).flatten())
     }
 }
 

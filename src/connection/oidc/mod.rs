@@ -16,6 +16,7 @@ mod keys;
 mod logout;
 mod metadata;
 mod open;
+mod refresh;
 mod refused;
 #[cfg(test)]
 mod tests;
@@ -31,21 +32,22 @@ pub(crate) use self::config::*;
 use self::{
     answer::Answer,
     authorization::Asked,
-    id_token::{Expected, IdToken, Nonce},
+    id_token::{Expected, IdToken, Nonce, check_type},
     issuer::Issuer,
     keys::ClientKeys,
     metadata::{Aliases, Metadata, Provider},
+    refresh::More,
     refused::Refused,
     token::Tokens,
 };
 use super::{
-    Authenticated, Connection, ConnectionData, Kept, Mapping, Peer, Rejection, Reply, SignOut,
-    Start, Step, registry::Parts,
+    Authenticated, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection, Reply,
+    SignOut, Start, Step, registry::Parts,
 };
 use crate::{
     clock::Timestamp,
     crypto::jose::{self, Algorithm, JwkSet, JwsError, VerificationKeys, Verified},
-    identity::{ConnectionId, Identity},
+    identity::ConnectionId,
     secret::Secret,
     store::Pin,
 };
@@ -142,6 +144,10 @@ impl Connection for Oidc {
         Some(self)
     }
 
+    fn refresh(&self) -> Option<&dyn Refresh> {
+        self.parts.keep_tokens.then_some(self)
+    }
+
     fn jwks(&self) -> Option<Result<String, Rejection>> {
         let keys = self.keys.public().map(|keys| keys.to_string());
         Some(keys.map_err(|error| self.reject(error.into())))
@@ -202,7 +208,7 @@ impl Oidc {
         let more = self
             .userinfo(&metadata, &tokens, &token.subject, now)
             .await?;
-        Ok(self.authenticated(token, more, &tokens))
+        Ok(self.authenticated(token, more, (&tokens, now)))
     }
 
     /// The proof that all of this amounts to.
@@ -210,25 +216,18 @@ impl Oidc {
         &self,
         token: IdToken,
         more: Option<Map<String, Value>>,
-        tokens: &Tokens,
+        (tokens, now): (&Tokens, Timestamp),
     ) -> Authenticated {
         let mut claims = token.claims;
         claims.extend(more.unwrap_or_default());
-        claims.retain(|name, _| !OF_THE_TOKEN.contains(&name.as_str()));
-        let (profile, groups) = self.mapping.apply(&claims);
-        let identity = Identity {
-            connection: self.id.clone(),
-            subject: token.subject,
-            profile,
-            claims,
-            groups,
-        };
+        let identity = self.identity(token.subject, claims);
         // Nobody knows when, unless the provider says so: then it was too long ago for every route
         // that asks.
         let auth_time = token.auth_time.unwrap_or_default();
         let kept = Kept {
             data: ConnectionData::of(&Remembered {
                 id_token: tokens.id_token.clone(),
+                more: self.parts.keep_tokens.then(|| More::of(tokens, now)),
             }),
             sid: token.sid,
         };
@@ -250,6 +249,7 @@ impl Oidc {
         }
         let token = self.decrypted(token, STEP)?;
         let verified = self.verify(metadata, &token, (STEP, expected.now)).await?;
+        check_type(verified.header.typ.as_deref())?;
         let algorithm = verified.header.algorithm;
         Ok(IdToken::check(verified.claims, algorithm, expected)?)
     }
@@ -323,4 +323,7 @@ struct Remembered {
     /// Shown to the provider when the person signs out (OpenID Connect RP-Initiated Logout 1.0).
     #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
+    /// For an application, if a route forwards them.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    more: Option<More>,
 }

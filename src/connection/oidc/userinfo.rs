@@ -8,7 +8,7 @@ use super::{
     client::{Answered, Call, Dpop},
     id_token::{IdTokenError, check_audience, check_issuer, text},
 };
-use crate::{clock::Timestamp, identity::Subject};
+use crate::{clock::Timestamp, crypto::jose, identity::Subject};
 
 /// The step, for the operator.
 pub(super) const STEP: &str = "userinfo-request";
@@ -57,7 +57,11 @@ impl Oidc {
         now: Timestamp,
     ) -> Result<Map<String, Value>, Refused> {
         if answered.media_type != "application/jwt" {
-            return answered.read(STEP);
+            // A member twice could be read as one person here and as another elsewhere.
+            return jose::object(&answered.body).map_err(|error| Refused::Unreadable {
+                step: STEP,
+                why: error.to_string(),
+            });
         }
         let token = std::str::from_utf8(&answered.body).map_err(|error| Refused::Unreadable {
             step: STEP,

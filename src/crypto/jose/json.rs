@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 struct Strict(Value);
 
 /// Reads an object. Nesting is bounded by the parser.
-pub(super) fn object(octets: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+pub(crate) fn object(octets: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     let Strict(value) = serde_json::from_slice(octets)?;
     match value {
         Value::Object(object) => Ok(object),

@@ -7,6 +7,7 @@
 mod cookies;
 mod forwarded;
 mod headers;
+mod openid;
 mod operations;
 mod pages;
 mod passwords;

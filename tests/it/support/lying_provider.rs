@@ -27,6 +27,8 @@ pub(crate) struct Lie {
     pub(crate) stops: Option<String>,
     /// What the connection must be configured with for it to mean anything.
     pub(crate) needs: Option<String>,
+    /// A word of the reason that must be given.
+    pub(crate) says: Option<String>,
     /// How many logins it takes until it shows.
     pub(crate) logins: u64,
     /// Whether the client has to give up by itself.
@@ -73,6 +75,7 @@ impl LyingProvider {
                 other => panic!("{lie}: {other}"),
             },
             needs: lie["needs"].as_str().map(str::to_owned),
+            says: lie["says"].as_str().map(str::to_owned),
             logins: lie["logins"].as_u64().unwrap_or(1),
             slow: lie["slow"] == true,
         });

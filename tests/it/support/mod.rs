@@ -24,6 +24,7 @@ pub(crate) mod apps;
 pub(crate) mod browser;
 pub(crate) mod corpus;
 pub(crate) mod django_provider;
+pub(crate) mod federated;
 pub(crate) mod forms;
 pub(crate) mod h2;
 pub(crate) mod http;

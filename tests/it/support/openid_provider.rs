@@ -52,6 +52,11 @@ impl OpenIdProvider {
         self.server.port
     }
 
+    /// Ends it.
+    pub(crate) fn stop(&mut self) {
+        self.server.stop();
+    }
+
     /// What it has written so far: each request that it refused, and why.
     pub(crate) fn output(&self) -> String {
         self.server.output()

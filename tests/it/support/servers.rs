@@ -55,6 +55,11 @@ impl Server {
         }
     }
 
+    /// Ends it.
+    pub(crate) fn stop(&mut self) {
+        self.process.kill9();
+    }
+
     /// What it has written so far.
     pub(crate) fn output(&self) -> String {
         self.process.output()

@@ -1,0 +1,168 @@
+//! Refreshing (OpenID Connect Core 1.0 section 12): new tokens for the application, and a new look
+//! at the person.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Oidc, Refused, Remembered, Tokens,
+    id_token::{Expected, IdToken, IdTokenError, Nonce},
+};
+use crate::{
+    clock::Timestamp,
+    connection::{
+        ConnectionData, Fault, Kept, Lasting, ProviderTokens, Refresh, RefreshError, Refreshed,
+    },
+    identity::{Identity, Subject},
+    secret::Secret,
+};
+
+/// What is kept besides the ID token.
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct More {
+    #[serde(rename = "a")]
+    access_token: String,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    lasting: Option<Lasting>,
+}
+
+impl std::fmt::Debug for More {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("More").finish_non_exhaustive()
+    }
+}
+
+impl More {
+    /// What a token response holds.
+    pub(super) fn of(tokens: &Tokens, now: Timestamp) -> Self {
+        Self {
+            access_token: tokens.access_token.clone(),
+            refresh_token: tokens.refresh_token.clone(),
+            lasting: tokens
+                .expires_in()
+                .map(|seconds| Lasting::from(now, seconds)),
+        }
+    }
+}
+
+#[async_trait]
+impl Refresh for Oidc {
+    fn tokens(&self, kept: &ConnectionData) -> Option<ProviderTokens> {
+        let remembered: Remembered = kept.read()?;
+        let more = remembered.more?;
+        Some(ProviderTokens {
+            access_token: Secret::new(more.access_token),
+            id_token: remembered.id_token.map(Secret::new),
+            lasting: more.lasting,
+            renewable: more.refresh_token.is_some(),
+        })
+    }
+
+    async fn refresh(
+        &self,
+        kept: &Kept,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Refreshed, RefreshError> {
+        let refreshed = self.refreshed(kept, subject, now).await;
+        refreshed.map_err(|refused| {
+            let disowned = matches!(
+                refused,
+                Refused::IdToken(_) | Refused::Userinfo(_) | Refused::Signature { .. }
+            ) || refused.fault() == Fault::Denied;
+            let rejection = self.reject(refused);
+            if disowned {
+                RefreshError::Disowned(rejection)
+            } else {
+                RefreshError::Failed(rejection)
+            }
+        })
+    }
+}
+
+impl Oidc {
+    async fn refreshed(
+        &self,
+        kept: &Kept,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Refreshed, Refused> {
+        let remembered: Remembered = kept.data.read().ok_or(Refused::Unasked)?;
+        let more = remembered.more.ok_or(Refused::Unasked)?;
+        let refresh_token = more.refresh_token.ok_or(Refused::Unasked)?;
+        let metadata = self.provider.metadata(now).await?;
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &refresh_token),
+        ];
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let form = form.into_iter().map(own).collect();
+        let mut tokens = self.tokens(&metadata, form, now).await?;
+        // One that is not replaced goes on (RFC 6749 section 6).
+        tokens.refresh_token = tokens.refresh_token.or(Some(refresh_token));
+        let token = match &tokens.id_token {
+            Some(_) => Some(self.same_person(&metadata, &tokens, (subject, now)).await?),
+            None => None,
+        };
+        let userinfo = self.userinfo(&metadata, &tokens, subject, now).await?;
+        let sid = token.as_ref().and_then(|token| token.sid.clone());
+        let mut claims = token.map(|token| token.claims).unwrap_or_default();
+        let known = !claims.is_empty() || userinfo.is_some();
+        claims.extend(userinfo.unwrap_or_default());
+        let identity = known.then(|| self.identity(subject.clone(), claims));
+        tokens.id_token = tokens.id_token.or(remembered.id_token);
+        Ok(Refreshed {
+            kept: Kept {
+                data: ConnectionData::of(&Remembered {
+                    id_token: tokens.id_token.clone(),
+                    more: Some(More::of(&tokens, now)),
+                }),
+                sid: sid.or_else(|| kept.sid.clone()),
+            },
+            identity,
+        })
+    }
+
+    /// A refreshed ID token: of the same person, by the same issuer, for this client (section 12.2).
+    async fn same_person(
+        &self,
+        metadata: &super::Metadata,
+        tokens: &Tokens,
+        (subject, now): (&Subject, Timestamp),
+    ) -> Result<IdToken, Refused> {
+        let expected = Expected {
+            issuer: &self.provider.issuer,
+            client_id: &self.set.client_id,
+            trusted_audiences: &self.set.trusted_audiences,
+            nonce: Nonce::Any,
+            max_age: None,
+            acr: &[],
+            access_token: Some(&tokens.access_token),
+            now,
+        };
+        let token = self.id_token(metadata, tokens, &expected).await?;
+        if token.subject != *subject {
+            return Err(IdTokenError::OtherSubject.into());
+        }
+        Ok(token)
+    }
+
+    /// What these claims say of a person.
+    pub(super) fn identity(
+        &self,
+        subject: Subject,
+        mut claims: serde_json::Map<String, serde_json::Value>,
+    ) -> Identity {
+        claims.retain(|name, _| !super::OF_THE_TOKEN.contains(&name.as_str()));
+        let (profile, groups) = self.mapping.apply(&claims);
+        Identity {
+            connection: self.id.clone(),
+            subject,
+            profile,
+            claims,
+            groups,
+        }
+    }
+}
