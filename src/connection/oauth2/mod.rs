@@ -2,5 +2,3 @@
 //! (RFC 6749, RFC 7636, RFC 9700). How a provider speaks is data ([`provider`]), not code.
 
 mod provider;
-
-pub(crate) use self::provider::Provider;
