@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Ended, Place, execute, output, remote};
+use super::{Ended, Place, execute, output, remote, trial};
 use crate::config::{ConnectionEntry, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -12,6 +12,9 @@ pub(super) enum Command {
     List,
     /// One connection: what to register at the provider, and what is set.
     Show { name: String },
+    /// Try a connection: prints an address; after a real login there, what the provider said, each
+    /// step with what was checked, and the profile that would be stored. Nobody is signed in.
+    Try { name: String },
     /// Let a name stand for what the file says now, after it stood for something else.
     Adopt { name: String },
     /// Give a connection another name: its identities, accounts and sessions move along, and no
@@ -65,6 +68,7 @@ pub(super) fn run(place: &Place, command: &Command, json: bool) -> anyhow::Resul
                 }
             }
         }
+        Command::Try { name } => return trial::run(place, name, json),
         Command::Adopt { name } => {
             let ask = remote::Command::ConnectionAdopt { name: name.clone() };
             output::json(&execute::have_done(place, &ask)?);

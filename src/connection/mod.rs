@@ -65,6 +65,11 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn inline(&self) -> Option<InlineForm> {
         None
     }
+    /// What is done and checked on the way, in order: the step as a [`Rejection`] names it, and what
+    /// it is. Empty for a connection that asks with a form of ours.
+    fn steps(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
     /// Signing out at the provider, and being told that somebody did.
     fn sign_out(&self) -> Option<&dyn SignOut> {
         None

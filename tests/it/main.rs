@@ -86,6 +86,9 @@ mod operations;
 // A provider's tokens for the application.
 mod tokens;
 
+// `connections try`: a login that ends in a report.
+mod trial_login;
+
 // Without a configuration: the trial and the owner's link.
 mod trial;
 
