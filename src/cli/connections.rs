@@ -108,6 +108,7 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         })
         .map(|route| format!("{}{}", route.host.as_deref().unwrap_or("*"), route.path))
         .collect();
+    let federated = entry.strategy.speaks_openid;
     json!({
         "name": entry.id,
         "family": entry.strategy.family,
@@ -121,10 +122,18 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         "domains": entry.common.domains,
         "login_url": page("login"),
         "redirect_uri": page("callback"),
-        // where a provider finds a document about us: no strategy has one yet
-        "metadata": Value::Null,
+        "post_logout_redirect_uri": federated.then(|| settings_page(settings, "logout")),
+        "backchannel_logout_uri": federated.then(|| page("backchannel-logout")),
+        "frontchannel_logout_uri": federated.then(|| page("frontchannel-logout")),
+        // where a provider finds a document about us
+        "metadata": federated.then(|| page("jwks")),
         "routes": routes,
     })
+}
+
+fn settings_page(settings: &Settings, page: &str) -> String {
+    let prefix = settings.auth_prefix.as_str();
+    format!("{}{prefix}/{page}", settings.public_url)
 }
 
 fn show(all: &[Value]) {

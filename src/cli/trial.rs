@@ -29,7 +29,7 @@ pub(super) fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<Ended
     }
     let runtime = tokio::runtime::Runtime::new().context("no threads")?;
     for _ in 0..MOST_POLLS {
-        runtime.block_on(tokio::time::sleep(POLL));
+        runtime.block_on(async { tokio::time::sleep(POLL).await });
         let ask = remote::Command::ConnectionTried {
             token: token.clone(),
         };

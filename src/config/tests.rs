@@ -616,7 +616,11 @@ fn paths_begin_at_the_folder_of_the_file() {
     assert_eq!(settings.storage, Storage::Sqlite(at("data/v.db")));
     assert_eq!(settings.pages.logo, Some(at("env.svg")));
     assert_eq!(settings.pages.templates, Some(at("pages")));
-    let icon = settings.connections[0].common.icon.as_ref().unwrap();
+    let mut connections = settings.connections.iter();
+    let members = connections
+        .find(|one| one.id.as_str() == "members")
+        .unwrap();
+    let icon = members.common.icon.as_ref().unwrap();
     assert_eq!(PathBuf::from(icon), at("icons/members.svg"));
     let route = &settings.routes[0];
     let tls = route.upstream_tls.as_ref().unwrap();
@@ -631,7 +635,9 @@ fn paths_begin_at_the_folder_of_the_file() {
     assert_eq!(upstreams, &["http://127.0.0.1:3000", unix.as_str()]);
     for name in [
         "a.pem",
+        "ca.crt",
         "clients.pem",
+        "rp.crt",
         "env.svg",
         "pages",
         "icons/members.svg",

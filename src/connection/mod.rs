@@ -67,6 +67,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn inline(&self) -> Option<InlineForm> {
         None
     }
+    /// Asks the provider for what a login needs of it first, for `check --online`.
+    async fn reach(&self, _now: Timestamp) -> Result<(), Rejection> {
+        Ok(())
+    }
     /// What is done and checked on the way, in order: the step as a [`Rejection`] names it, and what
     /// it is. Empty for a connection that asks with a form of ours.
     fn steps(&self) -> &'static [(&'static str, &'static str)] {

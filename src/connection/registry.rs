@@ -28,12 +28,14 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
     Strategy {
         name: "database",
         family: Family::Database,
+        speaks_openid: false,
         parse: parse::<database::Config>,
         schema: |generator| generator.subschema_for::<database::Config>(),
     },
     Strategy {
         name: "oidc",
         family: Family::Enterprise,
+        speaks_openid: true,
         parse: parse::<oidc::Config>,
         schema: |generator| generator.subschema_for::<oidc::Config>(),
     },
@@ -44,6 +46,8 @@ pub(crate) struct Strategy {
     /// What `strategy` says in the configuration.
     pub(crate) name: &'static str,
     pub(crate) family: Family,
+    /// Whether its provider may know our keys and tell us of logouts.
+    pub(crate) speaks_openid: bool,
     /// Reads the strategy's own keys: the table without `strategy` and without [`Common::KEYS`].
     pub(crate) parse:
         fn(toml::de::Deserializer<'_>) -> Result<Box<dyn OpenConnection>, toml::de::Error>,
@@ -79,8 +83,10 @@ pub(crate) enum Family {
 
 /// A strategy's settings, read and ready to be opened.
 pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
-    /// Makes the connection `id`, or says all that is wrong with its settings. The keys of the
-    /// problems begin inside the connection's table.
+    /// All that is wrong with the settings, found without a store and without a network: what
+    /// `check` tells. The keys begin inside the connection's table.
+    fn problems(&self, common: &Common) -> Vec<Problem>;
+    /// Makes the connection `id`, or says all that is wrong with its settings.
     fn open(
         &self,
         id: ConnectionId,

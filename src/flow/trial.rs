@@ -11,6 +11,7 @@ use crate::{
     connection::{Authenticated, ConnectionSettings, Rejection},
     crypto,
     identity::{ConnectionId, Profile},
+    problem::causes,
     store::{OneTimeKey, OneTimeRow, Purpose},
     text::page::{Page, Trial, failure::FailureKind},
 };
@@ -175,15 +176,4 @@ fn said(who: &Authenticated) -> TrialIdentity {
         amr: authentication.amr.clone(),
         acr: authentication.acr.clone(),
     }
-}
-
-/// An error and what is behind it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(at) = cause {
-        text = format!("{text}: {at}");
-        cause = at.source();
-    }
-    text
 }

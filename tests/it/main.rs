@@ -86,8 +86,8 @@ mod operations;
 // A provider's tokens for the application.
 mod tokens;
 
-// `connections try`: a login that ends in a report.
-mod trial_login;
+// What an operator sees of connections before and beside the logins.
+mod connections;
 
 // Without a configuration: the trial and the owner's link.
 mod trial;

@@ -163,6 +163,11 @@ impl Connection for Oidc {
         Ok(Step::Done { who: Box::new(who) })
     }
 
+    async fn reach(&self, now: Timestamp) -> Result<(), Rejection> {
+        let keys = self.provider.keys(now).await;
+        keys.map(drop).map_err(|error| self.reject(error.into()))
+    }
+
     fn steps(&self) -> &'static [(&'static str, &'static str)] {
         &STEPS
     }

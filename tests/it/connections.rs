@@ -1,4 +1,5 @@
-//! `vestibule connections try`: a real login that ends in a report and in no session.
+//! What an operator sees of connections: `check`, `show`, and `try`, a real login that ends in a report
+//! and in no session.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -8,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    Visitor,
+    PATIENCE, Visitor, eventually,
     federated::Site,
     sidecar::{binary, list},
 };
@@ -122,4 +123,94 @@ fn nobody_begins_a_trial_but_the_operator() {
         assert_eq!(page.answer.status, 404, "{token}");
     }
     assert!(site.provider.calls("/auth").is_empty());
+}
+
+#[test]
+fn a_mistake_in_a_connection_is_found_without_a_store_and_with_its_line() {
+    let mut site = Site::new();
+    site.sidecar
+        .change("connections.op.scopes", list(&["profile"]));
+    site.sidecar.write();
+    let text = std::fs::read_to_string(site.sidecar.path("config.toml")).unwrap();
+    let line = text
+        .lines()
+        .position(|line| line.starts_with("scopes"))
+        .unwrap()
+        + 1;
+    let said = site.sidecar.cli(&["check"]);
+    assert_eq!(said.status.code(), Some(1));
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains(&format!("config.toml:{line}:")), "{said}");
+    assert!(said.contains("connections.op.scopes"), "{said}");
+}
+
+#[test]
+fn check_online_asks_the_providers() {
+    let mut site = Site::new();
+    site.sidecar.cli_ok(&["check", "--online"]);
+    assert!(!site.provider.calls("/jwks").is_empty());
+    site.provider.stop();
+    let said = site.sidecar.cli(&["check", "--online"]);
+    assert_eq!(said.status.code(), Some(1));
+    let said = String::from_utf8(said.stderr).unwrap();
+    for word in [
+        "connection op",
+        "provider-metadata",
+        "openid-configuration",
+        "refused",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn show_tells_what_to_register_at_the_provider() {
+    let site = Site::new();
+    let shown = site
+        .sidecar
+        .cli_json(&["connections", "show", "op", "--json"]);
+    for (field, page) in [
+        ("redirect_uri", "callback/op"),
+        ("post_logout_redirect_uri", "logout"),
+        ("backchannel_logout_uri", "backchannel-logout/op"),
+        ("frontchannel_logout_uri", "frontchannel-logout/op"),
+        ("metadata", "jwks/op"),
+    ] {
+        assert_eq!(shown[field], site.url(&format!("/.auth/{page}")), "{field}");
+    }
+    let keys = site.visitor().go("/.auth/jwks/op").answer.text();
+    let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();
+    let all = keys["keys"].as_array().unwrap();
+    let uses: Vec<_> = all.iter().map(|key| key["use"].as_str().unwrap()).collect();
+    // The current and the next one of each.
+    assert_eq!(uses, ["sig", "sig", "enc", "enc"]);
+    assert!(all.iter().all(|key| key.get("d").is_none()), "{keys}");
+}
+
+#[test]
+fn a_reload_forgets_nothing_about_a_connection_that_did_not_change() {
+    let mut site = Site::new();
+    site.signed_in("alice");
+    let asked = |site: &Site| {
+        let metadata = "/.well-known/openid-configuration";
+        (
+            site.provider.calls(metadata).len(),
+            site.provider.calls("/jwks").len(),
+        )
+    };
+    assert_eq!(asked(&site), (1, 1));
+    site.sidecar.change("pages.title", "Something else");
+    site.sidecar.write();
+    site.sidecar.reload();
+    site.signed_in("bob");
+    assert_eq!(asked(&site), (1, 1));
+    site.sidecar
+        .change("connections.op.display_name", "Another name");
+    site.sidecar.write();
+    site.sidecar.reload();
+    // A reload that was counted may have been the one before.
+    let login = || site.visitor().go("/.auth/login").text();
+    assert!(eventually(PATIENCE, || login().contains("Another name")));
+    site.signed_in("carol");
+    assert_eq!(asked(&site), (2, 2));
 }
