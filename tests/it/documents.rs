@@ -121,13 +121,7 @@ fn one_tls_library_and_a_sound_http_2_are_linked() {
         if ["native-tls", "rustls-pki-types"].contains(&name) {
             return false;
         }
-        let families = [
-            "rustls",
-            "aws-lc",
-            "boring",
-            "s2n-tls",
-            "mbedtls",
-        ];
+        let families = ["rustls", "aws-lc", "boring", "s2n-tls", "mbedtls"];
         name == "ring" || families.iter().any(|family| name.starts_with(family))
     };
     let second: Vec<_> = (packages.iter().filter(|(name, _)| refused(name))).collect();
