@@ -1,6 +1,6 @@
 //! `vestibule connections try`: a real login that ends in a report.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
@@ -27,8 +27,9 @@ pub(super) fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<Ended
         output::line(&format!("Sign in at {url}"));
         output::line("Waiting for that; Ctrl-C gives up.");
     }
+    let runtime = tokio::runtime::Runtime::new().context("no threads")?;
     for _ in 0..MOST_POLLS {
-        thread::sleep(POLL);
+        runtime.block_on(tokio::time::sleep(POLL));
         let ask = remote::Command::ConnectionTried {
             token: token.clone(),
         };

@@ -12,6 +12,8 @@ mod config;
 mod connections;
 pub(crate) mod database;
 mod login;
+mod oauth;
+pub(crate) mod oauth2;
 pub(crate) mod oidc;
 pub(crate) mod registry;
 mod throttle;

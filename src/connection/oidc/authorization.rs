@@ -1,16 +1,21 @@
 //! The authorization request (OpenID Connect Core 1.0 section 3.1.2.1): as a query, pushed
 //! (RFC 9126), signed (RFC 9101), or both.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    Metadata, Oidc, Refused, ResponseMode,
+    Metadata, Oidc, Refused,
     client::{Call, Dpop},
 };
-use crate::{connection::Start, crypto, random::Random};
+use crate::{
+    connection::{
+        Start,
+        oauth::{ResponseMode, Seed},
+    },
+    random::Random,
+};
 
 /// How long a signed request is good for, in seconds.
 const REQUEST_LIVES: i64 = 300;
@@ -20,7 +25,7 @@ const REQUEST_LIVES: i64 = 300;
 pub(crate) struct Asked {
     /// Everything that must be unguessable is made of this.
     #[serde(rename = "s")]
-    seed: String,
+    pub(crate) seed: Seed,
     /// The oldest login that is good enough, in seconds.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub(crate) max_age: Option<u64>,
@@ -31,32 +36,16 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn new(random: &dyn Random, max_age: Option<u64>, acr: Vec<String>) -> Self {
-        let seed: [u8; 32] = random.bytes();
         Self {
-            seed: URL_SAFE_NO_PAD.encode(seed),
+            seed: Seed::new(random),
             max_age,
             acr,
         }
     }
 
-    fn made_for(&self, what: &str) -> String {
-        let made = crypto::sha256_parts(&[what.as_bytes(), self.seed.as_bytes()]);
-        URL_SAFE_NO_PAD.encode(made)
-    }
-
     /// The nonce that the ID token must hold.
     pub(crate) fn nonce(&self) -> String {
-        self.made_for("nonce")
-    }
-
-    /// The code verifier: 43 characters (RFC 7636 section 4.1).
-    pub(crate) fn verifier(&self) -> String {
-        self.made_for("code verifier")
-    }
-
-    /// S256 (RFC 7636 section 4.2).
-    pub(crate) fn challenge(&self) -> String {
-        URL_SAFE_NO_PAD.encode(crypto::sha256(self.verifier().as_bytes()))
+        self.seed.made_for("nonce")
     }
 }
 
@@ -130,7 +119,7 @@ impl Oidc {
         add("scope", set.scopes.join(" "));
         add("state", start.state.to_owned());
         add("nonce", asked.nonce());
-        add("code_challenge", asked.challenge());
+        add("code_challenge", asked.seed.challenge());
         add("code_challenge_method", "S256".to_owned());
         if set.response_mode == ResponseMode::FormPost {
             add("response_mode", "form_post".to_owned());
@@ -215,27 +204,5 @@ impl Oidc {
         let answer = self.post(metadata, call, parameters.clone()).await?;
         let pushed: Pushed = answer.read("pushed-request")?;
         Ok(pushed.request_uri)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random::OsRandom;
-
-    #[test]
-    fn what_must_be_unguessable_is_new_each_time_and_of_one_seed() {
-        let (one, two) = (
-            Asked::new(&OsRandom, None, Vec::new()),
-            Asked::new(&OsRandom, None, Vec::new()),
-        );
-        assert_ne!(one.nonce(), two.nonce());
-        assert_ne!(one.verifier(), two.verifier());
-        assert_ne!(one.nonce(), one.verifier());
-        assert_eq!(one.verifier().len(), 43);
-        let kept: Asked = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
-        assert_eq!(kept.nonce(), one.nonce());
-        let hash = crypto::sha256(one.verifier().as_bytes());
-        assert_eq!(one.challenge(), URL_SAFE_NO_PAD.encode(hash));
     }
 }

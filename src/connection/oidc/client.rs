@@ -1,22 +1,17 @@
 //! This deployment as the provider's client: how it shows who it is (OpenID Connect Core 1.0
 //! section 9, RFC 7523, RFC 8705, RFC 9449), and what the provider's endpoints answer.
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Method, header, request};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
-use super::{
-    AssertionAudience, AuthMethod, Metadata, Oidc, Refused, answer::printable,
-    authorization::Parameters,
-};
+use super::{AssertionAudience, AuthMethod, Metadata, Oidc, Refused, authorization::Parameters};
 use crate::{
     clock::Timestamp,
+    connection::oauth::{basic, printable},
     crypto::{self, jose},
 };
 
@@ -150,11 +145,7 @@ impl Oidc {
         let secret = || set.client_secret.as_ref().ok_or(Refused::NoSecret);
         let method = self.auth_method(metadata);
         if method == AuthMethod::ClientSecretBasic {
-            // RFC 6749 section 2.3.1: both encoded as in a form.
-            let encode =
-                |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-            let pair = format!("{}:{}", encode(&set.client_id), encode(secret()?.expose()));
-            return Ok(Some(format!("Basic {}", STANDARD.encode(pair))));
+            return Ok(Some(basic(&set.client_id, secret()?)));
         }
         if !form_has(form, "client_id") {
             form.push(("client_id".to_owned(), set.client_id.clone()));

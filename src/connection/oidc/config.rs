@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::{crypto::jose::Algorithm, secret::Secret, units::Span};
+use crate::{
+    connection::oauth::ResponseMode, crypto::jose::Algorithm, secret::Secret, units::Span,
+};
 
 /// What is set besides the common keys.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -108,16 +110,6 @@ pub(crate) enum AuthMethod {
     None,
     PrivateKeyJwt,
     TlsClientAuth,
-}
-
-/// How the authorization response comes (OAuth 2.0 Multiple Response Type Encoding Practices
-/// section 2.1, OAuth 2.0 Form Post Response Mode).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ResponseMode {
-    FormPost,
-    #[default]
-    Query,
 }
 
 /// The `aud` of a client assertion.

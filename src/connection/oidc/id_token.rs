@@ -245,7 +245,7 @@ fn acr(claims: &Map<String, Value>, wanted: &[String]) -> Result<Option<String>,
     match acr {
         Some(acr) if wanted.is_empty() || wanted.iter().any(|one| one == acr) => {}
         None if wanted.is_empty() => {}
-        Some(acr) => return Err(IdTokenError::Acr(super::answer::printable(acr))),
+        Some(acr) => return Err(IdTokenError::Acr(crate::connection::oauth::printable(acr))),
         None => return Err(IdTokenError::AcrMissing),
     }
     Ok(acr.map(str::to_owned))

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::connection::oauth::is_loopback;
+
 /// An issuer identifier (OpenID Connect Core 1.0 section 1.2).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Issuer {
@@ -68,15 +70,9 @@ fn is_uuid(text: &str) -> bool {
 /// section 1.2); http only to this machine, or if they insist.
 pub(crate) fn check(text: &str, danger_plain_http: bool) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "an issuer is an https URL")?;
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
     match url.scheme() {
         "https" => {}
-        "http" if loopback || danger_plain_http => {}
+        "http" if is_loopback(&url) || danger_plain_http => {}
         "http" => {
             return Err("plain http to another machine: what the provider says can be forged");
         }

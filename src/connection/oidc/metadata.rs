@@ -11,6 +11,7 @@ use url::Url;
 use super::{Endpoints, Issuer};
 use crate::{
     clock::Timestamp,
+    connection::oauth::NamedIssuer,
     crypto::jose::{JwkSet, JwkSetError},
     egress::http::{Client, HttpError},
 };
@@ -45,6 +46,17 @@ pub(crate) struct Metadata {
     pub(crate) id_token_signing_alg_values_supported: Option<Vec<String>>,
     pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
     pub(crate) mtls_endpoint_aliases: Option<Aliases>,
+}
+
+impl Metadata {
+    /// What the authorization response says of who it is from.
+    pub(crate) fn named_issuer(&self) -> NamedIssuer<'_> {
+        if self.authorization_response_iss_parameter_supported {
+            NamedIssuer::Always(&self.issuer)
+        } else {
+            NamedIssuer::IfThere(&self.issuer)
+        }
+    }
 }
 
 /// Endpoints for clients that use mutual TLS (RFC 8705 section 5).

@@ -2,11 +2,10 @@
 //!
 //! [`Connection::begin`] makes the request ([`authorization`]): everything that must be unguessable
 //! comes from one seed that travels in the flow's sealed cookie. [`Connection::resume`] reads the
-//! answer ([`answer`]), exchanges the code ([`token`], [`client`]), checks the ID token
+//! answer ([`oauth`](super::oauth)), exchanges the code ([`token`], [`client`]), checks the ID token
 //! ([`id_token`]) and asks for the rest ([`userinfo`]). What the provider says of itself is fetched
 //! at the first login ([`metadata`]). Nothing that a token or an answer holds chooses whom we call.
 
-mod answer;
 mod authorization;
 mod client;
 mod config;
@@ -30,7 +29,6 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::config::*;
 use self::{
-    answer::Answer,
     authorization::Asked,
     id_token::{Expected, IdToken, Nonce, check_type},
     issuer::Issuer,
@@ -42,7 +40,9 @@ use self::{
 };
 use super::{
     Authenticated, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection, Reply,
-    SignOut, Start, Step, registry::Parts,
+    SignOut, Start, Step,
+    oauth::{self, Answer, ResponseMode},
+    registry::Parts,
 };
 use crate::{
     clock::Timestamp,
@@ -209,8 +209,14 @@ impl Oidc {
     ) -> Result<Authenticated, Refused> {
         let now = peer.now;
         let metadata = self.provider.metadata(now).await?;
-        let answer = Answer::read(reply, self.set.response_mode, &metadata)?;
-        let (callback, verifier) = (self.parts.callback(&self.id), asked.verifier());
+        let expected = oauth::Expected {
+            mode: self.set.response_mode,
+            issuer: metadata.named_issuer(),
+            code: "code",
+            error: "error",
+        };
+        let answer = Answer::read(reply, &expected)?;
+        let (callback, verifier) = (self.parts.callback(&self.id), asked.seed.verifier());
         let form = [
             ("grant_type", "authorization_code"),
             ("code", &answer.code),

@@ -3,11 +3,11 @@
 use http::StatusCode;
 
 use super::{
-    answer::AnswerError, id_token::IdTokenError, keys::KeyError, logout::LogoutTokenError,
-    metadata::ProviderError, token, userinfo,
+    id_token::IdTokenError, keys::KeyError, logout::LogoutTokenError, metadata::ProviderError,
+    token, userinfo,
 };
 use crate::{
-    connection::Fault,
+    connection::{Fault, oauth::AnswerError},
     crypto::jose::{JweError, JwsError, SignError},
     egress::http::HttpError,
 };

@@ -7,7 +7,7 @@ use super::{
     Metadata, Oidc, Refused,
     client::{Call, Dpop},
 };
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, connection::oauth::check_access_token};
 
 /// The step, for the operator.
 pub(super) const STEP: &str = "token-request";
@@ -64,14 +64,10 @@ impl Oidc {
                 why: format!("the token is not of the type {wanted}"),
             });
         }
-        // It goes into a header.
-        let plain = |byte: u8| byte.is_ascii_graphic();
-        if tokens.access_token.is_empty() || !tokens.access_token.bytes().all(plain) {
-            return Err(Refused::Unreadable {
-                step: STEP,
-                why: "the access token has other characters than RFC 6750 allows".to_owned(),
-            });
-        }
+        check_access_token(&tokens.access_token).map_err(|why| Refused::Unreadable {
+            step: STEP,
+            why: why.to_owned(),
+        })?;
         Ok(tokens)
     }
 }
