@@ -5,9 +5,9 @@ use openssl::rsa::Rsa;
 use serde_json::{Value, json};
 
 use crate::support::{
-    DjangoProvider, OpenIdProvider, Upstream, Visitor, django_provider,
+    DjangoProvider, Upstream, Visitor, django_provider,
     federated::{APP, Site, app, callback, go_to_provider, oidc, visitor},
-    forms, free_port,
+    forms,
     jwt::part,
     route,
     sidecar::list,
@@ -94,37 +94,9 @@ fn an_answer_by_form_post_comes_in_by_our_own_page() {
     assert_eq!(page.url.as_str(), site.url("/page"));
 }
 
-/// A client that is registered for as much as there is: pushed, signed requests, a key instead of a
-/// secret, encrypted ID tokens and userinfo, an authentication context.
-fn strict(more: &[(&str, toml::Value)]) -> Site {
-    let metadata = json!({
-        "client_secret": null,
-        "token_endpoint_auth_method": "private_key_jwt",
-        "token_endpoint_auth_signing_alg": "ES256",
-        "require_pushed_authorization_requests": true,
-        "require_signed_request_object": true,
-        "request_object_signing_alg": "ES256",
-        "id_token_signed_response_alg": "ES256",
-        "id_token_encrypted_response_alg": "ECDH-ES",
-        "id_token_encrypted_response_enc": "A256GCM",
-        "userinfo_signed_response_alg": "PS256",
-        "userinfo_encrypted_response_alg": "ECDH-ES",
-        "userinfo_encrypted_response_enc": "A256GCM",
-    });
-    let keys = [
-        ("token_endpoint_auth_method", "private_key_jwt".into()),
-        ("pushed_authorization", true.into()),
-        ("signed_request", true.into()),
-        ("encrypted_id_token", true.into()),
-        ("acr_values", list(&["substantial", "high"])),
-    ];
-    let keys: Vec<_> = keys.into_iter().chain(more.iter().cloned()).collect();
-    Site::with(&metadata, &json!({"require_par": true}), &keys)
-}
-
 #[test]
 fn pushed_signed_encrypted_and_with_a_key_instead_of_a_secret() {
-    let site = strict(&[]);
+    let site = Site::strict();
     let (mut alice, page) = site.sign_in("/", &[("login", "alice"), ("acr", "high")]);
     site.expect_session(&alice, &page);
     assert_eq!(profile(&mut alice)["user"]["id"], "op|alice");
@@ -148,7 +120,7 @@ fn pushed_signed_encrypted_and_with_a_key_instead_of_a_secret() {
 
 #[test]
 fn a_lower_authentication_context_than_was_asked_for_is_refused() {
-    let site = strict(&[]);
+    let site = Site::strict();
     for acr in ["low", ""] {
         let (lower, page) = site.sign_in("/", &[("login", "alice"), ("acr", acr)]);
         site.expect_refused(&lower, &page, "verify-id-token");
@@ -204,55 +176,13 @@ fn tokens_can_be_bound_to_a_key_also_where_the_provider_wants_a_nonce() {
 #[test]
 fn a_certificate_is_taken_where_the_provider_asks_for_one() {
     let authority = Authority::new();
-    let sidecar = app();
-    let client_leaf = authority.leaf(sidecar.dir.path(), &[APP]);
-    let provider_leaf = authority.leaf(sidecar.dir.path(), &["idp.localhost"]);
-    let client = json!({
-        "client_id": "app",
-        "redirect_uris": [callback(&sidecar, "op")],
-        "token_endpoint_auth_method": "tls_client_auth",
-        "tls_client_auth_san_dns": APP,
-        "tls_client_certificate_bound_access_tokens": true,
-    });
-    let settings = json!({"clients": [client]});
-    let provider = OpenIdProvider::with_tls(settings, &authority, &provider_leaf, free_port());
-    let files = [
-        ("token_endpoint_auth_method", "tls_client_auth".to_owned()),
-        (
-            "client_certificate",
-            client_leaf.cert_file.display().to_string(),
-        ),
-        (
-            "client_certificate_key",
-            std::fs::read_to_string(&client_leaf.key_file).unwrap(),
-        ),
-        (
-            "ca",
-            authority.file(sidecar.dir.path()).display().to_string(),
-        ),
-    ];
-    let sidecar = oidc(sidecar, "op", &provider.issuer()).without("connections.op.client_secret");
-    let upstream = Upstream::start();
-    let sidecar = files.into_iter().fold(sidecar, |sidecar, (key, value)| {
-        sidecar.set(&format!("connections.op.{key}"), value)
-    });
-    let sidecar = sidecar.route(route("/").to(&upstream)).start();
-    let mut alice = visitor(&sidecar);
-    let page = go_to_provider(&mut alice, "/page", "op");
-    let page = provider.sign_in(&mut alice, &page, "alice");
-    assert_eq!(
-        page.answer.status,
-        200,
-        "{}\n{}",
-        sidecar.log_about("op"),
-        provider.output()
-    );
+    let dir = tempfile::tempdir().unwrap();
+    let leaf = authority.leaf(dir.path(), &["idp.localhost"]);
+    let site = Site::by_certificate(&authority, &leaf, &authority);
+    site.signed_in("alice");
     for endpoint in ["/token", "/me"] {
-        assert_eq!(
-            provider.calls(endpoint)[0]["certificate"],
-            true,
-            "{endpoint}"
-        );
+        let call = &site.provider.calls(endpoint)[0];
+        assert_eq!(call["certificate"], true, "{endpoint}: {call}");
     }
 }
 
@@ -400,6 +330,26 @@ fn two_hundred_people_at_once_are_two_hundred_people() {
         );
     }
     assert_eq!(site.upstream.hits(), 200);
+}
+
+#[test]
+fn two_tabs_are_two_logins_whatever_the_order() {
+    for mode in ["query", "form_post"] {
+        let site = Site::with(&json!({}), &json!({}), &[("response_mode", mode.into())]);
+        let mut alice = site.visitor();
+        let tabs = ["/first", "/second", "/third"].map(|path| {
+            let page = go_to_provider(&mut alice, path, "op");
+            (path, page)
+        });
+        for (path, tab) in tabs.iter().rev() {
+            let page = site.provider.sign_in(&mut alice, tab, "alice");
+            assert_eq!(
+                (page.answer.status, page.url.path()),
+                (200, *path),
+                "{page:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -39,6 +39,18 @@ fn a_browser_goes_to_the_provider_and_back_and_signs_out() {
     assert!(browser.has("input[name=login]"));
 }
 
+#[test]
+fn a_browser_brings_what_was_pushed_signed_and_encrypted() {
+    let site = Site::strict();
+    let browser = Browser::start();
+    site.sign_in_by_browser(&browser, "/page", "alice");
+    assert_eq!(
+        site.upstream.last().header("X-Forwarded-User"),
+        Some("op|alice")
+    );
+    quiet(&browser);
+}
+
 /// The provider's page posts to another site, which gets no Lax cookie; ours posts once more.
 #[test]
 fn a_browser_brings_an_answer_by_form_post() {

@@ -22,6 +22,7 @@ use crate::support::{
     federated::{APP, app, oidc, visitor},
     http::exchange,
     lying_provider::Lie,
+    openid_provider::SECRET,
     route,
     sidecar::list,
     visitor::target,
@@ -176,6 +177,28 @@ fn expect_sound(liar: &LyingProvider) {
     assert_eq!(liar.strayed(), Vec::<Value>::new());
 }
 
+/// LOG-1, at its most talkative: what a login depends on is said nowhere, also where one failed.
+#[track_caller]
+fn expect_discreet(sidecar: &Sidecar, liar: &LyingProvider) {
+    let said = sidecar.output();
+    assert!(!said.contains(SECRET), "the client's secret");
+    let calls = liar.all_calls();
+    let redeemed = calls.iter().filter(|call| call["endpoint"] == "token");
+    let secrets = redeemed.flat_map(|call| {
+        let parameters = ["code", "code_verifier", "client_secret", "client_assertion"];
+        parameters.map(|name| call["form"][name].as_str().unwrap_or_default())
+    });
+    let mut counted = 0;
+    for secret in secrets.filter(|secret| !secret.is_empty()) {
+        let at = said
+            .find(secret)
+            .map(|at| &said[at.saturating_sub(200)..at]);
+        assert_eq!(at, None, "said behind this");
+        counted += 1;
+    }
+    assert!(counted > 100, "{counted}");
+}
+
 #[test]
 fn every_lie_at_a_login_is_answered_as_demanded() {
     let liar = LyingProvider::start();
@@ -191,6 +214,7 @@ fn every_lie_at_a_login_is_answered_as_demanded() {
     expect_sound(&liar);
     // what one provider does is nothing to the others
     log_in(&sidecar);
+    expect_discreet(&sidecar, &liar);
     // a gigabyte is not read to its end
     for huge in ["discovery-huge", "jwks-huge", "token-huge", "userinfo-huge"] {
         let sent = liar.sent(huge);
