@@ -104,7 +104,7 @@ mod tests {
     fn the_code_of_rfc_4231() {
         // section 4.3
         let code = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
-        let expected = "W9zBRr9gdU5qBCYIlSdYd1oAPwidJzmDnexYuWTsOEM";
+        let expected = "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM";
         assert_eq!(URL_SAFE_NO_PAD.encode(code), expected);
     }
 

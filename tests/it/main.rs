@@ -65,6 +65,9 @@ mod link;
 // Login by OpenID Connect, at providers that others wrote.
 mod oidc;
 
+// Login by plain OAuth 2.0: a real server, and providers in the shapes of their documentation.
+mod oauth2;
+
 // The rows that a relying party is held to, each against a provider that breaks one of them.
 mod oidc_conformance;
 
