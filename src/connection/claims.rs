@@ -13,6 +13,9 @@ use crate::{identity::Profile, problem::Problem};
 
 /// The longest text of a profile, in bytes; a longer one is left out.
 const MOST_TEXT: usize = 2048;
+/// What a path is like, for those who wrote another.
+pub(crate) const PATH_HINT: &str = "a path is like \"name\", \"address.country\" or \
+                                    \"emails[0].value\"; a name with dots stands in quotation marks";
 /// More groups than this are none: a cut list would hide what was cut.
 const MOST_GROUPS: usize = 10_000;
 /// The longest name of a group, in bytes.
@@ -20,7 +23,11 @@ const MOST_GROUP: usize = 256;
 
 /// Where each field is found.
 #[derive(Clone, Debug)]
-pub(crate) struct Mapping(BTreeMap<Field, Vec<Path>>);
+pub(crate) struct Mapping(BTreeMap<Field, Paths>);
+
+/// Several ways to a value: the first that leads somewhere counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Paths(Vec<Path>);
 
 /// The way to a value: members and elements, from the outside in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,7 +76,7 @@ impl Mapping {
     /// The standard claims, but for what is written here: `field = "path"`, or several with `|`
     /// between, of which the first that leads somewhere counts.
     pub(crate) fn new(written: &BTreeMap<Field, String>) -> Result<Self, Vec<Problem>> {
-        let standard = FIELDS.map(|(field, name)| (field, vec![Path::of(name)]));
+        let standard = FIELDS.map(|(field, name)| (field, Paths(vec![Path::of(name)])));
         Self(BTreeMap::from(standard)).over(written)
     }
 
@@ -77,14 +84,11 @@ impl Mapping {
     pub(crate) fn over(mut self, written: &BTreeMap<Field, String>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         for (field, text) in written {
-            let paths: Result<Vec<Path>, PathError> = text.split('|').map(Path::parse).collect();
-            match paths {
+            match Paths::parse(text) {
                 Ok(paths) => drop(self.0.insert(*field, paths)),
                 Err(error) => {
                     let key = format!("claims.{}", field.name());
-                    let hint = "a path is like \"name\", \"address.country\" or \"emails[0].value\"; \
-                                a name with dots stands in quotation marks";
-                    problems.push(Problem::new(key, error.to_string()).hint(hint));
+                    problems.push(Problem::new(key, error.to_string()).hint(PATH_HINT));
                 }
             }
         }
@@ -122,10 +126,23 @@ impl Mapping {
         (profile, groups.unwrap_or_default())
     }
 
-    /// The first value that is there.
     fn find<'a>(&self, claims: &'a Map<String, Value>, field: Field) -> Option<&'a Value> {
-        let paths = self.0.get(&field)?;
-        paths.iter().find_map(|path| path.follow(claims))
+        self.0.get(&field)?.find(claims)
+    }
+}
+
+impl Paths {
+    /// Reads paths with `|` between them.
+    pub(crate) fn parse(text: &str) -> Result<Self, PathError> {
+        text.split('|')
+            .map(Path::parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The first value that is there.
+    pub(crate) fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+        self.0.iter().find_map(|path| path.follow(claims))
     }
 }
 

@@ -24,6 +24,14 @@ pub(crate) fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// HMAC-SHA256 as others compute it too: of one message, under a key of any length (RFC 2104).
+#[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of this length");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
 /// The key for one purpose, from a root of at least 256 unpredictable bits (RFC 5869).
 #[expect(
     clippy::expect_used,
@@ -90,6 +98,14 @@ mod tests {
     fn the_digest_of_fips_180() {
         let expected = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
         assert_eq!(URL_SAFE_NO_PAD.encode(sha256(b"abc")), expected);
+    }
+
+    #[test]
+    fn the_code_of_rfc_4231() {
+        // section 4.3
+        let code = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
+        let expected = "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM";
+        assert_eq!(URL_SAFE_NO_PAD.encode(code), expected);
     }
 
     #[test]

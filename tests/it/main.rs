@@ -70,6 +70,8 @@ mod oidc_browser;
 
 // And the ways out.
 mod oidc_sign_out;
+// Login by plain OAuth 2.0: a real server, and providers in the shapes of their documentation.
+mod oauth2;
 
 // The rows that a relying party is held to, each against a provider that breaks one of them.
 mod oidc_conformance;

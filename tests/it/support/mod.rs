@@ -33,6 +33,7 @@ pub(crate) mod lying_provider;
 pub(crate) mod openid_provider;
 pub(crate) mod process;
 pub(crate) mod servers;
+pub(crate) mod shapes;
 pub(crate) mod sidecar;
 pub(crate) mod tls;
 pub(crate) mod upstream;

@@ -1,0 +1,372 @@
+//! Login by plain OAuth 2.0: at Django, by hand and in Chromium, and at providers that answer as
+//! their documentation shows.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Browser, DjangoProvider, Sidecar, Upstream, Visitor, django_provider,
+    federated::{APP, app, callback, go_to_provider, visitor},
+    route,
+    shapes::{Shapes, connect},
+    visitor::Page,
+};
+
+/// Django's data: nothing in them is unusual but where the profile is.
+const DJANGO: &str = r#"
+authorization.endpoint = "ISSUER/authorize/"
+token.endpoint = "ISSUER/token/"
+scopes = ["read"]
+profile = [{ endpoint = "ORIGIN/api/me" }, { endpoint = "ORIGIN/api/emails", emails = {} }]
+claims = { preferred_username = "login" }
+"#;
+
+/// An app whose only connection is Django's.
+struct Plain {
+    upstream: Upstream,
+    sidecar: Sidecar,
+    django: DjangoProvider,
+}
+
+impl Plain {
+    /// With these lines besides the data.
+    fn with(lines: &str) -> Self {
+        let sidecar = app();
+        let client = django_provider::client(&callback(&sidecar, "django"), true);
+        let django = DjangoProvider::start(&client);
+        let data = format!("{DJANGO}{lines}")
+            .replace("ISSUER", &django.issuer())
+            .replace("ORIGIN", &django.origin());
+        let upstream = Upstream::start();
+        let sidecar = connect(sidecar, "django", &data)
+            .route(route("/").to(&upstream))
+            .start();
+        Self {
+            upstream,
+            sidecar,
+            django,
+        }
+    }
+
+    fn sign_in(&self, path: &str, login: &str) -> (Visitor, Page) {
+        let mut visitor = visitor(&self.sidecar);
+        let page = go_to_provider(&mut visitor, path, "django");
+        let page = self.django.sign_in(&mut visitor, &page, login);
+        (visitor, page)
+    }
+
+    #[track_caller]
+    fn expect_session(&self, visitor: &Visitor, page: &Page) {
+        assert!(
+            visitor.session().is_some(),
+            "no session, but {} {:?}\n{}\n{}",
+            page.url,
+            page.answer,
+            self.sidecar.log_about("django"),
+            self.django.output(),
+        );
+    }
+}
+
+#[test]
+fn a_plain_server_lets_people_in_by_their_number() {
+    let plain = Plain::with("");
+    let (mut alice, page) = plain.sign_in("/page?x=1", "alice");
+    plain.expect_session(&alice, &page);
+    let seen = plain.upstream.last();
+    assert_eq!(seen.target(), "/page?x=1");
+    assert_eq!(seen.header("X-Forwarded-User"), Some("django|1"));
+    assert_eq!(seen.header("X-Forwarded-Email"), Some("alice@example.org"));
+    let me = alice.me().unwrap();
+    assert_eq!(me["user"]["preferred_username"], "alice", "{me}");
+    assert!(!seen.everything().contains("access_token"));
+    // somebody else is somebody else
+    let (bob, page) = plain.sign_in("/", "bob");
+    plain.expect_session(&bob, &page);
+    assert_eq!(
+        plain.upstream.last().header("X-Forwarded-User"),
+        Some("django|2")
+    );
+}
+
+#[test]
+fn a_browser_signs_in_at_a_plain_server() {
+    let plain = Plain::with("");
+    let browser = Browser::start();
+    let url = |path: &str| format!("{}{path}", plain.sidecar.origin_of(APP));
+    browser.goto(&url("/page?x=1"));
+    if browser.url().starts_with(&url("/.auth/login")) {
+        browser.click("a[href*='/login/django']");
+    }
+    browser
+        .arrives(&plain.django.origin())
+        .fill("input[name=username]", "alice")
+        .fill("input[name=password]", "password")
+        .click("button");
+    browser.arrives(&url("/page?x=1"));
+    assert_eq!(
+        plain.upstream.last().header("X-Forwarded-User"),
+        Some("django|1")
+    );
+}
+
+/// RFC 7636: Django demands a challenge, and so does whoever reads the code on its way.
+#[test]
+fn without_a_code_verifier_a_server_that_demands_one_refuses() {
+    let plain = Plain::with("pkce = false");
+    let (alice, page) = plain.sign_in("/", "alice");
+    assert!(alice.session().is_none());
+    assert!(page.answer.status >= 400, "{page:?}");
+    let log = plain.sidecar.log();
+    assert!(log.contains("authorization-response"), "{log}");
+}
+
+/// A provider as its documentation shows it, the data that describe it, and who comes out.
+struct Documented {
+    name: &'static str,
+    data: &'static str,
+    /// The person, percent-encoded as in a user id.
+    subject: &'static str,
+    /// What `/.auth/me` says of them.
+    profile: fn() -> Value,
+    /// A refused code ends here, with this in the log.
+    error: &'static str,
+}
+
+const DOCUMENTED: &[Documented] = &[
+    Documented {
+        name: "github",
+        data: r#"
+scopes = ["read:user", "user:email"]
+authorization.endpoint = "BASE/login/oauth/authorize"
+token = { endpoint = "BASE/login/oauth/access_token", auth_method = "client_secret_post" }
+profile = [{ endpoint = "BASE/user" }, { endpoint = "BASE/user/emails", emails = {} }]
+claims = { preferred_username = "login", picture = "avatar_url", profile = "html_url" }
+"#,
+        subject: "583231",
+        profile: || {
+            json!({"email": "octocat@github.com", "email_verified": true, "name": "The Octocat",
+                   "preferred_username": "octocat"})
+        },
+        error: "bad_verification_code",
+    },
+    Documented {
+        name: "facebook",
+        data: r#"
+scopes = ["public_profile", "email"]
+authorization = { endpoint = "BASE/v24.0/dialog/oauth", scope_separator = "," }
+token = { endpoint = "BASE/v24.0/oauth/access_token", send = "get", auth_method = "client_secret_post", error = "error.code | error" }
+claims = { picture = "picture.data.url" }
+
+[[profile]]
+endpoint = "BASE/v24.0/me"
+params = { fields = "id,name,email,picture", appsecret_proof = "{appsecret_proof}" }
+error = "error.code | error"
+"#,
+        subject: "10158",
+        profile: || json!({"email": null, "name": "Open Graph", "picture": "https://scontent.example/p.jpg"}),
+        error: "\\\"100\\\"",
+    },
+    Documented {
+        name: "x",
+        data: r#"
+scopes = ["users.read", "tweet.read"]
+authorization.endpoint = "BASE/i/oauth2/authorize"
+token.endpoint = "BASE/2/oauth2/token"
+profile = [{ endpoint = "BASE/2/users/me?user.fields=profile_image_url", at = "data" }]
+claims = { preferred_username = "username", picture = "profile_image_url" }
+"#,
+        subject: "2244994945",
+        profile: || {
+            json!({"name": "X Dev", "preferred_username": "XDevelopers",
+                   "picture": "https://pbs.twimg.com/p.jpg"})
+        },
+        error: "invalid_request",
+    },
+    Documented {
+        name: "amazon",
+        data: r#"
+scopes = ["profile"]
+subject = "user_id"
+authorization.endpoint = "BASE/ap/oa"
+token = { endpoint = "BASE/auth/o2/token", auth_method = "client_secret_post" }
+profile = [{ endpoint = "BASE/user/profile" }]
+"#,
+        subject: "amzn1.account.K2LI23KL2LK2",
+        profile: || json!({"name": "Mork Hashimoto", "email": null}),
+        error: "invalid_grant",
+    },
+    Documented {
+        name: "dropbox",
+        data: r#"
+scopes = ["account_info.read"]
+subject = "account_id"
+authorization.endpoint = "BASE/oauth2/authorize"
+token.endpoint = "BASE/oauth2/token"
+profile = [{ endpoint = "BASE/2/users/get_current_account", send = "form" }]
+claims = { name = "name.display_name", given_name = "name.given_name", family_name = "name.surname" }
+"#,
+        subject: "dbid%3AAAH4f99T0taONIb-OurWxbNQ6ywGRopQngc",
+        profile: || {
+            json!({"name": "Franz Ferdinand (Personal)", "family_name": "Ferdinand",
+                   "email": "franz@example.org", "email_verified": true})
+        },
+        error: "invalid_grant",
+    },
+    Documented {
+        name: "vk",
+        data: r#"
+scopes = ["vkid.personal_info", "email"]
+subject = "user_id"
+authorization = { endpoint = "BASE/authorize", carry = ["device_id", "state"] }
+compose = { name = "{first_name} {last_name}" }
+claims = { given_name = "first_name", family_name = "last_name", picture = "avatar" }
+
+[token]
+endpoint = "BASE/oauth2/auth"
+auth_method = "none"
+params = { device_id = "{device_id}", state = "{state}" }
+
+[[profile]]
+endpoint = "BASE/oauth2/user_info"
+send = "form"
+params = { access_token = "{access_token}", client_id = "{client_id}" }
+at = "user"
+"#,
+        subject: "1234567890",
+        profile: || json!({"name": "Ivan I.", "given_name": "Ivan", "email": null}),
+        error: "invalid_grant",
+    },
+    Documented {
+        name: "weibo",
+        data: r#"
+pkce = false
+subject = "uid"
+authorization.endpoint = "BASE/oauth2/authorize"
+claims = { name = "screen_name", picture = "avatar_large" }
+
+[token]
+endpoint = "BASE/oauth2/access_token"
+auth_method = "client_secret_post"
+token_type = "bearer_or_none"
+carry = { uid = "uid" }
+
+[[profile]]
+endpoint = "BASE/2/users/show.json"
+params = { access_token = "{access_token}", uid = "{uid}" }
+"#,
+        subject: "1404376560",
+        profile: || json!({"name": "zaku", "picture": "https://tvax1.sinaimg.cn/p.jpg"}),
+        error: "invalid_grant",
+    },
+    Documented {
+        name: "slack",
+        data: r#"
+scopes = ["openid", "profile", "email"]
+subject = "sub"
+authorization.endpoint = "BASE/openid/connect/authorize"
+token = { endpoint = "BASE/api/openid.connect.token", auth_method = "client_secret_post" }
+profile = [{ endpoint = "BASE/api/openid.connect.userInfo" }]
+"#,
+        subject: "U0R7JM",
+        profile: || {
+            json!({"name": "krane", "email": "krane@example.org", "email_verified": true,
+                   "family_name": "Labradoodle"})
+        },
+        error: "invalid_code",
+    },
+    Documented {
+        name: "discord",
+        data: r#"
+scopes = ["identify", "email"]
+authorization.endpoint = "BASE/oauth2/authorize"
+token.endpoint = "BASE/api/oauth2/token"
+profile = [{ endpoint = "BASE/api/users/@me" }]
+claims = { name = "global_name | username", preferred_username = "username", email_verified = "verified" }
+compose = { picture = "https://cdn.discordapp.com/avatars/{id}/{avatar}.png" }
+"#,
+        subject: "80351110224678912",
+        profile: || {
+            json!({"name": "Nelly", "preferred_username": "nelly", "email": "nelly@example.org",
+                   "email_verified": true,
+                   "picture": "https://cdn.discordapp.com/avatars/80351110224678912/8342729096ea3675442027381ff50dfe.png"})
+        },
+        error: "invalid_grant",
+    },
+    Documented {
+        name: "twitch",
+        data: r#"
+scopes = ["user:read:email"]
+authorization.endpoint = "BASE/oauth2/authorize"
+token = { endpoint = "BASE/oauth2/token", auth_method = "client_secret_post", error = "message" }
+profile = [{ endpoint = "BASE/helix/users", headers = { Client-Id = "{client_id}" }, at = "data[0]" }]
+claims = { name = "display_name", preferred_username = "login", picture = "profile_image_url" }
+"#,
+        subject: "141981764",
+        profile: || json!({"name": "TwitchDev", "preferred_username": "twitchdev", "email": null}),
+        error: "Invalidauthorizationcode",
+    },
+    Documented {
+        name: "tiktok",
+        data: r#"
+pkce = false
+scopes = ["user.info.basic"]
+subject = "open_id"
+authorization = { endpoint = "BASE/v2/auth/authorize/", names = { client_id = "client_key" }, scope_separator = "," }
+token = { endpoint = "BASE/v2/oauth/token/", auth_method = "client_secret_post", names = { client_id = "client_key" } }
+profile = [{ endpoint = "BASE/v2/user/info/?fields=open_id,union_id,avatar_url,display_name", at = "data.user", error = "error.code" }]
+claims = { name = "display_name", picture = "avatar_url" }
+"#,
+        subject: "afd97af1-b87b-48b9-ac98-410aghda5344",
+        profile: || json!({"name": "Tik Toker"}),
+        error: "invalid_grant",
+    },
+];
+
+/// An app with these connections, at providers that are running.
+fn documented(all: &[Documented]) -> (Shapes, Upstream, Sidecar) {
+    let shapes = Shapes::start();
+    let upstream = Upstream::start();
+    let mut sidecar = app();
+    for one in all {
+        sidecar = shapes.connect(sidecar, one.name, one.data);
+    }
+    let sidecar = sidecar.route(route("/").to(&upstream)).start();
+    (shapes, upstream, sidecar)
+}
+
+fn the(name: &str) -> &'static Documented {
+    DOCUMENTED.iter().find(|one| one.name == name).unwrap()
+}
+
+/// Somebody new who goes through the provider, which asks nothing.
+fn go(sidecar: &Sidecar, name: &str) -> (Visitor, Page) {
+    let mut somebody = visitor(sidecar);
+    let page = somebody.go(&format!("/.auth/login/{name}?rd=/"));
+    (somebody, page)
+}
+
+#[test]
+fn providers_are_understood_as_their_documentation_shows_them() {
+    let (shapes, upstream, sidecar) = documented(DOCUMENTED);
+    for one in DOCUMENTED {
+        let (mut somebody, page) = go(&sidecar, one.name);
+        assert!(
+            somebody.session().is_some(),
+            "{}: {} {:?}\n{}\n{}",
+            one.name,
+            page.url,
+            page.answer,
+            sidecar.log_about(one.name),
+            shapes.output()
+        );
+        let me = somebody.me().unwrap();
+        let id = format!("{}|{}", one.name, one.subject);
+        assert_eq!(me["user"]["id"], id.as_str(), "{me}");
+        for (field, value) in (one.profile)().as_object().unwrap() {
+            assert_eq!(&me["user"][field], value, "{}: {field} in {me}", one.name);
+        }
+        somebody.go("/");
+        let seen = upstream.last();
+        assert_eq!(seen.header("X-Forwarded-User"), Some(id.as_str()));
+    }
+}
