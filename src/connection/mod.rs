@@ -7,6 +7,7 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+pub(crate) mod catalog;
 mod claims;
 mod config;
 mod connections;

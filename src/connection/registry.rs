@@ -9,10 +9,10 @@ use std::{fmt, path::Path, sync::Arc};
 
 use arc_swap::ArcSwap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, database, oauth2, oidc};
+use super::{Common, Connection, catalog, database, oauth2, oidc};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -23,7 +23,7 @@ use crate::{
     store::UserStore,
 };
 
-/// Every strategy, in the order of the documentation.
+/// Every strategy that is code, in the order of the documentation. The [catalogue](catalog) has more.
 pub(crate) static STRATEGIES: &[Strategy] = &[
     Strategy {
         name: "database",
@@ -63,9 +63,20 @@ pub(crate) struct Strategy {
 }
 
 impl Strategy {
-    /// The strategy of that name.
+    /// The strategy of that name, or the provider of the catalogue.
     pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        Self::of_its_own(name).or_else(|| catalog::find(name))
+    }
+
+    /// The strategy of that name that is code.
+    pub(super) fn of_its_own(name: &str) -> Option<&'static Self> {
         STRATEGIES.iter().find(|strategy| strategy.name == name)
+    }
+
+    /// All names.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        let own = STRATEGIES.iter().map(|strategy| strategy.name);
+        own.chain(catalog::names())
     }
 }
 
@@ -78,7 +89,7 @@ impl fmt::Debug for Strategy {
 }
 
 /// What kinds of connections are grouped by where people look at them.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Family {
     Database,
