@@ -130,6 +130,7 @@ impl App {
             ring: keys.ring(),
             clock: clock.clone(),
             random: random.clone(),
+            answering: flow::Answering::default(),
             trial,
         });
         Ok(Self {

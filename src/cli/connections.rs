@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Ended, Place, execute, output, remote, trial};
+use super::{Ended, Place, catalog, execute, output, remote, trial};
 use crate::config::{ConnectionEntry, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -12,6 +12,9 @@ pub(super) enum Command {
     List,
     /// One connection: what to register at the provider, and what is set.
     Show { name: String },
+    /// The providers that are known: by four lines each is a connection. With a name: the keys it
+    /// needs, and what to register there.
+    Catalog { name: Option<String> },
     /// Try a connection: prints an address; after a real login there, what the provider said, each
     /// step with what was checked, and the profile that would be stored. Nobody is signed in.
     Try { name: String },
@@ -68,6 +71,7 @@ pub(super) fn run(place: &Place, command: &Command, json: bool) -> anyhow::Resul
                 }
             }
         }
+        Command::Catalog { name } => return Ok(catalog::run(place, name.as_deref(), json)),
         Command::Try { name } => return trial::run(place, name, json),
         Command::Adopt { name } => {
             let ask = remote::Command::ConnectionAdopt { name: name.clone() };

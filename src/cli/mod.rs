@@ -5,6 +5,7 @@
 //! lists what the process holds asks the running process by its admin socket, or does it on the
 //! storage when none runs ([`remote`]); both run the same code ([`execute`]).
 
+mod catalog;
 mod check;
 mod connections;
 mod execute;

@@ -1126,3 +1126,89 @@ fn a_large_file_is_read_in_time() {
     );
     assert!(begin.elapsed() < Duration::from_secs(10));
 }
+
+/// The least that an operator writes for a provider of the catalogue.
+fn least(name: &str) -> String {
+    let entry = crate::connection::catalog::entry(name).unwrap();
+    let needed = entry
+        .variables
+        .iter()
+        .filter(|(_, variable)| variable.default.is_none());
+    let mut text = format!("[connections.x]\nstrategy = \"{name}\"\nclient_id = \"app\"\n");
+    for (key, _) in needed {
+        writeln!(text, "{key} = \"sample\"").unwrap();
+    }
+    text
+}
+
+#[test]
+fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
+    let pem = openssl::pkey::PKey::from_ec_key(
+        openssl::ec::EcKey::generate(
+            &openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap(),
+        )
+        .unwrap(),
+    );
+    let pem = pem.unwrap().private_key_to_pem_pkcs8().unwrap();
+    let pem = format!("{:?}", String::from_utf8(pem).unwrap());
+    let route = "[[routes]]\nupstream = 'builtin:demo'\n";
+    let mut opened = 0;
+    for (name, entry) in crate::connection::catalog::all() {
+        let mut text = least(name);
+        if entry.about.retired.is_some() {
+            let said = complaints(&text).join("\n");
+            assert!(said.contains("is gone"), "{name}: {said}");
+            continue;
+        }
+        // One secret or one key, as the provider gives it.
+        let secret = format!("{text}client_secret = \"a secret of thirty-two bytes or more\"\n");
+        let key = format!("{text}private_key = {pem}\n");
+        let good = |text: &str| {
+            let loaded = loaded(&format!("{text}{route}"));
+            let loaded = loaded.unwrap_or_else(|report| panic!("{name}: {report}"));
+            let one = &loaded.settings.connections[0];
+            assert_eq!(one.strategy.name, name);
+            assert!(one.common.display_name.is_some(), "{name}");
+            one.own.problems(&one.common)
+        };
+        text = if entry.about.protocol == crate::connection::catalog::Protocol::OAuth2
+            || good(&secret).is_empty()
+        {
+            secret
+        } else {
+            key
+        };
+        let problems = good(&text);
+        assert!(problems.is_empty(), "{name}: {problems:?}");
+        let misspelt = complaints(&format!("{text}scopse = []\n{route}")).join("\n");
+        assert!(misspelt.contains("scopse"), "{name}: {misspelt}");
+        opened += 1;
+    }
+    println!("{opened} providers open");
+    assert!(opened > 0);
+}
+
+#[test]
+fn a_variable_is_needed_and_cannot_lead_elsewhere() {
+    let needs = crate::connection::catalog::all().find_map(|(name, entry)| {
+        let needed = |(key, variable): (&String, &crate::connection::catalog::Variable)| {
+            variable.default.is_none().then(|| key.clone())
+        };
+        let key = entry.variables.iter().find_map(needed)?;
+        entry.about.retired.is_none().then_some((name, key))
+    });
+    let Some((name, key)) = needs else { return };
+    let base = format!("[connections.x]\nstrategy = \"{name}\"\nclient_id = \"a\"\n");
+    let said = complaints(&base).join("\n");
+    assert!(
+        said.contains(&format!("the key {key} is missing")),
+        "{said}"
+    );
+    for value in ["a/b", "a@b", "a?b", "a#b", "a b", "", "a%2fb", "\\\\a"] {
+        let said = complaints(&format!("{base}{key} = \"{value}\"\n")).join("\n");
+        assert!(
+            said.contains(&format!("connections.x.{key}")),
+            "{value}: {said}"
+        );
+    }
+}

@@ -53,6 +53,15 @@ impl Engine {
         }
         match flow {
             Some(flow) if flow.began_with(id, settings.fingerprint) => {
+                let used = Some(flow.return_to.as_str());
+                let _turn = match self.answer_turn(visit, &flow).await {
+                    Ok(Some(turn)) => turn,
+                    Ok(None) if visit.session.is_some() => {
+                        return self.pass_on(visit, &flow.return_to, None).await;
+                    }
+                    Ok(None) => return self.start_again(visit, StartAgainWhy::AlreadyUsed, used),
+                    Err(error) => return self.store_is_away(visit, &error),
+                };
                 let kept = flow.kept();
                 match connection
                     .resume(Some(&kept), answer.reply, &visit.peer())

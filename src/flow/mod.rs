@@ -16,6 +16,7 @@
 //! asking for login pages.
 
 mod account;
+mod answering;
 mod callback;
 mod cookies;
 mod device;
@@ -39,6 +40,7 @@ use arc_swap::ArcSwap;
 use http::StatusCode;
 
 pub(crate) use self::{
+    answering::Answering,
     callback::{Answer, REPOSTED},
     cookies::*,
     fields::Fields,
@@ -79,6 +81,7 @@ pub(crate) struct Parts {
     pub(crate) ring: Arc<ArcSwap<KeyRing>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) answering: Answering,
     /// Trial mode: nobody signs up before the owner.
     pub(crate) trial: bool,
 }

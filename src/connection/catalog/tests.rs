@@ -1,1 +1,65 @@
-//! x
+//! The files are sound, and what they say is laid under and not over.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use toml::{Spanned, de::DeTable};
+
+use super::*;
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connection/catalog/data")
+}
+
+#[test]
+fn every_file_is_listed_once_and_can_be_read() {
+    let files = fs::read_dir(folder()).unwrap();
+    let files: BTreeSet<String> = files
+        .map(|file| {
+            let path = file.unwrap().path();
+            assert_eq!(path.extension().unwrap(), "toml");
+            path.file_stem().unwrap().to_str().unwrap().to_owned()
+        })
+        .collect();
+    let listed: Vec<String> = names().map(str::to_owned).collect();
+    assert_eq!(listed, files.into_iter().collect::<Vec<_>>());
+    for file in &FILES {
+        let read = toml::from_str::<Entry>(file.text);
+        assert!(read.is_ok(), "{}: {}", file.name, read.unwrap_err());
+        assert!(Strategy::of_its_own(file.name).is_none(), "{}", file.name);
+    }
+    assert_eq!(all().count(), FILES.len());
+}
+
+#[test]
+fn every_file_says_where_it_is_from() {
+    for (name, entry) in all() {
+        let about = &entry.about;
+        assert!(about.docs.starts_with("https://"), "{name}");
+        assert!(
+            !about.evidence.is_empty() && !about.name.is_empty(),
+            "{name}"
+        );
+        for variable in entry.variables.keys() {
+            let used = entry.text.contains(&format!("{{{variable}}}"));
+            assert!(used, "{name}: {variable} is used nowhere");
+        }
+        let plain = entry.text.lines().find(|line| line.contains("\"http://"));
+        assert!(plain.is_none(), "{name}: {plain:?}");
+    }
+}
+
+fn laid(name: &str, written: &str) -> Result<toml::Table, Vec<crate::problem::Problem>> {
+    let mut table = DeTable::parse(written).unwrap().into_inner();
+    entry(name).unwrap().lay_under(&mut table, &(0..0))?;
+    let node = Spanned::new(0..0, table);
+    Ok(toml::Table::deserialize(toml::de::Deserializer::from(node)).unwrap())
+}
+
+#[test]
+fn what_the_operator_writes_counts_more() {
+    let google = laid("google", "client_id = 'x'\ndisplay_name = 'Ours'").unwrap();
+    assert_eq!(google["display_name"].as_str(), Some("Ours"));
+    assert_eq!(google["client_id"].as_str(), Some("x"));
+    let issuer = google["issuer"].as_str();
+    assert_eq!(issuer, Some("https://accounts.google.com"));
+}

@@ -136,6 +136,9 @@ impl Oidc {
         if let Some(claims) = &set.request_claims {
             add("claims", claims.clone());
         }
+        if let Some(domain) = &set.quirks.hosted_domain {
+            add("hd", domain.clone());
+        }
         let prompt = set.prompt.clone();
         // `max_age` alone lets a provider count a login that was good enough a moment ago.
         let again = start.wants.again.then(|| "login".to_owned());

@@ -152,7 +152,13 @@ impl Oidc {
         }
         let mut add = |name: &str, value: String| form.push((name.to_owned(), value));
         match method {
-            AuthMethod::ClientSecretPost => add("client_secret", secret()?.expose().to_owned()),
+            AuthMethod::ClientSecretPost => {
+                let secret = match &set.quirks.minted_secret {
+                    Some(minted) => self.mint(minted, call.now)?,
+                    None => secret()?.expose().to_owned(),
+                };
+                add("client_secret", secret);
+            }
             AuthMethod::ClientSecretJwt | AuthMethod::PrivateKeyJwt => {
                 let claims = self.assertion(metadata, call.now);
                 let assertion = if method == AuthMethod::PrivateKeyJwt {
@@ -173,6 +179,9 @@ impl Oidc {
     /// How this client authenticates: as is set, or by what is there and the provider takes.
     fn auth_method(&self, metadata: &Metadata) -> AuthMethod {
         let set = &self.set;
+        if set.quirks.minted_secret.is_some() {
+            return AuthMethod::ClientSecretPost;
+        }
         if let Some(method) = set.auth_method {
             return method;
         }

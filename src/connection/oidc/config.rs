@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::quirks::Quirks;
 use crate::{
     connection::oauth::ResponseMode, crypto::jose::Algorithm, secret::Secret, units::Span,
 };
@@ -78,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) dpop: bool,
     /// What signing out ends: `provider` (default: there as well, if it offers that) or `local`.
     pub(crate) logout: Logout,
+    /// What a provider of the catalogue does otherwise.
+    pub(crate) quirks: Quirks,
     /// Allows plain http to a provider that is not on this machine: what it says can be forged.
     pub(crate) danger_plain_http: bool,
 }

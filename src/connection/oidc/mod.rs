@@ -15,6 +15,7 @@ mod keys;
 mod logout;
 mod metadata;
 mod open;
+mod quirks;
 mod refresh;
 mod refused;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use self::{
     issuer::Issuer,
     keys::ClientKeys,
     metadata::{Aliases, Metadata, Provider},
+    quirks::Quirks,
     refresh::More,
     refused::Refused,
     token::Tokens,
@@ -89,6 +91,7 @@ struct Set {
     dpop: bool,
     logout: Logout,
     upstream_params: BTreeMap<String, String>,
+    quirks: Quirks,
 }
 
 /// Claims that are about the token and not about the person.
@@ -229,36 +232,46 @@ impl Oidc {
             ("code_verifier", &verifier),
         ];
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let form = form.into_iter().map(own).collect();
+        let mut form: Vec<(String, String)> = form.into_iter().map(own).collect();
+        form.extend(self.set.quirks.token_params.clone());
         let tokens = self.tokens(&metadata, form, now).await?;
         let nonce = asked.nonce();
         let expected = Expected {
             issuer: &self.provider.issuer,
             client_id: &self.set.client_id,
             trusted_audiences: &self.set.trusted_audiences,
-            nonce: Nonce::Is(&nonce),
+            nonce: if self.set.quirks.nonce_left_out {
+                Nonce::IfThere(&nonce)
+            } else {
+                Nonce::Is(&nonce)
+            },
             max_age: asked.max_age,
             acr: &asked.acr,
             access_token: Some(&tokens.access_token),
             now,
         };
-        let token = self.id_token(&metadata, &tokens, &expected).await?;
+        let mut token = self.id_token(&metadata, &tokens, &expected).await?;
+        self.check_domain(&token.claims)?;
+        self.complete_groups(&mut token.claims, &tokens, now).await;
         let more = self
             .userinfo(&metadata, &tokens, &token.subject, now)
             .await?;
-        Ok(self.authenticated(token, more, (&tokens, now)))
+        let user = answer.user.as_deref();
+        Ok(self.authenticated(token, more, (&tokens, now, user)).await)
     }
 
     /// The proof that all of this amounts to.
-    fn authenticated(
+    async fn authenticated(
         &self,
         token: IdToken,
         more: Option<Map<String, Value>>,
-        (tokens, now): (&Tokens, Timestamp),
+        (tokens, now, user): (&Tokens, Timestamp, Option<&str>),
     ) -> Authenticated {
         let mut claims = token.claims;
         claims.extend(more.unwrap_or_default());
-        let identity = self.identity(token.subject, claims);
+        let mut identity = self.identity(token.subject, claims);
+        let (profile, subject) = (&mut identity.profile, &identity.subject);
+        self.complete_name(profile, subject, user).await;
         // Nobody knows when, unless the provider says so: then it was too long ago for every route
         // that asks.
         let auth_time = token.auth_time.unwrap_or_default();

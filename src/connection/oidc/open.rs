@@ -68,7 +68,14 @@ impl OpenConnection for Config {
             algorithm: self.signing_alg.filter(|one| !one.is_symmetric()),
             decryption,
         };
-        let issuer = Issuer::Is(self.issuer.clone());
+        let issuer = match &self.quirks.tenant_issuer {
+            Some(around) => Issuer::OfTenant {
+                authority: self.issuer.clone(),
+                before: around.before.clone(),
+                after: around.after.clone(),
+            },
+            None => Issuer::Is(self.issuer.clone()),
+        };
         let http = self.http(&parts.http)?;
         Ok(Arc::new(Oidc {
             id,
@@ -214,7 +221,8 @@ impl Config {
     /// The way out to this provider: only to the hosts that are written here may it lead inside.
     fn http(&self, client: &Client) -> Result<Client, Vec<Problem>> {
         let issuer = Url::parse(&self.issuer).ok();
-        let urls = issuer.iter().chain(self.endpoints.urls());
+        let graph = self.quirks.graph_endpoint.iter();
+        let urls = issuer.iter().chain(self.endpoints.urls()).chain(graph);
         let written = Written {
             hosts: urls
                 .filter_map(|url| url.host_str().map(str::to_owned))
@@ -282,6 +290,7 @@ impl Config {
             dpop: self.dpop,
             logout: self.logout,
             upstream_params: common.upstream_params.clone(),
+            quirks: self.quirks.clone(),
         }
     }
 }

@@ -111,7 +111,14 @@ impl Oidc {
         let mut claims = token.map(|token| token.claims).unwrap_or_default();
         let known = !claims.is_empty() || userinfo.is_some();
         claims.extend(userinfo.unwrap_or_default());
-        let identity = known.then(|| self.identity(subject.clone(), claims));
+        if known {
+            self.complete_groups(&mut claims, &tokens, now).await;
+        }
+        let mut identity = known.then(|| self.identity(subject.clone(), claims));
+        if let Some(identity) = &mut identity {
+            self.complete_name(&mut identity.profile, subject, None)
+                .await;
+        }
         tokens.id_token = tokens.id_token.or(remembered.id_token);
         Ok(Refreshed {
             kept: Kept {
@@ -155,6 +162,12 @@ impl Oidc {
         subject: Subject,
         mut claims: serde_json::Map<String, serde_json::Value>,
     ) -> Identity {
+        let verified = claims.get_mut("email_verified");
+        if let Some(verified) = verified.filter(|_| self.set.quirks.verified_as_text)
+            && *verified == "true"
+        {
+            *verified = true.into();
+        }
         claims.retain(|name, _| !super::OF_THE_TOKEN.contains(&name.as_str()));
         let (profile, groups) = self.mapping.apply(&claims);
         Identity {

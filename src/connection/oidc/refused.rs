@@ -38,6 +38,8 @@ pub(crate) enum Refused {
     NoSecret,
     #[error("the provider does not offer {0}")]
     NotOffered(&'static str),
+    #[error("the person is of another domain than is set here")]
+    OtherDomain,
     #[error(transparent)]
     Provider(#[from] ProviderError),
     #[error("the signature is not accepted: {error}")]
@@ -63,7 +65,9 @@ impl Refused {
     pub(crate) fn step(&self) -> &'static str {
         match self {
             Self::Answer(_) | Self::Unasked => "authorization-response",
-            Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken => "verify-id-token",
+            Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken | Self::OtherDomain => {
+                "verify-id-token"
+            }
             Self::Key(_) | Self::Sign(_) => "sign",
             Self::Logout(_) => "logout-token",
             Self::NoSecret => token::STEP,
@@ -86,6 +90,7 @@ impl Refused {
             Self::IdToken(
                 IdTokenError::Acr(_) | IdTokenError::AcrMissing | IdTokenError::AuthTimeTooOld(_),
             )
+            | Self::OtherDomain
             | Self::Unasked => Fault::Denied,
             Self::Key(_) | Self::Sign(_) => Fault::Internal,
             Self::NoSecret | Self::NotOffered(_) | Self::Encryption { .. } => Fault::Misconfigured,

@@ -58,6 +58,8 @@ pub(crate) struct Headers {
     typ: String,
     /// The public key itself, in place of its name.
     jwk: Option<Map<String, Value>>,
+    /// Another name of the key than its own.
+    kid: Option<String>,
 }
 
 impl Headers {
@@ -66,6 +68,15 @@ impl Headers {
         Self {
             typ: typ.to_owned(),
             jwk: None,
+            kid: None,
+        }
+    }
+
+    /// The same under a name that somebody else gave the key.
+    pub(crate) fn named(self, kid: &str) -> Self {
+        Self {
+            kid: Some(kid.to_owned()),
+            ..self
         }
     }
 
@@ -74,6 +85,7 @@ impl Headers {
         Self {
             typ: "dpop+jwt".to_owned(),
             jwk: Some(key.public.clone()),
+            kid: None,
         }
     }
 }
@@ -158,9 +170,10 @@ impl PrivateKey {
         };
         let mut header = json!({ "alg": algorithm.name(), "typ": headers.typ });
         if let Value::Object(header) = &mut header {
+            let kid = headers.kid.unwrap_or_else(|| self.kid.clone());
             match headers.jwk {
                 Some(jwk) => header.insert("jwk".to_owned(), jwk.into()),
-                None => header.insert("kid".to_owned(), self.kid.clone().into()),
+                None => header.insert("kid".to_owned(), kid.into()),
             };
         }
         compact(&header, claims, signer.as_ref())

@@ -136,6 +136,8 @@ fn flow_6_an_answer_is_good_once_also_for_twenty_at_a_time() {
         ended.filter(|one| one.session().is_some()).collect()
     });
     assert_eq!(sessions.len(), 1, "{}", site.sidecar.log_about("honest"));
+    // RFC 6749, section 4.1.2: a provider may take everything back when a code comes twice
+    assert_eq!(site.liar.calls("honest", "token").len(), 1);
     // later, in the same browser and in another
     alice.go(answer.as_str());
     assert!(alice.session().is_none());
