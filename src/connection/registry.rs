@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, database, oauth2, oidc};
+use super::{Common, Connection, database, oauth1, oauth2, oidc};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -42,6 +42,12 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         family: Family::Enterprise,
         parse: parse::<oauth2::Config>,
         schema: |generator| generator.subschema_for::<oauth2::Config>(),
+    },
+    Strategy {
+        name: "oauth1",
+        family: Family::Enterprise,
+        parse: parse::<oauth1::Config>,
+        schema: |generator| generator.subschema_for::<oauth1::Config>(),
     },
 ];
 

@@ -9,12 +9,11 @@ use super::{
     OAuth2,
     refused::Refused,
     request::{Parameters, append, fill},
-    template::{Endpoint, Template, Values},
 };
 use crate::{
     connection::{
         Start,
-        oauth::{Expected, NamedIssuer, ResponseMode, Seed},
+        oauth::{Endpoint, Expected, NamedIssuer, ResponseMode, Seed, Template, Values},
     },
     random::Random,
 };

@@ -14,7 +14,6 @@ mod profile;
 mod provider;
 mod refused;
 mod request;
-mod template;
 mod token;
 
 use async_trait::async_trait;
@@ -23,13 +22,13 @@ use self::{
     authorization::{Asked, Authorize},
     profile::{Known, Question},
     refused::Refused,
-    template::Template,
     token::Exchange,
 };
 pub(crate) use self::{config::*, provider::*};
 use super::{
     Authenticated, Connection, ConnectionData, Mapping, Paths, Peer, Rejection, Reply, Start, Step,
-    oauth::Answer, registry::Parts,
+    oauth::{Answer, Template},
+    registry::Parts,
 };
 use crate::{
     clock::Timestamp,

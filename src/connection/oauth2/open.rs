@@ -8,7 +8,6 @@ use std::{
 };
 
 use http::HeaderName;
-use url::Url;
 
 use super::{
     AuthMethod, Call, Config, OAuth2, Provider,
@@ -16,13 +15,12 @@ use super::{
     profile::Question,
     refused::{PROFILE, TOKEN},
     request::Ask,
-    template::{Endpoint, Template, is_name},
     token::Exchange,
 };
 use crate::{
     connection::{
         Common, Connection, Mapping, PATH_HINT, Paths,
-        oauth::is_loopback,
+        oauth::{Endpoint, Template, is_name},
         registry::{OpenConnection, Parts},
     },
     egress::http::{Client, ClientTls, Written},
@@ -287,20 +285,11 @@ impl Reader {
             return None;
         }
         let read = Endpoint::parse(text).and_then(|endpoint| {
-            self.secure(endpoint.sample())?;
+            endpoint.check_secure(self.danger_plain_http)?;
             Ok(endpoint)
         });
         let refused = read.map_err(|why| self.refuse(key, why, text));
         refused.ok()
-    }
-
-    fn secure(&self, url: &Url) -> Result<(), &'static str> {
-        match url.scheme() {
-            "https" => Ok(()),
-            "http" if self.danger_plain_http || is_loopback(url) => Ok(()),
-            "http" => Err("plain http to another machine: what the provider says can be forged"),
-            _ => Err("an endpoint is an https URL"),
-        }
     }
 
     fn paths(&mut self, key: &str, text: &str) -> Option<Paths> {

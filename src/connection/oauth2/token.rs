@@ -113,7 +113,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connection::oauth2::{Send, refused::TOKEN, template::Endpoint};
+    use crate::connection::{
+        oauth::Endpoint,
+        oauth2::{Send, refused::TOKEN},
+    };
 
     fn exchange(token_type: TokenType) -> Exchange {
         Exchange {
