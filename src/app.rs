@@ -420,6 +420,11 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
         keep(Peers::build(&router), &mut problems);
     }
     keep(load_pages(settings), &mut problems);
+    for entry in &settings.connections {
+        let key = format!("connections.{}", entry.id);
+        let found = entry.own.problems(&entry.common).into_iter();
+        problems.extend(found.map(|problem| problem.under(&key)));
+    }
     if settings.routes.is_empty() {
         // A file that was cut short while it was written must not take every application away.
         let hint = "add [[routes]] with an upstream, or upstream = \"builtin:demo\"";

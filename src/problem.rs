@@ -69,3 +69,18 @@ impl fmt::Display for Causes<'_> {
         Ok(())
     }
 }
+
+/// An error and what is behind it, in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(at) = cause {
+        // Some errors say what is behind them by themselves.
+        let more = at.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = at.source();
+    }
+    text
+}

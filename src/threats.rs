@@ -100,7 +100,10 @@
 //! | FLOW-7: PKCE that is `plain` | a provider whose metadata know no S256 is refused | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
 //! | FLOW-11: a session that was there before the login | a login begins a new one and ends the old one | `flow_11_a_login_begins_a_new_session_and_ends_the_old_one` |
 //! | FLOW-13: two logins at once get mixed up | nothing is shared between flows | `two_hundred_people_at_once_are_two_hundred_people` (`tests/it/oidc.rs`) |
+//! | FLOW-15, ACC-7: a person who is gone at the provider, lost a group, or became another one | a refresh is checked like a login; who is disowned loses the session, and rules are asked again | `a_person_whom_the_provider_does_not_know_any_more_is_signed_out`, `what_the_provider_says_anew_decides_before_the_request_goes_on`, `every_lie_at_a_refresh_ends_the_session` (`tests/it/tokens.rs`) |
+//! | FLOW-16: many requests use one refresh token | one fetches for all, in a process by a lock and among several by a lease | `fifty_requests_at_the_end_of_a_token_fetch_one` (`tests/it/tokens.rs`) |
 //! | FLOW-17: a client assertion that another server can use | its audience is the issuer, and it is for a minute | `pushed_signed_encrypted_and_with_a_key_instead_of_a_secret` (`tests/it/oidc.rs`) |
+//! | FLOW-18: a provider's certificate of somebody else, for another host, or that has ended | none is accepted, and there is no switch for it | `flow_18_a_provider_shows_a_certificate_that_is_good` |
 //! | FLOW-19: a link to our login with parameters of a request | none is passed on | `flow_19_a_link_to_the_login_changes_nothing_of_the_request` |
 //! | FLOW-20: a forged notice of a logout, or an old one | every check of the specification, and its `jti` once | `every_lie_in_a_logout_token_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
 //! | FLOW-22: tokens in the answer | only the code is read there | `flow_22_tokens_in_an_answer_are_not_looked_at` |

@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::{Ended, Place, output};
-use crate::{app, config::Report};
+use crate::{app, config::Report, problem::causes};
 
 /// What `check` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Open the storage too, and see that the connections still stand for what they stood for.
+    /// Open the storage too, see that the connections still stand for what they stood for, and ask
+    /// each provider for its metadata and keys.
     #[arg(long)]
     online: bool,
 }
@@ -55,7 +56,12 @@ fn check(place: &Place, online: bool) -> anyhow::Result<String> {
             let live = app
                 .build(settings)
                 .map_err(|problems| loaded.report(problems))?;
-            let refused = app.check_pins(&live).await;
+            let mut refused = app.check_pins(&live).await;
+            for (connection, _) in live.site.engine.connections.all_enabled() {
+                if let Err(rejection) = connection.reach(app.clock.now()).await {
+                    refused.push(causes(&rejection));
+                }
+            }
             if refused.is_empty() {
                 Ok(())
             } else {

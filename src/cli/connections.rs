@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Ended, Place, execute, output, remote};
+use super::{Ended, Place, execute, output, remote, trial};
 use crate::config::{ConnectionEntry, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -12,6 +12,9 @@ pub(super) enum Command {
     List,
     /// One connection: what to register at the provider, and what is set.
     Show { name: String },
+    /// Try a connection: prints an address; after a real login there, what the provider said, each
+    /// step with what was checked, and the profile that would be stored. Nobody is signed in.
+    Try { name: String },
     /// Let a name stand for what the file says now, after it stood for something else.
     Adopt { name: String },
     /// Give a connection another name: its identities, accounts and sessions move along, and no
@@ -65,6 +68,7 @@ pub(super) fn run(place: &Place, command: &Command, json: bool) -> anyhow::Resul
                 }
             }
         }
+        Command::Try { name } => return trial::run(place, name, json),
         Command::Adopt { name } => {
             let ask = remote::Command::ConnectionAdopt { name: name.clone() };
             output::json(&execute::have_done(place, &ask)?);
@@ -104,6 +108,7 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         })
         .map(|route| format!("{}{}", route.host.as_deref().unwrap_or("*"), route.path))
         .collect();
+    let federated = entry.strategy.speaks_openid;
     json!({
         "name": entry.id,
         "family": entry.strategy.family,
@@ -117,10 +122,18 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         "domains": entry.common.domains,
         "login_url": page("login"),
         "redirect_uri": page("callback"),
-        // where a provider finds a document about us: no strategy has one yet
-        "metadata": Value::Null,
+        "post_logout_redirect_uri": federated.then(|| settings_page(settings, "logout")),
+        "backchannel_logout_uri": federated.then(|| page("backchannel-logout")),
+        "frontchannel_logout_uri": federated.then(|| page("frontchannel-logout")),
+        // where a provider finds a document about us
+        "metadata": federated.then(|| page("jwks")),
         "routes": routes,
     })
+}
+
+fn settings_page(settings: &Settings, page: &str) -> String {
+    let prefix = settings.auth_prefix.as_str();
+    format!("{}{prefix}/{page}", settings.public_url)
 }
 
 fn show(all: &[Value]) {

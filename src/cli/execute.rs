@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use arc_swap::ArcSwap;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -19,10 +20,11 @@ use super::{
 use crate::{
     app::App,
     connection::{Accounts, Allowed, LoginName, Peer, SignUp},
+    flow::{TrialReport, trial_key},
     identity::{ConnectionId, Subject, UserId},
     proxy::Live,
     secret::Secret,
-    store::{Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose},
+    store::{Event, EventKind, KeyRecord, OneTimeRow, SessionId, SessionRecord, UserRecord, Whose},
     user::{Editor, NewPerson, Origin, PersonLine, ProfileEdit},
 };
 
@@ -30,6 +32,8 @@ use crate::{
 const MOST_COMMAND: u64 = 64 << 20;
 /// How long to wait when no connection can be taken.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long the link of a trial login is good for.
+const TRIAL: Duration = Duration::from_mins(15);
 /// Lists are cut after this many.
 const MOST: usize = 10_000;
 
@@ -130,6 +134,8 @@ impl Operator<'_> {
         match command {
             Command::ConnectionAdopt { name } => self.adopt(&name).await,
             Command::ConnectionRename { from, to } => self.rename(&from, &to).await,
+            Command::ConnectionTry { name } => self.begin_trial(&name).await,
+            Command::ConnectionTried { token } => self.trial_report(&token).await,
             Command::ConnectionsCount => self.count().await,
             Command::KeysList => Ok(self.app.keys.list().await?.iter().map(key).collect()),
             Command::KeysRotate => self.rotate().await,
@@ -160,6 +166,41 @@ impl Operator<'_> {
                 most,
             } => self.users(search.as_deref(), after.as_deref(), most).await,
         }
+    }
+
+    /// A link for one trial login.
+    async fn begin_trial(&self, name: &str) -> anyhow::Result<Value> {
+        let id: ConnectionId = name.parse()?;
+        let engine = &self.live.site.engine;
+        let (connection, _) = engine
+            .connections
+            .enabled(&id)
+            .ok_or_else(|| anyhow!("there is no connection {id} that is enabled"))?;
+        if connection.steps().is_empty() {
+            bail!("{id} asks with a form of ours: there is no provider to try");
+        }
+        let drawn: [u8; 32] = self.app.random.bytes();
+        let token = URL_SAFE_NO_PAD.encode(drawn);
+        let waiting = TrialReport::Waiting {
+            connection: id.clone(),
+        };
+        let row = OneTimeRow {
+            key: trial_key(&token),
+            payload: serde_json::to_vec(&waiting)?,
+            until: self.app.clock.now() + TRIAL,
+        };
+        self.app.once.put(row).await?;
+        let page = engine.path(&format!("login/{id}?trial={token}"));
+        let url = format!("{}{page}", engine.base.login);
+        Ok(json!({ "url": url, "token": token }))
+    }
+
+    /// What became of a trial login.
+    async fn trial_report(&self, token: &str) -> anyhow::Result<Value> {
+        let (key, now) = (trial_key(token), self.app.clock.now());
+        let row = self.app.once.peek(&key, now).await?;
+        let row = row.ok_or_else(|| anyhow!("there is no such trial any more"))?;
+        Ok(serde_json::from_slice(&row)?)
     }
 
     async fn adopt(&self, name: &str) -> anyhow::Result<Value> {

@@ -17,6 +17,7 @@ mod remote;
 mod run;
 mod sessions;
 mod socket;
+mod trial;
 mod users;
 
 use std::{path::PathBuf, process::ExitCode};

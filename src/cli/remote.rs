@@ -26,6 +26,12 @@ pub(super) enum Command {
         from: String,
         to: String,
     },
+    ConnectionTry {
+        name: String,
+    },
+    ConnectionTried {
+        token: String,
+    },
     ConnectionsCount,
     KeysList,
     KeysRotate,

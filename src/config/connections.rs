@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     connection::{
-        Common, TrustEmail,
-        registry::{Family, STRATEGIES, Strategy},
+        Common, TrustEmail, catalog,
+        registry::{Family, Strategy},
     },
     identity::ConnectionId,
     problem::Problem,
@@ -58,6 +58,13 @@ fn read_one<'i>(
         return None;
     };
     let strategy = strategy(reader, &path, &mut table)?;
+    if let Some(entry) = catalog::entry(strategy.name)
+        && let Err(found) = entry.lay_under(&mut table, &span)
+    {
+        let found = found.into_iter().map(|problem| problem.under(&path));
+        reader.problems.extend(found);
+        return None;
+    }
     let common = common_of(&mut table);
     let common: Option<Common> = reader.read(&path, Spanned::new(span.clone(), common));
     let own = Spanned::new(span, DeValue::Table(table));
@@ -90,7 +97,7 @@ fn strategy(
     path: &str,
     table: &mut DeTable<'_>,
 ) -> Option<&'static Strategy> {
-    let names = || STRATEGIES.iter().map(|strategy| strategy.name);
+    let names = Strategy::names;
     let Some(given) = table.remove(STRATEGY) else {
         let keys = table.keys().map(|key| key.get_ref().as_ref());
         let known = |key: &&str| Common::KEYS.contains(key);

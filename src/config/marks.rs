@@ -175,14 +175,22 @@ fn elements(schema: &'static Value, key: &str) -> impl Iterator<Item = &'static 
 
 /// Whether a table is of the strategy that this schema is about; other values always are.
 fn is_for(schema: &Value, value: &DeValue<'_>) -> bool {
-    let Some(strategy) = schema.pointer("/properties/strategy/const") else {
-        return true;
+    let strategy = schema.pointer("/properties/strategy");
+    let names = |given: &str| {
+        let is = |name: &Value| name.as_str() == Some(given);
+        let one = strategy.and_then(|one| one.get("const")).is_some_and(is);
+        let several = strategy.and_then(|several| several.get("enum"));
+        let several = several.and_then(Value::as_array);
+        one || several.is_some_and(|all| all.iter().any(is))
     };
+    if strategy.is_none() {
+        return true;
+    }
     match value {
         DeValue::Table(table) => table
             .get("strategy")
             .and_then(|given| given.get_ref().as_str())
-            .is_some_and(|given| strategy.as_str() == Some(given)),
+            .is_some_and(names),
         _ => false,
     }
 }

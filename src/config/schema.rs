@@ -6,7 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::file::File;
-use crate::connection::{Common, registry};
+use crate::connection::{
+    Common,
+    catalog::{self, Protocol},
+    registry::{self, Strategy},
+};
 
 /// The schema with our own marks, which tell the loader what is a path and what is a secret.
 pub(super) static MARKED: LazyLock<Value> = LazyLock::new(|| {
@@ -36,14 +40,17 @@ fn remove_marks(schema: &mut Value) {
 /// The schema of `[connections]`: for each strategy its own keys and the common ones in one table.
 pub(super) fn connections(generator: &mut SchemaGenerator) -> Schema {
     let common = definition::<Common>(generator);
-    let tables: Vec<Value> = registry::STRATEGIES
+    let mut tables: Vec<Value> = registry::STRATEGIES
         .iter()
         .map(|strategy| {
             let own = (strategy.schema)(generator).to_value();
             let own = resolved(generator, &own);
-            merged(strategy.name, &own, &common)
+            merged(&[strategy.name], &own, &common)
         })
         .collect();
+    for protocol in [Protocol::Oidc, Protocol::OAuth2] {
+        tables.push(presets(protocol, generator, &common));
+    }
     json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[a-z0-9-]{1,32}$" },
@@ -67,14 +74,35 @@ fn resolved(generator: &SchemaGenerator, schema: &Value) -> Value {
         .clone()
 }
 
-fn merged(strategy: &str, own: &Value, common: &Value) -> Value {
+/// One table for all providers of the catalogue that speak this: which of the variables one has, the
+/// loader knows.
+fn presets(protocol: Protocol, generator: &mut SchemaGenerator, common: &Value) -> Value {
+    let speak = catalog::all().filter(|(_, entry)| entry.about.protocol == protocol);
+    let names: Vec<&str> = speak.map(|(name, _)| name).collect();
+    let own = Strategy::find(protocol.strategy()).map(|strategy| (strategy.schema)(generator));
+    let own = own.map(|own| resolved(generator, &own.to_value()));
+    let mut own = own.unwrap_or_default();
+    if let Some(Value::Object(properties)) = own.get_mut("properties") {
+        for (name, description) in catalog::variables(protocol) {
+            let variable = json!({ "type": "string", "description": description });
+            properties.insert(name.to_owned(), variable);
+        }
+    }
+    merged(&names, &own, common)
+}
+
+fn merged(strategies: &[&str], own: &Value, common: &Value) -> Value {
     let keys = |schema: &Value| -> Map<String, Value> {
         let properties = schema.get("properties").and_then(Value::as_object);
         properties.cloned().unwrap_or_default()
     };
     let mut properties = keys(common);
     properties.extend(keys(own));
-    let name = json!({ "const": strategy, "description": "How people sign in here." });
+    let description = "How people sign in here.";
+    let name = match strategies {
+        [one] => json!({ "const": one, "description": description }),
+        several => json!({ "enum": several, "description": description }),
+    };
     properties.insert("strategy".to_owned(), name);
     let mut required = vec![json!("strategy")];
     required.extend(
@@ -85,7 +113,7 @@ fn merged(strategy: &str, own: &Value, common: &Value) -> Value {
             .cloned(),
     );
     json!({
-        "title": strategy,
+        "title": strategies.first(),
         "description": own.get("description"),
         "properties": properties,
         "required": required,

@@ -90,6 +90,42 @@ nickname = "login"
 prompt = "login"
 [connections.members.password]
 min_length = 12
+[connections.acme]
+strategy = "oidc"
+issuer = "https://id.acme.example"
+client_id = "vestibule"
+client_secret = "a secret of at least thirty-two bytes"
+token_endpoint_auth_method = "client_secret_basic"
+scopes = ["openid"]
+response_mode = "form_post"
+prompt = "login"
+max_age = "1h"
+acr_values = ["high"]
+ui_locales = ["nb"]
+request_claims = { id_token = { acr = { essential = true } } }
+pushed_authorization = true
+signed_request = true
+private_key = "a key"
+signing_alg = "ES256"
+client_assertion_audience = "token_endpoint"
+client_certificate = "rp.crt"
+client_certificate_key = "a key"
+ca = "ca.crt"
+id_token_algs = ["ES256", "HS256"]
+encrypted_id_token = true
+decryption_keys = ["a key"]
+trusted_audiences = ["other"]
+userinfo = false
+dpop = true
+logout = "local"
+danger_plain_http = true
+[connections.acme.endpoints]
+authorization_endpoint = "https://id.acme.example/authorize"
+token_endpoint = "https://id.acme.example/token"
+userinfo_endpoint = "https://id.acme.example/userinfo"
+jwks_uri = "https://id.acme.example/keys"
+end_session_endpoint = "https://id.acme.example/logout"
+pushed_authorization_request_endpoint = "https://id.acme.example/par"
 [[routes]]
 host = "wiki.test"
 path = "/app"
@@ -103,6 +139,7 @@ deny = ["user:x"]
 headers = "remote"
 header_encoding = "utf8"
 assertion = true
+tokens = ["access_token", "id_token"]
 websocket_origins = ["https://a.test"]
 [routes.upstream_tls]
 ca = "ca.pem"
@@ -579,7 +616,11 @@ fn paths_begin_at_the_folder_of_the_file() {
     assert_eq!(settings.storage, Storage::Sqlite(at("data/v.db")));
     assert_eq!(settings.pages.logo, Some(at("env.svg")));
     assert_eq!(settings.pages.templates, Some(at("pages")));
-    let icon = settings.connections[0].common.icon.as_ref().unwrap();
+    let mut connections = settings.connections.iter();
+    let members = connections
+        .find(|one| one.id.as_str() == "members")
+        .unwrap();
+    let icon = members.common.icon.as_ref().unwrap();
     assert_eq!(PathBuf::from(icon), at("icons/members.svg"));
     let route = &settings.routes[0];
     let tls = route.upstream_tls.as_ref().unwrap();
@@ -594,7 +635,9 @@ fn paths_begin_at_the_folder_of_the_file() {
     assert_eq!(upstreams, &["http://127.0.0.1:3000", unix.as_str()]);
     for name in [
         "a.pem",
+        "ca.crt",
         "clients.pem",
+        "rp.crt",
         "env.svg",
         "pages",
         "icons/members.svg",
@@ -1016,7 +1059,9 @@ fn the_reference_is_complete_and_works() {
     assert_eq!(settings.connections.len(), 1);
     assert_eq!(settings.routes[0].public, ["/public/**"]);
     assert!(reference.lines().count() < 220);
-    let words: BTreeSet<&str> = reference
+    // Each strategy has a guide of its own.
+    let guides = [reference, include_str!("../../docs/connections/oidc.md")].concat();
+    let words: BTreeSet<&str> = guides
         .split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
         .collect();
     for key in schema_keys() {
@@ -1026,6 +1071,7 @@ fn the_reference_is_complete_and_works() {
     let all: String = reference
         .lines()
         .map(|line| match line.strip_prefix('#') {
+            Some(key) if key.starts_with("[connections.") => format!("{key}\n"),
             Some(key) if !key.starts_with([' ', '[']) && !key.is_empty() => format!("{key}\n"),
             _ => format!("{line}\n"),
         })

@@ -7,6 +7,7 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+pub(crate) mod catalog;
 mod claims;
 mod config;
 mod connections;
@@ -67,6 +68,15 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     /// A form that the login page can show before a connection is chosen.
     fn inline(&self) -> Option<InlineForm> {
         None
+    }
+    /// Asks the provider for what a login needs of it first, for `check --online`.
+    async fn reach(&self, _now: Timestamp) -> Result<(), Rejection> {
+        Ok(())
+    }
+    /// What is done and checked on the way, in order: the step as a [`Rejection`] names it, and what
+    /// it is. Empty for a connection that asks with a form of ours.
+    fn steps(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
     }
     /// Signing out at the provider, and being told that somebody did.
     fn sign_out(&self) -> Option<&dyn SignOut> {

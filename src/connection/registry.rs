@@ -9,10 +9,10 @@ use std::{fmt, path::Path, sync::Arc};
 
 use arc_swap::ArcSwap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, database, oauth1, oauth2, oidc};
+use super::{Common, Connection, catalog, database, oauth1, oauth2, oidc};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -23,29 +23,33 @@ use crate::{
     store::UserStore,
 };
 
-/// Every strategy, in the order of the documentation.
+/// Every strategy that is code, in the order of the documentation. The [catalogue](catalog) has more.
 pub(crate) static STRATEGIES: &[Strategy] = &[
     Strategy {
         name: "database",
         family: Family::Database,
+        speaks_openid: false,
         parse: parse::<database::Config>,
         schema: |generator| generator.subschema_for::<database::Config>(),
     },
     Strategy {
         name: "oidc",
         family: Family::Enterprise,
+        speaks_openid: true,
         parse: parse::<oidc::Config>,
         schema: |generator| generator.subschema_for::<oidc::Config>(),
     },
     Strategy {
         name: "oauth2",
         family: Family::Enterprise,
+        speaks_openid: false,
         parse: parse::<oauth2::Config>,
         schema: |generator| generator.subschema_for::<oauth2::Config>(),
     },
     Strategy {
         name: "oauth1",
         family: Family::Enterprise,
+        speaks_openid: false,
         parse: parse::<oauth1::Config>,
         schema: |generator| generator.subschema_for::<oauth1::Config>(),
     },
@@ -56,6 +60,8 @@ pub(crate) struct Strategy {
     /// What `strategy` says in the configuration.
     pub(crate) name: &'static str,
     pub(crate) family: Family,
+    /// Whether its provider may know our keys and tell us of logouts.
+    pub(crate) speaks_openid: bool,
     /// Reads the strategy's own keys: the table without `strategy` and without [`Common::KEYS`].
     pub(crate) parse:
         fn(toml::de::Deserializer<'_>) -> Result<Box<dyn OpenConnection>, toml::de::Error>,
@@ -64,9 +70,20 @@ pub(crate) struct Strategy {
 }
 
 impl Strategy {
-    /// The strategy of that name.
+    /// The strategy of that name, or the provider of the catalogue.
     pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        Self::of_its_own(name).or_else(|| catalog::find(name))
+    }
+
+    /// The strategy of that name that is code.
+    pub(super) fn of_its_own(name: &str) -> Option<&'static Self> {
         STRATEGIES.iter().find(|strategy| strategy.name == name)
+    }
+
+    /// All names.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        let own = STRATEGIES.iter().map(|strategy| strategy.name);
+        own.chain(catalog::names())
     }
 }
 
@@ -79,7 +96,7 @@ impl fmt::Debug for Strategy {
 }
 
 /// What kinds of connections are grouped by where people look at them.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Family {
     Database,
@@ -91,8 +108,10 @@ pub(crate) enum Family {
 
 /// A strategy's settings, read and ready to be opened.
 pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
-    /// Makes the connection `id`, or says all that is wrong with its settings. The keys of the
-    /// problems begin inside the connection's table.
+    /// All that is wrong with the settings, found without a store and without a network: what
+    /// `check` tells. The keys begin inside the connection's table.
+    fn problems(&self, common: &Common) -> Vec<Problem>;
+    /// Makes the connection `id`, or says all that is wrong with its settings.
     fn open(
         &self,
         id: ConnectionId,

@@ -22,7 +22,7 @@ use reqwest::{
 use url::{Host, Url};
 
 use super::address::is_public;
-use crate::secret::Secret;
+use crate::{problem::causes, secret::Secret};
 
 /// How long a connection may take to come about, and the whole call.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -302,18 +302,4 @@ fn from_reqwest(error: reqwest::Error) -> HttpError {
     } else {
         HttpError::Broken(causes(&error))
     }
-}
-
-/// The causes behind an error, in one line.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(at) = cause {
-        let more = at.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = at.source();
-    }
-    text
 }

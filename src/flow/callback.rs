@@ -59,6 +59,10 @@ impl Engine {
                     .await
                 {
                     Ok(step) => self.advance(visit, flow, settings, (step, None)).await,
+                    Err(rejection) if flow.trial.is_some() => self
+                        .end_trial(visit, &flow, settings, Err(&rejection))
+                        .await
+                        .with(self.end_flow(&flow)),
                     // One answer ends the flow, whatever it is.
                     Err(rejection) => self
                         .rejected(visit, settings, &rejection)

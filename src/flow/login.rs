@@ -41,6 +41,8 @@ pub(crate) struct LoginAsk {
     pub(crate) flow: Option<String>,
     /// The fragment of the page that was wanted, as the browser told it.
     pub(crate) fragment: Option<String>,
+    /// The token of a trial login.
+    pub(crate) trial: Option<String>,
     /// What to tell the person.
     pub(crate) notice: Option<Notice>,
 }
@@ -57,6 +59,7 @@ impl LoginAsk {
             switch: text("switch").is_some(),
             flow: text("flow"),
             fragment: text("fragment"),
+            trial: text("trial"),
             notice: None,
         }
     }
@@ -147,6 +150,9 @@ impl Engine {
         id: &ConnectionId,
         mut ask: LoginAsk,
     ) -> Turn {
+        if let Some(token) = &ask.trial {
+            return self.begin_trial(visit, id, token).await;
+        }
         ask.connection = Some(id.to_string());
         self.login(visit, ask).await
     }
@@ -183,6 +189,10 @@ impl Engine {
         };
         match connection.begin(start).await {
             Ok(step) => self.advance(visit, flow, settings, (step, hint)).await,
+            Err(rejection) if flow.trial.is_some() => {
+                self.end_trial(visit, &flow, settings, Err(&rejection))
+                    .await
+            }
             Err(rejection) => self.rejected(visit, settings, &rejection),
         }
     }
@@ -305,6 +315,9 @@ impl Engine {
         (step, hint): (Step, Option<&str>),
     ) -> Turn {
         match step {
+            Step::Done { who } if flow.trial.is_some() => {
+                self.end_trial(visit, &flow, settings, Ok(&who)).await
+            }
             Step::Done { who } => self.admit(visit, &flow, settings, *who).await,
             Step::Prompt { form, keep } => {
                 let mut flow = flow;

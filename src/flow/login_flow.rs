@@ -47,6 +47,9 @@ pub(crate) struct LoginFlow {
     /// The session that this login adds an identity to.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub(crate) link: Option<SessionId>,
+    /// The token of a trial login, which signs nobody in.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trial: Option<String>,
     #[serde(rename = "x")]
     csrf: String,
 }
@@ -142,6 +145,7 @@ impl Engine {
             kept: String::new(),
             nonce,
             link: None,
+            trial: None,
             csrf: URL_SAFE_NO_PAD.encode(csrf),
         }
     }

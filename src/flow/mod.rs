@@ -31,6 +31,7 @@ mod owner;
 mod password;
 mod sign_out;
 mod sign_up;
+mod trial;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -44,6 +45,7 @@ pub(crate) use self::{
     login::LoginAsk,
     login_flow::*,
     owner::new_owner_token,
+    trial::*,
 };
 use crate::{
     clock::{Clock, Timestamp},

@@ -24,6 +24,7 @@ use crate::{
     metrics,
     page::{self, Endpoint, headers},
     policy::{Class, Facts, Reason},
+    problem::Causes,
     route::{ForwardedToken, Upstream},
     session::{Session, Token, TokensError},
     store::{Event, EventKind},
@@ -204,7 +205,7 @@ impl Edge {
             Ok(Some(tokens)) => tokens,
             Err(error) => {
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = %Causes(&error),
                     connection = %id,
                     request_id = self.request_id(passage),
                     "a provider's tokens were not had"

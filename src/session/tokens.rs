@@ -12,6 +12,7 @@ use crate::{
     connection::{ProviderTokens, Refresh, RefreshError, Refreshed, Rejection},
     crypto,
     identity::ConnectionId,
+    problem::Causes,
     store::{
         Event, EventKind, OneTimeKey, OneTimeUse, Purpose, SessionId, SessionRecord, StoreError,
     },
@@ -130,8 +131,13 @@ impl Sessions {
                     }
                 };
             }
+            // Another process is at it, or it failed a moment ago: nobody waits for that while what
+            // there is will do.
+            if let Some(tokens) = still_good(tokens, now) {
+                return Ok(Some(tokens));
+            }
             if now.since(begun) > LEASE {
-                return still_good(tokens, now).map(Some).ok_or(TokensError::Away);
+                return Err(TokensError::Away);
             }
             sleep(POLL).await;
         }
@@ -219,7 +225,7 @@ impl Sessions {
         .connection(connection)
         .session(id);
         tracing::warn!(
-            error = rejection as &dyn std::error::Error,
+            error = %Causes(rejection),
             connection = %connection,
             session = %id,
             "a session was ended: its provider does not stand by it any more"

@@ -153,6 +153,8 @@ pub(crate) enum Purpose {
     Owner,
     /// The first proof, while a second factor is awaited.
     Pending,
+    /// A trial login that the operator asked for.
+    Trial,
 }
 
 impl Purpose {
@@ -165,6 +167,7 @@ impl Purpose {
             Self::Lease => "lease",
             Self::Owner => "owner",
             Self::Pending => "pending",
+            Self::Trial => "trial",
         }
     }
 }

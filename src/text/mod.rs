@@ -210,7 +210,7 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 18] = [
+const BUILT_IN: [(&str, &str); 19] = [
     ("account.html", include_str!("templates/account.html")),
     ("base.html", include_str!("templates/base.html")),
     (
@@ -244,6 +244,7 @@ const BUILT_IN: [(&str, &str); 18] = [
         "switch-user.html",
         include_str!("templates/switch-user.html"),
     ),
+    ("trial.html", include_str!("templates/trial.html")),
 ];
 
 fn built_in() -> Sources {

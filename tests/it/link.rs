@@ -1,9 +1,10 @@
 //! Linking: one person, several ways to sign in, each proven.
 
 use crate::support::{
-    Sidecar, Upstream, Visitor,
+    OpenIdProvider, Sidecar, Upstream, Visitor,
+    federated::{APP, app, callback, oidc},
     forms::Form,
-    route,
+    openid_provider, route,
     visitor::{PASSWORD, Page},
 };
 
@@ -224,4 +225,41 @@ fn ways_in_are_added_at_the_login_host() {
     assert!(!lost.forms().iter().any(|form| form.has("flow")));
     let login = alice.submit(&account, &form);
     assert!(login.form_with("password").has("flow"), "{login:?}");
+}
+
+/// The way to a provider and back is one way more into the same account; what the provider says of
+/// an address plays no part.
+#[test]
+fn a_login_at_a_provider_becomes_a_way_in_by_asking() {
+    let upstream = Upstream::start();
+    let sidecar = app()
+        .set("connections.members.strategy", "database")
+        .set("connections.members.signup", true);
+    let client = openid_provider::client(&callback(&sidecar, "op"));
+    let provider = OpenIdProvider::start(&[client]);
+    let sidecar = oidc(sidecar, "op", &provider.issuer())
+        .route(route("/").to(&upstream))
+        .start();
+    let home = sidecar.origin_of(APP);
+    let mut alice = Visitor::new(&home);
+    let page = alice.go("/.auth/signup/members");
+    alice.finish_sign_up(&page, "alice");
+    let id = id_of(&mut alice);
+    let there = begin(&mut alice, "op");
+    let there = alice.follow(there);
+    // nobody has an account by it yet, so there is nothing to be asked
+    let end = provider.sign_in(&mut alice, &there, "someone");
+    assert_eq!(end.url.path(), "/.auth/account", "{end:?}");
+    assert_eq!(id_of(&mut alice), id);
+    let sign_in = |login: &str| {
+        let mut visitor = Visitor::new(&home);
+        let page = visitor.go("/.auth/login/op");
+        provider.sign_in(&mut visitor, &page, login);
+        visitor
+    };
+    assert_eq!(id_of(&mut sign_in("someone")), id);
+    // alice@example.org of the provider is somebody else
+    assert_eq!(id_of(&mut sign_in("alice")), "op|alice");
+    alice.submit(&end, &account_form(&end, "unlink", "op").unwrap());
+    assert_eq!(id_of(&mut sign_in("someone")), "op|someone");
 }

@@ -65,6 +65,11 @@ mod link;
 // Login by OpenID Connect, at providers that others wrote.
 mod oidc;
 
+// The same in Chromium.
+mod oidc_browser;
+
+// And the ways out.
+mod oidc_sign_out;
 // Login by plain OAuth 2.0: a real server, and providers in the shapes of their documentation.
 mod oauth2;
 
@@ -85,6 +90,9 @@ mod operations;
 
 // A provider's tokens for the application.
 mod tokens;
+
+// What an operator sees of connections before and beside the logins.
+mod connections;
 
 // Without a configuration: the trial and the owner's link.
 mod trial;

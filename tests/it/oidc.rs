@@ -1,17 +1,17 @@
 //! Login by OpenID Connect at the certified provider and at Django: what must work, by hand and in
 //! Chromium. What must not, stands in `oidc_conformance` and in `attacks::openid`.
 
-use std::time::Duration;
-
+use openssl::rsa::Rsa;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Browser, DjangoProvider, OpenIdProvider, Sidecar, Upstream, Visitor, apps, django_provider,
+    DjangoProvider, Upstream, Visitor, django_provider,
     federated::{APP, Site, app, callback, go_to_provider, oidc, visitor},
-    forms, openid_provider, route,
+    forms,
+    jwt::part,
+    route,
     sidecar::list,
-    visitor::Page,
-    websocket,
+    tls::Authority,
 };
 
 const GROUPS: [&str; 4] = ["openid", "profile", "email", "groups"];
@@ -94,37 +94,9 @@ fn an_answer_by_form_post_comes_in_by_our_own_page() {
     assert_eq!(page.url.as_str(), site.url("/page"));
 }
 
-/// A client that is registered for as much as there is: pushed, signed requests, a key instead of a
-/// secret, encrypted ID tokens and userinfo, an authentication context.
-fn strict(more: &[(&str, toml::Value)]) -> Site {
-    let metadata = json!({
-        "client_secret": null,
-        "token_endpoint_auth_method": "private_key_jwt",
-        "token_endpoint_auth_signing_alg": "ES256",
-        "require_pushed_authorization_requests": true,
-        "require_signed_request_object": true,
-        "request_object_signing_alg": "ES256",
-        "id_token_signed_response_alg": "ES256",
-        "id_token_encrypted_response_alg": "ECDH-ES",
-        "id_token_encrypted_response_enc": "A256GCM",
-        "userinfo_signed_response_alg": "PS256",
-        "userinfo_encrypted_response_alg": "ECDH-ES",
-        "userinfo_encrypted_response_enc": "A256GCM",
-    });
-    let keys = [
-        ("token_endpoint_auth_method", "private_key_jwt".into()),
-        ("pushed_authorization", true.into()),
-        ("signed_request", true.into()),
-        ("encrypted_id_token", true.into()),
-        ("acr_values", list(&["substantial", "high"])),
-    ];
-    let keys: Vec<_> = keys.into_iter().chain(more.iter().cloned()).collect();
-    Site::with(&metadata, &json!({"require_par": true}), &keys)
-}
-
 #[test]
 fn pushed_signed_encrypted_and_with_a_key_instead_of_a_secret() {
-    let site = strict(&[]);
+    let site = Site::strict();
     let (mut alice, page) = site.sign_in("/", &[("login", "alice"), ("acr", "high")]);
     site.expect_session(&alice, &page);
     assert_eq!(profile(&mut alice)["user"]["id"], "op|alice");
@@ -137,12 +109,18 @@ fn pushed_signed_encrypted_and_with_a_key_instead_of_a_secret() {
         "{asked}"
     );
     let redeemed = &site.provider.calls("/token")[0]["form"];
-    assert!(redeemed["client_assertion"].is_string(), "{redeemed}");
+    // FLOW-17: whose endpoint it is, the metadata say; whom the assertion is for, they do not
+    let assertion = part(&redeemed["client_assertion"], 1);
+    assert_eq!(assertion["aud"], site.provider.issuer(), "{assertion}");
+    let lasts = assertion["exp"].as_i64().unwrap() - assertion["iat"].as_i64().unwrap();
+    assert!((1..=120).contains(&lasts), "{assertion}");
+    let request = part(&pushed["request"], 1);
+    assert_eq!(request["aud"], site.provider.issuer(), "{request}");
 }
 
 #[test]
 fn a_lower_authentication_context_than_was_asked_for_is_refused() {
-    let site = strict(&[]);
+    let site = Site::strict();
     for acr in ["low", ""] {
         let (lower, page) = site.sign_in("/", &[("login", "alice"), ("acr", acr)]);
         site.expect_refused(&lower, &page, "verify-id-token");
@@ -192,6 +170,112 @@ fn tokens_can_be_bound_to_a_key_also_where_the_provider_wants_a_nonce() {
         assert!(calls.iter().all(|call| call["dpop"] == true), "{calls:?}");
         assert_eq!(site.provider.calls("/me").last().unwrap()["scheme"], "DPoP");
     }
+}
+
+/// RFC 8705, section 2.1: at the endpoints that ask for a certificate.
+#[test]
+fn a_certificate_is_taken_where_the_provider_asks_for_one() {
+    let authority = Authority::new();
+    let dir = tempfile::tempdir().unwrap();
+    let leaf = authority.leaf(dir.path(), &["idp.localhost"]);
+    let site = Site::by_certificate(&authority, &leaf, &authority);
+    site.signed_in("alice");
+    for endpoint in ["/token", "/me"] {
+        let call = &site.provider.calls(endpoint)[0];
+        assert_eq!(call["certificate"], true, "{endpoint}: {call}");
+    }
+}
+
+#[test]
+fn a_key_of_the_operators_opens_what_is_encrypted_for_it() {
+    let key = Rsa::generate(2048).unwrap().private_key_to_pem().unwrap();
+    let key = String::from_utf8(key).unwrap();
+    let metadata = json!({
+        "id_token_encrypted_response_alg": "RSA-OAEP-256",
+        "id_token_encrypted_response_enc": "A128CBC-HS256",
+        "userinfo_signed_response_alg": "RS256",
+        "userinfo_encrypted_response_alg": "RSA-OAEP-256",
+        "userinfo_encrypted_response_enc": "A256GCM",
+    });
+    let keys = [
+        ("encrypted_id_token", true.into()),
+        ("decryption_keys", list(&[&key])),
+    ];
+    let site = Site::with(&metadata, &json!({}), &keys);
+    let mut alice = site.signed_in("alice");
+    assert_eq!(profile(&mut alice)["user"]["id"], "op|alice");
+}
+
+#[test]
+fn what_the_connection_says_about_the_login_is_asked_for() {
+    let claims: toml::Table = "id_token = { email = { essential = true } }"
+        .parse()
+        .unwrap();
+    let more: toml::Table = "resource = \"https://api.example\"".parse().unwrap();
+    let keys = [
+        ("prompt", "login".into()),
+        ("max_age", "1h".into()),
+        ("ui_locales", list(&["nb", "en"])),
+        ("request_claims", claims.into()),
+        ("upstream_params", more.into()),
+    ];
+    let site = Site::with(&json!({}), &json!({}), &keys);
+    let mut alice = site.visitor();
+    go_to_provider(&mut alice, "/", "op");
+    let asked = &site.provider.calls("/auth")[0]["query"];
+    assert_eq!(
+        (&asked["prompt"], &asked["max_age"]),
+        (&"login".into(), &"3600".into())
+    );
+    assert_eq!(asked["ui_locales"], "nb en");
+    assert_eq!(asked["resource"], "https://api.example");
+    let claims: Value = serde_json::from_str(asked["claims"].as_str().unwrap()).unwrap();
+    assert_eq!(claims["id_token"]["email"]["essential"], true);
+}
+
+/// The provider still knows her, and is asked again all the same.
+#[test]
+fn a_login_that_must_be_fresh_is_asked_for_again_at_the_provider() {
+    let site = Site::with(&json!({}), &json!({}), &[("prompt", "login".into())]);
+    let mut alice = site.signed_in("alice");
+    alice.jar.retain(|cookie| cookie.host != APP);
+    let page = go_to_provider(&mut alice, "/", "op");
+    let page = site.provider.sign_in(&mut alice, &page, "alice");
+    site.expect_session(&alice, &page);
+    // without it, the provider's own session is enough
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    alice.jar.retain(|cookie| cookie.host != APP);
+    let page = go_to_provider(&mut alice, "/", "op");
+    site.expect_session(&alice, &page);
+}
+
+/// Step-up: a route that demands more has the provider asked for it, and believes only what came.
+#[test]
+fn a_route_that_demands_a_higher_context_gets_it_from_the_provider() {
+    let site = Site::new();
+    let demand: toml::Table = "acr = [\"high\"]".parse().unwrap();
+    let vault = route("/vault").to(&site.upstream).set("require", demand);
+    let mut sidecar = site.sidecar.route(vault);
+    sidecar.write();
+    sidecar.reload();
+    let site = Site { sidecar, ..site };
+    let (mut alice, page) = site.sign_in("/", &[("login", "alice"), ("acr", "low")]);
+    site.expect_session(&alice, &page);
+    let before = site.upstream.hits();
+    let page = go_to_provider(&mut alice, "/vault", "op");
+    assert_eq!(site.upstream.hits(), before);
+    let asked = site.provider.calls("/auth").last().unwrap()["query"].clone();
+    assert_eq!(asked["acr_values"], "high", "{asked}");
+    let page =
+        site.provider
+            .sign_in_with(&mut alice, &page, &[("login", "alice"), ("acr", "high")]);
+    assert_eq!(
+        (page.answer.status, page.url.path()),
+        (200, "/vault"),
+        "{page:?}"
+    );
+    assert_eq!(alice.open("/vault").answer.status, 200);
 }
 
 #[test]
@@ -249,6 +333,26 @@ fn two_hundred_people_at_once_are_two_hundred_people() {
 }
 
 #[test]
+fn two_tabs_are_two_logins_whatever_the_order() {
+    for mode in ["query", "form_post"] {
+        let site = Site::with(&json!({}), &json!({}), &[("response_mode", mode.into())]);
+        let mut alice = site.visitor();
+        let tabs = ["/first", "/second", "/third"].map(|path| {
+            let page = go_to_provider(&mut alice, path, "op");
+            (path, page)
+        });
+        for (path, tab) in tabs.iter().rev() {
+            let page = site.provider.sign_in(&mut alice, tab, "alice");
+            assert_eq!(
+                (page.answer.status, page.url.path()),
+                (200, *path),
+                "{page:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn who_turns_back_at_the_provider_is_told_so_and_can_try_again() {
     let site = Site::new();
     let mut alice = site.visitor();
@@ -261,88 +365,6 @@ fn who_turns_back_at_the_provider_is_told_so_and_can_try_again() {
     let page = go_to_provider(&mut alice, "/", "op");
     let page = site.provider.sign_in(&mut alice, &page, "alice");
     site.expect_session(&alice, &page);
-}
-
-#[test]
-fn signing_out_ends_the_session_of_the_provider_as_well() {
-    let site = Site::new();
-    let mut alice = site.signed_in("alice");
-    let page = alice.go("/.auth/logout");
-    assert!(
-        page.url.as_str().starts_with(&site.provider.issuer()),
-        "{page:?}"
-    );
-    assert!(
-        alice.me().is_none(),
-        "the session here outlives the way there"
-    );
-    let left = leave(&mut alice, &page);
-    assert!(
-        left.url.as_str().starts_with(&site.url("/.auth/")),
-        "{left:?}"
-    );
-    assert_eq!(left.answer.status, 200, "{left:?}");
-    assert!(alice.session().is_none());
-    // who comes again is asked to sign in again
-    let page = go_to_provider(&mut alice, "/", "op");
-    page.form_with("login");
-    let asked = &site.provider.calls("/session/end")[0]["query"];
-    assert!(asked["id_token_hint"].is_string(), "{asked}");
-}
-
-/// Says yes at the provider's page about signing out; where that ended.
-#[track_caller]
-fn leave(visitor: &mut Visitor, page: &Page) -> Page {
-    // the button stands outside of its form
-    let mut form = page.form_with("xsrf");
-    form.fields.push(("logout".to_owned(), "yes".to_owned()));
-    let answer = visitor.submit(page, &form);
-    visitor.follow(answer)
-}
-
-/// OpenID Connect Back-Channel Logout, from a provider that was signed out of elsewhere.
-#[test]
-fn a_logout_at_the_provider_ends_the_session_here_and_its_open_streams() {
-    let sidecar_uri =
-        |sidecar: &Sidecar| format!("{}/.auth/backchannel-logout/op", sidecar.origin_of(APP));
-    let sidecar = app();
-    let mut client = openid_provider::client(&callback(&sidecar, "op"));
-    client["backchannel_logout_uri"] = sidecar_uri(&sidecar).into();
-    client["backchannel_logout_session_required"] = true.into();
-    let provider = OpenIdProvider::start(&[client]);
-    let app = apps::websocket();
-    let sidecar = oidc(sidecar, "op", &provider.issuer())
-        .route(route("/").set("upstream", app.url()))
-        .start();
-    let mut people = Vec::new();
-    for name in ["alice", "bob"] {
-        let mut visitor = visitor(&sidecar);
-        let page = go_to_provider(&mut visitor, "/.auth/account", "op");
-        provider.sign_in(&mut visitor, &page, name);
-        let session = visitor.session().expect("a session").pair();
-        let mut raw = sidecar.raw();
-        let opening = websocket::opening("/", &sidecar.origin_of(APP)).header("Cookie", &session);
-        raw.send(opening.bytes(&format!("{APP}:{}", sidecar.port)));
-        assert_eq!(raw.answer("GET").unwrap().status, 101, "{}", app.output());
-        people.push((visitor, raw));
-    }
-    let [(mut alice, mut stream), (mut bob, mut other)] = <[_; 2]>::try_from(people).ok().unwrap();
-    let page = alice.go(&format!("{}/session/end", provider.issuer()));
-    leave(&mut alice, &page);
-    assert!(
-        stream.ends_within(Duration::from_secs(5)),
-        "{:?}",
-        provider.events()
-    );
-    assert!(alice.me().is_none());
-    assert_eq!(
-        provider.events()[0]["logout"],
-        "done",
-        "{:?}",
-        provider.events()
-    );
-    assert!(bob.me().is_some());
-    assert!(!other.ends_within(Duration::from_millis(300)));
 }
 
 #[test]
@@ -372,70 +394,4 @@ fn django_lets_people_in_too() {
         upstream.last().header("X-Forwarded-Email"),
         Some("alice@example.org")
     );
-}
-
-/// Nothing of ours broke our own policy.
-#[track_caller]
-fn quiet(browser: &Browser) {
-    let mut said = browser.console();
-    said.retain(|line| line.contains("Content Security Policy") || line.contains("Refused"));
-    assert!(said.is_empty(), "the console says: {said:#?}");
-}
-
-#[test]
-fn a_browser_goes_to_the_provider_and_back_and_signs_out() {
-    let site = Site::new();
-    let browser = Browser::start();
-    site.sign_in_by_browser(&browser, "/page?x=1", "alice");
-    assert_eq!(browser.url(), site.url("/page?x=1"));
-    assert_eq!(
-        site.upstream.last().header("X-Forwarded-User"),
-        Some("op|alice")
-    );
-    quiet(&browser);
-    browser.goto(&site.url("/.auth/logout"));
-    if browser.url().starts_with(&site.url("/")) {
-        browser.click("button[type=submit]");
-    }
-    browser
-        .arrives(&site.provider.issuer())
-        .click("button[name=logout]");
-    browser.arrives(&site.url("/.auth/"));
-    quiet(&browser);
-    browser.goto(&site.url("/"));
-    site.provider_by_browser(&browser);
-    browser.arrives(&site.provider.issuer());
-    assert!(browser.has("input[name=login]"));
-}
-
-/// The provider's page posts to another site, which gets no Lax cookie; ours posts once more.
-#[test]
-fn a_browser_brings_an_answer_by_form_post() {
-    for scripts in [true, false] {
-        let site = Site::with(
-            &json!({}),
-            &json!({}),
-            &[("response_mode", "form_post".into())],
-        );
-        let browser = Browser::start();
-        browser.goto(&site.url("/page"));
-        site.provider_by_browser(&browser);
-        if scripts {
-            site.provider.sign_in_by_browser(&browser, "alice");
-        } else {
-            browser.without_scripts();
-            site.provider.sign_in_by_browser(&browser, "alice");
-            // the provider's page, then ours, each with a button
-            browser
-                .click("[type=submit]")
-                .arrives(&site.url("/.auth/callback/op"));
-            browser.click("[type=submit]");
-        }
-        browser.arrives(&site.url("/page"));
-        assert_eq!(
-            site.upstream.last().header("X-Forwarded-User"),
-            Some("op|alice")
-        );
-        quiet(&browser);
-    }
 }

@@ -15,14 +15,17 @@ use std::{
 
 use openssl::rsa::Rsa;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::support::{
     LyingProvider, Request, Sidecar, Upstream, Visitor,
     federated::{APP, app, oidc, visitor},
     http::exchange,
     lying_provider::Lie,
+    openid_provider::SECRET,
     route,
     sidecar::list,
+    visitor::target,
 };
 
 /// How one row went.
@@ -134,11 +137,11 @@ fn went_on(liar: &LyingProvider, lie: &Lie, stops: &str) -> String {
 /// What stands behind the last failure of a connection in the log, after the step.
 fn why(sidecar: &Sidecar, connection: &str) -> String {
     let log = sidecar.log();
-    let lines = log.lines().filter_map(|line| {
+    let mut lines = log.lines().rev().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         (line["connection"] == connection).then(|| line["error"].as_str().map(str::to_owned))?
     });
-    let error = lines.last().unwrap_or_default();
+    let error = lines.next().unwrap_or_default();
     let after = error.splitn(3, ": ").nth(2).unwrap_or_default();
     after.chars().take(150).collect()
 }
@@ -163,10 +166,37 @@ fn drive_all(sidecar: &Sidecar, liar: &LyingProvider, lies: &[Lie]) -> Vec<Row> 
             });
         }
     });
-    // a switch that fails by itself would be refused for no reason of its own
+    rows.into_inner().unwrap()
+}
+
+/// A switch that fails by itself would be refused for no reason of its own; and nobody went where a
+/// token or a redirect led.
+#[track_caller]
+fn expect_sound(liar: &LyingProvider) {
     assert_eq!(liar.output().trim(), "ready");
     assert_eq!(liar.strayed(), Vec::<Value>::new());
-    rows.into_inner().unwrap()
+}
+
+/// LOG-1, at its most talkative: what a login depends on is said nowhere, also where one failed.
+#[track_caller]
+fn expect_discreet(sidecar: &Sidecar, liar: &LyingProvider) {
+    let said = sidecar.output();
+    assert!(!said.contains(SECRET), "the client's secret");
+    let calls = liar.all_calls();
+    let redeemed = calls.iter().filter(|call| call["endpoint"] == "token");
+    let secrets = redeemed.flat_map(|call| {
+        let parameters = ["code", "code_verifier", "client_secret", "client_assertion"];
+        parameters.map(|name| call["form"][name].as_str().unwrap_or_default())
+    });
+    let mut counted = 0;
+    for secret in secrets.filter(|secret| !secret.is_empty()) {
+        let at = said
+            .find(secret)
+            .map(|at| &said[at.saturating_sub(200)..at]);
+        assert_eq!(at, None, "said behind this");
+        counted += 1;
+    }
+    assert!(counted > 100, "{counted}");
 }
 
 #[test]
@@ -175,16 +205,21 @@ fn every_lie_at_a_login_is_answered_as_demanded() {
     let mut lies = liar.lies("login");
     lies.retain(|lie| lie.needs.as_deref() != Some("encryption"));
     let upstream = Upstream::start();
-    let sidecar = connections(app(), &liar, &lies)
+    let sidecar = oidc(app(), "honest", &liar.issuer("honest"));
+    let sidecar = connections(sidecar, &liar, &lies)
         .route(route("/").to(&upstream))
         .start();
     let rows = drive_all(&sidecar, &liar, &lies);
+    judge("openid-login", rows);
+    expect_sound(&liar);
+    // what one provider does is nothing to the others
+    log_in(&sidecar);
+    expect_discreet(&sidecar, &liar);
     // a gigabyte is not read to its end
     for huge in ["discovery-huge", "jwks-huge", "token-huge", "userinfo-huge"] {
         let sent = liar.sent(huge);
         assert!(sent < 64 << 20, "{huge}: {sent} octets were taken");
     }
-    judge("openid-login", rows);
 }
 
 #[test]
@@ -207,6 +242,7 @@ fn every_lie_about_an_encrypted_id_token_is_answered_as_demanded() {
     let sidecar = sidecar.start();
     let rows = drive_all(&sidecar, &liar, &lies);
     judge("openid-encryption", rows);
+    expect_sound(&liar);
 }
 
 /// One sidecar whose connection `honest` has an honest issuer, and somebody who is signed in by it.
@@ -276,8 +312,8 @@ fn every_lie_in_a_logout_token_is_answered_as_demanded() {
             seen,
         });
     }
-    assert_eq!(liar.output().trim(), "ready");
     judge("openid-logout", rows);
+    expect_sound(&liar);
 
     // an ID token is none
     let mut alice = log_in(&sidecar);
@@ -362,6 +398,46 @@ fn the_way_back_from_a_logout_takes_any_state() {
         assert_eq!(page.answer.status, 200, "{state}: {page:?}");
     }
     assert!(bob.me().is_some());
+}
+
+/// OpenID Connect Front-Channel Logout: who it is for is said by issuer and session together.
+#[test]
+fn a_logout_in_a_frame_ends_the_session_that_it_names() {
+    let SignedIn {
+        liar,
+        sidecar,
+        mut alice,
+        ..
+    } = signed_in();
+    let challenge = liar.calls("honest", "auth")[0]["query"]["code_challenge"].clone();
+    let sid = challenge.as_str().unwrap()[..20].to_owned();
+    let frame = |iss: &str, sid: &str| {
+        let mut url = alice_url(&sidecar, "/.auth/frontchannel-logout/honest");
+        url.query_pairs_mut().extend_pairs(
+            [("iss", iss), ("sid", sid)]
+                .iter()
+                .filter(|pair| !pair.1.is_empty()),
+        );
+        let host = format!("{APP}:{}", sidecar.port);
+        // in a frame of another site: without cookies
+        exchange(sidecar.port, &host, &Request::get(&target(&url))).status
+    };
+    let issuer = liar.issuer("honest");
+    for (iss, sid) in [
+        ("http://other.localhost", sid.as_str()),
+        ("", &sid),
+        (&issuer, ""),
+    ] {
+        assert_eq!(frame(iss, sid), 400, "{iss} {sid}");
+    }
+    assert_eq!(frame(&issuer, "another"), 200);
+    assert!(alice.me().is_some());
+    assert_eq!(frame(&issuer, &sid), 200);
+    assert!(alice.me().is_none());
+}
+
+fn alice_url(sidecar: &Sidecar, path: &str) -> Url {
+    format!("{}{path}", sidecar.origin_of(APP)).parse().unwrap()
 }
 
 /// JWT-5: tokens with keys that nobody knows do not make us ask for the keys each time.

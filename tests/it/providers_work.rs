@@ -8,6 +8,7 @@ use url::Url;
 use crate::support::{
     DjangoProvider, LyingProvider, OpenIdProvider, Request, Upstream, Visitor, django_provider,
     http::exchange,
+    jwt::part,
     openid_provider::{self, CLIENT, SECRET},
     visitor::Page,
 };
@@ -95,16 +96,6 @@ fn userinfo(port: u16, path: &str, tokens: &Value) -> Value {
     exchange(port, &format!("127.0.0.1:{port}"), &request)
         .expect(200)
         .json()
-}
-
-/// The part of a JWT with that index, unchecked.
-fn part(token: &Value, index: usize) -> Value {
-    let part = token.as_str().unwrap().split('.').nth(index).unwrap();
-    let mut part = part.replace('-', "+").replace('_', "/");
-    while !part.len().is_multiple_of(4) {
-        part.push('=');
-    }
-    serde_json::from_slice(&openssl::base64::decode_block(&part).unwrap()).unwrap()
 }
 
 #[test]

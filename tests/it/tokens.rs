@@ -208,3 +208,24 @@ fn every_lie_at_a_refresh_ends_the_session() {
         assert!(someone.me().is_none(), "{lie}");
     }
 }
+
+/// A provider that gives no refresh token: the access token goes on to its end, and then none.
+#[test]
+fn without_a_refresh_token_there_is_a_token_until_it_ends() {
+    let metadata = json!({"grant_types": ["authorization_code"]});
+    let mut site = Site::with(&metadata, &json!({"access_token_ttl": 3}), &[]);
+    let tokens = route("/tokens")
+        .to(&site.upstream)
+        .set("tokens", list(&["access_token"]));
+    site.sidecar = site.sidecar.route(tokens);
+    site.sidecar.write();
+    site.sidecar.reload();
+    let mut alice = site.signed_in("alice");
+    let mut told = || {
+        assert_eq!(alice.go("/tokens").answer.status, 200);
+        site.upstream.last().header(ACCESS).map(str::to_owned)
+    };
+    told().expect("an access token");
+    assert_eventually!(told().is_none());
+    assert!(refreshes(&site).is_empty());
+}

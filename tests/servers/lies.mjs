@@ -30,7 +30,7 @@
 //   signUserinfo(header, text, it)   the same for signed userinfo
 //   http: {discovery|jwks|token|userinfo}(response, it)   answers in its place
 import { createSecretKey } from 'node:crypto';
-import { base64url, jwe, jws, makeKey } from './minting.mjs';
+import { base64url, jwe, jws, makeKey, padded } from './minting.mjs';
 import { down, gzipBomb, html, huge, redirect, serverError, slow, text } from './misbehaving.mjs';
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -41,6 +41,7 @@ const strange = makeKey('RS256', 'honest');
 const forEncryption = makeKey('RS256', 'enc-key', { use: 'enc', alg: 'RSA-OAEP-256' });
 const wrapOnly = makeKey('RS256', 'wrap-key', { use: undefined, key_ops: ['wrapKey'] });
 const otherAlg = makeKey('RS256', 'ps-key', { alg: 'PS256' });
+const short = makeKey('RS256', 'short', {}, 1024);
 const second = makeKey('RS256', 'second');
 const octets = Buffer.alloc(48, 7);
 const oct = { kty: 'oct', kid: 'oct-key', k: base64url(octets), alg: 'HS256', use: 'sig' };
@@ -207,6 +208,11 @@ const keySets = {
   'signed-with-enc-key': atToken('JWT-6', { jwks: (keys) => keys.push(forEncryption.jwk), ...signedBy(forEncryption) }),
   'signed-with-wrap-key': atToken('JWT-6', { jwks: (keys) => keys.push(wrapOnly.jwk), ...signedBy(wrapOnly) }),
   'signed-with-key-of-other-alg': atToken('JWT-6', { jwks: (keys) => keys.push(otherAlg.jwk), ...signedBy(otherAlg) }),
+  'signed-with-1024-bits': atToken('JWT-7', { jwks: (keys) => keys.push(short.jwk), ...signedBy(short) }),
+  'signed-with-exponent-one': atToken('JWT-7', {
+    jwks: (keys, it) => keys.push({ ...it.key.jwk, kid: 'one', e: 'AQ' }),
+    sign: (h, t) => jws({ ...h, kid: 'one' }, t, null, padded),
+  }),
   'duplicate-kid': atToken('JWT-6', {
     jwks: (keys, it) => keys.unshift({ ...strange.jwk, kid: it.key.kid }),
     sign: (h, t) => jws(h, t, strange.privateKey),

@@ -8,8 +8,8 @@ const rsa = (bits) => crypto.generateKeyPairSync('rsa', { modulusLength: bits })
 const ec = (namedCurve) => crypto.generateKeyPairSync('ec', { namedCurve });
 
 /// A key pair with the JWK that a JWKS would have of it.
-export function makeKey(alg, kid, more = {}) {
-  const pair = alg.startsWith('ES') ? ec({ ES256: 'P-256', ES384: 'P-384' }[alg]) : rsa(2048);
+export function makeKey(alg, kid, more = {}, bits = 2048) {
+  const pair = alg.startsWith('ES') ? ec({ ES256: 'P-256', ES384: 'P-384' }[alg]) : rsa(bits);
   return { ...pair, alg, kid, jwk: { ...pair.publicKey.export({ format: 'jwk' }), alg, kid, use: 'sig', ...more } };
 }
 
@@ -32,10 +32,17 @@ export function signature(alg, input, key) {
   }
 }
 
+/// What a signature by RS256 becomes under a public exponent of one: itself (RFC 8017, section 9.2).
+export function padded(_alg, input) {
+  const info = Buffer.from('3031300d060960864801650304020105000420', 'hex');
+  const digest = Buffer.concat([info, crypto.createHash('sha256').update(input).digest()]);
+  return Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(256 - 3 - digest.length, 0xff), Buffer.from([0]), digest]);
+}
+
 /// A compact JWS (RFC 7515, section 7.1) over a payload that is taken as it is.
-export function jws(header, payload, key) {
+export function jws(header, payload, key, sign = signature) {
   const input = `${base64url(JSON.stringify(header))}.${base64url(payload)}`;
-  return `${input}.${base64url(signature(header.alg, input, key))}`;
+  return `${input}.${base64url(sign(header.alg, input, key))}`;
 }
 
 /// How the content key gets to the client, by `alg` (RFC 7518, section 4).

@@ -28,7 +28,7 @@ import { X509Certificate, randomBytes } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import { exportJWK, generateKeyPair } from 'jose';
-import { Provider, errors } from 'oidc-provider';
+import { Provider, errors, interactionPolicy } from 'oidc-provider';
 import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 import LRU from 'oidc-provider/lib/helpers/lru.js';
 
@@ -128,6 +128,17 @@ function aliases() {
   };
 }
 
+/// Its own policy, and a login again where the one before does not reach what `acr_values` asks for
+/// (RFC 9470, section 5).
+function policy() {
+  const known = interactionPolicy.base();
+  known.get('login').checks.add(new interactionPolicy.Check('acr_values', 'a higher context is asked for', ({ oidc }) => {
+    const wanted = oidc.params.acr_values?.split(' ');
+    return Boolean(wanted) && !wanted.includes(oidc.acr) && !oidc.result?.login;
+  }));
+  return known;
+}
+
 function configuration(keys) {
   return {
     adapter: (model) => new MemoryAdapter(model, store, 5),
@@ -163,7 +174,7 @@ function configuration(keys) {
       const { disabled, ...claims } = claimsOf(id);
       return disabled ? undefined : { accountId: id, claims: async () => claims };
     },
-    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    interactions: { policy: policy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     loadExistingGrant: grantEverything,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,

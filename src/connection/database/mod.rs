@@ -46,13 +46,8 @@ pub(crate) struct Database {
 }
 
 impl OpenConnection for Config {
-    fn open(
-        &self,
-        id: ConnectionId,
-        common: &Common,
-        parts: &Parts,
-    ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
-        let mut problems = self.problems();
+    fn problems(&self, common: &Common) -> Vec<Problem> {
+        let mut problems = self.own_problems();
         if common.trust_email == TrustEmail::Always {
             let message = "anybody can sign up with any e-mail address here";
             problems
@@ -68,6 +63,16 @@ impl OpenConnection for Config {
             let message = "a database connection sends nobody to a provider";
             problems.push(Problem::new("upstream_params", message));
         }
+        problems
+    }
+
+    fn open(
+        &self,
+        id: ConnectionId,
+        common: &Common,
+        parts: &Parts,
+    ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
+        let problems = self.problems(common);
         if !problems.is_empty() {
             return Err(problems);
         }

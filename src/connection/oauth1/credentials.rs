@@ -52,7 +52,7 @@ impl OAuth1 {
         let call = Call {
             step: TEMPORARY,
             verb: "POST",
-            to: &self.request_token,
+            to: &self.set.request_token,
             as_whom: None,
             now,
         };
@@ -76,7 +76,7 @@ impl OAuth1 {
         let call = Call {
             step: TOKEN,
             verb: "POST",
-            to: &self.access_token,
+            to: &self.set.access_token,
             as_whom: Some(temporary),
             now,
         };
@@ -117,9 +117,9 @@ impl OAuth1 {
         // Twenty digits: the length and the characters that every provider takes.
         let nonce = format!("{nonce:020}");
         more.extend([
-            ("oauth_consumer_key", self.client_id.clone()),
+            ("oauth_consumer_key", self.set.client_id.clone()),
             ("oauth_nonce", nonce),
-            ("oauth_signature_method", self.method.name().to_owned()),
+            ("oauth_signature_method", self.set.method.name().to_owned()),
             ("oauth_timestamp", call.now.seconds().to_string()),
             ("oauth_version", "1.0".to_owned()),
         ]);
@@ -132,7 +132,7 @@ impl OAuth1 {
             parameters: &more,
         };
         let secret = call.as_whom.map_or("", |credentials| &credentials.secret);
-        let header = unsigned.header(&self.method, secret)?;
+        let header = unsigned.header(&self.set.method, secret)?;
         let unreadable = |error: http::Error| Refused::Unreadable {
             step: call.step,
             why: error.to_string(),
@@ -145,6 +145,7 @@ impl OAuth1 {
             .body(Bytes::new())
             .map_err(unreadable)?;
         let answer = self
+            .set
             .http
             .send(request)
             .await

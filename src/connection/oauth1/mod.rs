@@ -37,6 +37,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct OAuth1 {
     id: ConnectionId,
+    set: Set,
+    parts: Parts,
+}
+
+/// What is set, read and checked.
+#[derive(Clone, Debug)]
+struct Set {
     client_id: String,
     method: Method,
     request_token: Url,
@@ -49,8 +56,25 @@ pub(crate) struct OAuth1 {
     subject: Paths,
     mapping: Mapping,
     http: Client,
-    parts: Parts,
 }
+
+/// What is done and checked at a login, in order.
+const STEPS: [(&str, &str); 5] = [
+    (
+        refused::TEMPORARY,
+        "the provider took our signature and confirmed where the answer comes to",
+    ),
+    (
+        "authorization-response",
+        "the answer is about this very login, and has a verifier",
+    ),
+    (refused::TOKEN, "the verifier was exchanged by this client"),
+    (
+        refused::PROFILE,
+        "the provider's own address says who that is",
+    ),
+    ("identity", "there is a subject in what it says"),
+];
 
 #[async_trait]
 impl Connection for OAuth1 {
@@ -59,7 +83,7 @@ impl Connection for OAuth1 {
     }
 
     fn pin(&self) -> Pin {
-        let mut endpoint = self.authorization.clone();
+        let mut endpoint = self.set.authorization.clone();
         endpoint.set_query(None);
         endpoint.set_fragment(None);
         Pin {
@@ -73,7 +97,7 @@ impl Connection for OAuth1 {
         callback.query_pairs_mut().append_pair("state", start.state);
         let temporary = self.temporary(&callback, start.peer.now).await;
         let temporary = temporary.map_err(|refused| self.reject(refused))?;
-        let mut to = self.authorization.clone();
+        let mut to = self.set.authorization.clone();
         to.query_pairs_mut()
             .append_pair("oauth_token", &temporary.token);
         Ok(Step::Redirect {
@@ -96,6 +120,10 @@ impl Connection for OAuth1 {
         let who = who.map_err(|refused| self.reject(refused))?;
         Ok(Step::Done { who: Box::new(who) })
     }
+
+    fn steps(&self) -> &'static [(&'static str, &'static str)] {
+        &STEPS
+    }
 }
 
 impl OAuth1 {
@@ -110,21 +138,21 @@ impl OAuth1 {
         let mut claims = Map::new();
         let mut carried = Map::new();
         let mut values = Values::new();
-        for (name, paths) in &self.carry {
+        for (name, paths) in &self.set.carry {
             let found = answer.as_object().and_then(|answer| paths.find(answer));
             if let Some((value, text)) = found.and_then(|value| Some((value, text_of(value)?))) {
                 carried.insert(name.clone(), value.clone());
                 values.insert(name.clone(), text);
             }
         }
-        if let Some(profile) = &self.profile {
+        if let Some(profile) = &self.set.profile {
             let from = profile.fill(&values).map_err(Refused::NoValue)?;
             claims = self.about(self.profile(&from, &credentials, now).await?)?;
         }
         claims.extend(carried);
-        let subject = self.subject.find(&claims).and_then(text_of);
+        let subject = self.set.subject.find(&claims).and_then(text_of);
         let subject = subject.and_then(|text| text.parse().ok());
-        let (profile, groups) = self.mapping.apply(&claims);
+        let (profile, groups) = self.set.mapping.apply(&claims);
         let identity = Identity {
             connection: self.id.clone(),
             subject: subject.ok_or(Refused::NoSubject)?,
@@ -139,7 +167,7 @@ impl OAuth1 {
 
     /// The claims in the answer of the profile endpoint.
     fn about(&self, answer: Value) -> Result<Map<String, Value>, Refused> {
-        let about = match &self.at {
+        let about = match &self.set.at {
             Some(paths) => answer.as_object().and_then(|all| paths.find(all)).cloned(),
             None => Some(answer),
         };

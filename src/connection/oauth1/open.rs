@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{Config, Method, OAuth1, SignatureMethod};
+use super::{Config, Method, OAuth1, Set, SignatureMethod};
 use crate::{
     connection::{
         Common, Connection, Mapping, PATH_HINT, Paths,
@@ -12,19 +12,35 @@ use crate::{
         registry::{OpenConnection, Parts},
     },
     crypto::RsaKey,
-    egress::http::Written,
+    egress::http::{Client, Written},
     identity::ConnectionId,
     problem::Problem,
 };
 
 impl OpenConnection for Config {
+    fn problems(&self, common: &Common) -> Vec<Problem> {
+        let read = self.read(common, &Client::new());
+        read.err().unwrap_or_default()
+    }
+
     fn open(
         &self,
         id: ConnectionId,
         common: &Common,
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
-        let mut problems = self.problems(common);
+        Ok(Arc::new(OAuth1 {
+            id,
+            set: self.read(common, &parts.http)?,
+            parts: parts.clone(),
+        }))
+    }
+}
+
+impl Config {
+    /// Everything that is set, or all that is wrong with it.
+    fn read(&self, common: &Common, client: &Client) -> Result<Set, Vec<Problem>> {
+        let mut problems = self.misfits(common);
         let provider = &self.provider;
         let method = self.method(&mut problems);
         let request_token = self.url("request_token_endpoint", &mut problems);
@@ -58,14 +74,13 @@ impl OpenConnection for Config {
         }
         let hosts = [&request_token, &access_token].into_iter();
         let hosts = hosts.chain(profile.iter().map(Endpoint::sample));
-        let http = parts.http.written(Written {
+        let http = client.written(Written {
             hosts: hosts
                 .filter_map(|url| url.host_str().map(str::to_owned))
                 .collect(),
             danger_plain_http: self.danger_plain_http,
         });
-        Ok(Arc::new(OAuth1 {
-            id,
+        Ok(Set {
             client_id: self.client_id.clone(),
             method,
             request_token,
@@ -77,13 +92,10 @@ impl OpenConnection for Config {
             subject,
             mapping,
             http,
-            parts: parts.clone(),
-        }))
+        })
     }
-}
 
-impl Config {
-    fn problems(&self, common: &Common) -> Vec<Problem> {
+    fn misfits(&self, common: &Common) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.client_id.is_empty() {
             problems.push(

@@ -1,7 +1,7 @@
 //! From the keys of the configuration to a connection.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,7 +10,7 @@ use std::{
 use http::HeaderName;
 
 use super::{
-    AuthMethod, Call, Config, OAuth2, Provider,
+    AuthMethod, Call, Config, OAuth2, Provider, Set,
     authorization::{Authorize, OURS},
     profile::Question,
     refused::{PROFILE, TOKEN},
@@ -40,32 +40,51 @@ const RESERVED: [&str; 7] = [
 ];
 
 impl OpenConnection for Config {
+    fn problems(&self, common: &Common) -> Vec<Problem> {
+        let read = self.read(common, &Client::new());
+        read.err().unwrap_or_default()
+    }
+
     fn open(
         &self,
         id: ConnectionId,
         common: &Common,
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
+        Ok(Arc::new(OAuth2 {
+            id,
+            set: self.read(common, &parts.http)?,
+            parts: parts.clone(),
+        }))
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        self.ca.iter().map(PathBuf::as_path).collect()
+    }
+}
+
+impl Config {
+    /// Everything that is set, or all that is wrong with it.
+    fn read(&self, common: &Common, client: &Client) -> Result<Set, Vec<Problem>> {
         let mut reader = Reader::new(self.danger_plain_http);
         self.check(common, &mut reader);
         let provider = &self.provider;
-        let read = (
-            self.authorize(common, &mut reader),
-            exchange(provider, &mut reader),
-            self.questions(&mut reader),
-        );
+        let authorize = self.authorize(common, &mut reader);
+        let exchange = exchange(provider, &mut reader);
+        let questions = self.questions(&mut reader);
         let subject = reader.paths("provider.subject", &provider.subject);
         let mapping = mapping(provider, common).map_err(|found| reader.problems.extend(found));
-        let http = self.http(&read, parts, &mut reader);
+        let http = self.http(client, &mut reader);
         let problems = reader.problems;
-        let ((Some(authorize), Some(exchange), Some(questions)), Some(http)) = (read, http) else {
+        let (Some(authorize), Some(exchange), Some(questions), Some(http)) =
+            (authorize, exchange, questions, http)
+        else {
             return Err(problems);
         };
         let (Some(subject), Ok(mapping), true) = (subject, mapping, problems.is_empty()) else {
             return Err(problems);
         };
-        Ok(Arc::new(OAuth2 {
-            id,
+        Ok(Set {
             client_id: self.client_id.clone(),
             client_secret: self.client_secret.clone(),
             pkce: provider.pkce,
@@ -77,18 +96,9 @@ impl OpenConnection for Config {
             compose: templates(&provider.compose),
             mapping,
             http,
-            parts: parts.clone(),
-        }))
+        })
     }
 
-    fn files(&self) -> Vec<&Path> {
-        self.ca.iter().map(PathBuf::as_path).collect()
-    }
-}
-
-type Read = (Option<Authorize>, Option<Exchange>, Option<Vec<Question>>);
-
-impl Config {
     fn check(&self, common: &Common, reader: &mut Reader) {
         let method = self.provider.token.auth_method;
         if self.client_id.is_empty() {
@@ -105,9 +115,6 @@ impl Config {
                 "the provider gave it; for a client without one, set provider.token.auth_method = \
                  \"none\"",
             );
-        }
-        if self.client_secret.is_none() {
-            reader.names.remove("appsecret_proof");
         }
         let own = self.provider.authorization.params.keys();
         let own = own.map(|name| (format!("provider.authorization.params.{name}"), name));
@@ -163,20 +170,9 @@ impl Config {
     }
 
     /// The way out: only to the hosts that are written here may it lead inside.
-    fn http(
-        &self,
-        (authorize, exchange, questions): &Read,
-        parts: &Parts,
-        reader: &mut Reader,
-    ) -> Option<Client> {
-        let endpoints = authorize.iter().map(|authorize| &authorize.endpoint);
-        let endpoints = endpoints.chain(exchange.iter().map(|exchange| &exchange.ask.endpoint));
-        let asked = questions.iter().flatten();
-        let endpoints = endpoints.chain(asked.map(|question| &question.ask.endpoint));
-        let client = parts.http.written(Written {
-            hosts: endpoints
-                .filter_map(|endpoint| endpoint.sample().host_str().map(str::to_owned))
-                .collect(),
+    fn http(&self, client: &Client, reader: &mut Reader) -> Option<Client> {
+        let client = client.written(Written {
+            hosts: reader.hosts.clone(),
             danger_plain_http: self.danger_plain_http,
         });
         let Some(path) = &self.ca else {
@@ -264,6 +260,8 @@ struct Reader {
     danger_plain_http: bool,
     /// What is known so far in a login.
     names: BTreeSet<String>,
+    /// Whose endpoints were written.
+    hosts: HashSet<String>,
 }
 
 impl Reader {
@@ -272,6 +270,7 @@ impl Reader {
             problems: Vec::new(),
             danger_plain_http,
             names: BTreeSet::from(["client_id".to_owned()]),
+            hosts: HashSet::new(),
         }
     }
 
@@ -289,7 +288,10 @@ impl Reader {
             Ok(endpoint)
         });
         let refused = read.map_err(|why| self.refuse(key, why, text));
-        refused.ok()
+        let endpoint = refused.ok()?;
+        let host = endpoint.sample().host_str().map(str::to_owned);
+        self.hosts.extend(host);
+        Some(endpoint)
     }
 
     fn paths(&mut self, key: &str, text: &str) -> Option<Paths> {

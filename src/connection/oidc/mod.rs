@@ -107,6 +107,29 @@ const OF_THE_TOKEN: [&str; 12] = [
     "sid",
 ];
 
+/// What is done and checked at a login, in order.
+const STEPS: [(&str, &str); 7] = [
+    (
+        "provider-metadata",
+        "the provider's metadata name the issuer, and its keys are there",
+    ),
+    ("pushed-request", "the request was taken, if it was pushed"),
+    (
+        "authorization-response",
+        "the answer has one code, belongs to this browser, and names no other issuer",
+    ),
+    ("token-request", "the code was exchanged by this client"),
+    (
+        "verify-id-token",
+        "the ID token: signature, iss, sub, aud, azp, exp, iat, nbf, nonce, at_hash, auth_time, acr",
+    ),
+    (
+        "userinfo-request",
+        "the userinfo answer is about the same person, if it was asked for",
+    ),
+    ("sign", "this client's own keys work, if they are needed"),
+];
+
 #[async_trait]
 impl Connection for Oidc {
     fn id(&self) -> &ConnectionId {
@@ -138,6 +161,15 @@ impl Connection for Oidc {
         };
         let who = who.map_err(|refused| self.reject(refused))?;
         Ok(Step::Done { who: Box::new(who) })
+    }
+
+    async fn reach(&self, now: Timestamp) -> Result<(), Rejection> {
+        let keys = self.provider.keys(now).await;
+        keys.map(drop).map_err(|error| self.reject(error.into()))
+    }
+
+    fn steps(&self) -> &'static [(&'static str, &'static str)] {
+        &STEPS
     }
 
     fn sign_out(&self) -> Option<&dyn SignOut> {

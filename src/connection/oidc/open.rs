@@ -25,7 +25,7 @@ use crate::{
 
 /// What is accepted unless something else is set: no algorithm with a shared secret, and none with
 /// SHA-1 or without a signature, which do not even have a name here.
-const ALGORITHMS: [Algorithm; 9] = [
+const ALGORITHMS: [Algorithm; 11] = [
     Algorithm::RS256,
     Algorithm::RS384,
     Algorithm::RS512,
@@ -34,33 +34,48 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::PS512,
     Algorithm::ES256,
     Algorithm::ES384,
+    Algorithm::ES512,
     Algorithm::EdDSA,
+    Algorithm::Ed25519,
 ];
 
 impl OpenConnection for Config {
+    fn problems(&self, common: &Common) -> Vec<Problem> {
+        let mut problems = self.misfits(common);
+        let mapping = Mapping::new(&common.claims).map(drop);
+        let keys = self.read_keys().map(drop);
+        let tls = self.http(&Client::new()).map(drop);
+        let parts = [mapping, keys, tls];
+        problems.extend(parts.into_iter().filter_map(Result::err).flatten());
+        problems
+    }
+
     fn open(
         &self,
         id: ConnectionId,
         common: &Common,
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
-        let issuer = Issuer::Is(self.issuer.clone());
-        let mapping = Mapping::new(&common.claims);
-        let mut problems = self.problems(common);
-        let keys = self.keys(&id, parts, &mut problems);
-        let http = self.http(parts, &mut problems);
-        let mapping = mapping.map_err(|found| problems.extend(found)).ok();
-        let (Some(keys), Some(http), Some(mapping), true) =
-            (keys, http, mapping, problems.is_empty())
-        else {
+        let problems = self.problems(common);
+        if !problems.is_empty() {
             return Err(problems);
+        }
+        let (own, decryption) = self.read_keys()?;
+        let keys = ClientKeys {
+            connection: id.clone(),
+            ring: parts.ring.clone(),
+            own,
+            algorithm: self.signing_alg.filter(|one| !one.is_symmetric()),
+            decryption,
         };
+        let issuer = Issuer::Is(self.issuer.clone());
+        let http = self.http(&parts.http)?;
         Ok(Arc::new(Oidc {
             id,
             set: self.set(common),
             provider: Provider::new(issuer, self.endpoints.clone(), http),
             keys,
-            mapping,
+            mapping: Mapping::new(&common.claims)?,
             parts: parts.clone(),
         }))
     }
@@ -73,7 +88,7 @@ impl OpenConnection for Config {
 
 impl Config {
     /// What does not fit, with keys that begin in this table.
-    fn problems(&self, common: &Common) -> Vec<Problem> {
+    fn misfits(&self, common: &Common) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut refuse = |key: &str, why: &str, hint: &str| {
             problems.push(Problem::new(key, why).hint(hint));
@@ -175,36 +190,29 @@ impl Config {
         }
     }
 
-    fn keys(
-        &self,
-        id: &ConnectionId,
-        parts: &Parts,
-        problems: &mut Vec<Problem>,
-    ) -> Option<ClientKeys> {
+    /// The operator's keys: the one that signs, and those that something is encrypted for.
+    fn read_keys(&self) -> Result<(Option<PrivateKey>, Vec<PrivateKey>), Vec<Problem>> {
+        let mut problems = Vec::new();
         let mut read = |key: String, secret: &Secret| {
             let read = PrivateKey::parse(secret);
             read.map_err(|error| problems.push(Problem::new(key, error.to_string())))
                 .ok()
         };
-        let own = match &self.private_key {
-            Some(secret) => Some(read("private_key".to_owned(), secret)?),
-            None => None,
-        };
+        let own = self.private_key.as_ref();
+        let own = own.and_then(|secret| read("private_key".to_owned(), secret));
         let decryption = self.decryption_keys.iter().enumerate();
         let decryption =
-            decryption.map(|(at, secret)| read(format!("decryption_keys[{at}]"), secret));
-        let decryption = decryption.collect::<Option<Vec<_>>>()?;
-        Some(ClientKeys {
-            connection: id.clone(),
-            ring: parts.ring.clone(),
-            own,
-            algorithm: self.signing_alg.filter(|one| !one.is_symmetric()),
-            decryption,
-        })
+            decryption.filter_map(|(at, secret)| read(format!("decryption_keys[{at}]"), secret));
+        let decryption = decryption.collect();
+        if problems.is_empty() {
+            Ok((own, decryption))
+        } else {
+            Err(problems)
+        }
     }
 
     /// The way out to this provider: only to the hosts that are written here may it lead inside.
-    fn http(&self, parts: &Parts, problems: &mut Vec<Problem>) -> Option<Client> {
+    fn http(&self, client: &Client) -> Result<Client, Vec<Problem>> {
         let issuer = Url::parse(&self.issuer).ok();
         let urls = issuer.iter().chain(self.endpoints.urls());
         let written = Written {
@@ -213,27 +221,31 @@ impl Config {
                 .collect(),
             danger_plain_http: self.danger_plain_http,
         };
-        let client = parts.http.written(written);
+        let client = client.written(written);
         if self.ca.is_none() && self.client_certificate.is_none() {
-            return Some(client);
+            return Ok(client);
         }
-        let mut file = |key: &str, path: &Path| {
-            let read = fs::read(path);
+        let file = |key: &str, path: &Path| {
             let why = |error| format!("{} cannot be read: {error}", path.display());
-            read.map_err(|error| problems.push(Problem::new(key, why(error))))
-                .ok()
+            fs::read(path).map_err(|error| vec![Problem::new(key, why(error))])
         };
-        let ca = match &self.ca {
-            Some(path) => Some(file("ca", path)?),
-            None => None,
-        };
+        let ca = self.ca.as_deref().map(|path| file("ca", path));
         let identity = match (&self.client_certificate, &self.client_certificate_key) {
             (Some(path), Some(key)) => Some((file("client_certificate", path)?, key.clone())),
             _ => None,
         };
-        let tls = client.with_tls(&ClientTls { ca, identity });
-        tls.map_err(|error| problems.push(Problem::new("ca", error.to_string())))
-            .ok()
+        let tls = ClientTls {
+            ca: ca.transpose()?,
+            identity,
+        };
+        client.with_tls(&tls).map_err(|error| {
+            let key = if self.ca.is_some() {
+                "ca"
+            } else {
+                "client_certificate"
+            };
+            vec![Problem::new(key, error.to_string())]
+        })
     }
 
     fn set(&self, common: &Common) -> Set {

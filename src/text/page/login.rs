@@ -328,6 +328,15 @@ pub(crate) struct Onward {
     pub(crate) display_name: String,
 }
 
+/// The end of a trial login, which signs nobody in: the operator reads in the terminal what came of
+/// it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Trial {
+    /// What people call the connection.
+    pub(crate) display_name: String,
+    pub(crate) worked: bool,
+}
+
 /// A cross-site POST comes without our cookies; this page posts the same fields again from here.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Repost {

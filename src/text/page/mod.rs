@@ -19,7 +19,7 @@ pub(crate) use account::{Account, Demo, SignOut, SignedOut};
 pub(crate) use failure::Failure;
 pub(crate) use login::{
     ChooseConnection, Login, LoopBroken, Onward, Owner, Repost, SignInAgain, SignUp, StartAgain,
-    SwitchUser,
+    SwitchUser, Trial,
 };
 
 /// The name of the hidden input that carries the CSRF token.
@@ -47,6 +47,7 @@ pub(crate) enum Page {
     SignedOut(SignedOut),
     StartAgain(StartAgain),
     SwitchUser(SwitchUser),
+    Trial(Trial),
 }
 
 impl Page {
@@ -68,6 +69,7 @@ impl Page {
             Self::SignedOut(_) => "signed-out.html",
             Self::StartAgain(_) => "start-again.html",
             Self::SwitchUser(_) => "switch-user.html",
+            Self::Trial(_) => "trial.html",
         }
     }
 
@@ -87,7 +89,8 @@ impl Page {
             | Self::SignOut(_)
             | Self::SignedOut(_)
             | Self::StartAgain(_)
-            | Self::SwitchUser(_) => None,
+            | Self::SwitchUser(_)
+            | Self::Trial(_) => None,
         }
     }
 }

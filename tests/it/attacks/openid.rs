@@ -2,14 +2,16 @@
 //! the provider's words could be taken to mean. What a token or an endpoint can have wrong stands in
 //! `oidc_conformance`.
 
+use openssl::asn1::Asn1Time;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::{
     LyingProvider, Request, Sidecar, Upstream, Visitor,
-    federated::{APP, app, oidc, visitor},
+    federated::{self, APP, app, oidc, visitor},
     http::exchange,
     route,
+    tls::Authority,
     visitor::{PASSWORD, Page, target},
 };
 
@@ -167,6 +169,31 @@ fn flow_11_a_login_begins_a_new_session_and_ends_the_old_one() {
     let page = bob.open("/.auth/login/honest");
     bob.carry_on(page);
     assert_ne!(bob.session().unwrap().value, old.value);
+}
+
+#[test]
+fn flow_18_a_provider_shows_a_certificate_that_is_good() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let dir = tempfile::tempdir().unwrap();
+    let leaf = |hosts: &[&str], end: &Asn1Time| authority.leaf_until(dir.path(), hosts, end);
+    let later = Asn1Time::days_from_now(1).unwrap();
+    let good = leaf(&["idp.localhost"], &later);
+    let elsewhere = leaf(&["liar.localhost"], &later);
+    let old = leaf(
+        &["idp.localhost"],
+        &Asn1Time::from_unix(1_600_000_000).unwrap(),
+    );
+    for (what, shown, trusted) in [
+        ("of somebody else's authority", &good, &other),
+        ("for another host", &elsewhere, &authority),
+        ("that has ended", &old, &authority),
+    ] {
+        let site = federated::Site::by_certificate(&authority, shown, trusted);
+        let (mallory, page) = site.sign_in("/", &[("login", "alice")]);
+        site.expect_refused(&mallory, &page, "token-request");
+        assert!(site.provider.calls("/token").is_empty(), "{what}");
+    }
+    federated::Site::by_certificate(&authority, &good, &authority).signed_in("alice");
 }
 
 #[test]

@@ -8,7 +8,9 @@ use super::{
     browser::Browser,
     forms::links,
     openid_provider::{CLIENT, OpenIdProvider, SECRET, client},
-    sidecar::{Sidecar, route},
+    process::free_port,
+    sidecar::{Sidecar, list, route},
+    tls::{Authority, Leaf},
     upstream::Upstream,
     visitor::{Page, Visitor},
 };
@@ -94,6 +96,68 @@ impl Site {
         for (key, value) in keys {
             sidecar.change(&format!("connections.op.{key}"), value.clone());
         }
+        let upstream = Upstream::start();
+        let sidecar = sidecar.route(route("/").to(&upstream)).start();
+        Self {
+            upstream,
+            sidecar,
+            provider,
+        }
+    }
+
+    /// One whose client is registered for as much as there is: pushed, signed requests, a key instead
+    /// of a secret, encrypted ID tokens and userinfo, an authentication context.
+    pub(crate) fn strict() -> Self {
+        let metadata = json!({
+            "client_secret": null,
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": "ES256",
+            "require_pushed_authorization_requests": true,
+            "require_signed_request_object": true,
+            "request_object_signing_alg": "ES256",
+            "id_token_signed_response_alg": "ES256",
+            "id_token_encrypted_response_alg": "ECDH-ES",
+            "id_token_encrypted_response_enc": "A256GCM",
+            "userinfo_signed_response_alg": "PS256",
+            "userinfo_encrypted_response_alg": "ECDH-ES",
+            "userinfo_encrypted_response_enc": "A256GCM",
+        });
+        let keys = [
+            ("token_endpoint_auth_method", "private_key_jwt".into()),
+            ("pushed_authorization", true.into()),
+            ("signed_request", true.into()),
+            ("encrypted_id_token", true.into()),
+            ("acr_values", list(&["substantial", "high"])),
+        ];
+        Self::with(&metadata, &json!({"require_par": true}), &keys)
+    }
+
+    /// One whose client authenticates by a certificate (RFC 8705) of `authority`, at endpoints that
+    /// show `leaf` and that it believes by the word of `trusted`.
+    pub(crate) fn by_certificate(authority: &Authority, leaf: &Leaf, trusted: &Authority) -> Self {
+        let sidecar = app();
+        let own = authority.leaf(sidecar.dir.path(), &[APP]);
+        let client = json!({
+            "client_id": CLIENT,
+            "redirect_uris": [callback(&sidecar, "op")],
+            "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_san_dns": APP,
+            "tls_client_certificate_bound_access_tokens": true,
+        });
+        let settings = json!({"clients": [client]});
+        let provider = OpenIdProvider::with_tls(settings, authority, leaf, free_port());
+        let key = std::fs::read_to_string(&own.key_file).unwrap();
+        let keys = [
+            ("token_endpoint_auth_method", "tls_client_auth".to_owned()),
+            ("client_certificate", own.cert_file.display().to_string()),
+            ("client_certificate_key", key),
+            ("ca", trusted.file(sidecar.dir.path()).display().to_string()),
+        ];
+        let sidecar = oidc(sidecar, "op", &provider.issuer());
+        let sidecar = sidecar.without("connections.op.client_secret");
+        let sidecar = keys.into_iter().fold(sidecar, |sidecar, (key, value)| {
+            sidecar.set(&format!("connections.op.{key}"), value)
+        });
         let upstream = Upstream::start();
         let sidecar = sidecar.route(route("/").to(&upstream)).start();
         Self {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use openssl::{
-    asn1::Asn1Time,
+    asn1::{Asn1Time, Asn1TimeRef},
     bn::{BigNum, MsbOption},
     ec::{EcGroup, EcKey},
     hash::MessageDigest,
@@ -64,8 +64,14 @@ impl Authority {
 
     /// A certificate for these host names, written into `dir` as `NAME.crt` and `NAME.key`.
     pub(crate) fn leaf(&self, dir: &Path, hosts: &[&str]) -> Leaf {
+        self.leaf_until(dir, hosts, &Asn1Time::days_from_now(2).unwrap())
+    }
+
+    /// The same, good until then.
+    pub(crate) fn leaf_until(&self, dir: &Path, hosts: &[&str], end: &Asn1TimeRef) -> Leaf {
         let key = new_key();
         let mut builder = builder(hosts[0], &key);
+        builder.set_not_after(end).unwrap();
         builder
             .set_issuer_name(self.certificate.subject_name())
             .unwrap();

@@ -3,7 +3,7 @@
 use super::{Field, FieldProblem, Hidden, Page, button, field, href, id, post};
 use crate::text::page::{
     ChooseConnection, Login, LoopBroken, Names, Onward, Owner, Repost, SignInAgain, SignUp,
-    StartAgain, SwitchUser,
+    StartAgain, SwitchUser, Trial,
     login::{LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy},
 };
 
@@ -164,6 +164,8 @@ pub(super) fn on_the_way(name: &str, provider: &str) -> Vec<Page> {
             again: href("/.auth/login?rd=%2F"),
             request_id: id(),
         }),
+        trial(true),
+        trial(false),
         loop_broken(LoopCause::CookiesBlocked),
         loop_broken(LoopCause::SessionRefused),
     ]
@@ -176,6 +178,13 @@ fn switch(name: &str, link: bool) -> Page {
         link,
         go_on: post("/.auth/login/google"),
         stay: href("/"),
+    })
+}
+
+fn trial(worked: bool) -> Page {
+    Page::Trial(Trial {
+        display_name: "Acme".to_owned(),
+        worked,
     })
 }
 

@@ -1,0 +1,216 @@
+//! What an operator sees of connections: `check`, `show`, and `try`, a real login that ends in a report
+//! and in no session.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::json;
+
+use crate::support::{
+    PATIENCE, Visitor, eventually,
+    federated::Site,
+    sidecar::{binary, list},
+};
+
+/// The command, and the address that it printed.
+struct Trial {
+    command: Child,
+    errors: BufReader<std::process::ChildStderr>,
+    url: String,
+}
+
+impl Trial {
+    fn begin(site: &Site) -> Self {
+        let mut command = Command::new(binary())
+            .args(["connections", "try", "op", "--json"])
+            .current_dir(site.sidecar.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(command.stderr.take().unwrap());
+        let mut line = String::new();
+        errors.read_line(&mut line).unwrap();
+        let url = line.split_whitespace().last().unwrap().to_owned();
+        assert!(url.starts_with("http"), "{line}");
+        Self {
+            command,
+            errors,
+            url,
+        }
+    }
+
+    /// The report, and the exit code.
+    fn end(mut self) -> (serde_json::Value, Option<i32>) {
+        let mut text = String::new();
+        let mut out = self.command.stdout.take().unwrap();
+        out.read_to_string(&mut text).unwrap();
+        let code = self.command.wait().unwrap().code();
+        let mut more = String::new();
+        self.errors.read_to_string(&mut more).unwrap();
+        let report = serde_json::from_str(&text);
+        (report.unwrap_or_else(|_| panic!("{text}\n{more}")), code)
+    }
+}
+
+fn outcomes(report: &serde_json::Value) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let steps = report["steps"].as_array().unwrap();
+    let steps = steps.iter();
+    steps
+        .map(|step| (text(&step["step"]), text(&step["outcome"])))
+        .collect()
+}
+
+#[test]
+fn a_trial_shows_what_the_provider_says_and_signs_nobody_in() {
+    let site = Site::new();
+    let trial = Trial::begin(&site);
+    let mut alice = site.visitor();
+    let page = alice.go(&trial.url);
+    let page = site.provider.sign_in(&mut alice, &page, "alice");
+    assert!(page.text().contains("It works"), "{page:?}");
+    assert!(alice.session().is_none() && alice.flows().is_empty());
+    let link = trial.url.clone();
+    let (report, code) = trial.end();
+    assert_eq!(code, Some(0));
+    assert_eq!(report["said"]["subject"], "alice");
+    assert_eq!(report["said"]["profile"]["email"], "alice@example.org");
+    assert_eq!(report["said"]["claims"]["family_name"], "alice");
+    assert!(
+        outcomes(&report)
+            .iter()
+            .all(|(_, outcome)| outcome == "passed")
+    );
+    let users = site.sidecar.cli_json(&["users", "list", "--json"]);
+    assert_eq!(users, json!([]), "somebody was stored");
+    // The link was good for one login.
+    assert_eq!(site.visitor().go(&link).answer.status, 404);
+}
+
+#[test]
+fn a_trial_that_fails_says_at_which_check() {
+    let keys = [("acr_values", list(&["high"]))];
+    let site = Site::with(&json!({}), &json!({"acr": ["low", "high"]}), &keys);
+    let trial = Trial::begin(&site);
+    let mut alice = site.visitor();
+    let page = alice.go(&trial.url);
+    let fields = [("login", "alice"), ("acr", "low")];
+    let page = site.provider.sign_in_with(&mut alice, &page, &fields);
+    assert!(page.text().contains("does not work yet"), "{page:?}");
+    let (report, code) = trial.end();
+    assert_eq!(code, Some(1), "not as asked");
+    let error = report["error"].as_str().unwrap();
+    assert!(error.contains("acr is \"low\""), "{error}");
+    for (step, outcome) in outcomes(&report) {
+        let expected = match step.as_str() {
+            "verify-id-token" => "failed",
+            "userinfo-request" | "sign" => "not_reached",
+            _ => "passed",
+        };
+        assert_eq!(outcome, expected, "{step}");
+    }
+}
+
+#[test]
+fn nobody_begins_a_trial_but_the_operator() {
+    let site = Site::new();
+    let mut mallory: Visitor = site.visitor();
+    for token in ["", "x", &"A".repeat(43)] {
+        let page = mallory.go(&format!("/.auth/login/op?trial={token}"));
+        assert_eq!(page.answer.status, 404, "{token}");
+    }
+    assert!(site.provider.calls("/auth").is_empty());
+}
+
+#[test]
+fn a_mistake_in_a_connection_is_found_without_a_store_and_with_its_line() {
+    let mut site = Site::new();
+    site.sidecar
+        .change("connections.op.scopes", list(&["profile"]));
+    site.sidecar.write();
+    let text = std::fs::read_to_string(site.sidecar.path("config.toml")).unwrap();
+    let line = text
+        .lines()
+        .position(|line| line.starts_with("scopes"))
+        .unwrap()
+        + 1;
+    let said = site.sidecar.cli(&["check"]);
+    assert_eq!(said.status.code(), Some(1));
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains(&format!("config.toml:{line}:")), "{said}");
+    assert!(said.contains("connections.op.scopes"), "{said}");
+}
+
+#[test]
+fn check_online_asks_the_providers() {
+    let mut site = Site::new();
+    site.sidecar.cli_ok(&["check", "--online"]);
+    assert!(!site.provider.calls("/jwks").is_empty());
+    site.provider.stop();
+    let said = site.sidecar.cli(&["check", "--online"]);
+    assert_eq!(said.status.code(), Some(1));
+    let said = String::from_utf8(said.stderr).unwrap();
+    for word in [
+        "connection op",
+        "provider-metadata",
+        "openid-configuration",
+        "refused",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn show_tells_what_to_register_at_the_provider() {
+    let site = Site::new();
+    let shown = site
+        .sidecar
+        .cli_json(&["connections", "show", "op", "--json"]);
+    for (field, page) in [
+        ("redirect_uri", "callback/op"),
+        ("post_logout_redirect_uri", "logout"),
+        ("backchannel_logout_uri", "backchannel-logout/op"),
+        ("frontchannel_logout_uri", "frontchannel-logout/op"),
+        ("metadata", "jwks/op"),
+    ] {
+        assert_eq!(shown[field], site.url(&format!("/.auth/{page}")), "{field}");
+    }
+    let keys = site.visitor().go("/.auth/jwks/op").answer.text();
+    let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();
+    let all = keys["keys"].as_array().unwrap();
+    let uses: Vec<_> = all.iter().map(|key| key["use"].as_str().unwrap()).collect();
+    // The current and the next one of each.
+    assert_eq!(uses, ["sig", "sig", "enc", "enc"]);
+    assert!(all.iter().all(|key| key.get("d").is_none()), "{keys}");
+}
+
+#[test]
+fn a_reload_forgets_nothing_about_a_connection_that_did_not_change() {
+    let mut site = Site::new();
+    site.signed_in("alice");
+    let asked = |site: &Site| {
+        let metadata = "/.well-known/openid-configuration";
+        (
+            site.provider.calls(metadata).len(),
+            site.provider.calls("/jwks").len(),
+        )
+    };
+    assert_eq!(asked(&site), (1, 1));
+    site.sidecar.change("pages.title", "Something else");
+    site.sidecar.write();
+    site.sidecar.reload();
+    site.signed_in("bob");
+    assert_eq!(asked(&site), (1, 1));
+    site.sidecar
+        .change("connections.op.display_name", "Another name");
+    site.sidecar.write();
+    site.sidecar.reload();
+    // A reload that was counted may have been the one before.
+    let login = || site.visitor().go("/.auth/login").text();
+    assert!(eventually(PATIENCE, || login().contains("Another name")));
+    site.signed_in("carol");
+    assert_eq!(asked(&site), (2, 2));
+}
