@@ -14,6 +14,7 @@ mod connections;
 pub(crate) mod database;
 mod login;
 mod oauth;
+pub(crate) mod oauth1;
 pub(crate) mod oauth2;
 pub(crate) mod oidc;
 pub(crate) mod registry;

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, catalog, database, oauth2, oidc};
+use super::{Common, Connection, catalog, database, oauth1, oauth2, oidc};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -45,6 +45,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks_openid: false,
         parse: parse::<oauth2::Config>,
         schema: |generator| generator.subschema_for::<oauth2::Config>(),
+    },
+    Strategy {
+        name: "oauth1",
+        family: Family::Enterprise,
+        speaks_openid: false,
+        parse: parse::<oauth1::Config>,
+        schema: |generator| generator.subschema_for::<oauth1::Config>(),
     },
 ];
 

@@ -17,5 +17,8 @@ pub(crate) mod jose;
 mod password;
 mod ring;
 mod seal;
+mod sha1;
 
-pub(crate) use self::{assertion::*, derived::*, digest::*, password::*, ring::*, seal::*};
+pub(crate) use self::{
+    assertion::*, derived::*, digest::*, password::*, ring::*, seal::*, sha1::*,
+};

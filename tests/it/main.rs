@@ -73,6 +73,9 @@ mod oidc_sign_out;
 // Login by plain OAuth 2.0: a real server, and providers in the shapes of their documentation.
 mod oauth2;
 
+// Login by OAuth 1.0a, at a server that checks every signature.
+mod oauth1;
+
 // The rows that a relying party is held to, each against a provider that breaks one of them.
 mod oidc_conformance;
 

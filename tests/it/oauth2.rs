@@ -77,7 +77,7 @@ fn a_plain_server_lets_people_in_by_their_number() {
     assert_eq!(seen.header("X-Forwarded-User"), Some("django|1"));
     assert_eq!(seen.header("X-Forwarded-Email"), Some("alice@example.org"));
     let me = alice.me().unwrap();
-    assert_eq!(me["user"]["preferred_username"], "alice", "{me}");
+    assert_eq!(me["user"]["profile"]["preferred_username"], "alice", "{me}");
     assert!(!seen.everything().contains("access_token"));
     // somebody else is somebody else
     let (bob, page) = plain.sign_in("/", "bob");
@@ -163,7 +163,7 @@ params = { fields = "id,name,email,picture", appsecret_proof = "{appsecret_proof
 error = "error.code | error"
 "#,
         subject: "10158",
-        profile: || json!({"email": null, "name": "Open Graph", "picture": "https://scontent.example/p.jpg"}),
+        profile: || json!({"email": "og@example.org", "email_verified": false, "name": "Open Graph", "picture": "https://scontent.example/p.jpg"}),
         error: "\\\"100\\\"",
     },
     Documented {
@@ -192,7 +192,7 @@ token = { endpoint = "BASE/auth/o2/token", auth_method = "client_secret_post" }
 profile = [{ endpoint = "BASE/user/profile" }]
 "#,
         subject: "amzn1.account.K2LI23KL2LK2",
-        profile: || json!({"name": "Mork Hashimoto", "email": null}),
+        profile: || json!({"name": "Mork Hashimoto", "email": "mhashimoto@example.org", "email_verified": false}),
         error: "invalid_grant",
     },
     Documented {
@@ -233,7 +233,7 @@ params = { access_token = "{access_token}", client_id = "{client_id}" }
 at = "user"
 "#,
         subject: "1234567890",
-        profile: || json!({"name": "Ivan I.", "given_name": "Ivan", "email": null}),
+        profile: || json!({"name": "Ivan I.", "given_name": "Ivan", "email_verified": false}),
         error: "invalid_grant",
     },
     Documented {
@@ -302,7 +302,7 @@ profile = [{ endpoint = "BASE/helix/users", headers = { Client-Id = "{client_id}
 claims = { name = "display_name", preferred_username = "login", picture = "profile_image_url" }
 "#,
         subject: "141981764",
-        profile: || json!({"name": "TwitchDev", "preferred_username": "twitchdev", "email": null}),
+        profile: || json!({"name": "TwitchDev", "preferred_username": "twitchdev", "email_verified": false}),
         error: "Invalidauthorizationcode",
     },
     Documented {
@@ -363,10 +363,280 @@ fn providers_are_understood_as_their_documentation_shows_them() {
         let id = format!("{}|{}", one.name, one.subject);
         assert_eq!(me["user"]["id"], id.as_str(), "{me}");
         for (field, value) in (one.profile)().as_object().unwrap() {
-            assert_eq!(&me["user"][field], value, "{}: {field} in {me}", one.name);
+            assert_eq!(
+                &me["user"]["profile"][field], value,
+                "{}: {field} in {me}",
+                one.name
+            );
         }
         somebody.go("/");
         let seen = upstream.last();
         assert_eq!(seen.header("X-Forwarded-User"), Some(id.as_str()));
+    }
+}
+
+/// Fails the test unless the login ended at this step, with a page that says so plainly.
+#[track_caller]
+fn expect_refused(sidecar: &Sidecar, visitor: &Visitor, page: &Page, words: &[&str]) {
+    let log = sidecar.log();
+    assert!(visitor.session().is_none(), "a session: {page:?}");
+    assert!(page.answer.status >= 400, "{page:?}\n{log}");
+    let told = log
+        .lines()
+        .filter(|line| line.contains("flow::failures"))
+        .any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(told, "the log does not name {words:?}:\n{log}");
+}
+
+#[test]
+fn a_refusal_is_understood_in_each_providers_own_words() {
+    let (shapes, _upstream, sidecar) = documented(DOCUMENTED);
+    for one in DOCUMENTED {
+        shapes.fail(one.name);
+        let (somebody, page) = go(&sidecar, one.name);
+        let words = [one.name, "token-request", one.error];
+        expect_refused(&sidecar, &somebody, &page, &words);
+        // and it passes
+        let (somebody, page) = go(&sidecar, one.name);
+        assert!(somebody.session().is_some(), "{page:?}");
+    }
+}
+
+/// Somebody new at the last moment before the provider's answer arrives, and the answer.
+fn before_the_answer(sidecar: &Sidecar, name: &str) -> (Visitor, url::Url) {
+    let mut somebody = visitor(sidecar);
+    let back = format!("/.auth/callback/{name}");
+    let mut page = somebody.open(&format!("/.auth/login/{name}?rd=/"));
+    for _ in 0..5 {
+        let next = page.url.join(page.answer.location()).unwrap();
+        if next.path() == back {
+            return (somebody, next);
+        }
+        page = somebody.open(next.as_str());
+    }
+    panic!("no answer: {page:?}");
+}
+
+fn with(answer: &url::Url, more: &[(&str, &str)]) -> String {
+    let mut answer = answer.clone();
+    answer.query_pairs_mut().extend_pairs(more);
+    answer.to_string()
+}
+
+/// FLOW-22: who it is comes from our own exchange, whatever else came with the browser.
+#[test]
+fn a_token_or_a_person_in_the_callback_is_ignored() {
+    let (shapes, _upstream, sidecar) = documented(DOCUMENTED);
+    let (mut mallory, answer) = before_the_answer(&sidecar, "weibo");
+    let more = [
+        ("access_token", "stolen"),
+        ("uid", "1"),
+        ("id", "1"),
+        ("token_type", "bearer"),
+    ];
+    let page = mallory.go(&with(&answer, &more));
+    assert!(mallory.session().is_some(), "{page:?}");
+    assert_eq!(mallory.me().unwrap()["user"]["id"], "weibo|1404376560");
+    let asked = &shapes.calls("weibo", "/2/users/show.json")[0]["query"];
+    assert!(
+        asked["access_token"]
+            .as_str()
+            .unwrap()
+            .starts_with("weibo."),
+        "{asked}"
+    );
+    assert_eq!(asked["uid"], "1404376560");
+}
+
+/// FLOW-6: one code, one exchange.
+#[test]
+fn an_answer_counts_once() {
+    let (shapes, _upstream, sidecar) = documented(DOCUMENTED);
+    let (mut alice, answer) = before_the_answer(&sidecar, "github");
+    let mut stranger = visitor(&sidecar);
+    let page = stranger.go(answer.as_str());
+    assert!(stranger.session().is_none(), "{page:?}");
+    alice.go(answer.as_str());
+    assert!(alice.session().is_some());
+    alice.go(answer.as_str());
+    assert_eq!(shapes.calls("github", "/login/oauth/access_token").len(), 1);
+}
+
+/// FLOW-8, FLOW-10.
+#[test]
+fn doubled_parameters_and_errors_end_the_login_with_our_own_words() {
+    let (shapes, _upstream, sidecar) = documented(DOCUMENTED);
+    for (name, more) in [
+        ("github", ("code", "other")),
+        ("github", ("error", "x")),
+        ("vk", ("device_id", "device-8")),
+    ] {
+        let (mut somebody, answer) = before_the_answer(&sidecar, name);
+        let twice = [more, more];
+        let page = somebody.go(&with(&answer, &twice));
+        let words = ["authorization-response", "is there twice", more.0];
+        expect_refused(&sidecar, &somebody, &page, &words);
+    }
+    let (mut somebody, answer) = before_the_answer(&sidecar, "discord");
+    let more = [
+        ("error", "access_denied"),
+        ("error_description", "<script>alert(1)</script>"),
+        ("error_uri", "https://evil.example/"),
+    ];
+    let page = somebody.go(&with(&answer, &more));
+    expect_refused(
+        &sidecar,
+        &somebody,
+        &page,
+        &["authorization-response", "access_denied"],
+    );
+    for words in ["alert(1)", "evil.example"] {
+        assert!(!page.text().contains(words), "{page:?}");
+        assert!(!sidecar.log().contains(words));
+    }
+    for (name, path) in [
+        ("github", "/login/oauth/access_token"),
+        ("vk", "/oauth2/auth"),
+        ("discord", "/api/oauth2/token"),
+    ] {
+        assert!(shapes.calls(name, path).is_empty(), "{name}");
+    }
+}
+
+/// FLOW-5, RFC 9207: where the data name an issuer, so must the answer.
+#[test]
+fn an_answer_of_another_issuer_is_refused() {
+    let shapes = Shapes::start();
+    let data = format!(
+        "issuer = \"https://discord.example\"\n{}",
+        the("discord").data
+    );
+    let upstream = Upstream::start();
+    let sidecar = shapes.connect(app(), "discord", &data);
+    let sidecar = sidecar.route(route("/").to(&upstream)).start();
+    for (iss, good) in [
+        (None, false),
+        (Some("https://discord.example/"), false),
+        (Some("https://discord.example"), true),
+    ] {
+        let (mut somebody, answer) = before_the_answer(&sidecar, "discord");
+        let more: Vec<_> = iss.map(|iss| ("iss", iss)).into_iter().collect();
+        let page = somebody.go(&with(&answer, &more));
+        if good {
+            assert!(somebody.session().is_some(), "{page:?}");
+        } else {
+            expect_refused(
+                &sidecar,
+                &somebody,
+                &page,
+                &["authorization-response", "issuer"],
+            );
+        }
+    }
+}
+
+#[test]
+fn only_a_verified_main_address_reaches_the_application() {
+    let (shapes, upstream, sidecar) = documented(DOCUMENTED);
+    let seen = |visitor: &mut Visitor| {
+        visitor.go("/");
+        upstream
+            .last()
+            .header("X-Forwarded-Email")
+            .map(str::to_owned)
+    };
+    let entry = |primary: bool, verified: bool| json!([{"email": "octocat@github.com", "primary": primary, "verified": verified}]);
+    for (emails, email) in [
+        (entry(true, true), Some("octocat@github.com")),
+        (entry(true, false), None),
+        (entry(false, true), None),
+        (json!([]), None),
+    ] {
+        shapes.profile(
+            "github",
+            &json!({"email": "public@github.com", "email_verified": true}),
+        );
+        shapes.profile("github/emails", &emails);
+        let (mut somebody, _) = go(&sidecar, "github");
+        assert_eq!(seen(&mut somebody).as_deref(), email, "{emails}");
+    }
+    for (verified, email) in [
+        (json!(true), Some("nelly@example.org")),
+        (json!(false), None),
+        (json!("true"), None),
+    ] {
+        shapes.profile("discord", &json!({"verified": verified}));
+        let (mut somebody, _) = go(&sidecar, "discord");
+        assert_eq!(seen(&mut somebody).as_deref(), email, "{verified}");
+    }
+}
+
+#[test]
+fn nobody_comes_in_without_a_subject() {
+    let (shapes, _upstream, sidecar) = documented(DOCUMENTED);
+    for id in [
+        json!(null),
+        json!(""),
+        json!({"id": 1}),
+        json!(7.5),
+        json!(true),
+    ] {
+        shapes.profile("github", &json!({"id": id}));
+        let (somebody, page) = go(&sidecar, "github");
+        expect_refused(&sidecar, &somebody, &page, &["github", "identity"]);
+    }
+    // a rename makes nobody somebody else
+    for login in ["octocat", "octopus"] {
+        shapes.profile("github", &json!({"login": login}));
+        let (mut somebody, _) = go(&sidecar, "github");
+        assert_eq!(somebody.me().unwrap()["user"]["id"], "github|583231");
+    }
+}
+
+#[test]
+fn data_that_cannot_work_are_refused_with_what_is_wrong() {
+    let upstream = Upstream::start();
+    let good = "authorization.endpoint = \"https://a.example/authorize\"\n\
+                token.endpoint = \"https://a.example/token\"\n";
+    let call =
+        |rest: &str| format!("{good}profile = [{{ endpoint = \"https://a.example/me\", {rest} }}]");
+    for (data, words) in [
+        (String::new(), "the endpoint is missing"),
+        (
+            good.replace("a.example/token", "{host}/token"),
+            "braces in the host",
+        ),
+        (
+            good.replace("https://a.example/token", "http://a.example/token"),
+            "can be forged",
+        ),
+        (
+            good.replace("https://a.example/token", "file:///etc/passwd"),
+            "https URL",
+        ),
+        (
+            format!("{good}authorization.params.state = \"x\""),
+            "set by us",
+        ),
+        (
+            format!("{good}authorization.carry = [\"access_token\"]"),
+            "is no name for a value",
+        ),
+        (
+            format!("{good}authorization.carry = [\"uid\"]\ntoken.carry = {{ uid = \"uid\" }}"),
+            "carried twice",
+        ),
+        (call("params = { uid = \"{uid}\" }"), "nothing gives {uid}"),
+        (call("headers = { \"a b\" = \"x\" }"), "no header's name"),
+        (call("at = \"a[\""), "is not closed"),
+        (call("sned = \"get\""), "sned"),
+        (format!("{good}subject = \"\""), "a name is missing"),
+    ] {
+        let sidecar = connect(app(), "acme", &data).route(route("/").to(&upstream));
+        let output = sidecar.refused();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned()
+            + &String::from_utf8_lossy(&output.stdout);
+        assert!(told.contains(words), "{data}\n{told}");
+        assert!(told.contains("connections.acme"), "{told}");
     }
 }

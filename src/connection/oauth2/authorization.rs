@@ -9,12 +9,11 @@ use super::{
     OAuth2,
     refused::Refused,
     request::{Parameters, append, fill},
-    template::{Endpoint, Template, Values},
 };
 use crate::{
     connection::{
         Start,
-        oauth::{Expected, NamedIssuer, ResponseMode, Seed},
+        oauth::{Endpoint, Expected, NamedIssuer, ResponseMode, Seed, Template, Values},
     },
     random::Random,
 };
@@ -67,17 +66,17 @@ impl OAuth2 {
         asked: &Asked,
     ) -> Result<Url, Refused> {
         let no_value = |name| Refused::NoValue { step: STEP, name };
-        let authorize = &self.authorize;
+        let authorize = &self.set.authorize;
         let mut standard: Parameters = Vec::new();
         let mut add = |name: &str, value: &str| standard.push((name.to_owned(), value.to_owned()));
         add("response_type", "code");
-        add("client_id", &self.client_id);
+        add("client_id", &self.set.client_id);
         add("redirect_uri", self.parts.callback(&self.id).as_str());
         if !authorize.scope.is_empty() {
             add("scope", &authorize.scope);
         }
         add("state", start.state);
-        if self.pkce {
+        if self.set.pkce {
             add("code_challenge", &asked.seed.challenge());
             add("code_challenge_method", "S256");
         }
@@ -87,7 +86,7 @@ impl OAuth2 {
         {
             add("login_hint", hint);
         }
-        let values = Values::from([("client_id".to_owned(), self.client_id.clone())]);
+        let values = Values::from([("client_id".to_owned(), self.set.client_id.clone())]);
         let params = fill(
             rename(standard, &authorize.names),
             &authorize.params,
@@ -101,12 +100,13 @@ impl OAuth2 {
     /// What the answer must be like.
     pub(super) fn expected(&self) -> Expected<'_> {
         let named = |name: &'static str| {
-            let found = self.authorize.names.get(name).map(String::as_str);
+            let found = self.set.authorize.names.get(name).map(String::as_str);
             found.filter(|name| !name.is_empty()).unwrap_or(name)
         };
         Expected {
             mode: ResponseMode::Query,
             issuer: self
+                .set
                 .issuer
                 .as_deref()
                 .map_or(NamedIssuer::Unknown, NamedIssuer::Always),

@@ -14,7 +14,6 @@ mod profile;
 mod provider;
 mod refused;
 mod request;
-mod template;
 mod token;
 
 use async_trait::async_trait;
@@ -23,13 +22,13 @@ use self::{
     authorization::{Asked, Authorize},
     profile::{Known, Question},
     refused::Refused,
-    template::Template,
     token::Exchange,
 };
 pub(crate) use self::{config::*, provider::*};
 use super::{
     Authenticated, Connection, ConnectionData, Mapping, Paths, Peer, Rejection, Reply, Start, Step,
-    oauth::Answer, registry::Parts,
+    oauth::{Answer, Template},
+    registry::Parts,
 };
 use crate::{
     clock::Timestamp,
@@ -43,6 +42,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct OAuth2 {
     id: ConnectionId,
+    set: Set,
+    parts: Parts,
+}
+
+/// What is set, read and checked.
+#[derive(Clone, Debug)]
+struct Set {
     client_id: String,
     client_secret: Option<Secret>,
     pkce: bool,
@@ -54,8 +60,24 @@ pub(crate) struct OAuth2 {
     compose: Vec<(String, Template)>,
     mapping: Mapping,
     http: Client,
-    parts: Parts,
 }
+
+/// What is done and checked at a login, in order.
+const STEPS: [(&str, &str); 4] = [
+    (
+        "authorization-response",
+        "the answer has one code, belongs to this browser, and names no other issuer",
+    ),
+    (
+        refused::TOKEN,
+        "the code was exchanged by this client, and the token is a bearer's",
+    ),
+    (
+        refused::PROFILE,
+        "the provider's own addresses say who that is",
+    ),
+    ("identity", "there is a subject among what they say"),
+];
 
 #[async_trait]
 impl Connection for OAuth2 {
@@ -64,7 +86,7 @@ impl Connection for OAuth2 {
     }
 
     fn pin(&self) -> Pin {
-        let mut endpoint = self.authorize.endpoint.sample().clone();
+        let mut endpoint = self.set.authorize.endpoint.sample().clone();
         endpoint.set_query(None);
         endpoint.set_fragment(None);
         Pin {
@@ -97,6 +119,10 @@ impl Connection for OAuth2 {
         let who = who.map_err(|refused| self.reject(refused))?;
         Ok(Step::Done { who: Box::new(who) })
     }
+
+    fn steps(&self) -> &'static [(&'static str, &'static str)] {
+        &STEPS
+    }
 }
 
 impl OAuth2 {
@@ -105,19 +131,19 @@ impl OAuth2 {
         let mut known = Known::default();
         known
             .values
-            .insert("client_id".to_owned(), self.client_id.clone());
-        for name in &self.authorize.carry {
+            .insert("client_id".to_owned(), self.set.client_id.clone());
+        for name in &self.set.authorize.carry {
             if let Some(value) = answer.parameter(name)? {
                 known.values.insert(name.clone(), value);
             }
         }
         let access_token = self.exchange(asked, &answer, &mut known).await?;
-        for question in &self.questions {
-            known.ask(question, &access_token, &self.http).await?;
+        for question in &self.set.questions {
+            known.ask(question, &access_token, &self.set.http).await?;
         }
-        known.compose(&self.compose);
-        let subject = known.subject(&self.subject)?;
-        let (profile, groups) = self.mapping.apply(&known.claims);
+        known.compose(&self.set.compose);
+        let subject = known.subject(&self.set.subject)?;
+        let (profile, groups) = self.set.mapping.apply(&known.claims);
         let identity = Identity {
             connection: self.id.clone(),
             subject,

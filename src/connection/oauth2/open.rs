@@ -1,28 +1,26 @@
 //! From the keys of the configuration to a connection.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use http::HeaderName;
-use url::Url;
 
 use super::{
-    AuthMethod, Call, Config, OAuth2, Provider,
+    AuthMethod, Call, Config, OAuth2, Provider, Set,
     authorization::{Authorize, OURS},
     profile::Question,
     refused::{PROFILE, TOKEN},
     request::Ask,
-    template::{Endpoint, Template, is_name},
     token::Exchange,
 };
 use crate::{
     connection::{
         Common, Connection, Mapping, PATH_HINT, Paths,
-        oauth::is_loopback,
+        oauth::{Endpoint, Template, is_name},
         registry::{OpenConnection, Parts},
     },
     egress::http::{Client, ClientTls, Written},
@@ -41,19 +39,10 @@ const RESERVED: [&str; 7] = [
     "id_token",
 ];
 
-/// What the keys come to, without what a process has one of.
-struct Built {
-    authorize: Authorize,
-    exchange: Exchange,
-    questions: Vec<Question>,
-    subject: Paths,
-    mapping: Mapping,
-    http: Client,
-}
-
 impl OpenConnection for Config {
     fn problems(&self, common: &Common) -> Vec<Problem> {
-        self.build(common, &Client::new()).err().unwrap_or_default()
+        let read = self.read(common, &Client::new());
+        read.err().unwrap_or_default()
     }
 
     fn open(
@@ -62,20 +51,9 @@ impl OpenConnection for Config {
         common: &Common,
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
-        let built = self.build(common, &parts.http)?;
         Ok(Arc::new(OAuth2 {
             id,
-            client_id: self.client_id.clone(),
-            client_secret: self.client_secret.clone(),
-            pkce: self.provider.pkce,
-            issuer: self.provider.issuer.clone(),
-            authorize: built.authorize,
-            exchange: built.exchange,
-            questions: built.questions,
-            subject: built.subject,
-            compose: templates(&self.provider.compose),
-            mapping: built.mapping,
-            http: built.http,
+            set: self.read(common, &parts.http)?,
             parts: parts.clone(),
         }))
     }
@@ -85,33 +63,37 @@ impl OpenConnection for Config {
     }
 }
 
-type Read = (Option<Authorize>, Option<Exchange>, Option<Vec<Question>>);
-
 impl Config {
-    fn build(&self, common: &Common, client: &Client) -> Result<Built, Vec<Problem>> {
+    /// Everything that is set, or all that is wrong with it.
+    fn read(&self, common: &Common, client: &Client) -> Result<Set, Vec<Problem>> {
         let mut reader = Reader::new(self.danger_plain_http);
         self.check(common, &mut reader);
         let provider = &self.provider;
-        let read = (
-            self.authorize(common, &mut reader),
-            exchange(provider, &mut reader),
-            self.questions(&mut reader),
-        );
+        let authorize = self.authorize(common, &mut reader);
+        let exchange = exchange(provider, &mut reader);
+        let questions = self.questions(&mut reader);
         let subject = reader.paths("provider.subject", &provider.subject);
         let mapping = mapping(provider, common).map_err(|found| reader.problems.extend(found));
-        let http = self.http(&read, client, &mut reader);
+        let http = self.http(client, &mut reader);
         let problems = reader.problems;
-        let ((Some(authorize), Some(exchange), Some(questions)), Some(http)) = (read, http) else {
+        let (Some(authorize), Some(exchange), Some(questions), Some(http)) =
+            (authorize, exchange, questions, http)
+        else {
             return Err(problems);
         };
         let (Some(subject), Ok(mapping), true) = (subject, mapping, problems.is_empty()) else {
             return Err(problems);
         };
-        Ok(Built {
+        Ok(Set {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            pkce: provider.pkce,
+            issuer: provider.issuer.clone(),
             authorize,
             exchange,
             questions,
             subject,
+            compose: templates(&provider.compose),
             mapping,
             http,
         })
@@ -133,9 +115,6 @@ impl Config {
                 "the provider gave it; for a client without one, set provider.token.auth_method = \
                  \"none\"",
             );
-        }
-        if self.client_secret.is_none() {
-            reader.names.remove("appsecret_proof");
         }
         let own = self.provider.authorization.params.keys();
         let own = own.map(|name| (format!("provider.authorization.params.{name}"), name));
@@ -191,20 +170,9 @@ impl Config {
     }
 
     /// The way out: only to the hosts that are written here may it lead inside.
-    fn http(
-        &self,
-        (authorize, exchange, questions): &Read,
-        client: &Client,
-        reader: &mut Reader,
-    ) -> Option<Client> {
-        let endpoints = authorize.iter().map(|authorize| &authorize.endpoint);
-        let endpoints = endpoints.chain(exchange.iter().map(|exchange| &exchange.ask.endpoint));
-        let asked = questions.iter().flatten();
-        let endpoints = endpoints.chain(asked.map(|question| &question.ask.endpoint));
+    fn http(&self, client: &Client, reader: &mut Reader) -> Option<Client> {
         let client = client.written(Written {
-            hosts: endpoints
-                .filter_map(|endpoint| endpoint.sample().host_str().map(str::to_owned))
-                .collect(),
+            hosts: reader.hosts.clone(),
             danger_plain_http: self.danger_plain_http,
         });
         let Some(path) = &self.ca else {
@@ -292,6 +260,8 @@ struct Reader {
     danger_plain_http: bool,
     /// What is known so far in a login.
     names: BTreeSet<String>,
+    /// Whose endpoints were written.
+    hosts: HashSet<String>,
 }
 
 impl Reader {
@@ -300,6 +270,7 @@ impl Reader {
             problems: Vec::new(),
             danger_plain_http,
             names: BTreeSet::from(["client_id".to_owned()]),
+            hosts: HashSet::new(),
         }
     }
 
@@ -313,20 +284,14 @@ impl Reader {
             return None;
         }
         let read = Endpoint::parse(text).and_then(|endpoint| {
-            self.secure(endpoint.sample())?;
+            endpoint.check_secure(self.danger_plain_http)?;
             Ok(endpoint)
         });
         let refused = read.map_err(|why| self.refuse(key, why, text));
-        refused.ok()
-    }
-
-    fn secure(&self, url: &Url) -> Result<(), &'static str> {
-        match url.scheme() {
-            "https" => Ok(()),
-            "http" if self.danger_plain_http || is_loopback(url) => Ok(()),
-            "http" => Err("plain http to another machine: what the provider says can be forged"),
-            _ => Err("an endpoint is an https URL"),
-        }
+        let endpoint = refused.ok()?;
+        let host = endpoint.sample().host_str().map(str::to_owned);
+        self.hosts.extend(host);
+        Some(endpoint)
     }
 
     fn paths(&mut self, key: &str, text: &str) -> Option<Paths> {

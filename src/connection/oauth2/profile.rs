@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    Emails,
-    refused::Refused,
-    request::Ask,
-    template::{Template, Values, text_of},
+use super::{Emails, refused::Refused, request::Ask};
+use crate::{
+    connection::{
+        Paths,
+        oauth::{Template, Values, text_of},
+    },
+    egress::http::Client,
+    identity::Subject,
 };
-use crate::{connection::Paths, egress::http::Client, identity::Subject};
 
 /// One question, read.
 #[derive(Clone, Debug)]
@@ -115,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connection::oauth2::{Send, template::Endpoint};
+    use crate::connection::{oauth::Endpoint, oauth2::Send};
 
     fn question() -> Question {
         Question {

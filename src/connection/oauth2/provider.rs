@@ -1,11 +1,11 @@
 //! A provider that speaks plain OAuth 2.0, as data: what it does as RFC 6749 says needs no word, and
 //! what it does otherwise is one key.
 //!
-//! A text may hold values in braces, `{name}`. The catalogue's variables ([`Provider::fill`]) may
-//! stand anywhere in a URL. What is known only during a login may stand in the path and the query of
-//! a URL, in parameters and in headers, never in a host: `{access_token}`, `{client_id}`,
-//! `{appsecret_proof}` (HMAC-SHA256 of the access token under the client secret, in hexadecimal),
-//! and whatever a `carry` of an earlier step has named.
+//! A text may hold values in braces, `{name}`. What the catalogue knows as a variable is filled in when
+//! the connection is read, wherever it stands. What is known only during a login may stand in the
+//! path and the query of a URL, in parameters and in headers, never in a host: `{access_token}`,
+//! `{client_id}`, `{appsecret_proof}` (HMAC-SHA256 of the access token under the client secret, in
+//! hexadecimal), and whatever a `carry` of an earlier step has named.
 
 use std::collections::BTreeMap;
 
@@ -232,28 +232,6 @@ pub(crate) enum TokenType {
     BearerOrNone,
 }
 
-impl Provider {
-    /// Puts the catalogue's variables where their names stand in braces, in URLs and parameters.
-    /// Their values are checked by who knows what they mean.
-    pub(crate) fn fill(&mut self, variables: &BTreeMap<String, String>) {
-        let urls = [&mut self.authorization.endpoint, &mut self.token.endpoint];
-        let urls = urls.into_iter().chain(self.issuer.as_mut());
-        let calls = self.profile.iter_mut();
-        let (endpoints, params): (Vec<_>, Vec<_>) = calls
-            .map(|call| (&mut call.endpoint, &mut call.params))
-            .unzip();
-        let params = params
-            .into_iter()
-            .chain([&mut self.authorization.params, &mut self.token.params])
-            .flat_map(BTreeMap::values_mut);
-        for text in urls.chain(endpoints).chain(params) {
-            for (name, value) in variables {
-                *text = text.replace(&format!("{{{name}}}"), value);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,22 +239,14 @@ mod tests {
     #[test]
     fn a_provider_that_keeps_to_the_rfc_needs_its_addresses_alone() {
         let provider: Provider = toml::from_str(
-            "authorization.endpoint = \"https://{host}/authorize\"\n\
-             token.endpoint = \"https://{host}/token\"\n\
-             profile = [{ endpoint = \"https://{host}/api/v3/user\" }]",
+            "authorization.endpoint = \"https://a.example/authorize\"\n\
+             token.endpoint = \"https://a.example/token\"\n\
+             profile = [{ endpoint = \"https://a.example/api/v3/user\" }]",
         )
         .unwrap();
         assert!(provider.pkce);
         assert_eq!(provider.token.auth_method, AuthMethod::ClientSecretBasic);
         assert_eq!(provider.profile[0].send, Send::Get);
-        let mut filled = provider.clone();
-        filled.fill(&BTreeMap::from([(
-            "host".to_owned(),
-            "a.example".to_owned(),
-        )]));
-        assert_eq!(filled.profile[0].endpoint, "https://a.example/api/v3/user");
-        assert_eq!(filled.token.endpoint, "https://a.example/token");
-        assert_eq!(filled.authorization.endpoint, "https://a.example/authorize");
         assert!(toml::from_str::<Provider>("tokn.endpoint = \"x\"").is_err());
     }
 }

@@ -58,8 +58,8 @@ impl Refused {
         match self {
             Self::Answer(error) => error.fault(),
             Self::Error { status, error, .. } => match error.as_str() {
-                // The code was used, or is too old; the second is GitHub's word.
-                "invalid_grant" | "bad_verification_code" => Fault::Denied,
+                // The code was used, or is too old, in GitHub's, the standard's and Slack's words.
+                "bad_verification_code" | "invalid_code" | "invalid_grant" => Fault::Denied,
                 _ if status.is_server_error() => Fault::Unreachable,
                 _ if status.is_redirection() => Fault::Misbehaved,
                 _ => Fault::Misconfigured,

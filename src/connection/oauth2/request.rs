@@ -5,13 +5,12 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::{
-    Send,
-    refused::Refused,
-    template::{Endpoint, Template, Values},
-};
+use super::{Send, refused::Refused};
 use crate::{
-    connection::{Paths, oauth::printable},
+    connection::{
+        Paths,
+        oauth::{Endpoint, Template, Values, printable},
+    },
     egress::http::Client,
 };
 

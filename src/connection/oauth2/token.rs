@@ -39,16 +39,16 @@ impl OAuth2 {
         answer: &Answer,
         known: &mut Known,
     ) -> Result<String, Refused> {
-        let exchange = &self.exchange;
+        let exchange = &self.set.exchange;
         let (standard, credentials) = self.token_parameters(asked, &answer.code);
         let request = exchange.ask.request(standard, credentials, &known.values)?;
-        let given = exchange.ask.send(&self.http, request).await?;
+        let given = exchange.ask.send(&self.set.http, request).await?;
         let object = given.as_object();
         let object = object.ok_or_else(|| exchange.ask.unreadable("it is no object"))?;
         let token = exchange.access_token(object)?;
         known.carry(&exchange.carry, &given);
         let values = &mut known.values;
-        if let Some(secret) = &self.client_secret {
+        if let Some(secret) = &self.set.client_secret {
             values.insert("appsecret_proof".to_owned(), proof(&token, secret));
         }
         values.insert("access_token".to_owned(), token.clone());
@@ -62,21 +62,21 @@ impl OAuth2 {
         add("grant_type", "authorization_code");
         add("code", code);
         add("redirect_uri", self.parts.callback(&self.id).as_str());
-        if self.pkce {
+        if self.set.pkce {
             add("code_verifier", &asked.seed.verifier());
         }
         let mut header = None;
-        match (self.exchange.auth_method, &self.client_secret) {
+        match (self.set.exchange.auth_method, &self.set.client_secret) {
             (AuthMethod::ClientSecretBasic, Some(secret)) => {
-                header = Some(basic(&self.client_id, secret));
+                header = Some(basic(&self.set.client_id, secret));
             }
             (AuthMethod::ClientSecretPost, Some(secret)) => {
-                add("client_id", &self.client_id);
+                add("client_id", &self.set.client_id);
                 add("client_secret", secret.expose());
             }
-            (AuthMethod::None, _) | (_, None) => add("client_id", &self.client_id),
+            (AuthMethod::None, _) | (_, None) => add("client_id", &self.set.client_id),
         }
-        (rename(all, &self.exchange.names), header)
+        (rename(all, &self.set.exchange.names), header)
     }
 }
 
@@ -113,7 +113,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connection::oauth2::{Send, refused::TOKEN, template::Endpoint};
+    use crate::connection::{
+        oauth::Endpoint,
+        oauth2::{Send, refused::TOKEN},
+    };
 
     fn exchange(token_type: TokenType) -> Exchange {
         Exchange {

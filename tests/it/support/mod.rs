@@ -30,6 +30,7 @@ pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod lying_provider;
+pub(crate) mod oauth1_provider;
 pub(crate) mod openid_provider;
 pub(crate) mod process;
 pub(crate) mod servers;

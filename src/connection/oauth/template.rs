@@ -6,6 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::is_loopback;
+
 /// What stays as it is in a path or a query (RFC 3986 section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -13,7 +15,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 /// The longest value that is carried from one call to the next, in bytes.
-pub(crate) const MOST_VALUE: usize = 2048;
+const MOST_VALUE: usize = 2048;
 
 /// A text with gaps. Braces around anything but a name are text: JSON stays what it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -115,6 +117,16 @@ impl Endpoint {
             return Err("an endpoint has no user name and no password");
         }
         Ok(Self { template, sample })
+    }
+
+    /// Whether what is sent there can be read on the way.
+    pub(crate) fn check_secure(&self, danger_plain_http: bool) -> Result<(), &'static str> {
+        match self.sample.scheme() {
+            "https" => Ok(()),
+            "http" if danger_plain_http || is_loopback(&self.sample) => Ok(()),
+            "http" => Err("plain http to another machine: what the provider says can be forged"),
+            _ => Err("an endpoint is an https URL"),
+        }
     }
 
     /// The URL as far as it is always the same.
