@@ -904,7 +904,7 @@ fn secrets_are_seen_nowhere() {
             "secrt = 5",
             "secret = 'twice'",
             "x = \"open",
-            "[connections.a]\nstrategy = 'x'",
+            "[connections.a]\nstrategy = 'nonesuch'",
         ] {
             for text in [format!("{good}{bad}\n"), format!("{good}{bad}")] {
                 let error = parse(

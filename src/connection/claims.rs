@@ -4,7 +4,10 @@
 //! JSON value `true`. Whatever is not as it must be is left out, never turned into something else;
 //! groups that are not a list of texts are no groups, so that a rule that needs them refuses.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use serde_json::{Map, Value};
 
@@ -23,7 +26,13 @@ const MOST_GROUP: usize = 256;
 
 /// Where each field is found.
 #[derive(Clone, Debug)]
-pub(crate) struct Mapping(BTreeMap<Field, Paths>);
+pub(crate) struct Mapping(Arc<BTreeMap<Field, Paths>>);
+
+/// What most connections have, which all share.
+static STANDARD: LazyLock<Mapping> = LazyLock::new(|| {
+    let standard = FIELDS.map(|(field, name)| (field, Paths(vec![Path::of(name)])));
+    Mapping(Arc::new(BTreeMap::from(standard)))
+});
 
 /// Several ways to a value: the first that leads somewhere counts.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -76,8 +85,7 @@ impl Mapping {
     /// The standard claims, but for what is written here: `field = "path"`, or several with `|`
     /// between, of which the first that leads somewhere counts.
     pub(crate) fn new(written: &BTreeMap<Field, String>) -> Result<Self, Vec<Problem>> {
-        let standard = FIELDS.map(|(field, name)| (field, Paths(vec![Path::of(name)])));
-        Self(BTreeMap::from(standard)).over(written)
+        STANDARD.clone().over(written)
     }
 
     /// The same, where something else is written.
@@ -85,7 +93,7 @@ impl Mapping {
         let mut problems = Vec::new();
         for (field, text) in written {
             match Paths::parse(text) {
-                Ok(paths) => drop(self.0.insert(*field, paths)),
+                Ok(paths) => drop(Arc::make_mut(&mut self.0).insert(*field, paths)),
                 Err(error) => {
                     let key = format!("claims.{}", field.name());
                     problems.push(Problem::new(key, error.to_string()).hint(PATH_HINT));

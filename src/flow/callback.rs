@@ -53,13 +53,13 @@ impl Engine {
         }
         match flow {
             Some(flow) if flow.began_with(id, settings.fingerprint) => {
-                let used = Some(flow.return_to.as_str());
+                let wanted = Some(flow.return_to.as_str());
                 let _turn = match self.answer_turn(visit, &flow).await {
                     Ok(Some(turn)) => turn,
                     Ok(None) if visit.session.is_some() => {
                         return self.pass_on(visit, &flow.return_to, None).await;
                     }
-                    Ok(None) => return self.start_again(visit, StartAgainWhy::AlreadyUsed, used),
+                    Ok(None) => return self.start_again(visit, StartAgainWhy::AlreadyUsed, wanted),
                     Err(error) => return self.store_is_away(visit, &error),
                 };
                 let kept = flow.kept();
@@ -74,7 +74,7 @@ impl Engine {
                         .with(self.end_flow(&flow)),
                     // One answer ends the flow, whatever it is.
                     Err(rejection) => self
-                        .rejected(visit, settings, &rejection)
+                        .rejected(visit, settings, &rejection, wanted)
                         .with(self.end_flow(&flow)),
                 }
             }

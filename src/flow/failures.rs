@@ -106,6 +106,7 @@ impl Engine {
         visit: &Visit,
         settings: &ConnectionSettings,
         rejection: &Rejection,
+        wanted: Option<&str>,
     ) -> Turn {
         self.note_rejection(visit, rejection);
         let display_name = settings.display_name.clone();
@@ -117,7 +118,11 @@ impl Engine {
             Fault::Misconfigured => FailureKind::ConnectionBroken { display_name },
             Fault::Unreachable => FailureKind::ProviderUnreachable { display_name },
         };
-        self.failure(visit, kind, self.action(ActionLabel::TryAgain, "login"))
+        let again = Action {
+            label: ActionLabel::TryAgain,
+            href: self.login_for(visit, wanted),
+        };
+        self.failure(visit, kind, vec![again])
     }
 
     /// The audit trail and the log of a failed login.

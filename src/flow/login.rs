@@ -193,7 +193,7 @@ impl Engine {
                 self.end_trial(visit, &flow, settings, Err(&rejection))
                     .await
             }
-            Err(rejection) => self.rejected(visit, settings, &rejection),
+            Err(rejection) => self.rejected(visit, settings, &rejection, Some(&flow.return_to)),
         }
     }
 
@@ -216,7 +216,7 @@ impl Engine {
         };
         let allowance = match self.pay(visit, id, connection, login).await {
             Ok(allowance) => allowance,
-            Err(Unpaid::Rejected(rejection)) => return self.rejected(visit, settings, &rejection),
+            Err(Unpaid::Rejected(rejection)) => return self.rejected(visit, settings, &rejection, Some(&flow.return_to)),
             Err(Unpaid::Throttled(Throttled::Until(until))) => {
                 let wait = until.since(visit.now);
                 return self.too_many(visit, &flow, id, wait).await;
@@ -242,7 +242,7 @@ impl Engine {
                 self.note_rejection(visit, &rejection);
                 self.try_again(visit, &flow, id, typed).await
             }
-            Err(rejection) => self.rejected(visit, settings, &rejection),
+            Err(rejection) => self.rejected(visit, settings, &rejection, Some(&flow.return_to)),
         }
     }
 

@@ -91,7 +91,7 @@ impl Engine {
         let prepared = match accounts.sign_up(wish(fields), &peer).await {
             Ok(prepared) => prepared,
             Err(AccountError::Rejected(rejection)) => {
-                return self.rejected(visit, settings, &rejection);
+                return self.rejected(visit, settings, &rejection, None);
             }
             Err(error) => {
                 mark(&mut form, &error);

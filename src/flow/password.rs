@@ -82,7 +82,7 @@ impl Engine {
                 ..Wrong::default()
             },
             Err(AccountError::Rejected(rejection)) => {
-                return self.rejected(visit, settings, &rejection);
+                return self.rejected(visit, settings, &rejection, None);
             }
             Err(_) => Wrong {
                 password: Some(LoginProblem::Busy),

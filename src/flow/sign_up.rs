@@ -78,7 +78,7 @@ impl Engine {
             Err(error) => {
                 self.parts.throttle.made_nobody(allowance).await;
                 if let AccountError::Rejected(rejection) = error {
-                    return self.rejected(visit, settings, &rejection);
+                    return self.rejected(visit, settings, &rejection, None);
                 }
                 mark(&mut form, &error);
                 self.event(visit, EventKind::SignUpFailed, "not-acceptable")

@@ -356,15 +356,20 @@ fn two_tabs_are_two_logins_whatever_the_order() {
 fn who_turns_back_at_the_provider_is_told_so_and_can_try_again() {
     let site = Site::new();
     let mut alice = site.visitor();
-    let page = go_to_provider(&mut alice, "/", "op");
+    let page = go_to_provider(&mut alice, "/page?x=1", "op");
     let abort = forms::links(&page.text())
         .into_iter()
         .find(|link| link.contains("abort"));
     let refused = alice.go(page.url.join(&abort.unwrap()).unwrap().as_str());
     site.expect_refused(&alice, &refused, "authorization-response");
-    let page = go_to_provider(&mut alice, "/", "op");
+    // The page that was wanted is not forgotten.
+    let again = forms::links(&refused.text())
+        .into_iter()
+        .find(|link| link.contains("/.auth/login?rd="));
+    let page = go_to_provider(&mut alice, &again.expect("a link to try again"), "op");
     let page = site.provider.sign_in(&mut alice, &page, "alice");
     site.expect_session(&alice, &page);
+    assert_eq!(page.url.as_str(), site.url("/page?x=1"));
 }
 
 #[test]

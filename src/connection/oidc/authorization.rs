@@ -84,7 +84,7 @@ impl Oidc {
         start: &Start<'_>,
         asked: &Asked,
     ) -> Result<Url, Refused> {
-        let mut parameters = self.parameters(start, asked);
+        let mut parameters = self.parameters(metadata, start, asked);
         if self.set.signed_request {
             let request = self.signed_request(metadata, &parameters, start)?;
             // OpenID Connect Core 1.0 section 6.1: these two are also outside.
@@ -109,7 +109,7 @@ impl Oidc {
         Ok(to)
     }
 
-    fn parameters(&self, start: &Start<'_>, asked: &Asked) -> Parameters {
+    fn parameters(&self, metadata: &Metadata, start: &Start<'_>, asked: &Asked) -> Parameters {
         let set = &self.set;
         let mut all: Parameters = Vec::with_capacity(16);
         let mut add = |name: &str, value: String| all.push((name.to_owned(), value));
@@ -133,8 +133,9 @@ impl Oidc {
         if !set.ui_locales.is_empty() {
             add("ui_locales", set.ui_locales.join(" "));
         }
-        if let Some(claims) = &set.request_claims {
-            add("claims", claims.clone());
+        let essential = || self.essential_acr(metadata, asked);
+        if let Some(claims) = set.request_claims.clone().or_else(essential) {
+            add("claims", claims);
         }
         if let Some(domain) = &set.quirks.hosted_domain {
             add("hd", domain.clone());
@@ -151,10 +152,24 @@ impl Oidc {
             add("login_hint", hint.to_owned());
         }
         for (name, value) in &set.upstream_params {
+            if name == "prompt" && start.wants.again {
+                continue;
+            }
             all.retain(|(known, _)| known != name);
             all.push((name.clone(), value.clone()));
         }
         all
+    }
+
+    /// The context that is asked for, so that the provider does not answer with a lesser one that
+    /// somebody has reached already: `acr_values` alone is a wish (OpenID Connect Core 1.0 section
+    /// 5.5.1.1).
+    fn essential_acr(&self, metadata: &Metadata, asked: &Asked) -> Option<String> {
+        if asked.acr.is_empty() || !metadata.claims_parameter_supported {
+            return None;
+        }
+        let acr = json!({ "essential": true, "values": asked.acr });
+        Some(json!({ "id_token": { "acr": acr } }).to_string())
     }
 
     /// A request object (RFC 9101 section 4).

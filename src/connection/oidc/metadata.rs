@@ -42,6 +42,8 @@ pub(crate) struct Metadata {
     /// RFC 9207 section 3.
     #[serde(default)]
     pub(crate) authorization_response_iss_parameter_supported: bool,
+    #[serde(default)]
+    pub(crate) claims_parameter_supported: bool,
     pub(crate) code_challenge_methods_supported: Option<Vec<String>>,
     pub(crate) id_token_signing_alg_values_supported: Option<Vec<String>>,
     pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -249,6 +251,7 @@ impl Endpoints {
             pushed_authorization_request_endpoint: own.pushed_authorization_request_endpoint,
             require_pushed_authorization_requests: false,
             authorization_response_iss_parameter_supported: false,
+            claims_parameter_supported: false,
             code_challenge_methods_supported: None,
             id_token_signing_alg_values_supported: None,
             token_endpoint_auth_methods_supported: None,
