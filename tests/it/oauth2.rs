@@ -1,13 +1,17 @@
 //! Login by plain OAuth 2.0: at Django, by hand and in Chromium, and at providers that answer as
 //! their documentation shows.
 
+use std::{thread, time::Duration};
+
 use serde_json::{Value, json};
 
 use crate::support::{
-    Browser, DjangoProvider, Sidecar, Upstream, Visitor, django_provider,
+    Browser, DjangoProvider, Request, Sidecar, Upstream, Visitor, django_provider,
     federated::{APP, app, callback, go_to_provider, visitor},
+    http::exchange,
     route,
     shapes::{Shapes, connect},
+    sidecar::list,
     visitor::Page,
 };
 
@@ -30,15 +34,22 @@ struct Plain {
 impl Plain {
     /// With these lines besides the data.
     fn with(lines: &str) -> Self {
+        Self::with_tokens_for(lines, 600)
+    }
+
+    /// The same, with access tokens that are good for so many seconds and reach `/tokens`.
+    fn with_tokens_for(lines: &str, seconds: u64) -> Self {
         let sidecar = app();
         let client = django_provider::client(&callback(&sidecar, "django"), true);
-        let django = DjangoProvider::start(&client);
+        let django = DjangoProvider::with_tokens_for(&client, seconds);
         let data = format!("{DJANGO}{lines}")
             .replace("ISSUER", &django.issuer())
             .replace("ORIGIN", &django.origin());
         let upstream = Upstream::start();
+        let tokens = route("/tokens").to(&upstream);
         let sidecar = connect(sidecar, "django", &data)
             .route(route("/").to(&upstream))
+            .route(tokens.set("tokens", list(&["access_token"])))
             .start();
         Self {
             upstream,
@@ -639,4 +650,64 @@ fn data_that_cannot_work_are_refused_with_what_is_wrong() {
         assert!(told.contains(words), "{data}\n{told}");
         assert!(told.contains("connections.acme"), "{told}");
     }
+}
+
+const TOKEN: &str = "X-Forwarded-Access-Token";
+
+/// How long a short token is good for, in seconds, and when a new one is fetched.
+const TTL: u64 = 6;
+const RENEWED: Duration = Duration::from_millis(4200);
+
+#[test]
+fn an_application_gets_the_token_where_a_route_says_so_and_a_fresh_one_in_time() {
+    let plain = Plain::with_tokens_for("", TTL);
+    let (mut alice, page) = plain.sign_in("/page", "alice");
+    plain.expect_session(&alice, &page);
+    assert_eq!(plain.upstream.last().header(TOKEN), None);
+    let mut token = || {
+        assert_eq!(alice.go("/tokens/x").answer.status, 200);
+        plain.upstream.last().header(TOKEN).unwrap().to_owned()
+    };
+    let first = token();
+    assert_eq!(token(), first);
+    thread::sleep(RENEWED);
+    let second = token();
+    assert_ne!(second, first);
+    // what the application would do with it
+    let bearer = format!("Bearer {second}");
+    let request = Request::get("/api/me").header("Authorization", &bearer);
+    let django = plain.django.port();
+    let answer = exchange(django, &format!("127.0.0.1:{django}"), &request);
+    assert_eq!(answer.expect(200).json()["login"], "alice");
+}
+
+#[test]
+fn a_provider_that_takes_its_word_back_ends_the_session() {
+    let shapes = Shapes::with(json!({"access_token_ttl": TTL}));
+    let upstream = Upstream::start();
+    let sidecar = shapes
+        .connect(app(), "discord", the("discord").data)
+        .route(
+            route("/")
+                .to(&upstream)
+                .set("tokens", list(&["access_token"])),
+        )
+        .start();
+    let sign_in = || {
+        shapes.profile("discord", &json!({}));
+        let (somebody, page) = go(&sidecar, "discord");
+        assert!(somebody.session().is_some(), "{page:?}");
+        somebody
+    };
+    let (mut refused, mut other, mut same) = (sign_in(), sign_in(), sign_in());
+    thread::sleep(RENEWED);
+    assert_eq!(same.fetch("/x").status, 200);
+    shapes.fail("discord");
+    assert_eq!(refused.fetch("/x").status, 401);
+    shapes.profile("discord", &json!({"id": "1"}));
+    assert_eq!(other.fetch("/x").status, 401);
+    assert_eq!(same.fetch("/x").status, 200);
+    let refreshed = shapes.calls("discord", "/api/oauth2/token");
+    let grants = |call: &&Value| call["form"]["grant_type"] == "refresh_token";
+    assert_eq!(refreshed.iter().filter(grants).count(), 3, "{refreshed:?}");
 }

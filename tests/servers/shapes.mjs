@@ -8,12 +8,13 @@
 //   POST /admin/profile  {"provider": NAME, "profile": {...}}: over what its profile API says
 //   POST /admin/fail     {"provider": NAME}: the next code is refused in the provider's own words
 //
-// Settings: `client_id` and `client_secret`, the same for each of them.
+// Settings: `client_id` and `client_secret`, the same for each of them; `access_token_ttl`, in seconds,
+// of the one that gives refresh tokens.
 import './loopback.mjs';
 import crypto from 'node:crypto';
 import http from 'node:http';
 
-const settings = { client_id: 'app', client_secret: 'a secret', ...JSON.parse(process.argv[2]) };
+const settings = { client_id: 'app', client_secret: 'a secret', access_token_ttl: 604800, ...JSON.parse(process.argv[2]) };
 const MOST = 10_000;
 const calls = [];
 const codes = new Map();
@@ -213,8 +214,9 @@ const providers = {
   discord: {
     '/oauth2/authorize': authorize(),
     '/api/oauth2/token': (call) => {
-      if (wrongWith(call, { by: 'basic' })) throw new No(400, { error: 'invalid_grant', error_description: 'Invalid "code" in request.' });
-      return { access_token: tokenOf('discord'), token_type: 'Bearer', expires_in: 604800, refresh_token: 'D43f5y0ahjqew82jZ4NViEr2YafMKhue', scope: 'identify email' };
+      const refreshes = call.form.grant_type === 'refresh_token' && call.form.refresh_token === 'D43f5y0ahjqew82jZ4NViEr2YafMKhue';
+      if (refreshes ? failing.delete('discord') : wrongWith(call, { by: 'basic' })) throw new No(400, { error: 'invalid_grant', error_description: 'Invalid "code" in request.' });
+      return { access_token: tokenOf('discord'), token_type: 'Bearer', expires_in: settings.access_token_ttl, refresh_token: 'D43f5y0ahjqew82jZ4NViEr2YafMKhue', scope: 'identify email' };
     },
     '/api/users/@me': (call) => {
       if (!bearer(call)) throw new No(401, { message: '401: Unauthorized', code: 0 });

@@ -1,6 +1,7 @@
 //! The client's credentials, and what an endpoint answers to them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
 use url::{Host, Url, form_urlencoded};
 
 use crate::secret::Secret;
@@ -19,6 +20,16 @@ pub(crate) fn check_access_token(token: &str) -> Result<(), &'static str> {
         return Err("the access token has other characters than RFC 6750 allows");
     }
     Ok(())
+}
+
+/// How long a token is good for, in seconds (RFC 6749 section 5.1); some providers write text.
+pub(crate) fn lifetime(value: &Value) -> Option<i64> {
+    let seconds = match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    seconds.filter(|seconds| (0..=i64::from(u32::MAX)).contains(seconds))
 }
 
 /// An error code as RFC 6749 section 4.1.2.1 has them, short and without anything that could do

@@ -11,7 +11,7 @@ use super::{
     refused::{PROFILE, Refused, TEMPORARY, TOKEN},
     signature::Unsigned,
 };
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, crypto::jose};
 
 /// What the provider gave: a name and a secret. Those of the first step travel in the flow's sealed
 /// cookie.
@@ -105,7 +105,7 @@ impl OAuth1 {
             now,
         };
         let answer = self.call(call, Vec::new()).await?;
-        serde_json::from_slice(&answer).map_err(|error| Refused::Unreadable {
+        jose::value(&answer).map_err(|error| Refused::Unreadable {
             step: PROFILE,
             why: error.to_string(),
         })

@@ -12,6 +12,7 @@ mod config;
 mod open;
 mod profile;
 mod provider;
+mod refresh;
 mod refused;
 mod request;
 mod token;
@@ -21,12 +22,14 @@ use async_trait::async_trait;
 use self::{
     authorization::{Asked, Authorize},
     profile::{Known, Question},
+    refresh::Remembered,
     refused::Refused,
-    token::Exchange,
+    token::{Exchange, Grant, Tokens},
 };
 pub(crate) use self::{config::*, provider::*};
 use super::{
-    Authenticated, Connection, ConnectionData, Mapping, Paths, Peer, Rejection, Reply, Start, Step,
+    Authenticated, Connection, ConnectionData, Kept, Mapping, Paths, Peer, Refresh, Rejection,
+    Reply, Start, Step,
     oauth::{Answer, Template},
     registry::Parts,
 };
@@ -109,15 +112,19 @@ impl Connection for OAuth2 {
         &self,
         kept: Option<&ConnectionData>,
         reply: Reply<'_>,
-        _: &Peer,
+        peer: &Peer,
     ) -> Result<Step, Rejection> {
         let asked = kept.and_then(ConnectionData::read).ok_or(Refused::Unasked);
         let who = match asked {
-            Ok(asked) => self.finish(&asked, reply).await,
+            Ok(asked) => self.finish(&asked, reply, peer.now).await,
             Err(refused) => Err(refused),
         };
         let who = who.map_err(|refused| self.reject(refused))?;
         Ok(Step::Done { who: Box::new(who) })
+    }
+
+    fn refresh(&self) -> Option<&dyn Refresh> {
+        Some(self)
     }
 
     fn steps(&self) -> &'static [(&'static str, &'static str)] {
@@ -126,35 +133,56 @@ impl Connection for OAuth2 {
 }
 
 impl OAuth2 {
-    async fn finish(&self, asked: &Asked, reply: Reply<'_>) -> Result<Authenticated, Refused> {
+    async fn finish(
+        &self,
+        asked: &Asked,
+        reply: Reply<'_>,
+        now: Timestamp,
+    ) -> Result<Authenticated, Refused> {
         let answer = Answer::read(reply, &self.expected())?;
         let mut known = Known::default();
-        known
-            .values
-            .insert("client_id".to_owned(), self.set.client_id.clone());
         for name in &self.set.authorize.carry {
             if let Some(value) = answer.parameter(name)? {
                 known.values.insert(name.clone(), value);
             }
         }
-        let access_token = self.exchange(asked, &answer, &mut known).await?;
+        let code = &answer.code;
+        let tokens = self.ask(Grant::Code { code, asked }, &mut known).await?;
+        let mut kept = Kept::default();
+        if self.parts.keep_tokens {
+            kept.data = ConnectionData::of(&Remembered::of(&tokens, &known, now));
+        }
+        let identity = self.identity(known)?;
+        // OAuth 2.0 says nothing of when and how: that is too long ago and too weak for every route
+        // that asks.
+        let (auth_time, amr, acr) = (Timestamp::default(), Vec::new(), None);
+        Ok(Authenticated::new(identity, auth_time, amr, acr).keeping(kept))
+    }
+
+    /// Gets tokens, and with them what the provider says of the person.
+    async fn ask(&self, grant: Grant<'_>, known: &mut Known) -> Result<Tokens, Refused> {
+        let client_id = self.set.client_id.clone();
+        known.values.insert("client_id".to_owned(), client_id);
+        let tokens = self.exchange(grant, known).await?;
         for question in &self.set.questions {
-            known.ask(question, &access_token, &self.set.http).await?;
+            let http = &self.set.http;
+            known.ask(question, &tokens.access_token, http).await?;
         }
         known.compose(&self.set.compose);
+        Ok(tokens)
+    }
+
+    /// Who that is.
+    fn identity(&self, known: Known) -> Result<Identity, Refused> {
         let subject = known.subject(&self.set.subject)?;
         let (profile, groups) = self.set.mapping.apply(&known.claims);
-        let identity = Identity {
+        Ok(Identity {
             connection: self.id.clone(),
             subject,
             profile,
             claims: known.claims,
             groups,
-        };
-        // OAuth 2.0 says nothing of when and how: that is too long ago and too weak for every route
-        // that asks.
-        let (auth_time, amr, acr) = (Timestamp::default(), Vec::new(), None);
-        Ok(Authenticated::new(identity, auth_time, amr, acr))
+        })
     }
 
     fn reject(&self, refused: Refused) -> Rejection {

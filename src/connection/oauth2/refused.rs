@@ -31,6 +31,8 @@ pub(crate) enum Refused {
     NoValue { step: &'static str, name: String },
     #[error("nothing says who it is: the subject is a text or an integer")]
     NoSubject,
+    #[error("the provider speaks of somebody else now")]
+    OtherSubject,
     #[error("the access token is of the type {0:?}")]
     OtherTokenType(String),
     #[error("nobody asked for this answer")]
@@ -44,7 +46,7 @@ impl Refused {
     pub(crate) fn step(&self) -> &'static str {
         match self {
             Self::Answer(_) | Self::Unasked => "authorization-response",
-            Self::NoSubject => "identity",
+            Self::NoSubject | Self::OtherSubject => "identity",
             Self::OtherTokenType(_) => TOKEN,
             Self::Error { step, .. }
             | Self::Http { step, .. }
@@ -67,6 +69,7 @@ impl Refused {
             Self::Http { .. } => Fault::Unreachable,
             Self::Unasked => Fault::Denied,
             Self::NoSubject
+            | Self::OtherSubject
             | Self::NoValue { .. }
             | Self::OtherTokenType(_)
             | Self::Unreadable { .. } => Fault::Misbehaved,

@@ -11,6 +11,7 @@ use crate::{
         Paths,
         oauth::{Endpoint, Template, Values, printable},
     },
+    crypto::jose,
     egress::http::Client,
 };
 
@@ -174,7 +175,8 @@ fn read(answer: &http::Response<Bytes>) -> Result<Value, String> {
     let media_type = media_type.and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|value| value.split(';').next());
     if media_type != Some("application/x-www-form-urlencoded") {
-        return serde_json::from_slice(answer.body()).map_err(|error| error.to_string());
+        // A member twice could be read as one person here and as another elsewhere.
+        return jose::value(answer.body()).map_err(|error| error.to_string());
     }
     let mut object = Map::new();
     for (name, value) in form_urlencoded::parse(answer.body()) {
@@ -301,5 +303,7 @@ mod tests {
         assert!(answer(form, "access_token=a&access_token=b").is_err());
         assert!(answer("text/html", "access_token=a").is_err());
         assert_eq!(answer("text/plain", "{\"a\":1}").unwrap()["a"], 1);
+        assert_eq!(answer("application/json", "[1]").unwrap()[0], 1);
+        assert!(answer("application/json", "{\"id\":1,\"id\":2}").is_err());
     }
 }

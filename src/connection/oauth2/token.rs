@@ -14,7 +14,7 @@ use super::{
 use crate::{
     connection::{
         Paths,
-        oauth::{Answer, basic, check_access_token, printable},
+        oauth::{basic, check_access_token, lifetime, printable},
     },
     crypto,
     secret::Secret,
@@ -31,39 +31,71 @@ pub(super) struct Exchange {
     pub(super) carry: Vec<(String, Paths)>,
 }
 
+/// What a token answer holds for us (RFC 6749 section 5.1).
+#[derive(Clone)]
+pub(super) struct Tokens {
+    pub(super) access_token: String,
+    pub(super) refresh_token: Option<String>,
+    /// In seconds.
+    pub(super) expires_in: Option<i64>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+/// What a token is given for.
+#[derive(Clone, Copy)]
+pub(super) enum Grant<'a> {
+    /// The flow lets no answer in twice, so each code is sent once.
+    Code { code: &'a str, asked: &'a Asked },
+    /// Section 6.
+    RefreshToken(&'a str),
+}
+
 impl OAuth2 {
-    /// Exchanges the code, once: the flow lets no answer in twice.
+    /// Exchanges a code, or a refresh token, for tokens.
     pub(super) async fn exchange(
         &self,
-        asked: &Asked,
-        answer: &Answer,
+        grant: Grant<'_>,
         known: &mut Known,
-    ) -> Result<String, Refused> {
+    ) -> Result<Tokens, Refused> {
         let exchange = &self.set.exchange;
-        let (standard, credentials) = self.token_parameters(asked, &answer.code);
+        let (standard, credentials) = self.token_parameters(grant);
         let request = exchange.ask.request(standard, credentials, &known.values)?;
         let given = exchange.ask.send(&self.set.http, request).await?;
         let object = given.as_object();
         let object = object.ok_or_else(|| exchange.ask.unreadable("it is no object"))?;
-        let token = exchange.access_token(object)?;
+        let tokens = exchange.tokens(object)?;
         known.carry(&exchange.carry, &given);
         let values = &mut known.values;
         if let Some(secret) = &self.set.client_secret {
-            values.insert("appsecret_proof".to_owned(), proof(&token, secret));
+            let proof = proof(&tokens.access_token, secret);
+            values.insert("appsecret_proof".to_owned(), proof);
         }
-        values.insert("access_token".to_owned(), token.clone());
-        Ok(token)
+        values.insert("access_token".to_owned(), tokens.access_token.clone());
+        Ok(tokens)
     }
 
     /// The parameters under the provider's names, and the credentials that are a header.
-    fn token_parameters(&self, asked: &Asked, code: &str) -> (Parameters, Option<String>) {
+    fn token_parameters(&self, grant: Grant<'_>) -> (Parameters, Option<String>) {
         let mut all: Parameters = Vec::new();
         let mut add = |name: &str, value: &str| all.push((name.to_owned(), value.to_owned()));
-        add("grant_type", "authorization_code");
-        add("code", code);
-        add("redirect_uri", self.parts.callback(&self.id).as_str());
-        if self.set.pkce {
-            add("code_verifier", &asked.seed.verifier());
+        match grant {
+            Grant::Code { code, asked } => {
+                add("grant_type", "authorization_code");
+                add("code", code);
+                add("redirect_uri", self.parts.callback(&self.id).as_str());
+                if self.set.pkce {
+                    add("code_verifier", &asked.seed.verifier());
+                }
+            }
+            Grant::RefreshToken(token) => {
+                add("grant_type", "refresh_token");
+                add("refresh_token", token);
+            }
         }
         let mut header = None;
         match (self.set.exchange.auth_method, &self.set.client_secret) {
@@ -81,8 +113,8 @@ impl OAuth2 {
 }
 
 impl Exchange {
-    /// The access token of an answer (RFC 6749 section 5.1).
-    fn access_token(&self, answer: &Map<String, Value>) -> Result<String, Refused> {
+    /// The tokens of an answer.
+    fn tokens(&self, answer: &Map<String, Value>) -> Result<Tokens, Refused> {
         match (answer.get("token_type"), self.token_type) {
             (None | Some(Value::Null), TokenType::BearerOrNone) => {}
             (Some(Value::String(kind)), _) if kind.eq_ignore_ascii_case("bearer") => {}
@@ -94,7 +126,12 @@ impl Exchange {
         let token = self.access_token.find(answer).and_then(Value::as_str);
         let token = token.ok_or_else(|| self.ask.unreadable("there is no access token in it"))?;
         check_access_token(token).map_err(|why| self.ask.unreadable(why))?;
-        Ok(token.to_owned())
+        let refresh_token = answer.get("refresh_token").and_then(Value::as_str);
+        Ok(Tokens {
+            access_token: token.to_owned(),
+            refresh_token: refresh_token.map(str::to_owned),
+            expires_in: answer.get("expires_in").and_then(lifetime),
+        })
     }
 }
 
@@ -151,12 +188,8 @@ mod tests {
         ] {
             let answer = json!({"access_token": "t", "token_type": token_type});
             let answer = answer.as_object().unwrap();
-            assert_eq!(
-                strict.access_token(answer).is_ok(),
-                by_strict,
-                "{token_type}"
-            );
-            assert_eq!(loose.access_token(answer).is_ok(), by_loose, "{token_type}");
+            assert_eq!(strict.tokens(answer).is_ok(), by_strict, "{token_type}");
+            assert_eq!(loose.tokens(answer).is_ok(), by_loose, "{token_type}");
         }
     }
 
@@ -171,9 +204,7 @@ mod tests {
             json!(null),
         ] {
             let answer = json!({"access_token": token});
-            let refused = exchange
-                .access_token(answer.as_object().unwrap())
-                .unwrap_err();
+            let refused = exchange.tokens(answer.as_object().unwrap()).unwrap_err();
             assert_eq!(refused.step(), TOKEN, "{token}");
         }
     }

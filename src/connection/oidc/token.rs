@@ -7,7 +7,10 @@ use super::{
     Metadata, Oidc, Refused,
     client::{Call, Dpop},
 };
-use crate::{clock::Timestamp, connection::oauth::check_access_token};
+use crate::{
+    clock::Timestamp,
+    connection::oauth::{check_access_token, lifetime},
+};
 
 /// The step, for the operator.
 pub(super) const STEP: &str = "token-request";
@@ -29,14 +32,9 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// How long the access token is good for, in seconds; some providers write text.
+    /// How long the access token is good for, in seconds.
     pub(crate) fn expires_in(&self) -> Option<i64> {
-        let seconds = match self.expires_in.as_ref()? {
-            Value::Number(number) => number.as_i64(),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        };
-        seconds.filter(|seconds| (0..=i64::from(u32::MAX)).contains(seconds))
+        lifetime(self.expires_in.as_ref()?)
     }
 }
 

@@ -11,10 +11,15 @@ use serde_json::{Map, Value};
 /// A value whose objects have each member once.
 struct Strict(Value);
 
-/// Reads an object. Nesting is bounded by the parser.
-pub(crate) fn object(octets: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+/// Reads a value. Nesting is bounded by the parser.
+pub(crate) fn value(octets: &[u8]) -> Result<Value, serde_json::Error> {
     let Strict(value) = serde_json::from_slice(octets)?;
-    match value {
+    Ok(value)
+}
+
+/// Reads an object.
+pub(crate) fn object(octets: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    match value(octets)? {
         Value::Object(object) => Ok(object),
         _ => Err(serde_json::Error::custom("it is no object")),
     }

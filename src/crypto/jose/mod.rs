@@ -15,4 +15,11 @@ mod private_key;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{algorithm::*, json::object, jwe::*, jwk::*, jws::*, private_key::*};
+pub(crate) use self::{
+    algorithm::*,
+    json::{object, value},
+    jwe::*,
+    jwk::*,
+    jws::*,
+    private_key::*,
+};

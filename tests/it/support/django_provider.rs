@@ -21,11 +21,17 @@ pub(crate) struct DjangoProvider {
 impl DjangoProvider {
     /// One that knows this client.
     pub(crate) fn start(client: &Value) -> Self {
+        Self::with_tokens_for(client, 600)
+    }
+
+    /// The same, with access tokens that are good for so many seconds.
+    pub(crate) fn with_tokens_for(client: &Value, seconds: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
         let settings = json!({
             "port": port,
             "data": dir.path(),
+            "access_token_ttl": seconds,
             "clients": [client],
             "accounts": {"alice": {"groups": ["ops"]}, "bob": {}},
         });

@@ -17,7 +17,13 @@ pub(crate) struct Shapes {
 
 impl Shapes {
     pub(crate) fn start() -> Self {
-        let settings = json!({"client_id": CLIENT, "client_secret": SECRET});
+        Self::with(json!({}))
+    }
+
+    /// With these settings besides its client.
+    pub(crate) fn with(mut settings: Value) -> Self {
+        settings["client_id"] = CLIENT.into();
+        settings["client_secret"] = SECRET.into();
         Self {
             server: Server::node("shapes", settings),
         }
