@@ -48,7 +48,7 @@ pub(super) fn connections(generator: &mut SchemaGenerator) -> Schema {
             merged(&[strategy.name], &own, &common)
         })
         .collect();
-    for protocol in [Protocol::Oidc, Protocol::OAuth2] {
+    for protocol in Protocol::ALL {
         tables.push(presets(protocol, generator, &common));
     }
     json_schema!({

@@ -1171,7 +1171,7 @@ fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
             assert!(one.common.display_name.is_some(), "{name}");
             one.own.problems(&one.common)
         };
-        text = if entry.about.protocol == crate::connection::catalog::Protocol::OAuth2
+        text = if entry.about.protocol != crate::connection::catalog::Protocol::Oidc
             || good(&secret).is_empty()
         {
             secret

@@ -216,7 +216,9 @@ impl Engine {
         };
         let allowance = match self.pay(visit, id, connection, login).await {
             Ok(allowance) => allowance,
-            Err(Unpaid::Rejected(rejection)) => return self.rejected(visit, settings, &rejection, Some(&flow.return_to)),
+            Err(Unpaid::Rejected(rejection)) => {
+                return self.rejected(visit, settings, &rejection, Some(&flow.return_to));
+            }
             Err(Unpaid::Throttled(Throttled::Until(until))) => {
                 let wait = until.since(visit.now);
                 return self.too_many(visit, &flow, id, wait).await;

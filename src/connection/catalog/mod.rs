@@ -76,14 +76,19 @@ pub(crate) struct About {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
+    OAuth1,
     OAuth2,
     Oidc,
 }
 
 impl Protocol {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::OAuth1, Self::OAuth2, Self::Oidc];
+
     /// The strategy that does the work.
     pub(crate) const fn strategy(self) -> &'static str {
         match self {
+            Self::OAuth1 => "oauth1",
             Self::OAuth2 => "oauth2",
             Self::Oidc => "oidc",
         }
