@@ -70,7 +70,8 @@
 //!                           back to the page that was wanted; over handover, if on another host
 //! ```
 //!
-//! A strategy is a small state machine behind one trait, [`connection`]; it sees neither cookies nor
+//! A strategy is a small state machine behind one trait, [`connection`]: `database`, `oidc`, `oauth2`,
+//! `oauth1`, and the catalogue's providers, which are data over one of these. It sees neither cookies nor
 //! pages nor sessions. The flow cookie proves what was true, never how often: whatever is counted
 //! or used once is a row of the store, keyed by a purpose and a hash, and consumed in the
 //! transaction that issues the session. Anonymous requests write nothing. Whatever fails on the
@@ -96,7 +97,7 @@
 //! |---|---|
 //! | words | [`secret`] · [`clock`] · [`random`] · [`metrics`] · [`units`] · [`problem`] · [`identity`] · [`environment`] |
 //! | pure | [`crypto`] · [`protocol`] · [`text`]: bytes to types, nothing from outside |
-//! | ports | [`store`]: plain records, port traits, one conformance suite for all stores |
+//! | ports | [`store`]: plain records, port traits, one conformance suite for all stores · [`egress`]: everything we call |
 //! | ways in | [`connection`] · [`user`] |
 //! | memory | [`keys`] · [`session`] |
 //! | decisions | [`policy`] · [`headers`] · [`route`] · [`gate`] |
