@@ -386,6 +386,77 @@ fn providers_are_understood_as_their_documentation_shows_them() {
     }
 }
 
+/// What the catalogue knows of a provider, at the one of the tests: its own lines, with another host
+/// in each endpoint.
+fn catalogued(shapes: &Shapes, name: &str) -> Option<String> {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/src/connection/catalog/data");
+    let text = std::fs::read_to_string(format!("{data}/{name}.toml")).unwrap();
+    let mut file: toml::Table = toml::from_str(&text).unwrap();
+    if file["about"]["protocol"].as_str() != Some("oauth2") {
+        return None;
+    }
+    let mut provider = file["connection"]["provider"].clone();
+    let elsewhere = |place: &mut toml::Value| {
+        let endpoint = place.get_mut("endpoint").unwrap();
+        let (_, path) = endpoint.as_str().unwrap()[8..].split_once('/').unwrap();
+        *endpoint = format!("{}/{path}", shapes.base(name)).into();
+    };
+    for part in ["authorization", "token"] {
+        elsewhere(&mut provider[part]);
+    }
+    for call in provider["profile"].as_array_mut().unwrap() {
+        elsewhere(call);
+    }
+    let mut text = toml::to_string(&provider).unwrap();
+    let none = toml::Table::new().into();
+    let variables = file.entry("variables").or_insert(none);
+    for (variable, about) in variables.as_table().unwrap() {
+        let value = about["default"].as_str().unwrap();
+        text = text.replace(&format!("{{{variable}}}"), value);
+    }
+    Some(text)
+}
+
+#[test]
+fn the_catalogue_knows_providers_as_their_documentation_shows_them() {
+    let shapes = Shapes::start();
+    let upstream = Upstream::start();
+    let mut sidecar = app();
+    let mut known = Vec::new();
+    for one in DOCUMENTED {
+        if let Some(data) = catalogued(&shapes, one.name) {
+            sidecar = connect(sidecar, one.name, &data);
+            known.push(one);
+        }
+    }
+    assert!(known.len() >= 9, "{}", known.len());
+    let sidecar = sidecar.route(route("/").to(&upstream)).start();
+    let mut wrong = Vec::new();
+    for one in known {
+        let (mut somebody, page) = go(&sidecar, one.name);
+        let Some(me) = somebody.me() else {
+            let log = sidecar.log_about(&format!("connection {}", one.name));
+            wrong.push(format!("{}: {} {log}", one.name, page.url));
+            continue;
+        };
+        let id = format!("{}|{}", one.name, one.subject);
+        let fields = (one.profile)();
+        let fields = fields.as_object().unwrap().iter();
+        let same = fields
+            .clone()
+            .all(|(field, value)| &me["user"]["profile"][field] == value);
+        if me["user"]["id"] != id.as_str() || !same {
+            wrong.push(format!("{}: {me}", one.name));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\n{}",
+        wrong.join("\n"),
+        shapes.output()
+    );
+}
+
 /// Fails the test unless the login ended at this step, with a page that says so plainly.
 #[track_caller]
 fn expect_refused(sidecar: &Sidecar, visitor: &Visitor, page: &Page, words: &[&str]) {
@@ -644,7 +715,9 @@ fn data_that_cannot_work_are_refused_with_what_is_wrong() {
         (format!("{good}subject = \"\""), "a name is missing"),
     ] {
         let sidecar = connect(app(), "acme", &data).route(route("/").to(&upstream));
-        let output = sidecar.refused();
+        sidecar.write();
+        let output = sidecar.cli(&["check"]);
+        assert!(!output.status.success(), "{data}");
         let told = String::from_utf8_lossy(&output.stderr).into_owned()
             + &String::from_utf8_lossy(&output.stdout);
         assert!(told.contains(words), "{data}\n{told}");

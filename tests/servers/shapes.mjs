@@ -32,25 +32,25 @@ class No extends Error {
 }
 
 /// The authorization endpoint of RFC 6749, section 4.1.1. `client` is the parameter that names the
-/// client; `pkce` is `must`, `may` or `never`; `back` is what comes back besides code and state.
+/// client; `pkce` is `must`, `may`, or `unknown` where it is not mentioned; `back` is what comes back besides code and state.
 const authorize = ({ client = 'client_id', pkce = 'may', separator = ' ', must = {}, back = () => ({}) } = {}) => ({ name, query }) => {
   const wrong = (what) => new No(400, `authorize: ${what}`);
   if (query[client] !== settings.client_id) throw wrong(`no ${client}`);
   if (query.response_type !== 'code') throw wrong('no response_type=code');
-  if (pkce === 'never' && query.code_challenge) throw wrong('code_challenge is not known');
   if (pkce === 'must' && query.code_challenge_method !== 'S256') throw wrong('no S256');
   for (const [key, value] of Object.entries(must)) if (query[key] !== value) throw wrong(`${key} is not ${value}`);
   if (separator !== ' ' && query.scope?.includes(' ')) throw wrong('a space in the scope');
   const code = random();
-  if (codes.size < MOST) codes.set(code, { name, redirect: query.redirect_uri, challenge: query.code_challenge });
+  if (codes.size < MOST) codes.set(code, { name, redirect: query.redirect_uri, challenge: pkce === 'unknown' ? undefined : query.code_challenge });
   const to = new URL(query.redirect_uri);
   for (const [key, value] of Object.entries({ code, state: query.state, ...back() })) to.searchParams.set(key, value);
   return { status: 302, headers: { location: to.href } };
 };
 
 /// What is wrong with a token request, or nothing. `by` is where the credentials are: `basic`,
-/// `post`, `none`.
-function wrongWith({ name, headers, form, query, method }, { by = 'post', client = 'client_id', verb = 'POST' } = {}) {
+/// `post`, `either` of them, `none`.
+function wrongWith({ name, headers, form, query, method }, { by: allowed = 'post', client = 'client_id', verb = 'POST' } = {}) {
+  const by = allowed !== 'either' ? allowed : headers.authorization ? 'basic' : 'post';
   if (method !== verb) return 'method';
   const told = verb === 'GET' ? query : form;
   const basic = `Basic ${Buffer.from(`${settings.client_id}:${encodeURIComponent(settings.client_secret).replace(/%20/g, '+')}`).toString('base64')}`;
@@ -63,7 +63,7 @@ function wrongWith({ name, headers, form, query, method }, { by = 'post', client
   if (failing.delete(name) || grant?.name !== name) return 'code';
   if (grant.redirect !== told.redirect_uri) return 'redirect_uri';
   const made = crypto.createHash('sha256').update(told.code_verifier ?? '').digest('base64url');
-  if (grant.challenge ? grant.challenge !== made : told.code_verifier) return 'code_verifier';
+  if (grant.challenge && grant.challenge !== made) return 'code_verifier';
   return undefined;
 }
 
@@ -105,12 +105,12 @@ const providers = {
   // https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow
   // https://developers.facebook.com/docs/graph-api/guides/secure-requests (appsecret_proof)
   facebook: {
-    '/v24.0/dialog/oauth': authorize({ separator: ',' }),
-    '/v24.0/oauth/access_token': (call) => {
-      if (wrongWith(call, { verb: 'GET' })) throw new No(400, { error: { message: 'This authorization code has been used.', type: 'OAuthException', code: 100, error_subcode: 36009, fbtrace_id: 'AbC' } });
+    '/dialog/oauth': authorize({ separator: ',' }),
+    '/oauth/access_token': (call) => {
+      if (wrongWith(call, { verb: call.method })) throw new No(400, { error: { message: 'This authorization code has been used.', type: 'OAuthException', code: 100, error_subcode: 36009, fbtrace_id: 'AbC' } });
       return { access_token: tokenOf('facebook'), token_type: 'bearer', expires_in: 5183944 };
     },
-    '/v24.0/me': ({ name, query, headers }) => {
+    '/me': ({ name, query, headers }) => {
       const token = query.access_token ?? headers.authorization?.replace('Bearer ', '');
       const proof = crypto.createHmac('sha256', settings.client_secret).update(tokenOf(name)).digest('hex');
       if (token !== tokenOf(name)) throw new No(400, { error: { message: 'Invalid OAuth access token.', type: 'OAuthException', code: 190, fbtrace_id: 'AbC' } });
@@ -152,7 +152,7 @@ const providers = {
   dropbox: {
     '/oauth2/authorize': authorize(),
     '/oauth2/token': (call) => {
-      if (wrongWith(call, { by: 'basic' })) throw new No(400, { error: 'invalid_grant', error_description: "code doesn't exist or has expired" });
+      if (wrongWith(call, { by: 'either' })) throw new No(400, { error: 'invalid_grant', error_description: "code doesn't exist or has expired" });
       return { access_token: tokenOf('dropbox'), expires_in: 14399, token_type: 'bearer', scope: 'account_info.read', account_id: 'dbid:AAH4f99T0taONIb-OurWxbNQ6ywGRopQngc', uid: '10088' };
     },
     '/2/users/get_current_account': (call) => {
@@ -183,7 +183,7 @@ const providers = {
   // https://open.weibo.com/wiki/Oauth2/access_token
   // https://open.weibo.com/wiki/2/users/show
   weibo: {
-    '/oauth2/authorize': authorize({ pkce: 'never' }),
+    '/oauth2/authorize': authorize({ pkce: 'unknown' }),
     '/oauth2/access_token': (call) => {
       if (wrongWith(call)) throw new No(400, { error: 'invalid_grant', error_code: 21325, request: '/oauth2/access_token', error_uri: '/oauth2/access_token', error_description: 'invalid authorization code' });
       // no token_type, and who it is
@@ -213,9 +213,11 @@ const providers = {
   // https://docs.discord.com/developers/resources/user#user-object
   discord: {
     '/oauth2/authorize': authorize(),
+    // as it was documented before, and still is taken
+    '/api/oauth2/authorize': authorize(),
     '/api/oauth2/token': (call) => {
       const refreshes = call.form.grant_type === 'refresh_token' && call.form.refresh_token === 'D43f5y0ahjqew82jZ4NViEr2YafMKhue';
-      if (refreshes ? failing.delete('discord') : wrongWith(call, { by: 'basic' })) throw new No(400, { error: 'invalid_grant', error_description: 'Invalid "code" in request.' });
+      if (refreshes ? failing.delete('discord') : wrongWith(call, { by: 'either' })) throw new No(400, { error: 'invalid_grant', error_description: 'Invalid "code" in request.' });
       return { access_token: tokenOf('discord'), token_type: 'Bearer', expires_in: settings.access_token_ttl, refresh_token: 'D43f5y0ahjqew82jZ4NViEr2YafMKhue', scope: 'identify email' };
     },
     '/api/users/@me': (call) => {
@@ -241,7 +243,7 @@ const providers = {
   // https://developers.tiktok.com/doc/oauth-user-access-token-management
   // https://developers.tiktok.com/doc/tiktok-api-v2-get-user-info
   tiktok: {
-    '/v2/auth/authorize/': authorize({ client: 'client_key', pkce: 'never', separator: ',', back: () => ({ scopes: 'user.info.basic' }) }),
+    '/v2/auth/authorize': authorize({ client: 'client_key', pkce: 'unknown', separator: ',', back: () => ({ scopes: 'user.info.basic' }) }),
     '/v2/oauth/token/': (call) => {
       const wrong = wrongWith(call, { client: 'client_key' }) ?? (call.form.client_id ? 'client_id' : undefined);
       if (wrong) throw new No(wrong === 'code' ? 200 : 400, { error: wrong === 'code' ? 'invalid_grant' : 'invalid_request', error_description: 'The request parameters are malformed.', log_id: '202206221854370101130062072500FFA2' });
@@ -276,7 +278,8 @@ async function answer(request) {
   const text = await textOf(request);
   if (admin[url.pathname]) return admin[url.pathname](text ? JSON.parse(text) : {});
   const [, name] = url.pathname.split('/');
-  const path = url.pathname.slice(name.length + 1);
+  // Facebook's have a version in front; TikTok's authorization endpoint is written in both ways
+  const path = url.pathname.slice(name.length + 1).replace(/^\/v\d+\.\d+\//, '/').replace(/(authorize)\/$/, '$1');
   const isForm = request.headers['content-type'] === 'application/x-www-form-urlencoded';
   const call = {
     name,
