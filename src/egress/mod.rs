@@ -7,3 +7,5 @@ mod address;
 pub(crate) mod http;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

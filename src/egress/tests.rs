@@ -189,3 +189,55 @@ async fn an_error_says_what_failed_and_not_what_was_sent() {
     assert!(matches!(error, HttpError::Broken(_)), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
+
+#[tokio::test]
+async fn an_answer_that_drips_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let _request = socket.read(&mut [0; 4096]).await;
+        let mut piece = &b"HTTP/1.1 200 OK\r\n\r\n"[..];
+        while socket.write_all(piece).await.is_ok() {
+            piece = b"x";
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let client = local("localhost");
+    let url = format!("http://localhost:{port}/");
+    let call = get(&client, &url);
+    let answer = tokio::time::timeout(Duration::from_secs(60), call).await;
+    assert!(matches!(answer, Ok(Err(HttpError::TimedOut))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_length_that_lies_is_not_believed() {
+    // Too short: what follows belongs to no answer. Too long: it broke off.
+    for (length, whole) in [("2", true), ("1073741824", false)] {
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nhi, there");
+        let (port, _asked) = server(vec![text.into_bytes()], false).await;
+        let answer = get(&local("localhost"), &format!("http://localhost:{port}/")).await;
+        match answer {
+            Ok(answer) => assert!(whole && &answer.body()[..] == b"hi", "{answer:?}"),
+            Err(error) => assert!(!whole && matches!(error, HttpError::Broken(_)), "{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_not_asked() {
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args([
+        "--exact",
+        "egress::tests::a_written_host_on_this_machine_is_called",
+    ]);
+    for name in ["http_proxy", "https_proxy", "all_proxy"] {
+        // Nobody listens there.
+        again.env(name, "http://127.0.0.1:1");
+        again.env(name.to_uppercase(), "http://127.0.0.1:1");
+    }
+    again.env_remove("no_proxy").env_remove("NO_PROXY");
+    let ran = again.output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+}

@@ -604,3 +604,150 @@ fn what_is_encrypted_otherwise_does_not_open() {
     assert!(decrypt(&".".repeat(1 << 20), &keys).is_err());
     assert!(decrypt(&format!("{good}.x"), &keys).is_err());
 }
+
+/// Every example of RFC 7520, RFC 8037 and RFC 7797 that the other test does not open: those for
+/// other keys, other serializations or with extensions are refused in each form they have.
+#[test]
+fn the_other_examples_of_the_cookbook_are_refused() {
+    let (mut forms, mut files) = (0, 0);
+    for name in [
+        "jws/4_5.signature_with_detached_content",
+        "jws/4_6.protecting_specific_header_fields",
+        "jws/4_7.protecting_content_only",
+        "jws/4_8.multiple_signatures",
+        "rfc7797/4.2.hmac-sha2_b64_false",
+        "rfc7797/hmac-sha2_b64_false",
+        "jwe/5_3.key_wrap_using_pbes2-aes-keywrap_with-aes-cbc-hmac-sha2",
+        "jwe/5_6.direct_encryption_using_aes-gcm",
+        "jwe/5_7.key_wrap_using_aes-gcm_keywrap_with_aes-cbc-hmac-sha2",
+        "jwe/5_8.key_wrap_using_aes-keywrap_with_aes-gcm",
+        "jwe/5_9.compressed_content",
+        "jwe/5_10.including_additional_authentication_data",
+        "jwe/5_11.protecting_specific_header_fields",
+        "jwe/5_12.protecting_content_only",
+        "jwe/5_13.encrypting_to_multiple_recipients",
+        "curve25519/ecdh-es",
+    ] {
+        let Some(text) = shared_data(&format!("jose-cookbook/{name}.json")) else {
+            return;
+        };
+        let vector: Value = serde_json::from_str(&text).unwrap();
+        let given = match &vector["input"]["key"] {
+            Value::Array(keys) => keys.clone(),
+            key => vec![key.clone()],
+        };
+        let private: Vec<_> = given
+            .iter()
+            .filter_map(|key| PrivateKey::parse(&Secret::new(key.to_string())).ok())
+            .collect();
+        for form in vector["output"].as_object().unwrap().values() {
+            let token = form
+                .as_str()
+                .map_or_else(|| form.to_string(), str::to_owned);
+            assert!(decrypt(&token, &private).is_err(), "{name}");
+            for key in given.iter().filter(|key| key.is_object()) {
+                let mut key = key.clone();
+                if key["kty"] == "oct" {
+                    key["alg"] = json!("HS256");
+                }
+                assert!(opens(&jwks(&key), &token).is_err(), "{name}");
+            }
+            forms += 1;
+        }
+        files += 1;
+    }
+    println!("{files} files, {forms} forms refused");
+}
+
+#[test]
+fn the_example_of_rfc_8037_and_the_nested_one_open() {
+    let example = |name: &str| {
+        let text = shared_data(&format!("jose-cookbook/{name}.json"))?;
+        serde_json::from_str::<Value>(&text).ok()
+    };
+    let Some(vector) = example("curve25519/jws") else {
+        return;
+    };
+    let token = vector["output"]["compact"].as_str().unwrap();
+    let payload = opens(&jwks(&vector["input"]["key"]), token).unwrap();
+    let wanted = vector["input"]["payload"].as_str().unwrap().as_bytes();
+    assert_eq!(payload, wanted);
+    // RFC 7520 section 6: a signed token in an encrypted one.
+    let Some(vector) = example("6.nesting_signatures_and_encryption") else {
+        return;
+    };
+    let text = vector["encrypt"]["input"]["key"].to_string();
+    let key = PrivateKey::parse(&Secret::new(text)).unwrap();
+    let token = vector["encrypt"]["output"]["compact"].as_str().unwrap();
+    let inner = String::from_utf8(decrypt(token, &[key]).unwrap()).unwrap();
+    assert_eq!(inner, vector["sign"]["output"]["compact"].as_str().unwrap());
+    assert!(opens(&jwks(&vector["sign"]["input"]["key"]), &inner).is_ok());
+}
+
+/// What OpenSSL signs without the library in between.
+#[test]
+fn what_openssl_signs_verifies() {
+    use openssl::{
+        ecdsa::EcdsaSig,
+        hash::MessageDigest,
+        pkey::PKey,
+        rsa::Padding,
+        sign::{RsaPssSaltlen, Signer},
+    };
+    let pair = rsa(2048);
+    let rsa_keys = set(&[key(&pair).public_jwk("sig")]);
+    let unsigned = |alg: A| {
+        let header = encode(&json!({ "alg": alg.name() }));
+        format!("{header}.{}", encode(&json!({ "sub": "alice" })))
+    };
+    let rs = |alg: A, digest, salt: Option<RsaPssSaltlen>| {
+        let mut signer = Signer::new(digest, &pair).unwrap();
+        if let Some(salt) = salt {
+            signer.set_rsa_padding(Padding::PKCS1_PSS).unwrap();
+            signer.set_rsa_pss_saltlen(salt).unwrap();
+            signer.set_rsa_mgf1_md(digest).unwrap();
+        }
+        let text = unsigned(alg);
+        signer.update(text.as_bytes()).unwrap();
+        let signature = URL_SAFE_NO_PAD.encode(signer.sign_to_vec().unwrap());
+        verified(&format!("{text}.{signature}"), &rsa_keys)
+    };
+    let as_digest = || Some(RsaPssSaltlen::DIGEST_LENGTH);
+    for (pkcs1, pss, digest) in [
+        (A::RS256, A::PS256, MessageDigest::sha256()),
+        (A::RS384, A::PS384, MessageDigest::sha384()),
+        (A::RS512, A::PS512, MessageDigest::sha512()),
+    ] {
+        assert_eq!(rs(pkcs1, digest, None).unwrap().claims, claims());
+        assert_eq!(rs(pss, digest, as_digest()).unwrap().claims, claims());
+        // One padding for the other, and a salt of another length (RFC 7518 section 3.5).
+        for wrong in [
+            rs(pss, digest, None),
+            rs(pkcs1, digest, as_digest()),
+            rs(pss, digest, Some(RsaPssSaltlen::custom(7))),
+        ] {
+            assert_eq!(wrong.unwrap_err(), JwsError::BadSignature);
+        }
+    }
+    let private = p256();
+    let keys = set(&[private.public_jwk("sig")]);
+    let text = unsigned(A::ES256);
+    let digest = crate::crypto::sha256(text.as_bytes());
+    let pair = private.pair.ec_key().unwrap();
+    let made = EcdsaSig::sign(&digest, &pair).unwrap();
+    let raw = [
+        made.r().to_vec_padded(32).unwrap(),
+        made.s().to_vec_padded(32).unwrap(),
+    ];
+    let token = |octets: &[u8]| format!("{text}.{}", URL_SAFE_NO_PAD.encode(octets));
+    assert!(verified(&token(&raw.concat()), &keys).is_ok());
+    // The form of X.509 is not that of JOSE (RFC 7518 section 3.4).
+    let der = verified(&token(&made.to_der().unwrap()), &keys);
+    assert_eq!(der.unwrap_err(), JwsError::BadSignature);
+    let ed = PKey::generate_ed25519().unwrap();
+    let text = unsigned(A::EdDSA);
+    let mut signer = Signer::new_without_digest(&ed).unwrap();
+    let signature = signer.sign_oneshot_to_vec(text.as_bytes()).unwrap();
+    let token = format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature));
+    assert!(verified(&token, &set(&[key(&ed).public_jwk("sig")])).is_ok());
+}
