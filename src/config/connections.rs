@@ -58,17 +58,25 @@ fn read_one<'i>(
         return None;
     };
     let strategy = strategy(reader, &path, &mut table)?;
-    if let Some(entry) = catalog::entry(strategy.name)
-        && let Err(found) = entry.lay_under(&mut table, &span)
-    {
-        let found = found.into_iter().map(|problem| problem.under(&path));
-        reader.problems.extend(found);
-        return None;
+    let mut keys_besides = Common::KEYS.to_vec();
+    if let Some(entry) = catalog::entry(strategy.name) {
+        let variables: Vec<&str> = entry.variables.keys().map(String::as_str).collect();
+        keys_besides.extend(&variables);
+        let misspelt = misspelt_variables(&path, &table, &variables);
+        if !misspelt.is_empty() {
+            reader.problems.extend(misspelt);
+            return None;
+        }
+        if let Err(found) = entry.lay_under(&mut table, &span) {
+            let found = found.into_iter().map(|problem| problem.under(&path));
+            reader.problems.extend(found);
+            return None;
+        }
     }
     let common = common_of(&mut table);
     let common: Option<Common> = reader.read(&path, Spanned::new(span.clone(), common));
     let own = Spanned::new(span, DeValue::Table(table));
-    let own = reader.read_with(&path, own, &Common::KEYS, |node| {
+    let own = reader.read_with(&path, own, &keys_besides, |node| {
         let span = node.span();
         // Made of a table a line above, so it is one.
         let table = match node.into_inner() {
@@ -89,6 +97,18 @@ fn read_one<'i>(
         fingerprint,
     })
     .filter(|_| sound)
+}
+
+/// The keys that look as if they were meant to be a variable of the provider that is not there.
+fn misspelt_variables(path: &str, table: &DeTable<'_>, variables: &[&str]) -> Vec<Problem> {
+    let known = |key: &&str| variables.contains(key) || Common::KEYS.contains(key);
+    let written = table.keys().map(|key| key.get_ref().as_ref());
+    let strange: Vec<&str> = written.filter(|key| !known(key)).collect();
+    let absent = variables.iter().filter(|name| !table.contains_key(**name));
+    absent
+        .filter_map(|name| Some((name, suggestion(name, strange.iter().copied())?)))
+        .map(|(name, near)| unknown_key(&format!("{path}.{near}"), [*name].into_iter()).0)
+        .collect()
 }
 
 /// Takes the strategy out of the table.

@@ -126,6 +126,110 @@ userinfo_endpoint = "https://id.acme.example/userinfo"
 jwks_uri = "https://id.acme.example/keys"
 end_session_endpoint = "https://id.acme.example/logout"
 pushed_authorization_request_endpoint = "https://id.acme.example/par"
+[connections.acme.quirks]
+graph_endpoint = "https://graph.microsoft.us/"
+graph_groups = true
+hosted_domain = "acme.example"
+minted_secret = { team_id = "T", key_id = "K", audience = "https://id.acme.example" }
+nonce_left_out = true
+token_params = { id_token_key_type = "JWK" }
+user_field = true
+verified_as_text = true
+[connections.acme.quirks.tenant_issuer]
+before = "https://id.acme.example/"
+after = "/v2.0"
+[connections.plain]
+strategy = "oauth2"
+client_id = "vestibule"
+client_secret = "a secret"
+[connections.plain.provider]
+subject = "id"
+claims = { email = "mail", email_verified = "ok", family_name = "last", given_name = "first" }
+compose = { picture = "https://cdn.plain.example/{id}.png" }
+scopes = ["read"]
+pkce = true
+issuer = "https://plain.example"
+[connections.plain.provider.authorization]
+endpoint = "https://plain.example/authorize"
+params = { access = "offline" }
+names = { client_id = "client_key" }
+scope_separator = ","
+carry = ["device_id"]
+[connections.plain.provider.token]
+endpoint = "https://plain.example/token"
+send = "json"
+auth_method = "client_secret_post"
+params = { format = "json" }
+names = { client_id = "client_key" }
+headers = { Accept = "*/*" }
+access_token = "access_token"
+token_type = "bearer_or_none"
+error = "error"
+carry = { uid = "uid" }
+[[connections.plain.provider.profile]]
+endpoint = "https://plain.example/emails"
+send = "get"
+params = { all = "1" }
+headers = { Accept = "*/*" }
+at = "data"
+into = "emails"
+emails = { address = "email", primary = "primary", verified = "verified" }
+error = "error"
+carry = { openid = "openid" }
+[connections.old]
+strategy = "oauth1"
+client_id = "vestibule"
+client_secret = "a secret"
+[connections.old.provider]
+request_token_endpoint = "https://old.example/request_token"
+authorization_endpoint = "https://old.example/authorize"
+access_token_endpoint = "https://old.example/access_token"
+signature_method = "hmac_sha1"
+profile_endpoint = "https://old.example/me"
+[connections.entra]
+strategy = "entra"
+client_id = "vestibule"
+client_secret = "a secret"
+tenant = "0f0f0f0f-0000-0000-0000-000000000000"
+[connections.apple]
+strategy = "apple"
+client_id = "vestibule"
+private_key = "a key"
+team_id = "T"
+key_id = "K"
+[connections.keycloak]
+strategy = "keycloak"
+client_id = "vestibule"
+client_secret = "a secret"
+host = "id.keycloak.test"
+realm = "main"
+[connections.okta]
+strategy = "okta"
+client_id = "vestibule"
+client_secret = "a secret"
+domain = "id.okta.test"
+[connections.onelogin]
+strategy = "onelogin"
+client_id = "vestibule"
+client_secret = "a secret"
+subdomain = "acme"
+[connections.pingone]
+strategy = "pingone"
+client_id = "vestibule"
+client_secret = "a secret"
+region = "eu"
+environment = "e"
+[connections.authentik]
+strategy = "authentik"
+client_id = "vestibule"
+client_secret = "a secret"
+host = "id.authentik.test"
+application = "vestibule"
+[connections.facebook]
+strategy = "facebook"
+client_id = "vestibule"
+client_secret = "a secret"
+version = "v23.0"
 [[routes]]
 host = "wiki.test"
 path = "/app"
@@ -1060,7 +1164,13 @@ fn the_reference_is_complete_and_works() {
     assert_eq!(settings.routes[0].public, ["/public/**"]);
     assert!(reference.lines().count() < 220);
     // Each strategy has a guide of its own.
-    let guides = [reference, include_str!("../../docs/connections/oidc.md")].concat();
+    let guides = [
+        reference,
+        include_str!("../../docs/connections/catalog.md"),
+        include_str!("../../docs/connections/oauth2.md"),
+        include_str!("../../docs/connections/oidc.md"),
+    ]
+    .concat();
     let words: BTreeSet<&str> = guides
         .split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
         .collect();

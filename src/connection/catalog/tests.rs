@@ -68,3 +68,36 @@ fn what_the_operator_writes_counts_more() {
     let issuer = google["issuer"].as_str();
     assert_eq!(issuer, Some("https://accounts.google.com"));
 }
+
+/// What the guide says about a provider, word by word.
+fn row_of_the_guide(name: &str, entry: &Entry) -> String {
+    let about = &entry.about;
+    if let Some(why) = &about.retired {
+        return format!("| {} | `{name}` | {why} |", about.name);
+    }
+    let keys = entry.variables.iter().map(|(key, variable)| {
+        let mark = variable.default.as_ref().map_or("", |_| "?");
+        format!("`{key}`{mark}")
+    });
+    format!(
+        "| [{}]({}) | `{name}` | `{}` | {} | {} |",
+        about.name,
+        about.docs,
+        about.protocol.strategy(),
+        keys.collect::<Vec<_>>().join(" "),
+        about.evidence.concat(),
+    )
+}
+
+#[test]
+fn the_guide_lists_them_all() {
+    let guide = include_str!("../../../docs/connections/catalog.md");
+    let (_, table) = guide.split_once("## The providers").unwrap();
+    let rows: BTreeSet<&str> = table.lines().filter(|line| line.contains("| `")).collect();
+    let heads = rows.iter().filter(|row| row.contains("`strategy`")).count();
+    for (name, entry) in all() {
+        let row = row_of_the_guide(name, entry);
+        assert!(rows.contains(row.as_str()), "write into the guide: {row}");
+    }
+    assert_eq!(rows.len() - heads, FILES.len());
+}
