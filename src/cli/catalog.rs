@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Ended, Place, output};
-use crate::connection::catalog::{self, Entry};
+use crate::connection::catalog::{self, Credential, Entry};
 
 /// Lists them, or shows one.
 pub(super) fn run(place: &Place, name: Option<&str>, json: bool) -> Ended {
@@ -33,15 +33,18 @@ pub(super) fn run(place: &Place, name: Option<&str>, json: bool) -> Ended {
         },
     );
     let redirect_uri = format!("{pages}/callback/{name}");
+    let jwks_uri = entry.needs_keys().then(|| format!("{pages}/jwks/{name}"));
     if json {
         let mut shown = row((name, entry));
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("variables".to_owned(), json!(entry.variables));
+            shown.insert("credential".to_owned(), json!(entry.credential()));
             shown.insert("redirect_uri".to_owned(), redirect_uri.into());
+            shown.insert("jwks_uri".to_owned(), jwks_uri.into());
         }
         output::json(&shown);
     } else {
-        show(name, entry, &redirect_uri);
+        show(name, entry, &redirect_uri, jwks_uri.as_deref());
     }
     Ended::Done
 }
@@ -73,19 +76,27 @@ fn list(all: &[Value]) {
     output::table(&rows);
 }
 
-fn show(name: &str, entry: &Entry, redirect_uri: &str) {
+fn show(name: &str, entry: &Entry, redirect_uri: &str, jwks_uri: Option<&str>) {
     let about = &entry.about;
     output::line(&format!("{} ({name})", about.name));
     if let Some(why) = &about.retired {
         output::line(&format!("It cannot be used any more: {why}"));
+        return;
     }
     output::line(&format!("Register at {}", about.docs));
     output::line(&format!("  redirect URI: {redirect_uri}"));
+    if let Some(jwks_uri) = jwks_uri {
+        output::line(&format!("  public keys (JWKS URI): {jwks_uri}"));
+    }
     output::line("and write");
     output::line(&format!("  [connections.{name}]"));
     output::line(&format!("  strategy = \"{name}\""));
     output::line("  client_id = \"…\"");
-    output::line("  client_secret = { env = \"…\" }");
+    match entry.credential() {
+        Credential::ClientSecret => output::line("  client_secret = { env = \"…\" }"),
+        Credential::PrivateKey => output::line("  private_key = { file = \"…\" }"),
+        Credential::PrivateKeyJwt | Credential::None => {}
+    }
     for (key, variable) in &entry.variables {
         let about = &variable.description;
         match &variable.default {

@@ -104,6 +104,52 @@ pub(crate) struct Variable {
     pub(crate) default: Option<String>,
 }
 
+/// What shows the provider that the client is this deployment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Credential {
+    /// A secret that the provider gave.
+    ClientSecret,
+    /// A private key whose public half the provider has; its file is the operator's.
+    PrivateKey,
+    /// The keys of this deployment, which the provider reads at the connection's JWKS URI.
+    PrivateKeyJwt,
+    /// Nothing: it is a public client.
+    None,
+}
+
+impl Entry {
+    /// What an operator has to write or register for the client.
+    pub(crate) fn credential(&self) -> Credential {
+        let at = |path: &[&str]| {
+            let (last, tables) = path.split_last()?;
+            let own = &self.connection;
+            let table = tables
+                .iter()
+                .try_fold(own, |in_, name| in_.get(*name)?.as_table());
+            table?.get(*last)?.as_str()
+        };
+        let minted = ["quirks", "minted_secret", "audience"];
+        let method = at(&["token_endpoint_auth_method"])
+            .or_else(|| at(&["provider", "token", "auth_method"]));
+        match method {
+            _ if at(&minted).is_some() => Credential::PrivateKey,
+            Some("private_key_jwt") => Credential::PrivateKeyJwt,
+            Some("none") => Credential::None,
+            _ => Credential::ClientSecret,
+        }
+    }
+
+    /// Whether the provider needs the public keys of this deployment: to check what is signed, or to
+    /// encrypt.
+    pub(crate) fn needs_keys(&self) -> bool {
+        let set = |key| self.connection.get(key).and_then(toml::Value::as_bool) == Some(true);
+        self.credential() == Credential::PrivateKeyJwt
+            || set("signed_request")
+            || set("encrypted_id_token")
+    }
+}
+
 /// The strategy of a provider. `None`: the catalogue has none of that name.
 pub(super) fn find(name: &str) -> Option<&'static Strategy> {
     let file = FILES.iter().find(|file| file.name == name)?;

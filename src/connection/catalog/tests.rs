@@ -101,3 +101,19 @@ fn the_guide_lists_them_all() {
     }
     assert_eq!(rows.len() - heads, FILES.len());
 }
+
+#[test]
+fn what_shows_who_the_client_is() {
+    for (name, credential, needs_keys) in [
+        ("google", Credential::ClientSecret, false),
+        ("facebook", Credential::ClientSecret, false),
+        ("apple", Credential::PrivateKey, false),
+        ("id-porten", Credential::PrivateKeyJwt, true),
+        ("ftn", Credential::PrivateKeyJwt, true),
+        ("vk", Credential::None, false),
+    ] {
+        let entry = entry(name).unwrap();
+        assert_eq!(entry.credential(), credential, "{name}");
+        assert_eq!(entry.needs_keys(), needs_keys, "{name}");
+    }
+}
