@@ -317,6 +317,33 @@ claims = { name = "display_name", preferred_username = "login", picture = "profi
         error: "Invalidauthorizationcode",
     },
     Documented {
+        name: "wechat",
+        data: r#"
+pkce = false
+scopes = ["snsapi_login"]
+subject = "unionid | openid"
+authorization = { endpoint = "BASE/connect/qrconnect#wechat_redirect", names = { client_id = "appid" } }
+claims = { name = "nickname", picture = "headimgurl" }
+
+[token]
+endpoint = "BASE/sns/oauth2/access_token"
+send = "get"
+auth_method = "client_secret_post"
+token_type = "bearer_or_none"
+names = { client_id = "appid", client_secret = "secret", redirect_uri = "" }
+error = "errcode"
+carry = { openid = "openid" }
+
+[[profile]]
+endpoint = "BASE/sns/userinfo"
+params = { access_token = "{access_token}", openid = "{openid}" }
+error = "errcode"
+"#,
+        subject: "o6_bmasdasdsad6_2sgVt7hMZOPfL",
+        profile: || json!({"name": "Band", "picture": "https://thirdwx.qlogo.cn/p/0"}),
+        error: "40029",
+    },
+    Documented {
         name: "tiktok",
         data: r#"
 pkce = false
