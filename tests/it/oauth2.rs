@@ -484,6 +484,43 @@ fn the_catalogue_knows_providers_as_their_documentation_shows_them() {
     );
 }
 
+#[test]
+fn a_request_is_what_the_data_and_the_operator_say() {
+    let shapes = Shapes::start();
+    let upstream = Upstream::start();
+    let named = format!(
+        "authorization.names = {{ login_hint = \"login\" }}\n{}",
+        the("github").data
+    );
+    let sidecar = shapes.connect(app(), "github", &named);
+    let sidecar = shapes.connect(sidecar, "facebook", the("facebook").data);
+    let sidecar = sidecar
+        .set("connections.facebook.scopes", list(&["a", "b"]))
+        .set("connections.github.upstream_params.allow_signup", "false")
+        .route(route("/").to(&upstream))
+        .start();
+    let asked = |name: &str| {
+        let page = visitor(&sidecar).open(&format!("/.auth/login/{name}?rd=/&login_hint=octocat"));
+        let url: url::Url = page.answer.location().parse().unwrap();
+        url.query_pairs().into_owned().collect::<Vec<_>>()
+    };
+    let has = |all: &[(String, String)], name: &str, value: &str| {
+        all.iter()
+            .any(|(known, held)| known == name && held == value)
+    };
+    let github = asked("github");
+    assert!(has(&github, "login", "octocat"), "{github:?}");
+    assert!(has(&github, "allow_signup", "false"), "{github:?}");
+    assert!(has(&github, "scope", "read:user user:email"), "{github:?}");
+    assert!(has(&github, "code_challenge_method", "S256"), "{github:?}");
+    let facebook = asked("facebook");
+    assert!(has(&facebook, "scope", "a,b"), "{facebook:?}");
+    assert!(
+        !facebook.iter().any(|(_, value)| value == "octocat"),
+        "{facebook:?}"
+    );
+}
+
 /// Fails the test unless the login ended at this step, with a page that says so plainly.
 #[track_caller]
 fn expect_refused(sidecar: &Sidecar, visitor: &Visitor, page: &Page, words: &[&str]) {
