@@ -317,6 +317,33 @@ claims = { name = "display_name", preferred_username = "login", picture = "profi
         error: "Invalidauthorizationcode",
     },
     Documented {
+        name: "wechat",
+        data: r#"
+pkce = false
+scopes = ["snsapi_login"]
+subject = "unionid | openid"
+authorization = { endpoint = "BASE/connect/qrconnect#wechat_redirect", names = { client_id = "appid" } }
+claims = { name = "nickname", picture = "headimgurl" }
+
+[token]
+endpoint = "BASE/sns/oauth2/access_token"
+send = "get"
+auth_method = "client_secret_post"
+token_type = "bearer_or_none"
+names = { client_id = "appid", client_secret = "secret", redirect_uri = "" }
+error = "errcode"
+carry = { openid = "openid" }
+
+[[profile]]
+endpoint = "BASE/sns/userinfo"
+params = { access_token = "{access_token}", openid = "{openid}" }
+error = "errcode"
+"#,
+        subject: "o6_bmasdasdsad6_2sgVt7hMZOPfL",
+        profile: || json!({"name": "Band", "picture": "https://thirdwx.qlogo.cn/p/0"}),
+        error: "40029",
+    },
+    Documented {
         name: "tiktok",
         data: r#"
 pkce = false
@@ -454,6 +481,43 @@ fn the_catalogue_knows_providers_as_their_documentation_shows_them() {
         "{}\n{}",
         wrong.join("\n"),
         shapes.output()
+    );
+}
+
+#[test]
+fn a_request_is_what_the_data_and_the_operator_say() {
+    let shapes = Shapes::start();
+    let upstream = Upstream::start();
+    let named = format!(
+        "authorization.names = {{ login_hint = \"login\" }}\n{}",
+        the("github").data
+    );
+    let sidecar = shapes.connect(app(), "github", &named);
+    let sidecar = shapes.connect(sidecar, "facebook", the("facebook").data);
+    let sidecar = sidecar
+        .set("connections.facebook.scopes", list(&["a", "b"]))
+        .set("connections.github.upstream_params.allow_signup", "false")
+        .route(route("/").to(&upstream))
+        .start();
+    let asked = |name: &str| {
+        let page = visitor(&sidecar).open(&format!("/.auth/login/{name}?rd=/&login_hint=octocat"));
+        let url: url::Url = page.answer.location().parse().unwrap();
+        url.query_pairs().into_owned().collect::<Vec<_>>()
+    };
+    let has = |all: &[(String, String)], name: &str, value: &str| {
+        all.iter()
+            .any(|(known, held)| known == name && held == value)
+    };
+    let github = asked("github");
+    assert!(has(&github, "login", "octocat"), "{github:?}");
+    assert!(has(&github, "allow_signup", "false"), "{github:?}");
+    assert!(has(&github, "scope", "read:user user:email"), "{github:?}");
+    assert!(has(&github, "code_challenge_method", "S256"), "{github:?}");
+    let facebook = asked("facebook");
+    assert!(has(&facebook, "scope", "a,b"), "{facebook:?}");
+    assert!(
+        !facebook.iter().any(|(_, value)| value == "octocat"),
+        "{facebook:?}"
     );
 }
 

@@ -239,6 +239,23 @@ const providers = {
       return { data: [said('twitch', { id: '141981764', login: 'twitchdev', display_name: 'TwitchDev', type: '', broadcaster_type: 'partner', description: '', profile_image_url: 'https://static-cdn.jtvnw.net/p.png', offline_image_url: '', view_count: 5980557, email: 'not-real@example.org', created_at: '2016-12-14T20:32:28Z' })] };
     },
   },
+  // https://developers.weixin.qq.com/doc/oplatform/en/Website_App/WeChat_Login/Wechat_Login.html
+  wechat: {
+    '/connect/qrconnect': authorize({ client: 'appid', pkce: 'unknown' }),
+    '/sns/oauth2/access_token': (call) => {
+      const { appid, secret, code, grant_type } = call.query;
+      const known = codes.get(code)?.name === 'wechat' && codes.delete(code) && !failing.delete('wechat');
+      // errors come with 200, and JSON as plain text
+      const answer = appid === settings.client_id && secret === settings.client_secret && grant_type === 'authorization_code' && known
+        ? { access_token: tokenOf('wechat'), expires_in: 7200, refresh_token: 'r', openid: 'oLVPpjqs9BhvzwPj5A-vTYAX3GLc', scope: 'snsapi_login', unionid: 'o6_bmasdasdsad6_2sgVt7hMZOPfL' }
+        : { errcode: 40029, errmsg: 'invalid code' };
+      return { type: 'text/plain', text: JSON.stringify(answer) };
+    },
+    '/sns/userinfo': ({ query }) => {
+      if (query.access_token !== tokenOf('wechat') || query.openid !== 'oLVPpjqs9BhvzwPj5A-vTYAX3GLc') return { errcode: 40003, errmsg: 'invalid openid' };
+      return said('wechat', { openid: query.openid, nickname: 'Band', sex: 1, province: 'Guangdong', city: 'Guangzhou', country: 'CN', headimgurl: 'https://thirdwx.qlogo.cn/p/0', privilege: [], unionid: 'o6_bmasdasdsad6_2sgVt7hMZOPfL' });
+    },
+  },
   // https://developers.tiktok.com/doc/login-kit-web
   // https://developers.tiktok.com/doc/oauth-user-access-token-management
   // https://developers.tiktok.com/doc/tiktok-api-v2-get-user-info
