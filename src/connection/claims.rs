@@ -24,6 +24,15 @@ const MOST_GROUPS: usize = 10_000;
 /// The longest name of a group, in bytes.
 const MOST_GROUP: usize = 256;
 
+/// What the claims of one person may take, in bytes of JSON: a session holds them in memory.
+const MOST_CLAIMS: usize = 256 * 1024;
+
+/// The provider says more about a person than is kept. To keep a part would hide what was cut from
+/// the rules.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the claims take {0} bytes, and {MOST_CLAIMS} at most are kept: ask for fewer scopes")]
+pub(crate) struct TooManyClaims(usize);
+
 /// Where each field is found.
 #[derive(Clone, Debug)]
 pub(crate) struct Mapping(Arc<BTreeMap<Field, Paths>>);
@@ -108,7 +117,14 @@ impl Mapping {
     }
 
     /// The profile and the groups that these claims hold.
-    pub(crate) fn apply(&self, claims: &Map<String, Value>) -> (Profile, Vec<String>) {
+    pub(crate) fn apply(
+        &self,
+        claims: &Map<String, Value>,
+    ) -> Result<(Profile, Vec<String>), TooManyClaims> {
+        let taken = serde_json::to_vec(claims).map_or(usize::MAX, |json| json.len());
+        if taken > MOST_CLAIMS {
+            return Err(TooManyClaims(taken));
+        }
         let text = |field| self.find(claims, field).and_then(text_of);
         let flag = |field| self.find(claims, field) == Some(&Value::Bool(true));
         let profile = Profile {
@@ -131,7 +147,7 @@ impl Mapping {
             phone_number_verified: flag(Field::PhoneNumberVerified),
         };
         let groups = self.find(claims, Field::Groups).map(groups_of);
-        (profile, groups.unwrap_or_default())
+        Ok((profile, groups.unwrap_or_default()))
     }
 
     fn find<'a>(&self, claims: &'a Map<String, Value>, field: Field) -> Option<&'a Value> {
@@ -258,7 +274,22 @@ mod tests {
         let Value::Object(claims) = claims else {
             panic!("claims")
         };
-        Mapping::new(&written.collect()).unwrap().apply(&claims)
+        let mapping = Mapping::new(&written.collect()).unwrap();
+        mapping.apply(&claims).unwrap()
+    }
+
+    #[test]
+    fn more_than_is_kept_is_refused_and_not_cut() {
+        let claims = |bytes: usize| Map::from_iter([("a".to_owned(), "x".repeat(bytes).into())]);
+        let mapping = Mapping::new(&BTreeMap::new()).unwrap();
+        let around = r#"{"a":""}"#.len();
+        assert!(mapping.apply(&claims(MOST_CLAIMS - around)).is_ok());
+        assert_eq!(
+            mapping
+                .apply(&claims(MOST_CLAIMS - around + 1))
+                .unwrap_err(),
+            TooManyClaims(MOST_CLAIMS + 1)
+        );
     }
 
     #[test]

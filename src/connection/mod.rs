@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 pub(crate) use self::{
-    claims::{Mapping, PATH_HINT, Paths},
+    claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
     config::{Common, SyncProfile, TrustEmail},
     connections::{ConnectionSettings, Connections},
     login::{LoginName, MOST_PASSWORD, Password, PasswordReply},

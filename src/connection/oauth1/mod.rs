@@ -152,7 +152,7 @@ impl OAuth1 {
         claims.extend(carried);
         let subject = self.set.subject.find(&claims).and_then(text_of);
         let subject = subject.and_then(|text| text.parse().ok());
-        let (profile, groups) = self.set.mapping.apply(&claims);
+        let (profile, groups) = self.set.mapping.apply(&claims)?;
         let identity = Identity {
             connection: self.id.clone(),
             subject: subject.ok_or(Refused::NoSubject)?,

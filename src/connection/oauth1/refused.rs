@@ -3,7 +3,10 @@
 use http::StatusCode;
 use openssl::error::ErrorStack;
 
-use crate::{connection::Fault, egress::http::HttpError};
+use crate::{
+    connection::{Fault, TooManyClaims},
+    egress::http::HttpError,
+};
 
 /// The steps, for the operator.
 pub(super) const TEMPORARY: &str = "request-token";
@@ -13,6 +16,8 @@ pub(super) const PROFILE: &str = "profile-request";
 /// The deviation, for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
+    #[error(transparent)]
+    Claims(#[from] TooManyClaims),
     #[error("the person or the provider said no")]
     Denied,
     #[error("the endpoint was not reached: {error}")]
@@ -56,7 +61,7 @@ impl Refused {
             | Self::OtherToken
             | Self::Repeated(_)
             | Self::Unasked => "authorization-response",
-            Self::NoSubject => "identity",
+            Self::Claims(_) | Self::NoSubject => "identity",
             Self::NoValue(_) => PROFILE,
             Self::Sign(_) => "sign",
             Self::Unconfirmed => TEMPORARY,
@@ -83,7 +88,8 @@ impl Refused {
             } if status.is_client_error() => Fault::Denied,
             Self::Status { status, .. } if status.is_client_error() => Fault::Misconfigured,
             Self::Sign(_) => Fault::Internal,
-            Self::NoSubject
+            Self::Claims(_)
+            | Self::NoSubject
             | Self::NoValue(_)
             | Self::Status { .. }
             | Self::Unconfirmed

@@ -175,7 +175,7 @@ impl OAuth2 {
     /// Who that is.
     fn identity(&self, known: Known) -> Result<Identity, Refused> {
         let subject = known.subject(&self.set.subject)?;
-        let (profile, groups) = self.set.mapping.apply(&known.claims);
+        let (profile, groups) = self.set.mapping.apply(&known.claims)?;
         Ok(Identity {
             connection: self.id.clone(),
             subject,

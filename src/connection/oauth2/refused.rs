@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::{
-    connection::{Fault, oauth::AnswerError},
+    connection::{Fault, TooManyClaims, oauth::AnswerError},
     egress::http::HttpError,
 };
 
@@ -16,6 +16,8 @@ pub(super) const PROFILE: &str = "profile-request";
 pub(crate) enum Refused {
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    #[error(transparent)]
+    Claims(#[from] TooManyClaims),
     #[error("the endpoint answered {status} with the error {error:?}")]
     Error {
         step: &'static str,
@@ -46,7 +48,7 @@ impl Refused {
     pub(crate) fn step(&self) -> &'static str {
         match self {
             Self::Answer(_) | Self::Unasked => "authorization-response",
-            Self::NoSubject | Self::OtherSubject => "identity",
+            Self::Claims(_) | Self::NoSubject | Self::OtherSubject => "identity",
             Self::OtherTokenType(_) => TOKEN,
             Self::Error { step, .. }
             | Self::Http { step, .. }
@@ -68,7 +70,8 @@ impl Refused {
             },
             Self::Http { .. } => Fault::Unreachable,
             Self::Unasked => Fault::Denied,
-            Self::NoSubject
+            Self::Claims(_)
+            | Self::NoSubject
             | Self::OtherSubject
             | Self::NoValue { .. }
             | Self::OtherTokenType(_)

@@ -257,7 +257,7 @@ impl Oidc {
             .userinfo(&metadata, &tokens, &token.subject, now)
             .await?;
         let user = answer.user.as_deref();
-        Ok(self.authenticated(token, more, (&tokens, now, user)).await)
+        self.authenticated(token, more, (&tokens, now, user)).await
     }
 
     /// The proof that all of this amounts to.
@@ -266,10 +266,10 @@ impl Oidc {
         token: IdToken,
         more: Option<Map<String, Value>>,
         (tokens, now, user): (&Tokens, Timestamp, Option<&str>),
-    ) -> Authenticated {
+    ) -> Result<Authenticated, Refused> {
         let mut claims = token.claims;
         claims.extend(more.unwrap_or_default());
-        let mut identity = self.identity(token.subject, claims);
+        let mut identity = self.identity(token.subject, claims)?;
         let (profile, subject) = (&mut identity.profile, &identity.subject);
         self.complete_name(profile, subject, user).await;
         // Nobody knows when, unless the provider says so: then it was too long ago for every route
@@ -282,7 +282,7 @@ impl Oidc {
             }),
             sid: token.sid,
         };
-        Authenticated::new(identity, auth_time, token.amr, token.acr).keeping(kept)
+        Ok(Authenticated::new(identity, auth_time, token.amr, token.acr).keeping(kept))
     }
 
     /// The ID token, checked.

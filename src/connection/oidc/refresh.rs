@@ -12,6 +12,7 @@ use crate::{
     clock::Timestamp,
     connection::{
         ConnectionData, Fault, Kept, Lasting, ProviderTokens, Refresh, RefreshError, Refreshed,
+        TooManyClaims,
     },
     identity::{Identity, Subject},
     secret::Secret,
@@ -114,7 +115,9 @@ impl Oidc {
         if known {
             self.complete_groups(&mut claims, &tokens, now).await;
         }
-        let mut identity = known.then(|| self.identity(subject.clone(), claims));
+        let mut identity = known
+            .then(|| self.identity(subject.clone(), claims))
+            .transpose()?;
         if let Some(identity) = &mut identity {
             self.complete_name(&mut identity.profile, subject, None)
                 .await;
@@ -161,7 +164,7 @@ impl Oidc {
         &self,
         subject: Subject,
         mut claims: serde_json::Map<String, serde_json::Value>,
-    ) -> Identity {
+    ) -> Result<Identity, TooManyClaims> {
         let verified = claims.get_mut("email_verified");
         if let Some(verified) = verified.filter(|_| self.set.quirks.verified_as_text)
             && *verified == "true"
@@ -169,13 +172,13 @@ impl Oidc {
             *verified = true.into();
         }
         claims.retain(|name, _| !super::OF_THE_TOKEN.contains(&name.as_str()));
-        let (profile, groups) = self.mapping.apply(&claims);
-        Identity {
+        let (profile, groups) = self.mapping.apply(&claims)?;
+        Ok(Identity {
             connection: self.id.clone(),
             subject,
             profile,
             claims,
             groups,
-        }
+        })
     }
 }

@@ -7,7 +7,7 @@ use super::{
     token, userinfo,
 };
 use crate::{
-    connection::{Fault, oauth::AnswerError},
+    connection::{Fault, TooManyClaims, oauth::AnswerError},
     crypto::jose::{JweError, JwsError, SignError},
     egress::http::HttpError,
 };
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) enum Refused {
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    #[error(transparent)]
+    Claims(#[from] TooManyClaims),
     #[error("the token does not open: {error}")]
     Decryption { step: &'static str, error: JweError },
     #[error("the ID token is {}", if *encrypted { "encrypted, which is not set here" } else { "not encrypted, as is set here" })]
@@ -68,6 +70,7 @@ impl Refused {
             Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken | Self::OtherDomain => {
                 "verify-id-token"
             }
+            Self::Claims(_) => "identity",
             Self::Key(_) | Self::Sign(_) => "sign",
             Self::Logout(_) => "logout-token",
             Self::NoSecret => token::STEP,
@@ -102,7 +105,8 @@ impl Refused {
                 _ if status.is_client_error() => Fault::Misconfigured,
                 _ => Fault::Misbehaved,
             },
-            Self::Decryption { .. }
+            Self::Claims(_)
+            | Self::Decryption { .. }
             | Self::IdToken(_)
             | Self::Logout(_)
             | Self::NoIdToken
