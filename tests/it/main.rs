@@ -70,6 +70,9 @@ mod oidc_browser;
 
 // And the ways out.
 mod oidc_sign_out;
+// The providers of the catalogue, by the lines that an operator writes.
+mod catalog;
+
 // Login by plain OAuth 2.0: a real server, and providers in the shapes of their documentation.
 mod oauth2;
 

@@ -32,6 +32,7 @@ pub(crate) mod jwt;
 pub(crate) mod lying_provider;
 pub(crate) mod oauth1_provider;
 pub(crate) mod openid_provider;
+pub(crate) mod presets;
 pub(crate) mod process;
 pub(crate) mod servers;
 pub(crate) mod shapes;
