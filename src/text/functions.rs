@@ -37,13 +37,18 @@ pub(crate) fn add(
     environment.add_function("utc", |at: Serde<Timestamp>| utc(at.0));
     environment.add_function("initials", |name: &str| initials(name));
     let pictures = Arc::clone(pictures);
-    environment.add_function("icon", move |name: &str| {
+    environment.add_function("icon", move |name: &str, of: Option<&str>| {
         Value::from_safe_string(match pictures.get(name) {
             Some(address) => {
                 let address = HtmlEscape(address);
                 format!("<img src=\"{address}\" width=\"20\" height=\"20\" alt=\"\">")
             }
-            None => Icon::named(name).svg().to_owned(),
+            None => match (Icon::find(name), of.and_then(letter)) {
+                (None, Some(letter)) => include_str!("templates/letter.svg")
+                    .trim()
+                    .replace("LETTER", &HtmlEscape(letter.as_str()).to_string()),
+                (icon, _) => icon.unwrap_or(Icon::Key).svg().to_owned(),
+            },
         })
     });
     environment.add_function("mark", || {
@@ -106,6 +111,12 @@ fn utc(at: Timestamp) -> String {
 }
 
 /// The first letters of the first and the last word.
+/// What stands for a name that has no picture.
+fn letter(name: &str) -> Option<String> {
+    let letter = name.chars().find(|c| c.is_alphanumeric())?;
+    Some(letter.to_uppercase().collect())
+}
+
 fn initials(name: &str) -> String {
     let mut words = name
         .split(|c: char| !c.is_alphanumeric())

@@ -576,13 +576,31 @@ fn only_addresses_of_the_web_are_links() {
 
 #[test]
 fn a_connection_without_a_picture_of_its_own_gets_one() {
-    assert_eq!(Icon::named("github"), Icon::GitHub);
-    assert_eq!(Icon::named("saml"), Icon::Building);
-    assert_eq!(Icon::named("<script>"), Icon::Key);
+    assert_eq!(Icon::find("github"), Some(Icon::GitHub));
+    assert_eq!(Icon::find("saml"), Some(Icon::Building));
+    assert_eq!(Icon::find("<script>"), None);
+    let pages = built();
+    let (_, environment) = &pages.environments[0];
+    let drawn = |name: &str, of: &str| {
+        let about = context! { name, of };
+        environment
+            .render_str("{{ icon(name, of) }}", about)
+            .unwrap()
+    };
+    assert_eq!(drawn("line", "github"), drawn("spotify", "Gitlab"));
+    for (of, letter) in [
+        ("élan", ">É</text>"),
+        ("(9 lives)", ">9</text>"),
+        ("ßt", ">SS</text>"),
+    ] {
+        assert!(drawn("line", of).contains(letter), "{}", drawn("line", of));
+    }
+    assert_eq!(drawn("line", "<&>"), Icon::Key.svg());
+    assert_eq!(drawn("github", "Other"), Icon::GitHub.svg());
     for icon in Icon::ALL {
         assert!(icon.svg().starts_with("<svg "), "{icon:?}");
         assert!(!icon.svg().contains(" style="), "{icon:?}");
-        assert_eq!(Icon::named(icon.name()), *icon);
+        assert_eq!(Icon::find(icon.name()), Some(*icon));
     }
 }
 

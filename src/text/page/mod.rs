@@ -236,20 +236,18 @@ icons! {
 }
 
 impl Icon {
-    /// The icon that a strategy names; a key where there is none.
-    pub(crate) fn named(name: &str) -> Self {
-        Self::find(name).unwrap_or(Self::Key)
-    }
-
     /// The icon that a connection's `icon` or strategy names.
     pub(crate) fn find(name: &str) -> Option<Self> {
         let name = match name {
             "database" | "sql" | "ldap" | "http" => "person",
             "email" => "mail",
-            "entra" | "azure" => "microsoft",
+            "adfs" | "azure" | "entra" => "microsoft",
+            "github-enterprise" => "github",
+            "google-workspace" => "google",
             "passkey" => "fingerprint",
             "saml" | "wsfed" => "building",
             "sms" => "phone",
+            "x-oauth1" => "x",
             other => other,
         };
         Self::ALL.iter().copied().find(|icon| icon.name() == name)
