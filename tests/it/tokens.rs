@@ -209,6 +209,29 @@ fn every_lie_at_a_refresh_ends_the_session() {
     }
 }
 
+#[test]
+fn a_person_who_left_the_domain_is_signed_out_at_the_next_refresh() {
+    let liar = LyingProvider::with(json!({"access_token_ttl": 3}));
+    let upstream = Upstream::start();
+    let tokens = route("/")
+        .to(&upstream)
+        .set("tokens", list(&["access_token"]));
+    let sidecar = oidc(app(), "workspace", &liar.issuer("workspace"))
+        .set("connections.workspace.quirks.hosted_domain", "example.org")
+        .route(tokens)
+        .start();
+    liar.claims("workspace", &json!({"hd": "example.org"}));
+    let mut alice = visitor(&sidecar);
+    let page = alice.go("/.auth/login/workspace?rd=/");
+    assert_eq!(page.answer.status, 200, "{page:?}");
+    liar.claims("workspace", &json!({"hd": "elsewhere.example"}));
+    thread::sleep(Duration::from_secs(3));
+    let hits = upstream.hits();
+    let page = alice.go("/");
+    assert_eq!(upstream.hits(), hits, "{page:?}");
+    assert!(alice.me().is_none(), "the session goes on");
+}
+
 /// A provider that gives no refresh token: the access token goes on to its end, and then none.
 #[test]
 fn without_a_refresh_token_there_is_a_token_until_it_ends() {

@@ -156,6 +156,7 @@ impl Oidc {
         if token.subject != *subject {
             return Err(IdTokenError::OtherSubject.into());
         }
+        self.check_domain(&token.claims)?;
         Ok(token)
     }
 
