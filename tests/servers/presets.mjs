@@ -191,7 +191,8 @@ function graphPage(url, headers) {
   if (!headers.authorization?.startsWith('Bearer microsoft.')) throw new No(401, 'InvalidAuthenticationToken');
   const second = url.searchParams.has('$skiptoken');
   if (graph === 'broken' && second) throw new No(503, 'serviceNotAvailable');
-  const next = new URL(url.pathname + url.search, graph === 'elsewhere' ? host.replace('presets', 'elsewhere') : host);
+  const path = graph === 'elsewhere' ? url.pathname.replace('/graph/', '/elsewhere/') : url.pathname;
+  const next = new URL(path + url.search, host);
   next.searchParams.set('$skiptoken', random());
   const last = second && graph !== 'endless';
   return { '@odata.context': 'x', ...(last ? {} : { '@odata.nextLink': next.href }), value: (second ? ['c', 'd'] : ['a', 'b']).map((id) => ({ '@odata.type': '#microsoft.graph.group', id: `group-${id}` })) };
@@ -222,8 +223,8 @@ async function answer(request) {
   if (url.pathname.startsWith('/admin/')) return administer(url.pathname, body ? JSON.parse(body) : {});
   const call = { path: url.pathname, method: request.method, headers: request.headers, query: Object.fromEntries(url.searchParams), form: Object.fromEntries(new URLSearchParams(body)) };
   const [, first] = url.pathname.split('/');
-  if (calls.length < MOST) calls.push({ provider: first, host: request.headers.host, ...call });
-  if (first === 'graph') return graphPage(url, request.headers);
+  if (calls.length < MOST) calls.push({ provider: first, ...call });
+  if (first === 'graph' || first === 'elsewhere') return graphPage(url, request.headers);
   const at = place(url.pathname);
   switch (at.page) {
     case '.well-known/openid-configuration':
