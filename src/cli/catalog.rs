@@ -1,9 +1,10 @@
 //! `vestibule connections catalog`: the providers that are known.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Ended, Place, output};
-use crate::connection::catalog::{self, Credential, Entry};
+use crate::connection::catalog::{self, Addresses, Entry, Protocol};
 
 /// Lists them, or shows one.
 pub(super) fn run(place: &Place, name: Option<&str>, json: bool) -> Ended {
@@ -24,29 +25,55 @@ pub(super) fn run(place: &Place, name: Option<&str>, json: bool) -> Ended {
         ));
         return Ended::NotAsAsked;
     };
-    // The address to register hangs on where people sign in; without a file that is not known yet.
-    let pages = place.file().and_then(|_| place.load().ok()).map_or_else(
-        || "https://YOUR-PUBLIC-URL/.auth".to_owned(),
-        |loaded| {
-            let settings = &loaded.settings;
-            format!("{}{}", settings.public_url, settings.auth_prefix.as_str())
-        },
-    );
-    let redirect_uri = format!("{pages}/callback/{name}");
-    let jwks_uri = entry.needs_keys().then(|| format!("{pages}/jwks/{name}"));
+    let register = Register::of(place, name, entry);
     if json {
         let mut shown = row((name, entry));
         if let Some(shown) = shown.as_object_mut() {
+            let Value::Object(register) = json!(register) else {
+                return Ended::Done;
+            };
+            shown.extend(register);
             shown.insert("variables".to_owned(), json!(entry.variables));
-            shown.insert("credential".to_owned(), json!(entry.credential()));
-            shown.insert("redirect_uri".to_owned(), redirect_uri.into());
-            shown.insert("jwks_uri".to_owned(), jwks_uri.into());
+            shown.insert("needs".to_owned(), json!(entry.needs));
+            shown.insert("client_secret".to_owned(), entry.gives_secret().into());
+            shown.insert("addresses".to_owned(), json!(entry.addresses()));
+            shown.insert("sets".to_owned(), json!(entry.sets()));
         }
         output::json(&shown);
     } else {
-        show(name, entry, &redirect_uri, jwks_uri.as_deref());
+        show(name, entry, &register);
     }
     Ended::Done
+}
+
+/// What the provider is told about this deployment.
+#[derive(Serialize)]
+struct Register {
+    redirect_uri: String,
+    jwks_uri: Option<String>,
+    post_logout_redirect_uri: Option<String>,
+    backchannel_logout_uri: Option<String>,
+}
+
+impl Register {
+    fn of(place: &Place, name: &str, entry: &Entry) -> Self {
+        // All of it hangs on where people sign in; without a file that is not known yet.
+        let pages = place.file().and_then(|_| place.load().ok()).map_or_else(
+            || "https://YOUR-PUBLIC-URL/.auth".to_owned(),
+            |loaded| {
+                let settings = &loaded.settings;
+                format!("{}{}", settings.public_url, settings.auth_prefix.as_str())
+            },
+        );
+        let openid = entry.about.protocol == Protocol::Oidc;
+        let page = |page: &str| format!("{pages}/{page}/{name}");
+        Self {
+            redirect_uri: page("callback"),
+            jwks_uri: entry.needs_keys().then(|| page("jwks")),
+            post_logout_redirect_uri: entry.ends_its_session().then(|| format!("{pages}/logout")),
+            backchannel_logout_uri: openid.then(|| page("backchannel-logout")),
+        }
+    }
 }
 
 fn row((name, entry): (&str, &Entry)) -> Value {
@@ -76,26 +103,43 @@ fn list(all: &[Value]) {
     output::table(&rows);
 }
 
-fn show(name: &str, entry: &Entry, redirect_uri: &str, jwks_uri: Option<&str>) {
+fn show(name: &str, entry: &Entry, register: &Register) {
     let about = &entry.about;
     output::line(&format!("{} ({name})", about.name));
     if let Some(why) = &about.retired {
         output::line(&format!("It cannot be used any more: {why}"));
         return;
     }
-    output::line(&format!("Register at {}", about.docs));
-    output::line(&format!("  redirect URI: {redirect_uri}"));
-    if let Some(jwks_uri) = jwks_uri {
-        output::line(&format!("  public keys (JWKS URI): {jwks_uri}"));
+    output::line(&format!("Its documentation: {}", about.docs));
+    output::line("Register there");
+    output::line(&format!(
+        "  redirect URI             {}",
+        register.redirect_uri
+    ));
+    for (what, address) in [
+        ("public keys (JWKS)       ", &register.jwks_uri),
+        (
+            "post-logout redirect URI ",
+            &register.post_logout_redirect_uri,
+        ),
+        (
+            "back-channel logout URI, if it asks for one  ",
+            &register.backchannel_logout_uri,
+        ),
+    ] {
+        if let Some(address) = address {
+            output::line(&format!("  {what}{address}"));
+        }
     }
     output::line("and write");
     output::line(&format!("  [connections.{name}]"));
     output::line(&format!("  strategy = \"{name}\""));
     output::line("  client_id = \"…\"");
-    match entry.credential() {
-        Credential::ClientSecret => output::line("  client_secret = { env = \"…\" }"),
-        Credential::PrivateKey => output::line("  private_key = { file = \"…\" }"),
-        Credential::PrivateKeyJwt | Credential::None => {}
+    if entry.gives_secret() {
+        output::line("  client_secret = { env = \"…\" }");
+    }
+    for (key, about) in &entry.needs {
+        output::line(&format!("  {key} = …    # {about}"));
     }
     for (key, variable) in &entry.variables {
         let about = &variable.description;
@@ -106,5 +150,26 @@ fn show(name: &str, entry: &Entry, redirect_uri: &str, jwks_uri: Option<&str>) {
     }
     for note in &about.notes {
         output::line(&format!("Note: {note}"));
+    }
+    output::line(match entry.addresses() {
+        Addresses::IfVerified => "E-mail addresses count if it says that they are verified.",
+        Addresses::Never => "No e-mail address of it counts: trust_email is \"never\".",
+        Addresses::Unverified => {
+            "No e-mail address of it counts: it does not say whether they are verified."
+        }
+    });
+    let sources: Vec<&str> = about
+        .evidence
+        .iter()
+        .map(|one| catalog::source_of(one))
+        .collect();
+    output::line(&format!(
+        "Its endpoints are named by {}.",
+        sources.join(", ")
+    ));
+    output::line("What is set, and what you may write otherwise:");
+    let sets = toml::to_string(entry.sets()).unwrap_or_default();
+    for line in sets.lines() {
+        output::line(&format!("  {line}"));
     }
 }

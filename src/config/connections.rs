@@ -60,9 +60,10 @@ fn read_one<'i>(
     let strategy = strategy(reader, &path, &mut table)?;
     let mut keys_besides = Common::KEYS.to_vec();
     if let Some(entry) = catalog::entry(strategy.name) {
-        let variables: Vec<&str> = entry.variables.keys().map(String::as_str).collect();
-        keys_besides.extend(&variables);
-        let misspelt = misspelt_variables(&path, &table, &variables);
+        let needed = entry.variables.keys().chain(entry.needs.keys());
+        let needed: Vec<&str> = needed.map(String::as_str).collect();
+        keys_besides.extend(&needed);
+        let misspelt = misspelt_of(&path, &table, &needed);
         if !misspelt.is_empty() {
             reader.problems.extend(misspelt);
             return None;
@@ -99,12 +100,13 @@ fn read_one<'i>(
     .filter(|_| sound)
 }
 
-/// The keys that look as if they were meant to be a variable of the provider that is not there.
-fn misspelt_variables(path: &str, table: &DeTable<'_>, variables: &[&str]) -> Vec<Problem> {
-    let known = |key: &&str| variables.contains(key) || Common::KEYS.contains(key);
+/// The keys that look as if they were meant to be one that this provider needs and that is not
+/// there.
+fn misspelt_of(path: &str, table: &DeTable<'_>, needed: &[&str]) -> Vec<Problem> {
+    let known = |key: &&str| needed.contains(key) || Common::KEYS.contains(key);
     let written = table.keys().map(|key| key.get_ref().as_ref());
     let strange: Vec<&str> = written.filter(|key| !known(key)).collect();
-    let absent = variables.iter().filter(|name| !table.contains_key(**name));
+    let absent = needed.iter().filter(|name| !table.contains_key(**name));
     absent
         .filter_map(|name| Some((name, suggestion(name, strange.iter().copied())?)))
         .map(|(name, near)| unknown_key(&format!("{path}.{near}"), [*name].into_iter()).0)

@@ -101,6 +101,7 @@ response_mode = "form_post"
 prompt = "login"
 max_age = "1h"
 acr_values = ["high"]
+accepted_acr_values = ["high", "higher"]
 ui_locales = ["nb"]
 request_claims = { id_token = { acr = { essential = true } } }
 pushed_authorization = true
@@ -127,6 +128,9 @@ jwks_uri = "https://id.acme.example/keys"
 end_session_endpoint = "https://id.acme.example/logout"
 pushed_authorization_request_endpoint = "https://id.acme.example/par"
 [connections.acme.quirks]
+acr_claim = "level"
+code_verifier_left_out = true
+id_token_hint_left_out = true
 graph_endpoint = "https://graph.microsoft.us/"
 graph_groups = true
 hosted_domain = "acme.example"
@@ -225,6 +229,21 @@ client_id = "vestibule"
 client_secret = "a secret"
 host = "id.authentik.test"
 application = "vestibule"
+[connections.itsme]
+strategy = "itsme"
+client_id = "vestibule"
+private_key = "a key"
+decryption_keys = ["a key"]
+service = "ACME"
+[connections.singpass]
+strategy = "singpass"
+client_id = "vestibule"
+context = "APP"
+[connections.quickbooks]
+strategy = "quickbooks"
+client_id = "vestibule"
+client_secret = "a secret"
+accounts = "sandbox-accounts"
 [connections.facebook]
 strategy = "facebook"
 client_id = "vestibule"
@@ -1253,14 +1272,16 @@ fn least(name: &str) -> String {
 
 #[test]
 fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
-    let pem = openssl::pkey::PKey::from_ec_key(
-        openssl::ec::EcKey::generate(
-            &openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap(),
-        )
-        .unwrap(),
-    );
-    let pem = pem.unwrap().private_key_to_pem_pkcs8().unwrap();
-    let pem = format!("{:?}", String::from_utf8(pem).unwrap());
+    let curve = openssl::nid::Nid::X9_62_PRIME256V1;
+    let curve = openssl::ec::EcGroup::from_curve_name(curve).unwrap();
+    let elliptic = openssl::ec::EcKey::generate(&curve).unwrap();
+    let elliptic = openssl::pkey::PKey::from_ec_key(elliptic).unwrap();
+    let rsa = openssl::rsa::Rsa::generate(2048).unwrap();
+    let rsa = openssl::pkey::PKey::from_rsa(rsa).unwrap();
+    let [elliptic, rsa] = [elliptic, rsa].map(|key| {
+        let pem = key.private_key_to_pem_pkcs8().unwrap();
+        format!("{:?}", String::from_utf8(pem).unwrap())
+    });
     let route = "[[routes]]\nupstream = 'builtin:demo'\n";
     let mut opened = 0;
     for (name, entry) in crate::connection::catalog::all() {
@@ -1270,9 +1291,18 @@ fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
             assert!(said.contains("is gone"), "{name}: {said}");
             continue;
         }
-        // One secret or one key, as the provider gives it.
-        let secret = format!("{text}client_secret = \"a secret of thirty-two bytes or more\"\n");
-        let key = format!("{text}private_key = {pem}\n");
+        if entry.gives_secret() {
+            text.push_str("client_secret = \"a secret of thirty-two bytes or more\"\n");
+        }
+        for key in entry.needs.keys() {
+            match key.as_str() {
+                "private_key" if name == "apple" => writeln!(text, "{key} = {elliptic}"),
+                "private_key" => writeln!(text, "{key} = {rsa}"),
+                "decryption_keys" => writeln!(text, "{key} = [{rsa}]"),
+                other => panic!("{name} needs {other}"),
+            }
+            .unwrap();
+        }
         let good = |text: &str| {
             let loaded = loaded(&format!("{text}{route}"));
             let loaded = loaded.unwrap_or_else(|report| panic!("{name}: {report}"));
@@ -1280,13 +1310,6 @@ fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
             assert_eq!(one.strategy.name, name);
             assert!(one.common.display_name.is_some(), "{name}");
             one.own.problems(&one.common)
-        };
-        text = if entry.about.protocol != crate::connection::catalog::Protocol::Oidc
-            || good(&secret).is_empty()
-        {
-            secret
-        } else {
-            key
         };
         let problems = good(&text);
         assert!(problems.is_empty(), "{name}: {problems:?}");

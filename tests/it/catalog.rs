@@ -57,12 +57,18 @@ impl Known {
             ("line", vec![], "line"),
             ("entra", vec![("tenant", TENANT)], entra.as_str()),
             ("microsoft", vec![], "microsoft/common/v2.0"),
+            (
+                "microsoft_",
+                vec![("tenant", "consumers")],
+                "microsoft/consumers/v2.0",
+            ),
             ("idura", vec![("domain", "acme.criipto.id")], "idura"),
         ] {
-            let strategy = name.replace('_', "-");
+            let strategy = name.trim_end_matches('_').replace('_', "-");
             let mut lines = with_secret(&strategy);
             lines.extend(keys);
-            sidecar = presets.connect(sidecar, &name.replace('_', ""), &lines, path);
+            let name = name.replace("microsoft_", "personal").replace('_', "");
+            sidecar = presets.connect(sidecar, &name, &lines, path);
         }
         let tenant_issuer = format!(
             "{{ before = \"{}/microsoft/\", after = \"/v2.0\" }}",
@@ -79,6 +85,10 @@ impl Known {
             )
             .env(
                 "VESTIBULE__CONNECTIONS__MICROSOFT__QUIRKS__TENANT_ISSUER",
+                &tenant_issuer,
+            )
+            .env(
+                "VESTIBULE__CONNECTIONS__PERSONAL__QUIRKS__TENANT_ISSUER",
                 &tenant_issuer,
             )
             .route(route("/").to(&upstream));
@@ -162,6 +172,12 @@ fn each_provider_lets_people_in_by_what_the_catalogue_knows() {
         ),
         (
             "microsoft",
+            "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ",
+            "Abe Lincoln",
+            None,
+        ),
+        (
+            "personal",
             "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ",
             "Abe Lincoln",
             None,
@@ -286,7 +302,8 @@ fn groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all() {
 fn a_way_that_was_not_asked_for_is_refused_by_idura() {
     let known = Known::start();
     for acr in [json!("urn:grn:authn:se:bankid"), json!(null)] {
-        known.presets.claims("idura", &json!({"acr": acr}));
+        let claims = json!({"authenticationtype": acr, "acr": "urn:grn:authn:no:bankid"});
+        known.presets.claims("idura", &claims);
         known.expect_refused("idura", "verify-id-token");
     }
 }
@@ -459,6 +476,19 @@ fn the_catalogue_says_what_to_register_and_to_write() {
     let ours = format!("{}/.auth", sidecar.origin_of(APP));
     assert_eq!(porten["redirect_uri"], format!("{ours}/callback/id-porten"));
     assert_eq!(porten["jwks_uri"], format!("{ours}/jwks/id-porten"));
+    for (name, word) in [
+        ("google", "issuer = \"https://accounts.google.com\""),
+        ("google", "count if it says that they are verified"),
+        ("entra", "trust_email is \"never\""),
+        ("facebook", "does not say whether they are verified"),
+        ("itsme", "decryption_keys = "),
+        ("id-porten", "private_key_jwt"),
+        ("keycloak", "/.auth/logout"),
+        ("line", "Auth.js"),
+    ] {
+        let text = sidecar.cli_ok(&["connections", "catalog", name]);
+        assert!(text.contains(word), "{word} in {text}");
+    }
     let apple = sidecar.cli_ok(&["connections", "catalog", "apple"]);
     let register = format!("{ours}/callback/apple");
     for word in [
@@ -497,6 +527,6 @@ fn a_button_has_the_name_of_its_provider() {
             .iter()
             .filter(|link| link.contains("/.auth/login/"))
             .count(),
-        7
+        8
     );
 }

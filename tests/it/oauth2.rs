@@ -321,7 +321,7 @@ claims = { name = "display_name", preferred_username = "login", picture = "profi
         data: r#"
 pkce = false
 scopes = ["snsapi_login"]
-subject = "unionid | openid"
+subject = "openid"
 authorization = { endpoint = "BASE/connect/qrconnect#wechat_redirect", names = { client_id = "appid" } }
 claims = { name = "nickname", picture = "headimgurl" }
 
@@ -339,7 +339,7 @@ endpoint = "BASE/sns/userinfo"
 params = { access_token = "{access_token}", openid = "{openid}" }
 error = "errcode"
 "#,
-        subject: "o6_bmasdasdsad6_2sgVt7hMZOPfL",
+        subject: "oLVPpjqs9BhvzwPj5A-vTYAX3GLc",
         profile: || json!({"name": "Band", "picture": "https://thirdwx.qlogo.cn/p/0"}),
         error: "40029",
     },

@@ -170,6 +170,32 @@ fn tokens_can_be_bound_to_a_key_also_where_the_provider_wants_a_nonce() {
         assert!(calls.iter().all(|call| call["dpop"] == true), "{calls:?}");
         assert_eq!(site.provider.calls("/me").last().unwrap()["scheme"], "DPoP");
     }
+    // RFC 9449, section 10.1: a pushed request is bound to the key, and with it the code
+    let keys = [("dpop", true.into()), ("pushed_authorization", true.into())];
+    let site = Site::with(
+        &json!({"dpop_bound_access_tokens": true}),
+        &json!({}),
+        &keys,
+    );
+    site.signed_in("alice");
+    assert_eq!(site.provider.calls("/request")[0]["dpop"], true);
+}
+
+#[test]
+fn a_context_may_be_answered_by_a_better_one_that_is_named() {
+    let keys = [
+        ("acr_values", list(&["low"])),
+        ("accepted_acr_values", list(&["substantial", "high"])),
+    ];
+    let site = Site::with(&json!({}), &json!({}), &keys);
+    let (alice, page) = site.sign_in("/", &[("login", "alice"), ("acr", "high")]);
+    site.expect_session(&alice, &page);
+    assert_eq!(
+        site.provider.calls("/auth")[0]["query"]["acr_values"],
+        "low"
+    );
+    let (lower, page) = site.sign_in("/", &[("login", "alice"), ("acr", "low")]);
+    site.expect_refused(&lower, &page, "verify-id-token");
 }
 
 /// RFC 8705, section 2.1: at the endpoints that ask for a certificate.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{
-    OpenIdProvider, Sidecar, Visitor, apps,
+    LyingProvider, OpenIdProvider, Sidecar, Upstream, Visitor, apps,
     federated::{APP, Site, app, callback, go_to_provider, oidc, visitor},
     openid_provider, route,
     visitor::Page,
@@ -35,6 +35,27 @@ fn signing_out_ends_the_session_of_the_provider_as_well() {
     page.form_with("login");
     let asked = &site.provider.calls("/session/end")[0]["query"];
     assert!(asked["id_token_hint"].is_string(), "{asked}");
+}
+
+/// https://developers.login.gov/oidc/logout/
+#[test]
+fn a_provider_that_wants_the_client_alone_at_a_logout_is_told_no_more() {
+    let liar = LyingProvider::start();
+    let upstream = Upstream::start();
+    let sidecar = oidc(app(), "gov", &liar.issuer("gov"))
+        .set("connections.gov.quirks.id_token_hint_left_out", true)
+        .route(route("/").to(&upstream))
+        .start();
+    let mut alice = visitor(&sidecar);
+    alice.go("/.auth/login/gov?rd=/");
+    assert!(alice.session().is_some());
+    alice.go("/.auth/logout");
+    let asked = &liar.calls("gov", "end")[0]["query"];
+    assert!(asked["id_token_hint"].is_null(), "{asked}");
+    assert!(
+        asked["client_id"].is_string() && asked["state"].is_string(),
+        "{asked}"
+    );
 }
 
 /// Says yes at the provider's page about signing out; where that ended.

@@ -47,7 +47,9 @@ const providers = {
     claims: () => ({ azp: settings.client_id, sub: '10769150350006150715113082367', email: 'jsmith@example.com', email_verified: true, hd: 'example.com', name: 'J Smith', picture: 'https://lh3.googleusercontent.com/a/x', given_name: 'J', family_name: 'Smith' }),
   },
   // https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2
+  // no PKCE for web applications: https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow
   linkedin: {
+    pkce: false,
     by: ['post'],
     claims: () => ({ nonce: undefined, sub: '782bbtaQ', name: 'John Doe', given_name: 'John', family_name: 'Doe', picture: 'https://media.licdn-ei.com/x', locale: 'en-US', email: 'doe@email.com', email_verified: true }),
   },
@@ -78,15 +80,15 @@ const providers = {
     by: ['basic', 'post'],
     tenants: true,
     claims: (tenant) => {
-      const tid = tenant === 'common' ? CONSUMERS : tenant;
+      const tid = ['common', 'consumers'].includes(tenant) ? CONSUMERS : tenant;
       return { iss: `${host}/microsoft/${tid}/v2.0`, tid, ver: '2.0', sub: 'AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ', oid: '00000000-0000-0000-66f3-3332eca7ea81', name: 'Abe Lincoln', preferred_username: 'AbeLi@microsoft.com', email: 'AbeLi@microsoft.com' };
     },
   },
-  // https://docs.criipto.com/verify/getting-started/acr-values/
+  // https://docs.criipto.com/verify/getting-started/acr-values/ and /verify/getting-started/token-contents/
   idura: {
     by: ['basic', 'post'],
     userinfo: false,
-    claims: (_, asked) => ({ acr: asked.acr_values?.split(' ')[0], sub: '{6f2b9c0d-1111-2222-3333-444455556666}', identityscheme: 'nobankid-oidc', name: 'Ola Nordmann' }),
+    claims: (_, asked) => ({ authenticationtype: asked.acr_values?.split(' ')[0], sub: '{6f2b9c0d-1111-2222-3333-444455556666}', identityscheme: 'nobankid-oidc', name: 'Ola Nordmann' }),
   },
 };
 
@@ -103,8 +105,8 @@ function place(path) {
 
 function discover({ name, provider, tenant, issuer }) {
   return {
-    // no tenant of its own: a template
-    issuer: tenant === 'common' ? `${host}/${name}/{tenantid}/v2.0` : issuer,
+    // no tenant of its own: a template; personal accounts are all of one
+    issuer: { common: `${host}/${name}/{tenantid}/v2.0`, consumers: `${host}/${name}/${CONSUMERS}/v2.0` }[tenant] ?? issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
     jwks_uri: `${issuer}/keys`,
@@ -168,8 +170,10 @@ async function token(call) {
   await checkClient(call);
   const asked = codes.get(form.code);
   codes.delete(form.code);
+  // whoever sends it is taken for another client
+  if (provider.pkce === false && form.code_verifier) throw new No(401, 'invalid_client');
   const challenge = crypto.createHash('sha256').update(form.code_verifier ?? '').digest('base64url');
-  if (asked?.name !== name || asked.redirect_uri !== form.redirect_uri || asked.code_challenge !== challenge) throw new No(400, 'invalid_grant');
+  if (asked?.name !== name || asked.redirect_uri !== form.redirect_uri || (provider.pkce !== false && asked.code_challenge !== challenge)) throw new No(400, 'invalid_grant');
   const accessToken = `${name}.${random()}`;
   const claims = { iss: issuer, aud: settings.client_id, iat: now(), exp: now() + 3600, nonce: asked.nonce, at_hash: atHash(accessToken), ...provider.claims(tenant, asked), ...told.get(name) };
   for (const [key, value] of Object.entries(claims)) if (value === null) delete claims[key];

@@ -62,18 +62,24 @@ impl Entry {
                 None if written.is_some() => {
                     problems.push(Problem::new(name, "expected a string"));
                 }
-                None => problems.push(
-                    Problem::new(name, format!("the key {name} is missing"))
-                        .hint(&variable.description),
-                ),
+                None => problems.push(missing(name, &variable.description)),
             }
         }
+        let absent = self
+            .needs
+            .iter()
+            .filter(|(key, _)| !table.contains_key(key.as_str()));
+        problems.extend(absent.map(|(key, about)| missing(key, about)));
         if problems.is_empty() {
             Ok(values)
         } else {
             Err(problems)
         }
     }
+}
+
+fn missing(key: &str, about: &str) -> Problem {
+    Problem::new(key, format!("the key {key} is missing")).hint(about)
 }
 
 fn is_sound(value: &str) -> bool {

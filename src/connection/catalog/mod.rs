@@ -47,6 +47,9 @@ pub(crate) struct Entry {
     /// Further keys of such a connection, and what they stand for.
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, Variable>,
+    /// Keys of the strategy that are needed for this provider, and why.
+    #[serde(default)]
+    pub(crate) needs: BTreeMap<String, String>,
     /// What is laid under the operator's keys.
     connection: toml::Table,
     #[serde(skip)]
@@ -104,49 +107,90 @@ pub(crate) struct Variable {
     pub(crate) default: Option<String>,
 }
 
-/// What shows the provider that the client is this deployment.
+/// What becomes of the e-mail addresses that a provider gives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Credential {
-    /// A secret that the provider gave.
-    ClientSecret,
-    /// A private key whose public half the provider has; its file is the operator's.
-    PrivateKey,
-    /// The keys of this deployment, which the provider reads at the connection's JWKS URI.
-    PrivateKeyJwt,
-    /// Nothing: it is a public client.
-    None,
+pub(crate) enum Addresses {
+    /// Those count that it says are verified.
+    IfVerified,
+    /// None counts, whatever it says.
+    Never,
+    /// It does not say whether they are verified, so none counts.
+    Unverified,
 }
 
 impl Entry {
-    /// What an operator has to write or register for the client.
-    pub(crate) fn credential(&self) -> Credential {
-        let at = |path: &[&str]| {
-            let (last, tables) = path.split_last()?;
-            let own = &self.connection;
-            let table = tables
-                .iter()
-                .try_fold(own, |in_, name| in_.get(*name)?.as_table());
-            table?.get(*last)?.as_str()
-        };
-        let minted = ["quirks", "minted_secret", "audience"];
-        let method = at(&["token_endpoint_auth_method"])
-            .or_else(|| at(&["provider", "token", "auth_method"]));
-        match method {
-            _ if at(&minted).is_some() => Credential::PrivateKey,
-            Some("private_key_jwt") => Credential::PrivateKeyJwt,
-            Some("none") => Credential::None,
-            _ => Credential::ClientSecret,
-        }
+    /// What is laid under the operator's keys.
+    pub(crate) const fn sets(&self) -> &toml::Table {
+        &self.connection
+    }
+
+    fn at(&self, path: &[&str]) -> Option<&toml::Value> {
+        let (last, tables) = path.split_last()?;
+        let own = &self.connection;
+        let table = tables
+            .iter()
+            .try_fold(own, |in_, name| in_.get(*name)?.as_table());
+        table?.get(*last)
+    }
+
+    fn method(&self) -> Option<&str> {
+        let method = self.at(&["token_endpoint_auth_method"]);
+        let method = method.or_else(|| self.at(&["provider", "token", "auth_method"]));
+        method?.as_str()
+    }
+
+    /// Whether the provider gives a secret, which shows it that the client is this deployment.
+    pub(crate) fn gives_secret(&self) -> bool {
+        let minted = self.at(&["quirks", "minted_secret"]).is_some();
+        !minted && !matches!(self.method(), Some("private_key_jwt" | "none"))
     }
 
     /// Whether the provider needs the public keys of this deployment: to check what is signed, or to
     /// encrypt.
     pub(crate) fn needs_keys(&self) -> bool {
-        let set = |key| self.connection.get(key).and_then(toml::Value::as_bool) == Some(true);
-        self.credential() == Credential::PrivateKeyJwt
+        let set = |key| self.at(&[key]).and_then(toml::Value::as_bool) == Some(true);
+        self.method() == Some("private_key_jwt")
             || set("signed_request")
             || set("encrypted_id_token")
+    }
+
+    /// Whether it is told when somebody signs out here.
+    pub(crate) fn ends_its_session(&self) -> bool {
+        let local = self.at(&["logout"]).and_then(toml::Value::as_str) == Some("local");
+        self.about.protocol == Protocol::Oidc && !local
+    }
+
+    /// What becomes of the e-mail addresses that it gives.
+    pub(crate) fn addresses(&self) -> Addresses {
+        if self.at(&["trust_email"]).and_then(toml::Value::as_str) == Some("never") {
+            return Addresses::Never;
+        }
+        let calls = self
+            .at(&["provider", "profile"])
+            .and_then(toml::Value::as_array);
+        let listed = calls.is_some_and(|all| all.iter().any(|call| call.get("emails").is_some()));
+        let said = self.at(&["provider", "claims", "email_verified"]).is_some();
+        if self.about.protocol == Protocol::Oidc || listed || said {
+            Addresses::IfVerified
+        } else {
+            Addresses::Unverified
+        }
+    }
+}
+
+/// What a letter of `evidence` stands for.
+pub(crate) fn source_of(letter: &str) -> &str {
+    match letter {
+        "A" => "Auth0's documentation",
+        "G" => "goth",
+        "K" => "Ory Kratos",
+        "N" => "Auth.js",
+        "P" => "the provider's own pages",
+        "R" => "memory alone",
+        "S" => "Python Social Auth",
+        "W" => "unrelated public projects",
+        other => other,
     }
 }
 

@@ -75,10 +75,11 @@ fn row_of_the_guide(name: &str, entry: &Entry) -> String {
     if let Some(why) = &about.retired {
         return format!("| {} | `{name}` | {why} |", about.name);
     }
-    let keys = entry.variables.iter().map(|(key, variable)| {
+    let needed = entry.needs.keys().map(|key| format!("`{key}`"));
+    let keys = needed.chain(entry.variables.iter().map(|(key, variable)| {
         let mark = variable.default.as_ref().map_or("", |_| "?");
         format!("`{key}`{mark}")
-    });
+    }));
     format!(
         "| [{}]({}) | `{name}` | `{}` | {} | {} |",
         about.name,
@@ -103,17 +104,23 @@ fn the_guide_lists_them_all() {
 }
 
 #[test]
-fn what_shows_who_the_client_is() {
-    for (name, credential, needs_keys) in [
-        ("google", Credential::ClientSecret, false),
-        ("facebook", Credential::ClientSecret, false),
-        ("apple", Credential::PrivateKey, false),
-        ("id-porten", Credential::PrivateKeyJwt, true),
-        ("ftn", Credential::PrivateKeyJwt, true),
-        ("vk", Credential::None, false),
+fn what_an_operator_has_to_bring() {
+    for (name, gives_secret, needs_keys, addresses) in [
+        ("google", true, false, Addresses::IfVerified),
+        ("github", true, false, Addresses::IfVerified),
+        ("facebook", true, false, Addresses::Unverified),
+        ("apple", false, false, Addresses::IfVerified),
+        ("id-porten", false, true, Addresses::IfVerified),
+        ("ftn", false, true, Addresses::IfVerified),
+        ("vk", false, false, Addresses::Unverified),
+        ("entra", true, false, Addresses::Never),
     ] {
         let entry = entry(name).unwrap();
-        assert_eq!(entry.credential(), credential, "{name}");
+        assert_eq!(entry.gives_secret(), gives_secret, "{name}");
         assert_eq!(entry.needs_keys(), needs_keys, "{name}");
+        assert_eq!(entry.addresses(), addresses, "{name}");
     }
+    let problems = laid("apple", "client_id = 'x'\nteam_id = 'T'\nkey_id = 'K'").unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].to_string().contains("private_key is missing"));
 }

@@ -9,12 +9,9 @@ use super::{
     Metadata, Oidc, Refused,
     client::{Call, Dpop},
 };
-use crate::{
-    connection::{
-        Start,
-        oauth::{ResponseMode, Seed},
-    },
-    random::Random,
+use crate::connection::{
+    Start,
+    oauth::{ResponseMode, Seed},
 };
 
 /// How long a signed request is good for, in seconds.
@@ -29,20 +26,15 @@ pub(crate) struct Asked {
     /// The oldest login that is good enough, in seconds.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub(crate) max_age: Option<u64>,
+    /// The contexts that are asked for; the answer is held against the next.
+    #[serde(skip)]
+    pub(crate) acr_values: Vec<String>,
     /// One of these contexts must come back.
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) acr: Vec<String>,
 }
 
 impl Asked {
-    pub(crate) fn new(random: &dyn Random, max_age: Option<u64>, acr: Vec<String>) -> Self {
-        Self {
-            seed: Seed::new(random),
-            max_age,
-            acr,
-        }
-    }
-
     /// The nonce that the ID token must hold.
     pub(crate) fn nonce(&self) -> String {
         self.seed.made_for("nonce")
@@ -119,16 +111,18 @@ impl Oidc {
         add("scope", set.scopes.join(" "));
         add("state", start.state.to_owned());
         add("nonce", asked.nonce());
-        add("code_challenge", asked.seed.challenge());
-        add("code_challenge_method", "S256".to_owned());
+        if !set.quirks.code_verifier_left_out {
+            add("code_challenge", asked.seed.challenge());
+            add("code_challenge_method", "S256".to_owned());
+        }
         if set.response_mode == ResponseMode::FormPost {
             add("response_mode", "form_post".to_owned());
         }
         if let Some(max_age) = asked.max_age {
             add("max_age", max_age.to_string());
         }
-        if !asked.acr.is_empty() {
-            add("acr_values", asked.acr.join(" "));
+        if !asked.acr_values.is_empty() {
+            add("acr_values", asked.acr_values.join(" "));
         }
         if !set.ui_locales.is_empty() {
             add("ui_locales", set.ui_locales.join(" "));
@@ -165,7 +159,8 @@ impl Oidc {
     /// somebody has reached already: `acr_values` alone is a wish (OpenID Connect Core 1.0 section
     /// 5.5.1.1).
     fn essential_acr(&self, metadata: &Metadata, asked: &Asked) -> Option<String> {
-        if asked.acr.is_empty() || !metadata.claims_parameter_supported {
+        let elsewhere = self.set.quirks.acr_claim.is_some();
+        if asked.acr.is_empty() || elsewhere || !metadata.claims_parameter_supported {
             return None;
         }
         let acr = json!({ "essential": true, "values": asked.acr });
@@ -217,7 +212,8 @@ impl Oidc {
             to: &to,
             step: "pushed-request",
             now: start.peer.now,
-            dpop: Dpop::No,
+            // The code is bound to the key as well (RFC 9449 section 10.1).
+            dpop: if self.set.dpop { Dpop::Key } else { Dpop::No },
         };
         let answer = self.post(metadata, call, parameters.clone()).await?;
         let pushed: Pushed = answer.read("pushed-request")?;

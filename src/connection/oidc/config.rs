@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) max_age: Option<Span>,
     /// One of these authentication contexts is asked for, and one of them must come back.
     pub(crate) acr_values: Vec<String>,
+    /// The authentication contexts that may come back, where they are not those of `acr_values`.
+    pub(crate) accepted_acr_values: Option<Vec<String>>,
     /// Languages for the provider's pages, the best first (BCP 47).
     pub(crate) ui_locales: Vec<String>,
     /// The `claims` parameter (OpenID Connect Core 1.0 section 5.5), as a table.

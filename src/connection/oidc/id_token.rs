@@ -28,7 +28,9 @@ pub(crate) struct Expected<'a> {
     /// `None`: the provider is known to leave it out, and one that comes must still be right.
     pub(crate) nonce: Nonce<'a>,
     pub(crate) max_age: Option<u64>,
+    /// One of these contexts must be there, in this claim.
     pub(crate) acr: &'a [String],
+    pub(crate) acr_claim: &'a str,
     /// The token that came with it.
     pub(crate) access_token: Option<&'a str>,
     pub(crate) now: Timestamp,
@@ -117,7 +119,7 @@ impl IdToken {
             return Err(IdTokenError::AtHash);
         }
         let auth_time = auth_time(&claims, expected)?;
-        let acr = acr(&claims, expected.acr)?;
+        let acr = acr(&claims, expected.acr_claim, expected.acr)?;
         Ok(Self {
             subject,
             auth_time,
@@ -240,8 +242,12 @@ fn auth_time(
     Ok(at.map(|at| Timestamp::from_millis(at.saturating_mul(1000))))
 }
 
-fn acr(claims: &Map<String, Value>, wanted: &[String]) -> Result<Option<String>, IdTokenError> {
-    let acr = text(claims, "acr");
+fn acr(
+    claims: &Map<String, Value>,
+    claim: &str,
+    wanted: &[String],
+) -> Result<Option<String>, IdTokenError> {
+    let acr = text(claims, claim);
     match acr {
         Some(acr) if wanted.is_empty() || wanted.iter().any(|one| one == acr) => {}
         None if wanted.is_empty() => {}
@@ -321,6 +327,7 @@ mod tests {
             nonce: Nonce::Is("n"),
             max_age: None,
             acr: &[],
+            acr_claim: "acr",
             access_token: Some(TOKEN),
             now: Timestamp::from_millis(NOW * 1000),
         };
@@ -482,7 +489,7 @@ mod tests {
             let Value::Object(claims) = with("acr", value) else {
                 panic!("claims")
             };
-            acr(&claims, &wanted)
+            acr(&claims, "acr", &wanted)
         };
         assert_eq!(asked(json!("higher")), Ok(Some("higher".to_owned())));
         assert_eq!(

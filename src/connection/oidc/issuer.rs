@@ -39,7 +39,10 @@ impl Issuer {
         match self {
             Self::Is(issuer) => issuer == named,
             Self::OfTenant { before, after, .. } => {
-                named.strip_prefix(before.as_str()) == Some(&format!("{{tenantid}}{after}"))
+                let tenant = named.strip_prefix(before.as_str());
+                let tenant = tenant.and_then(|rest| rest.strip_suffix(after.as_str()));
+                // The template, or the one tenant that all personal accounts are of.
+                tenant.is_some_and(|tenant| tenant == "{tenantid}" || is_uuid(tenant))
             }
         }
     }
@@ -112,7 +115,14 @@ mod tests {
         ] {
             assert!(!many.issued(iss, tid), "{iss} {tid:?}");
         }
-        assert!(!many.is_named(&iss));
+        assert!(many.is_named(&iss));
+        for other in [
+            "https://login.example/common/v2.0",
+            "https://login.example//v2.0",
+            "https://evil.example/{tenantid}/v2.0",
+        ] {
+            assert!(!many.is_named(other), "{other}");
+        }
     }
 
     #[test]

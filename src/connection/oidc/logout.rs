@@ -55,7 +55,9 @@ impl SignOut for Oidc {
         };
         let remembered: Option<Remembered> = ConnectionData::read(leaving.kept);
         let mut query = to.query_pairs_mut();
-        if let Some(hint) = remembered.and_then(|remembered| remembered.id_token) {
+        if let Some(hint) = remembered.and_then(|remembered| remembered.id_token)
+            && !self.set.quirks.id_token_hint_left_out
+        {
             query.append_pair("id_token_hint", &hint);
         }
         query

@@ -43,7 +43,7 @@ use self::{
 use super::{
     Authenticated, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection, Reply,
     SignOut, Start, Step,
-    oauth::{self, Answer, ResponseMode},
+    oauth::{self, Answer, ResponseMode, Seed},
     registry::Parts,
 };
 use crate::{
@@ -78,6 +78,7 @@ struct Set {
     prompt: Option<String>,
     max_age: Option<u64>,
     acr_values: Vec<String>,
+    accepted_acr_values: Vec<String>,
     ui_locales: Vec<String>,
     request_claims: Option<String>,
     pushed: Option<bool>,
@@ -196,12 +197,18 @@ impl Oidc {
         let max_age = wants.max_age.map(|age| age.as_secs());
         let max_age = [max_age, self.set.max_age].into_iter().flatten().min();
         // What the route demands counts more than what the connection asks for in general.
-        let acr = if wants.acr.is_empty() {
-            self.set.acr_values.clone()
+        let (acr_values, acr) = if wants.acr.is_empty() {
+            let set = &self.set;
+            (set.acr_values.clone(), set.accepted_acr_values.clone())
         } else {
-            wants.acr.to_vec()
+            (wants.acr.to_vec(), wants.acr.to_vec())
         };
-        let asked = Asked::new(self.parts.random.as_ref(), max_age, acr);
+        let asked = Asked {
+            seed: Seed::new(self.parts.random.as_ref()),
+            max_age,
+            acr_values,
+            acr,
+        };
         let to = self.authorization_url(&metadata, start, &asked).await?;
         Ok(Step::Redirect {
             to,
@@ -229,10 +236,12 @@ impl Oidc {
             ("grant_type", "authorization_code"),
             ("code", &answer.code),
             ("redirect_uri", callback.as_str()),
-            ("code_verifier", &verifier),
         ];
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let mut form: Vec<(String, String)> = form.into_iter().map(own).collect();
+        if !self.set.quirks.code_verifier_left_out {
+            form.push(own(("code_verifier", &verifier)));
+        }
         form.extend(self.set.quirks.token_params.clone());
         let tokens = self.tokens(&metadata, form, now).await?;
         let nonce = asked.nonce();
@@ -247,6 +256,7 @@ impl Oidc {
             },
             max_age: asked.max_age,
             acr: &asked.acr,
+            acr_claim: self.set.quirks.acr_claim(),
             access_token: Some(&tokens.access_token),
             now,
         };

@@ -270,6 +270,10 @@ impl Config {
             prompt: self.prompt.clone(),
             max_age: self.max_age.map(|span| span.0.as_secs()),
             acr_values: self.acr_values.clone(),
+            accepted_acr_values: self
+                .accepted_acr_values
+                .clone()
+                .unwrap_or_else(|| self.acr_values.clone()),
             ui_locales: self.ui_locales.clone(),
             request_claims: self
                 .request_claims

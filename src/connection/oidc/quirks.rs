@@ -29,11 +29,17 @@ const GROUPS: &str = "groups-request";
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Quirks {
+    /// The claim that says which authentication context was reached. Default: `acr`.
+    pub(crate) acr_claim: Option<String>,
+    /// No code verifier is sent, for a provider that refuses it (LinkedIn).
+    pub(crate) code_verifier_left_out: bool,
     /// Where the groups are asked for, for a cloud of its own. Default: `https://graph.microsoft.com/`.
     #[schemars(with = "Option<String>")]
     pub(crate) graph_endpoint: Option<Url>,
     /// Groups that do not fit into a token are asked for at Microsoft Graph.
     pub(crate) graph_groups: bool,
+    /// A logout at the provider names the client alone (Login.gov).
+    pub(crate) id_token_hint_left_out: bool,
     /// The claim `hd` must be this domain (Google).
     pub(crate) hosted_domain: Option<String>,
     /// The client secret is a JWT that is signed with `private_key` (Apple).
@@ -48,6 +54,13 @@ pub(crate) struct Quirks {
     pub(crate) user_field: bool,
     /// `email_verified` may be the text `true` (Apple).
     pub(crate) verified_as_text: bool,
+}
+
+impl Quirks {
+    /// Where the authentication context is.
+    pub(super) fn acr_claim(&self) -> &str {
+        self.acr_claim.as_deref().unwrap_or("acr")
+    }
 }
 
 /// What a minted secret says.
@@ -139,7 +152,7 @@ impl Oidc {
             why: why.to_owned(),
         };
         let mut next = Some(format!(
-            "{base}v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id&$top=999"
+            "{base}v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id&$count=true&$top=999"
         ));
         let mut groups = Vec::new();
         for _ in 0..MOST_PAGES {
@@ -152,7 +165,9 @@ impl Oidc {
             let bearer = format!("Bearer {}", tokens.access_token);
             let head = http::Request::builder()
                 .method(Method::GET)
-                .header(header::AUTHORIZATION, bearer);
+                .header(header::AUTHORIZATION, bearer)
+                // What only groups are asked for demands, with $count.
+                .header("ConsistencyLevel", "eventual");
             let call = Call {
                 to: &to,
                 step: GROUPS,

@@ -149,6 +149,7 @@ impl Oidc {
             nonce: Nonce::Any,
             max_age: None,
             acr: &[],
+            acr_claim: self.set.quirks.acr_claim(),
             access_token: Some(&tokens.access_token),
             now,
         };
