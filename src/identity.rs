@@ -248,7 +248,55 @@ pub(crate) struct Identity {
     /// The claims as the provider sent them.
     pub(crate) claims: Map<String, Value>,
     /// The names of the groups, as the provider sent them.
-    pub(crate) groups: Vec<String>,
+    pub(crate) groups: Groups,
+}
+
+/// The groups of a person.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "Option<Vec<String>>", into = "Option<Vec<String>>")]
+pub(crate) enum Groups {
+    /// All of them, by name.
+    Known(Vec<String>),
+    /// The provider has some, but what it says of them was not had, or is no list of names. No rule
+    /// about groups can be answered.
+    Unknown,
+}
+
+impl Groups {
+    /// The names that are known.
+    pub(crate) fn names(&self) -> &[String] {
+        match self {
+            Self::Known(names) => names,
+            Self::Unknown => &[],
+        }
+    }
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self::Known(Vec::new())
+    }
+}
+
+impl From<Option<Vec<String>>> for Groups {
+    fn from(names: Option<Vec<String>>) -> Self {
+        names.map_or(Self::Unknown, Self::Known)
+    }
+}
+
+impl From<Groups> for Option<Vec<String>> {
+    fn from(groups: Groups) -> Self {
+        match groups {
+            Groups::Known(names) => Some(names),
+            Groups::Unknown => None,
+        }
+    }
+}
+
+impl From<Vec<String>> for Groups {
+    fn from(names: Vec<String>) -> Self {
+        Self::Known(names)
+    }
 }
 
 /// How and when somebody proved who they are.

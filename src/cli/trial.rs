@@ -6,7 +6,10 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::{Ended, Place, execute, output, remote};
-use crate::flow::{TrialIdentity, TrialOutcome, TrialReport, TrialStep};
+use crate::{
+    flow::{TrialIdentity, TrialOutcome, TrialReport, TrialStep},
+    identity::Groups,
+};
 
 /// How often is asked whether somebody has signed in, and how often at most.
 const POLL: Duration = Duration::from_secs(1);
@@ -78,8 +81,10 @@ fn show(steps: &[TrialStep], error: Option<&str>, said: Option<&TrialIdentity>) 
     let Some(said) = said else { return };
     output::line("");
     output::line(&format!("subject   {}", said.subject));
-    if !said.groups.is_empty() {
-        output::line(&format!("groups    {}", said.groups.join(", ")));
+    if said.groups == Groups::Unknown {
+        output::line("groups    not known: a rule about groups refuses");
+    } else if !said.groups.names().is_empty() {
+        output::line(&format!("groups    {}", said.groups.names().join(", ")));
     }
     let methods = said.amr.join(" ");
     for (field, value) in [

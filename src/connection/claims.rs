@@ -2,7 +2,7 @@
 //!
 //! Types are strict: a name that is an object is no name, and `email_verified` is true only as the
 //! JSON value `true`. Whatever is not as it must be is left out, never turned into something else;
-//! groups that are not a list of texts are no groups, so that a rule that needs them refuses.
+//! groups that are not a list of texts are not known, so that a rule about them refuses.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,10 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::config::Field;
-use crate::{identity::Profile, problem::Problem};
+use crate::{
+    identity::{Groups, Profile},
+    problem::Problem,
+};
 
 /// The longest text of a profile, in bytes; a longer one is left out.
 const MOST_TEXT: usize = 2048;
@@ -120,7 +123,7 @@ impl Mapping {
     pub(crate) fn apply(
         &self,
         claims: &Map<String, Value>,
-    ) -> Result<(Profile, Vec<String>), TooManyClaims> {
+    ) -> Result<(Profile, Groups), TooManyClaims> {
         let taken = serde_json::to_vec(claims).map_or(usize::MAX, |json| json.len());
         if taken > MOST_CLAIMS {
             return Err(TooManyClaims(taken));
@@ -146,7 +149,8 @@ impl Mapping {
             phone_number: text(Field::PhoneNumber),
             phone_number_verified: flag(Field::PhoneNumberVerified),
         };
-        let groups = self.find(claims, Field::Groups).map(groups_of);
+        let groups = self.find(claims, Field::Groups);
+        let groups = groups.filter(|value| !value.is_null()).map(groups_of);
         Ok((profile, groups.unwrap_or_default()))
     }
 
@@ -242,7 +246,7 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// The names of a list. One that is no name makes the whole list worth nothing.
-fn groups_of(value: &Value) -> Vec<String> {
+fn groups_of(value: &Value) -> Groups {
     let names = |all: &Vec<Value>| {
         let one = |value: &Value| {
             let name = value.as_str()?;
@@ -255,10 +259,10 @@ fn groups_of(value: &Value) -> Vec<String> {
             .flatten()
     };
     let found = value.as_array().and_then(names);
-    found.unwrap_or_else(|| {
-        tracing::warn!("the groups that a provider sent are no list of names: they are left out");
-        Vec::new()
-    })
+    if found.is_none() {
+        tracing::warn!("the groups that a provider sent are no list of names: they are not known");
+    }
+    found.into()
 }
 
 #[cfg(test)]
@@ -267,7 +271,7 @@ mod tests {
 
     use super::*;
 
-    fn apply(written: &[(Field, &str)], claims: Value) -> (Profile, Vec<String>) {
+    fn apply(written: &[(Field, &str)], claims: Value) -> (Profile, Groups) {
         let written = written
             .iter()
             .map(|(field, path)| (*field, (*path).to_owned()));
@@ -304,7 +308,7 @@ mod tests {
         assert_eq!(profile.name.as_deref(), Some("Älice"));
         assert_eq!(profile.email.as_deref(), Some("a@example.com"));
         assert!(profile.email_verified);
-        assert_eq!(groups, ["staff", "a,b"]);
+        assert_eq!(groups.names(), ["staff", "a,b"]);
     }
 
     #[test]
@@ -390,12 +394,12 @@ mod tests {
             json!(vec!["g"; MOST_GROUPS + 1]),
         ] {
             let (_, groups) = apply(&[], json!({ "groups": value }));
-            assert!(groups.is_empty(), "{value:.60}");
+            assert_eq!(groups, Groups::Unknown, "{value:.60}");
         }
         let (_, groups) = apply(
             &[(Field::Groups, "realm.roles")],
             json!({ "realm": { "roles": ["a"] } }),
         );
-        assert_eq!(groups, ["a"]);
+        assert_eq!(groups.names(), ["a"]);
     }
 }

@@ -177,8 +177,13 @@ pub(crate) enum RefreshError {
     #[error("the provider does not stand by this session: {0}")]
     Disowned(Rejection),
     /// It may work another time.
-    #[error("{0}")]
-    Failed(Rejection),
+    #[error("{rejection}")]
+    Failed {
+        /// What stays with the session all the same: a provider that replaces refresh tokens has
+        /// used up the one that was there.
+        kept: Option<Kept>,
+        rejection: Rejection,
+    },
 }
 
 /// Somebody who signs out.

@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     connection::{Authenticated, ConnectionSettings, Rejection},
     crypto,
-    identity::{ConnectionId, Profile},
+    identity::{ConnectionId, Groups, Profile},
     problem::causes,
     store::{OneTimeKey, OneTimeRow, Purpose},
     text::page::{Page, Trial, failure::FailureKind},
@@ -60,7 +60,7 @@ pub(crate) struct TrialIdentity {
     pub(crate) subject: String,
     /// The profile that a login would store.
     pub(crate) profile: Profile,
-    pub(crate) groups: Vec<String>,
+    pub(crate) groups: Groups,
     /// The claims as they came.
     pub(crate) claims: Map<String, Value>,
     /// `None`: the provider does not say.

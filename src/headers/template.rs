@@ -169,7 +169,11 @@ impl Field {
             Self::Email => text(shown.email.map(EmailAddress::as_str)),
             Self::FamilyName => text(profile.family_name.as_deref()),
             Self::GivenName => text(profile.given_name.as_deref()),
-            Self::Groups => encode_list(identity.groups.iter().map(String::as_str), encoding, out),
+            Self::Groups => encode_list(
+                identity.groups.names().iter().map(String::as_str),
+                encoding,
+                out,
+            ),
             Self::Handle => text(Some(&user.handle)),
             Self::Locale => text(profile.locale.as_deref()),
             Self::Name => text(profile.name.as_deref()),

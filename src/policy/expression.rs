@@ -23,7 +23,7 @@ use cel::{
 };
 
 use super::{EmailTrust, Facts, references};
-use crate::{clock::Timestamp, session::Principal};
+use crate::{clock::Timestamp, identity::Groups, session::Principal};
 
 /// The longest expression, in bytes.
 const LONGEST: usize = 2048;
@@ -154,7 +154,8 @@ pub(crate) enum EvaluationError {
 pub(crate) struct Person {
     user: Box<dyn Val>,
     claims: Box<dyn Val>,
-    groups: Box<dyn Val>,
+    /// `None`: they are not known, and an expression that asks for them has no answer.
+    groups: Option<Box<dyn Val>>,
     connection: Box<dyn Val>,
     auth_time: Timestamp,
     amr: Vec<String>,
@@ -189,7 +190,10 @@ impl Person {
         Self {
             user: map(user),
             claims: object(&who.identity.identity.claims),
-            groups: list(&who.identity.identity.groups),
+            groups: match &who.identity.identity.groups {
+                Groups::Known(names) => Some(list(names)),
+                Groups::Unknown => None,
+            },
             connection: text(who.identity.identity.connection.as_str()),
             auth_time: who.authentication.auth_time,
             amr: who.authentication.amr.clone(),
@@ -229,7 +233,7 @@ impl VariableResolver for Scope<'_> {
         match variable {
             "user" => Some(CowVal::Borrowed(self.person.user.as_ref())),
             "claims" => Some(CowVal::Borrowed(self.person.claims.as_ref())),
-            "groups" => Some(CowVal::Borrowed(self.person.groups.as_ref())),
+            "groups" => self.person.groups.as_deref().map(CowVal::Borrowed),
             "connection" => Some(CowVal::Borrowed(self.person.connection.as_ref())),
             "auth" => owned(self.auth()),
             "now" => owned(timestamp(self.facts?.now)),

@@ -99,7 +99,7 @@ impl Someone {
                     .as_object()
                     .unwrap()
                     .clone(),
-                groups: vec!["staff".to_owned(), "admins".to_owned()],
+                groups: vec!["staff".to_owned(), "admins".to_owned()].into(),
             },
             created_at: NOW,
             refreshed_at: NOW,
@@ -117,7 +117,11 @@ impl Someone {
 
     pub(crate) fn groups(mut self, groups: &[&str]) -> Self {
         for held in &mut self.identities {
-            held.identity.groups = groups.iter().map(ToString::to_string).collect();
+            held.identity.groups = groups
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .into();
         }
         self
     }

@@ -5,7 +5,7 @@ use super::{
     expression::{Expression, Scope},
 };
 use crate::{
-    identity::{ConnectionId, UserId},
+    identity::{ConnectionId, Groups, UserId},
     problem::Problem,
     protocol::EmailAddress,
     session::Principal,
@@ -95,7 +95,11 @@ impl Rule {
                 (trust.email(who.identity)).is_some_and(|email| email.normalized() == *wanted)
             }
             Test::Expression(_) => return self.ask_expression(scope),
-            Test::Group(id, name) => identity.connection == *id && identity.groups.contains(name),
+            Test::Group(id, _) if identity.connection != *id => false,
+            Test::Group(_, name) => match &identity.groups {
+                Groups::Known(names) => names.contains(name),
+                Groups::Unknown => return Answer::Failed("the groups are not known".to_owned()),
+            },
             Test::Handle(handle) => who.user.handle == *handle,
             Test::User(id) => who.user.id == *id,
         };

@@ -6,7 +6,7 @@ use super::{
     fixture::{NOW, Someone, at, known},
     *,
 };
-use crate::problem::Problem;
+use crate::{identity::Groups, problem::Problem};
 
 /// A route's keys as TOML.
 fn build(toml: &str) -> Result<Policy, Vec<Problem>> {
@@ -244,6 +244,37 @@ fn claims_of_another_type_do_not_match() {
     ));
 }
 
+/// What a provider says of somebody's groups was not had: nobody is let in, or past a `deny`, by it.
+#[test]
+fn a_rule_about_groups_that_are_not_known_refuses() {
+    let mut alice = Someone::by("acme");
+    for held in &mut alice.identities {
+        held.identity.groups = Groups::Unknown;
+    }
+    let denies = [
+        "group:acme/suspended",
+        "'suspended' in groups",
+        "size(groups) > 9",
+    ];
+    for rule in denies {
+        let quoted = toml::Value::from(rule);
+        let denying = policy(&format!("deny = [{quoted}]"));
+        assert_eq!(
+            outcome(&denying, "GET", "/docs/x", Some(&alice)),
+            Outcome::Deny(Reason::RuleFailed),
+            "{rule}"
+        );
+        let knows = Someone::by("acme").groups(&["staff"]);
+        assert_eq!(
+            outcome(&denying, "GET", "/docs/x", Some(&knows)),
+            Outcome::Pass
+        );
+        assert!(!passes(rule, &alice), "{rule}");
+    }
+    assert!(!passes("!('suspended' in groups)", &alice));
+    assert!(passes("user.handle == 'alice'", &alice));
+}
+
 #[test]
 fn deny_wins_and_an_error_in_it_denies() {
     let alice = Someone::by("acme");
@@ -361,7 +392,7 @@ fn only_an_offered_connection_opens_a_route() {
 fn rules_see_one_identity_only() {
     let mut alice = Someone::by("acme").groups(&["admins"]);
     alice.also_by("members");
-    alice.identities[1].identity.groups = vec!["players".to_owned()];
+    alice.identities[1].identity.groups = vec!["players".to_owned()].into();
     alice.identities[1].identity.claims.clear();
     let passes = |toml: &str| {
         let policy = policy(toml);

@@ -4,22 +4,24 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{KeptWith, Session, Sessions};
 use crate::{
     clock::Timestamp,
-    connection::{ProviderTokens, Refresh, RefreshError, Refreshed, Rejection},
+    connection::{Kept, ProviderTokens, Refresh, RefreshError, Refreshed, Rejection},
     crypto,
-    identity::ConnectionId,
+    identity::{Authentication, ConnectionId},
     problem::Causes,
-    store::{
-        Event, EventKind, OneTimeKey, OneTimeUse, Purpose, SessionId, SessionRecord, StoreError,
-    },
+    store::{Event, EventKind, OneTimeKey, Purpose, SessionId, SessionRecord, StoreError},
 };
 
-/// How long one process may take; then another one tries.
-const LEASE: Duration = Duration::from_secs(15);
+/// How long one process has; then another one tries.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long a refresh may take, which must not go on when another process begins.
+const DEADLINE: Duration = Duration::from_secs(25);
+/// How long one waits for another process, and after one that failed.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How often is looked whether another process has done it.
 const POLL: Duration = Duration::from_millis(200);
 /// How often a change of the session by somebody else is written over.
@@ -41,7 +43,7 @@ impl Refreshing {
             // One that failed long ago is of no use to the next, either.
             let recent = |turn: &Turn| {
                 turn.try_lock()
-                    .is_ok_and(|failed| failed.is_some_and(|at| now.since(at) < LEASE))
+                    .is_ok_and(|failed| failed.is_some_and(|at| now.since(at) < PATIENCE))
             };
             all.retain(|_, turn| Arc::strong_count(turn) > 1 || recent(turn));
         }
@@ -114,21 +116,35 @@ impl Sessions {
                 }));
             }
             // Whoever waited for somebody whose try failed does not try again at once.
-            if failed.is_some_and(|at| now.since(at) < LEASE) {
+            if failed.is_some_and(|at| now.since(at) < PATIENCE) {
                 return still_good(tokens, now).map(Some).ok_or(TokensError::Away);
             }
-            if self.lease(&record, now).await? {
-                return match refresh.refresh(&kept.kept, &kept.subject, now).await {
-                    Ok(refreshed) => self.write_tokens(id, &kept, refreshed, refresh).await,
-                    Err(RefreshError::Disowned(rejection)) => {
+            let lease = lease_of(&record);
+            if self.store.lease(&lease, now, now + LEASE).await? {
+                let asked = refresh.refresh(&kept.kept, &kept.subject, now);
+                let asked = timeout(DEADLINE, asked).await;
+                if !matches!(asked, Ok(Ok(_) | Err(RefreshError::Disowned(_)))) {
+                    *failed = Some(self.clock.now());
+                }
+                return match asked {
+                    Ok(Ok(refreshed)) => self.write_tokens(id, &kept, refreshed, refresh).await,
+                    Ok(Err(RefreshError::Disowned(rejection))) => {
                         self.disown(id, connection, &rejection).await?;
                         Err(TokensError::Disowned(rejection))
                     }
-                    Err(RefreshError::Failed(rejection)) => {
-                        *failed = Some(now);
+                    Ok(Err(RefreshError::Failed {
+                        kept: replaced,
+                        rejection,
+                    })) => {
+                        if let Some(replaced) = replaced {
+                            self.write_kept(id, &kept, replaced).await?;
+                        }
+                        self.store.release(&lease).await?;
                         let good = still_good(tokens, now).map(Some);
                         good.ok_or(TokensError::Failed(rejection))
                     }
+                    // Nobody knows what came of it: the lease goes on to its end.
+                    Err(_) => still_good(tokens, now).map(Some).ok_or(TokensError::Away),
                 };
             }
             // Another process is at it, or it failed a moment ago: nobody waits for that while what
@@ -136,7 +152,7 @@ impl Sessions {
             if let Some(tokens) = still_good(tokens, now) {
                 return Ok(Some(tokens));
             }
-            if now.since(begun) > LEASE {
+            if now.since(begun) > PATIENCE {
                 return Err(TokensError::Away);
             }
             sleep(POLL).await;
@@ -159,22 +175,6 @@ impl Sessions {
         }))
     }
 
-    /// Whether this process may fetch the tokens of this state of the session: a refresh token that
-    /// is replaced with each use must not be used twice.
-    async fn lease(&self, record: &SessionRecord, now: Timestamp) -> Result<bool, StoreError> {
-        let state = [
-            &record.id.0[..],
-            &record.version.to_be_bytes(),
-            &record.sealed,
-        ];
-        let key = OneTimeKey {
-            purpose: Purpose::Lease,
-            hash: crypto::sha256_parts(&state),
-        };
-        let until = now + LEASE;
-        self.store.first_use(OneTimeUse::First { key, until }).await
-    }
-
     async fn write_tokens(
         &self,
         id: SessionId,
@@ -182,31 +182,52 @@ impl Sessions {
         refreshed: Refreshed,
         refresh: &dyn Refresh,
     ) -> Result<Option<FreshTokens>, TokensError> {
+        if let Some(newer) = self.write_kept(id, of, refreshed.kept.clone()).await? {
+            // The person has signed in anew meanwhile.
+            let tokens = refresh.tokens(&newer.data);
+            return Ok(tokens.and_then(|tokens| still_good(tokens, self.clock.now())));
+        }
+        if let Some(identity) = &refreshed.identity {
+            self.users
+                .refresh_identity(identity, self.clock.now())
+                .await?;
+        }
+        // What is in memory may speak of groups that are gone.
+        self.forget_session(id, false);
+        let tokens = refresh
+            .tokens(&refreshed.kept.data)
+            .ok_or(TokensError::Over)?;
+        Ok(Some(FreshTokens {
+            tokens,
+            refreshed: true,
+        }))
+    }
+
+    /// Puts this in the place of what was read; or returns what somebody else has put there since.
+    async fn write_kept(
+        &self,
+        id: SessionId,
+        read: &KeptWith,
+        kept: Kept,
+    ) -> Result<Option<Kept>, TokensError> {
         for _ in 0..TRIES {
             let mut record = self.store.find(id).await?.ok_or(TokensError::Over)?;
-            let proof = record.authentications.iter();
-            let mut proof =
-                proof.filter(|one| one.connection == of.connection && one.subject == of.subject);
-            let proof = proof.next().cloned().ok_or(TokensError::Over)?;
+            let is_of = |one: &&Authentication| {
+                one.connection == read.connection && one.subject == read.subject
+            };
+            let proof = record.authentications.iter().find(is_of).cloned();
+            let proof = proof.ok_or(TokensError::Over)?;
+            let held = self.kept(&record).into_iter();
+            let mut held =
+                held.filter(|one| one.connection == read.connection && one.subject == read.subject);
+            if let Some(newer) = held.next_back().filter(|held| held.kept != read.kept) {
+                return Ok(Some(newer.kept));
+            }
             let was = record.version;
-            self.keep(&mut record, &proof, refreshed.kept.clone())?;
-            if !self.store.replace(record, was).await? {
-                continue;
+            self.keep(&mut record, &proof, kept.clone())?;
+            if self.store.replace(record, was).await? {
+                return Ok(None);
             }
-            if let Some(identity) = &refreshed.identity {
-                self.users
-                    .refresh_identity(identity, self.clock.now())
-                    .await?;
-            }
-            // What is in memory may speak of groups that are gone.
-            self.forget_session(id, false);
-            let tokens = refresh
-                .tokens(&refreshed.kept.data)
-                .ok_or(TokensError::Over)?;
-            return Ok(Some(FreshTokens {
-                tokens,
-                refreshed: true,
-            }));
         }
         Err(TokensError::Over)
     }
@@ -231,6 +252,20 @@ impl Sessions {
             "a session was ended: its provider does not stand by it any more"
         );
         self.revoke(id, event).await.map(drop)
+    }
+}
+
+/// Whoever holds it may fetch the tokens of this state of the session: a refresh token that is
+/// replaced with each use must not be used twice.
+fn lease_of(record: &SessionRecord) -> OneTimeKey {
+    let state = [
+        &record.id.0[..],
+        &record.version.to_be_bytes(),
+        &record.sealed,
+    ];
+    OneTimeKey {
+        purpose: Purpose::Lease,
+        hash: crypto::sha256_parts(&state),
     }
 }
 

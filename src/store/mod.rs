@@ -100,6 +100,15 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
 pub(crate) trait OneTimeStore: fmt::Debug + Send + Sync {
     /// `true` for the first caller only, until `used.until`.
     async fn first_use(&self, used: OneTimeUse) -> Result<bool, StoreError>;
+    /// `true` for the first caller only, until `until` or until it is [released](Self::release).
+    async fn lease(
+        &self,
+        key: &OneTimeKey,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Gives a lease back before its end.
+    async fn release(&self, key: &OneTimeKey) -> Result<(), StoreError>;
     /// Keeps a row that [`take`](Self::take) will hand out once, instead of one with the same key.
     async fn put(&self, row: OneTimeRow) -> Result<(), StoreError>;
     /// Reads a row without using it up; `None` when there is none or `now` is past its end.

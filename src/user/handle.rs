@@ -150,7 +150,7 @@ mod tests {
             subject: subject.parse().unwrap(),
             profile,
             claims: serde_json::Map::new(),
-            groups: Vec::new(),
+            groups: Vec::new().into(),
         }
     }
 

@@ -97,7 +97,7 @@ fn at(connection: &str, subject: &str, profile: Value) -> Identity {
     Identity {
         connection: connection.parse().unwrap(),
         subject: subject.parse().unwrap(),
-        groups: vec![format!("g-{}", profile.name.clone().unwrap_or_default())],
+        groups: vec![format!("g-{}", profile.name.clone().unwrap_or_default())].into(),
         profile,
         claims,
     }
@@ -220,7 +220,7 @@ async fn never_admits_only_who_exists_and_changes_nothing() {
     assert_eq!(known.user.profile, added.profile);
     assert_eq!(known.user.logins, 1);
     let identities = world.store.identities(&added.id).await.unwrap();
-    assert_eq!(identities[0].identity.groups, ["g-one"]);
+    assert_eq!(identities[0].identity.groups.names(), ["g-one"]);
     let edit = json!({ "name": "By hand" });
     assert!(
         world

@@ -7,7 +7,7 @@ use super::{Directory, NewPerson, Origin, Refusal, admit::Logins, edit};
 use crate::{
     clock::Timestamp,
     connection::LoginName,
-    identity::{ConnectionId, Identity, Profile, Subject, UserId},
+    identity::{ConnectionId, Groups, Identity, Profile, Subject, UserId},
     store::{AccountRecord, EventKind, Login, StoreError, UserRecord},
 };
 
@@ -44,7 +44,7 @@ pub(crate) struct IdentityLine {
     #[serde(default)]
     pub(crate) claims: Map<String, Value>,
     #[serde(default)]
-    pub(crate) groups: Vec<String>,
+    pub(crate) groups: Groups,
     /// The credentials, where they are ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) account: Option<AccountLine>,

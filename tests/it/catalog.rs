@@ -261,7 +261,10 @@ fn microsoft_is_the_tenant_that_the_token_names() {
 #[test]
 fn groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all() {
     let known = Known::with(|sidecar, upstream| {
-        sidecar.route(route("/d").to(upstream).allow(&["group:entra/group-d"]))
+        let all_but = route("/all-but-z").to(upstream);
+        sidecar
+            .route(route("/d").to(upstream).allow(&["group:entra/group-d"]))
+            .route(all_but.set("deny", list(&["group:entra/group-z"])))
     });
     let left_out = json!({
         "_claim_names": {"groups": "src1"},
@@ -286,6 +289,8 @@ fn groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all() {
         let mut somebody = known.signed_in("entra");
         let status = somebody.go("/d").answer.status;
         assert_eq!(status == 200, opens, "{claims} {pages}: {status}");
+        let all_but = somebody.go("/all-but-z").answer.status;
+        assert_eq!(status, all_but, "{claims} {pages}: who has group-z?");
         if !opens {
             assert_eq!(status, 403, "{claims} {pages}");
         }

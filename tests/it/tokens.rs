@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, LyingProvider, Request, Upstream, Visitor,
+    Answer, LyingProvider, Request, Sidecar, Upstream, Visitor,
     federated::{APP, Site, app, oidc, visitor},
     route,
     sidecar::list,
@@ -230,6 +230,69 @@ fn a_person_who_left_the_domain_is_signed_out_at_the_next_refresh() {
     let page = alice.go("/");
     assert_eq!(upstream.hits(), hits, "{page:?}");
     assert!(alice.me().is_none(), "the session goes on");
+}
+
+/// An app with the tokens of an honest provider, which are good for three seconds, and somebody who
+/// has signed in.
+fn honest() -> (LyingProvider, Upstream, Sidecar, Visitor) {
+    let liar = LyingProvider::with(json!({"access_token_ttl": 3}));
+    let upstream = Upstream::start();
+    let tokens = route("/")
+        .to(&upstream)
+        .set("tokens", list(&["access_token"]));
+    let sidecar = oidc(app(), "honest", &liar.issuer("honest"))
+        .set("connections.honest.scopes", list(&["openid", "groups"]))
+        .route(tokens)
+        .route(route("/plain").to(&upstream))
+        .start();
+    let mut alice = visitor(&sidecar);
+    let page = alice.go("/.auth/login/honest?rd=/");
+    assert_eq!(page.answer.status, 200, "{page:?}");
+    (liar, upstream, sidecar, alice)
+}
+
+/// The provider takes each refresh token once, and says nothing of the person for a moment.
+#[test]
+fn a_refresh_token_that_was_replaced_is_not_lost_with_a_call_that_fails() {
+    let (liar, upstream, _sidecar, mut alice) = honest();
+    let first = upstream.last().header(ACCESS).unwrap().to_owned();
+    thread::sleep(Duration::from_secs(3));
+    liar.lie("honest", &["userinfo-500"]);
+    let hits = upstream.hits();
+    assert_eq!(alice.go("/").answer.status, 503);
+    assert_eq!(upstream.hits(), hits, "tokens of nobody were forwarded");
+    liar.lie("honest", &[]);
+    assert_eq!(alice.go("/").answer.status, 503, "not again at once");
+    assert_eq!(alice.go("/plain").answer.status, 200);
+    thread::sleep(Duration::from_secs(15));
+    assert_eq!(alice.go("/").answer.status, 200);
+    assert_ne!(upstream.last().header(ACCESS).unwrap(), first);
+    assert!(alice.me().is_some());
+}
+
+#[test]
+fn a_person_whom_a_fresh_token_does_not_lead_to_is_signed_out() {
+    let (liar, upstream, sidecar, mut alice) = honest();
+    thread::sleep(Duration::from_secs(3));
+    liar.lie("honest", &["userinfo-403"]);
+    let hits = upstream.hits();
+    let page = alice.go("/");
+    assert!(page.url.path().starts_with("/.auth/login"), "{page:?}");
+    assert_eq!(upstream.hits(), hits);
+    assert!(alice.me().is_none(), "{}", sidecar.log());
+}
+
+#[test]
+fn groups_of_the_id_token_go_on_where_a_refresh_brings_none() {
+    let (liar, upstream, _sidecar, mut alice) = honest();
+    assert_eq!(upstream.last().header("X-Forwarded-Groups"), Some("staff"));
+    thread::sleep(Duration::from_secs(3));
+    liar.lie(
+        "honest",
+        &["refresh-without-id-token", "userinfo-without-groups"],
+    );
+    assert_eq!(alice.go("/").answer.status, 200);
+    assert_eq!(upstream.last().header("X-Forwarded-Groups"), Some("staff"));
 }
 
 /// A provider that gives no refresh token: the access token goes on to its end, and then none.

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     crypto::{HashError, Verified},
-    identity::{ConnectionId, Identity, Profile},
+    identity::{ConnectionId, Groups, Identity, Profile},
     problem::Problem,
     store::{AccountRecord, Pin},
 };
@@ -321,6 +321,6 @@ fn assertion(account: &AccountRecord, profile: Profile) -> Identity {
         subject: account.subject.clone(),
         profile,
         claims,
-        groups: Vec::new(),
+        groups: Groups::default(),
     }
 }

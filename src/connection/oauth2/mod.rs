@@ -147,7 +147,8 @@ impl OAuth2 {
             }
         }
         let code = &answer.code;
-        let tokens = self.ask(Grant::Code { code, asked }, &mut known).await?;
+        let tokens = self.obtain(Grant::Code { code, asked }, &mut known).await?;
+        self.look(&tokens, &mut known).await?;
         let mut kept = Kept::default();
         if self.parts.keep_tokens {
             kept.data = ConnectionData::of(&Remembered::of(&tokens, &known, now));
@@ -159,17 +160,21 @@ impl OAuth2 {
         Ok(Authenticated::new(identity, auth_time, amr, acr).keeping(kept))
     }
 
-    /// Gets tokens, and with them what the provider says of the person.
-    async fn ask(&self, grant: Grant<'_>, known: &mut Known) -> Result<Tokens, Refused> {
+    /// Gets tokens.
+    async fn obtain(&self, grant: Grant<'_>, known: &mut Known) -> Result<Tokens, Refused> {
         let client_id = self.set.client_id.clone();
         known.values.insert("client_id".to_owned(), client_id);
-        let tokens = self.exchange(grant, known).await?;
+        self.exchange(grant, known).await
+    }
+
+    /// Asks with them who that is.
+    async fn look(&self, tokens: &Tokens, known: &mut Known) -> Result<(), Refused> {
         for question in &self.set.questions {
             let http = &self.set.http;
             known.ask(question, &tokens.access_token, http).await?;
         }
         known.compose(&self.set.compose);
-        Ok(tokens)
+        Ok(())
     }
 
     /// Who that is.

@@ -46,6 +46,16 @@ impl Known {
         }
     }
 
+    /// Makes claims of what an earlier token answer said and this one does not.
+    pub(super) fn recall(&mut self, carry: &[(String, Paths)]) {
+        for (name, _) in carry {
+            if let Some(text) = self.values.get(name) {
+                let claim = || Value::String(text.clone());
+                self.claims.entry(name.clone()).or_insert_with(claim);
+            }
+        }
+    }
+
     /// Asks one question.
     pub(super) async fn ask(
         &mut self,

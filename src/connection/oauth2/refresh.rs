@@ -1,6 +1,7 @@
 //! Refreshing (RFC 6749 section 6): new tokens for the application, and a new look at the person.
 
 use async_trait::async_trait;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -63,37 +64,69 @@ impl Refresh for OAuth2 {
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Refreshed, RefreshError> {
-        let refreshed = self.refreshed(kept, subject, now).await;
+        let mut replaced = None;
+        let refreshed = self.refreshed((kept, &mut replaced), subject, now).await;
         refreshed.map_err(|refused| {
-            let disowned = matches!(refused, Refused::OtherSubject | Refused::NoSubject)
-                || refused.fault() == Fault::Denied;
+            let disowned = disowns(&refused, replaced.is_some());
             let rejection = self.reject(refused);
             if disowned {
                 RefreshError::Disowned(rejection)
             } else {
-                RefreshError::Failed(rejection)
+                RefreshError::Failed {
+                    rejection,
+                    kept: replaced,
+                }
             }
         })
     }
 }
 
+/// Whether the provider takes back what it said of the person. `looked`: it gave a new token, and
+/// what was refused is what it says of the person.
+fn disowns(refused: &Refused, looked: bool) -> bool {
+    let says = matches!(
+        refused,
+        Refused::Claims(_) | Refused::NoSubject | Refused::OtherSubject
+    );
+    let closed = matches!(
+        refused,
+        Refused::Error { status, .. }
+            if looked && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status)
+    );
+    says || closed || refused.fault() == Fault::Denied
+}
+
 impl OAuth2 {
     async fn refreshed(
         &self,
-        kept: &Kept,
+        (kept, replaced): (&Kept, &mut Option<Kept>),
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Refreshed, Refused> {
         let remembered: Remembered = kept.data.read().ok_or(Refused::Unasked)?;
         let refresh_token = remembered.refresh_token.ok_or(Refused::Unasked)?;
         let mut known = Known {
-            values: remembered.values,
+            values: remembered.values.clone(),
             ..Known::default()
         };
         let grant = Grant::RefreshToken(&refresh_token);
-        let mut tokens = self.ask(grant, &mut known).await?;
+        let mut tokens = self.obtain(grant, &mut known).await?;
+        known.recall(&self.set.exchange.carry);
         // One that is not replaced goes on (section 6).
         tokens.refresh_token = tokens.refresh_token.or(Some(refresh_token));
+        // Until somebody has looked at the person, the new token is nobody's; but the refresh token
+        // that was there is used up.
+        let only_replaced = Remembered {
+            refresh_token: tokens.refresh_token.clone(),
+            access_token: remembered.access_token,
+            lasting: remembered.lasting,
+            values: remembered.values,
+        };
+        *replaced = Some(Kept {
+            data: ConnectionData::of(&only_replaced),
+            sid: None,
+        });
+        self.look(&tokens, &mut known).await?;
         let data = ConnectionData::of(&Remembered::of(&tokens, &known, now));
         let identity = self.identity(known)?;
         if identity.subject != *subject {

@@ -2,7 +2,7 @@
 //!
 //! [`Connection::begin`] makes the request ([`authorization`]): everything that must be unguessable
 //! comes from one seed that travels in the flow's sealed cookie. [`Connection::resume`] reads the
-//! answer ([`oauth`](super::oauth)), exchanges the code ([`token`], [`client`]), checks the ID token
+//! answer ([`oauth`]), exchanges the code ([`token`], [`client`]), checks the ID token
 //! ([`id_token`]) and asks for the rest ([`userinfo`]). What the provider says of itself is fetched
 //! at the first login ([`metadata`]). Nothing that a token or an answer holds chooses whom we call.
 
@@ -262,12 +262,13 @@ impl Oidc {
         };
         let mut token = self.id_token(&metadata, &tokens, &expected).await?;
         self.check_domain(&token.claims)?;
-        self.complete_groups(&mut token.claims, &tokens, now).await;
+        let all_groups = self.complete_groups(&mut token.claims, &tokens, now).await;
         let more = self
             .userinfo(&metadata, &tokens, &token.subject, now)
             .await?;
         let user = answer.user.as_deref();
-        self.authenticated(token, more, (&tokens, now, user)).await
+        let with = (&tokens, now, user, all_groups);
+        self.authenticated(token, more, with).await
     }
 
     /// The proof that all of this amounts to.
@@ -275,11 +276,11 @@ impl Oidc {
         &self,
         token: IdToken,
         more: Option<Map<String, Value>>,
-        (tokens, now, user): (&Tokens, Timestamp, Option<&str>),
+        (tokens, now, user, all_groups): (&Tokens, Timestamp, Option<&str>, bool),
     ) -> Result<Authenticated, Refused> {
         let mut claims = token.claims;
         claims.extend(more.unwrap_or_default());
-        let mut identity = self.identity(token.subject, claims)?;
+        let mut identity = self.identity(token.subject, claims, all_groups)?;
         let (profile, subject) = (&mut identity.profile, &identity.subject);
         self.complete_name(profile, subject, user).await;
         // Nobody knows when, unless the provider says so: then it was too long ago for every route

@@ -13,7 +13,8 @@ use super::{Oidc, Refused, Tokens, client::Call, client::Dpop, id_token::text};
 use crate::{
     clock::Timestamp,
     crypto::jose::Headers,
-    identity::{Profile, Subject},
+    identity::{Identity, Profile, Subject},
+    store::StoreError,
 };
 
 /// How long a minted secret is good for, in seconds.
@@ -119,28 +120,33 @@ impl Oidc {
         }
     }
 
-    /// The groups that did not fit into the token. If they are not had, the person has none: a rule
-    /// that needs one refuses.
+    /// The groups that did not fit into the token, and whether all are there now.
     pub(super) async fn complete_groups(
         &self,
         claims: &mut Map<String, Value>,
         tokens: &Tokens,
         now: Timestamp,
-    ) {
+    ) -> bool {
         let names = claims.get("_claim_names").and_then(Value::as_object);
         let left_out = names.is_some_and(|names| names.contains_key("groups"));
         let told = claims.get("hasgroups") == Some(&Value::Bool(true));
         if !self.set.quirks.graph_groups || !(left_out || told) {
-            return;
+            return true;
         }
         claims.remove("groups");
         match self.graph_groups(tokens, now).await {
-            Ok(groups) => drop(claims.insert("groups".to_owned(), json!(groups))),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                connection = %self.id,
-                "the groups of a person were not had, who has none for this login"
-            ),
+            Ok(groups) => {
+                claims.insert("groups".to_owned(), json!(groups));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    connection = %self.id,
+                    "the groups of a person were not had: a rule about groups refuses"
+                );
+                false
+            }
         }
     }
 
@@ -205,12 +211,26 @@ impl Oidc {
     }
 
     async fn known_profile(&self, subject: &Subject) -> Option<Profile> {
+        self.known(subject).await.ok()?.map(|one| one.profile)
+    }
+
+    /// The claims that were there the last time.
+    pub(super) async fn known_claims(
+        &self,
+        subject: &Subject,
+    ) -> Result<Map<String, Value>, Refused> {
+        let known = self.known(subject).await.map_err(Refused::Store)?;
+        Ok(known.map(|one| one.claims).unwrap_or_default())
+    }
+
+    async fn known(&self, subject: &Subject) -> Result<Option<Identity>, StoreError> {
         let users = &self.parts.users;
-        let user = users.find_by_identity(&self.id, subject).await.ok()??;
-        let all = users.identities(&user.id).await.ok()?;
-        let identities = all.into_iter().map(|record| record.identity);
-        let mut own = identities.filter(|one| one.connection == self.id && one.subject == *subject);
-        own.next().map(|one| one.profile)
+        let Some(user) = users.find_by_identity(&self.id, subject).await? else {
+            return Ok(None);
+        };
+        let all = users.identities(&user.id).await?;
+        let mut identities = all.into_iter().map(|record| record.identity);
+        Ok(identities.find(|one| one.connection == self.id && one.subject == *subject))
     }
 }
 

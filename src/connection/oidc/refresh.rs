@@ -2,6 +2,7 @@
 //! at the person.
 
 use async_trait::async_trait;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,7 +15,8 @@ use crate::{
         ConnectionData, Fault, Kept, Lasting, ProviderTokens, Refresh, RefreshError, Refreshed,
         TooManyClaims,
     },
-    identity::{Identity, Subject},
+    crypto::jose::JwsError,
+    identity::{Groups, Identity, Subject},
     secret::Secret,
 };
 
@@ -67,26 +69,55 @@ impl Refresh for Oidc {
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Refreshed, RefreshError> {
-        let refreshed = self.refreshed(kept, subject, now).await;
+        let mut replaced = None;
+        let refreshed = self.refreshed((kept, &mut replaced), subject, now).await;
         refreshed.map_err(|refused| {
-            let disowned = matches!(
-                refused,
-                Refused::IdToken(_) | Refused::Userinfo(_) | Refused::Signature { .. }
-            ) || refused.fault() == Fault::Denied;
-            let rejection = self.reject(refused);
-            if disowned {
-                RefreshError::Disowned(rejection)
+            let looked = replaced.is_some();
+            let rejection_of = |refused| self.reject(refused);
+            if disowns(&refused, looked) {
+                RefreshError::Disowned(rejection_of(refused))
             } else {
-                RefreshError::Failed(rejection)
+                RefreshError::Failed {
+                    rejection: rejection_of(refused),
+                    kept: replaced,
+                }
             }
         })
     }
 }
 
+/// Whether the provider takes back what it said of the person. `looked`: it gave new tokens, and
+/// what was refused is what it says of the person.
+fn disowns(refused: &Refused, looked: bool) -> bool {
+    let unknown_key = matches!(
+        refused,
+        Refused::Signature {
+            error: JwsError::UnknownKey,
+            ..
+        }
+    );
+    let says = matches!(
+        refused,
+        Refused::Claims(_)
+            | Refused::Decryption { .. }
+            | Refused::Encryption { .. }
+            | Refused::IdToken(_)
+            | Refused::Signature { .. }
+            | Refused::Userinfo(_)
+    );
+    // A token that was given a moment ago, and does not open the way to the person.
+    let closed = matches!(
+        refused,
+        Refused::Status { status, .. }
+            if looked && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status)
+    );
+    (says && !unknown_key) || closed || refused.fault() == Fault::Denied
+}
+
 impl Oidc {
     async fn refreshed(
         &self,
-        kept: &Kept,
+        (kept, replaced): (&Kept, &mut Option<Kept>),
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Refreshed, Refused> {
@@ -103,20 +134,36 @@ impl Oidc {
         let mut tokens = self.tokens(&metadata, form, now).await?;
         // One that is not replaced goes on (RFC 6749 section 6).
         tokens.refresh_token = tokens.refresh_token.or(Some(refresh_token));
+        // Until somebody has looked at the person, the new tokens are nobody's; but the refresh token
+        // that was there is used up.
+        *replaced = Some(Kept {
+            data: ConnectionData::of(&Remembered {
+                id_token: remembered.id_token.clone(),
+                more: Some(More {
+                    refresh_token: tokens.refresh_token.clone(),
+                    access_token: more.access_token,
+                    lasting: more.lasting,
+                }),
+            }),
+            sid: kept.sid.clone(),
+        });
         let token = match &tokens.id_token {
             Some(_) => Some(self.same_person(&metadata, &tokens, (subject, now)).await?),
             None => None,
         };
         let userinfo = self.userinfo(&metadata, &tokens, subject, now).await?;
         let sid = token.as_ref().and_then(|token| token.sid.clone());
-        let mut claims = token.map(|token| token.claims).unwrap_or_default();
-        let known = !claims.is_empty() || userinfo.is_some();
+        let known = token.is_some() || userinfo.is_some();
+        let mut claims = match token {
+            Some(token) => token.claims,
+            // What the ID token said, and userinfo does not, goes on.
+            None if known => self.known_claims(subject).await?,
+            None => serde_json::Map::new(),
+        };
         claims.extend(userinfo.unwrap_or_default());
-        if known {
-            self.complete_groups(&mut claims, &tokens, now).await;
-        }
+        let all_groups = !known || self.complete_groups(&mut claims, &tokens, now).await;
         let mut identity = known
-            .then(|| self.identity(subject.clone(), claims))
+            .then(|| self.identity(subject.clone(), claims, all_groups))
             .transpose()?;
         if let Some(identity) = &mut identity {
             self.complete_name(&mut identity.profile, subject, None)
@@ -166,6 +213,7 @@ impl Oidc {
         &self,
         subject: Subject,
         mut claims: serde_json::Map<String, serde_json::Value>,
+        all_groups: bool,
     ) -> Result<Identity, TooManyClaims> {
         let verified = claims.get_mut("email_verified");
         if let Some(verified) = verified.filter(|_| self.set.quirks.verified_as_text)
@@ -180,7 +228,7 @@ impl Oidc {
             subject,
             profile,
             claims,
-            groups,
+            groups: if all_groups { groups } else { Groups::Unknown },
         })
     }
 }

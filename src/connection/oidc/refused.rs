@@ -10,6 +10,7 @@ use crate::{
     connection::{Fault, TooManyClaims, oauth::AnswerError},
     crypto::jose::{JweError, JwsError, SignError},
     egress::http::HttpError,
+    store::StoreError,
 };
 
 /// The deviation, for the operator.
@@ -54,6 +55,8 @@ pub(crate) enum Refused {
         status: StatusCode,
         error: String,
     },
+    #[error("the storage failed: {0}")]
+    Store(StoreError),
     #[error("nobody asked for this answer")]
     Unasked,
     #[error("the answer cannot be read: {why}")]
@@ -70,7 +73,7 @@ impl Refused {
             Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken | Self::OtherDomain => {
                 "verify-id-token"
             }
-            Self::Claims(_) => "identity",
+            Self::Claims(_) | Self::Store(_) => "identity",
             Self::Key(_) | Self::Sign(_) => "sign",
             Self::Logout(_) => "logout-token",
             Self::NoSecret => token::STEP,
@@ -95,7 +98,7 @@ impl Refused {
             )
             | Self::OtherDomain
             | Self::Unasked => Fault::Denied,
-            Self::Key(_) | Self::Sign(_) => Fault::Internal,
+            Self::Key(_) | Self::Sign(_) | Self::Store(_) => Fault::Internal,
             Self::NoSecret | Self::NotOffered(_) | Self::Encryption { .. } => Fault::Misconfigured,
             Self::Provider(error) if error.is_passing() => Fault::Unreachable,
             Self::Status { status, error, .. } => match error.as_str() {

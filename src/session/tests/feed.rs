@@ -228,7 +228,7 @@ async fn a_change_of_a_user_shows_in_the_next_request() {
     for world in World::each().await {
         let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
         let refreshed = Identity {
-            groups: vec!["admins".to_owned()],
+            groups: vec!["admins".to_owned()].into(),
             ..identity("acme", "alice")
         };
         world
@@ -241,7 +241,7 @@ async fn a_change_of_a_user_shows_in_the_next_request() {
         let session = world.request(&alice.token).await.unwrap().unwrap();
         let contents = session.contents();
         let who = contents.principal(&["acme".parse().unwrap()]).unwrap();
-        assert_eq!(who.identity.identity.groups, ["admins"]);
+        assert_eq!(who.identity.identity.groups.names(), ["admins"]);
     }
 }
 

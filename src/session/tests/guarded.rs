@@ -219,6 +219,20 @@ impl OneTimeStore for Guarded {
         self.around("first_use", self.inner.first_use(used)).await
     }
 
+    async fn lease(
+        &self,
+        key: &OneTimeKey,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.around("lease", self.inner.lease(key, now, until))
+            .await
+    }
+
+    async fn release(&self, key: &OneTimeKey) -> Result<(), StoreError> {
+        self.around("release", self.inner.release(key)).await
+    }
+
     async fn put(&self, row: OneTimeRow) -> Result<(), StoreError> {
         self.around("put", self.inner.put(row)).await
     }

@@ -31,7 +31,10 @@ fn somebody() -> Contents {
     let identity = Identity {
         profile,
         claims,
-        groups: ["staff", "editors", "team-11"].map(str::to_owned).into(),
+        groups: ["staff", "editors", "team-11"]
+            .map(str::to_owned)
+            .to_vec()
+            .into(),
         ..identity("members", "0004711-305838-4c1b")
     };
     (user.created_at, user.updated_at) = Default::default();
@@ -70,7 +73,7 @@ fn what_is_packed_comes_out_again() {
     let again = Packed::new(&contents).unwrap();
     assert_eq!(few.digest(), again.digest());
     let groups = (0..5000).map(|at| format!("team-{at}"));
-    contents.identities[0].identity.groups = groups.collect();
+    contents.identities[0].identity.groups = groups.collect::<Vec<_>>().into();
     let many = Packed::new(&contents).unwrap();
     assert_eq!(many.contents(), contents);
     assert_ne!(many.digest(), few.digest());

@@ -268,7 +268,7 @@ fn identity(connection: &str, who: &str) -> Identity {
         subject: who.parse().unwrap(),
         profile: Profile::default(),
         claims: serde_json::Map::new(),
-        groups: vec!["staff".to_owned()],
+        groups: vec!["staff".to_owned()].into(),
     }
 }
 

@@ -68,7 +68,7 @@ async fn a_stream_goes_on_when_its_session_or_user_merely_changes() {
         let opened = world.sign_in("alice").await;
         let stream = world.sessions.streams().open(&opened.session);
         let refreshed = Identity {
-            groups: vec!["admins".to_owned()],
+            groups: vec!["admins".to_owned()].into(),
             ..identity("acme", "alice")
         };
         world

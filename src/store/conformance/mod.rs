@@ -61,6 +61,7 @@ pub(super) async fn session_store(make: impl AsyncFn() -> Fresh<dyn SessionStore
         sessions::the_newest_are_listed_first,
         sessions::sweeps_end_what_is_over_in_batches,
         one_time::the_first_use_is_the_only_one,
+        one_time::a_lease_is_held_by_one_until_its_end,
         one_time::a_row_is_taken_once,
         one_time::a_row_ends_in_time,
         one_time::purposes_never_meet,
@@ -236,7 +237,7 @@ fn identity(connection: &str, who: &str) -> Identity {
         subject: name(who),
         profile: Profile::default(),
         claims: [("plan".to_owned(), "pro".into())].into_iter().collect(),
-        groups: vec!["a, b".to_owned(), "ö".to_owned()],
+        groups: vec!["a, b".to_owned(), "ö".to_owned()].into(),
     }
 }
 

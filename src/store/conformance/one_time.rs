@@ -18,6 +18,19 @@ pub(super) async fn the_first_use_is_the_only_one(Fresh { store, .. }: &Store) {
     assert!(!store.first_use(used()).await.unwrap());
 }
 
+pub(super) async fn a_lease_is_held_by_one_until_its_end(Fresh { store, .. }: &Store) {
+    let key = key(Purpose::Lease, 1);
+    assert!(store.lease(&key, at(1), at(5)).await.unwrap());
+    assert!(!store.lease(&key, at(4), at(9)).await.unwrap());
+    assert!(
+        store.lease(&key, at(5), at(9)).await.unwrap(),
+        "it has ended"
+    );
+    assert!(!store.lease(&key, at(6), at(9)).await.unwrap());
+    store.release(&key).await.unwrap();
+    assert!(store.lease(&key, at(6), at(9)).await.unwrap());
+}
+
 pub(super) async fn a_row_is_taken_once(Fresh { store, .. }: &Store) {
     let key = key(Purpose::Pending, 1);
     assert_eq!(store.peek(&key, at(1)).await.unwrap(), None);

@@ -281,6 +281,28 @@ impl OneTimeStore for Memory {
         Ok(true)
     }
 
+    async fn lease(
+        &self,
+        key: &OneTimeKey,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut held = self.held.lock();
+        if held.uses.get(key).is_some_and(|end| *end > now) {
+            return Ok(false);
+        }
+        if held.uses.len() >= self.most && !held.uses.contains_key(key) {
+            return Err(self.full("one-time uses"));
+        }
+        held.uses.insert(*key, until);
+        Ok(true)
+    }
+
+    async fn release(&self, key: &OneTimeKey) -> Result<(), StoreError> {
+        self.held.lock().uses.remove(key);
+        Ok(())
+    }
+
     async fn put(&self, row: OneTimeRow) -> Result<(), StoreError> {
         let mut held = self.held.lock();
         if held.rows.len() >= self.most && !held.rows.contains_key(&row.key) {

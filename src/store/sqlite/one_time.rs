@@ -19,6 +19,10 @@ use crate::{
 const NOTE_USE: &str = "INSERT INTO one_time_uses (purpose, hash, until) VALUES (?1, ?2, ?3) \
     ON CONFLICT DO NOTHING";
 
+const LEASE: &str = "INSERT INTO one_time_uses (purpose, hash, until) VALUES (?1, ?2, ?3) \
+    ON CONFLICT (purpose, hash) DO UPDATE SET until = excluded.until \
+    WHERE one_time_uses.until <= ?4";
+
 const TAKE: &str = "DELETE FROM one_time_rows WHERE purpose = ?1 AND hash = ?2 AND until > ?3 \
     RETURNING payload";
 
@@ -88,6 +92,41 @@ impl OneTimeStore for Sqlite {
             let first = use_once(write.sql(), &used).await?;
             write.end(first).await?;
             Ok(first)
+        })
+        .await
+    }
+
+    async fn lease(
+        &self,
+        key: &OneTimeKey,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let noted = sqlx::query(LEASE)
+                .bind(key.purpose.name())
+                .bind(key.hash.as_slice())
+                .bind(until.millis())
+                .bind(now.millis())
+                .execute(write.sql())
+                .await?;
+            let first = noted.rows_affected() == 1;
+            write.end(first).await?;
+            Ok(first)
+        })
+        .await
+    }
+
+    async fn release(&self, key: &OneTimeKey) -> Result<(), StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            sqlx::query("DELETE FROM one_time_uses WHERE purpose = ?1 AND hash = ?2")
+                .bind(key.purpose.name())
+                .bind(key.hash.as_slice())
+                .execute(write.sql())
+                .await?;
+            write.end(true).await
         })
         .await
     }
