@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::{NewSession, Whose};
 use crate::identity::{Authentication, UserId};
 
@@ -14,17 +16,16 @@ use crate::identity::{Authentication, UserId};
 pub(crate) const CUTOFFS_KEPT: Duration = Duration::from_secs(3600);
 
 impl Whose {
-    /// The name under which an engine keeps when these sessions were last ended; `None` for a
-    /// provider's session, which a later login does not belong to.
-    pub(crate) fn cutoff(&self) -> Option<String> {
+    /// The name under which an engine keeps when these sessions were last ended.
+    pub(crate) fn cutoff(&self) -> String {
         match self {
-            Self::All => Some("all".to_owned()),
-            Self::Connection(connection) => Some(format!("connection {connection}")),
+            Self::All => "all".to_owned(),
+            Self::Connection(connection) => format!("connection {connection}"),
             Self::Identity(connection, subject) => {
-                Some(format!("identity {}", UserId::new(connection, subject)))
+                format!("identity {}", UserId::new(connection, subject))
             }
-            Self::Sid(_) => None,
-            Self::User(user) | Self::UserExcept(user, _) => Some(format!("user {user}")),
+            Self::Sid(hash) => format!("sid {}", URL_SAFE_NO_PAD.encode(hash)),
+            Self::User(user) | Self::UserExcept(user, _) => format!("user {user}"),
         }
     }
 }
@@ -32,7 +33,10 @@ impl Whose {
 impl NewSession {
     /// The ends of sessions that its proof must be newer than (see [`Whose::cutoff`]).
     pub(crate) fn cutoffs(&self) -> Vec<String> {
-        cutoffs(&self.record.user, self.record.authentications.last())
+        let sids = self.record.sids.iter().map(|sid| Whose::Sid(*sid).cutoff());
+        let mut all = cutoffs(&self.record.user, self.record.authentications.last());
+        all.extend(sids);
+        all
     }
 }
 
@@ -48,6 +52,6 @@ pub(crate) fn cutoffs(user: &UserId, proof: Option<&Authentication>) -> Vec<Stri
     [Whose::All, Whose::User(user.clone())]
         .into_iter()
         .chain(proof.into_iter().flatten())
-        .filter_map(|whose| whose.cutoff())
+        .map(|whose| whose.cutoff())
         .collect()
 }

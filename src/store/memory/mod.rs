@@ -190,9 +190,7 @@ impl SessionStore for Memory {
         for id in &ids {
             held.end(*id);
         }
-        if let Some(whose) = whose.cutoff() {
-            held.cutoffs.insert(whose, now);
-        }
+        held.cutoffs.insert(whose.cutoff(), now);
         match whose {
             _ if ids.is_empty() => {}
             Whose::Connection(connection) => held.note(now, Change::Connection(connection.clone())),

@@ -75,15 +75,12 @@ impl Write {
 
     /// From now on nothing that was proven before opens one of these sessions.
     pub(super) async fn cut_off(&mut self, whose: &Whose) -> Result<(), StoreError> {
-        let Some(whose) = whose.cutoff() else {
-            return Ok(());
-        };
         let now = self.now.millis();
         sqlx::query(
             "INSERT INTO session_cutoffs (whose, at) VALUES (?1, ?2) \
              ON CONFLICT DO UPDATE SET at = excluded.at",
         )
-        .bind(whose)
+        .bind(whose.cutoff())
         .bind(now)
         .execute(self.sql())
         .await?;
