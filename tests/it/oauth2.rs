@@ -484,6 +484,22 @@ fn the_catalogue_knows_providers_as_their_documentation_shows_them() {
     );
 }
 
+/// Login names and numbers are two ways to say who it is, and one may look like the other.
+#[test]
+fn accounts_do_not_go_over_to_another_subject() {
+    let shapes = Shapes::start();
+    let upstream = Upstream::start();
+    let data = catalogued(&shapes, "github").unwrap();
+    let mut sidecar = connect(app(), "github", &data)
+        .route(route("/").to(&upstream))
+        .start();
+    sidecar.stop();
+    sidecar.change("connections.github.provider.subject", "login");
+    sidecar.write();
+    let said = String::from_utf8(sidecar.refused().stderr).unwrap();
+    assert!(said.contains("github") && said.contains("#login"), "{said}");
+}
+
 #[test]
 fn a_request_is_what_the_data_and_the_operator_say() {
     let shapes = Shapes::start();

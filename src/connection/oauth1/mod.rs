@@ -54,6 +54,7 @@ struct Set {
     at: Option<Paths>,
     carry: Vec<(String, Paths)>,
     subject: Paths,
+    subject_written: String,
     mapping: Mapping,
     http: Client,
 }
@@ -85,7 +86,8 @@ impl Connection for OAuth1 {
     fn pin(&self) -> Pin {
         let mut endpoint = self.set.authorization.clone();
         endpoint.set_query(None);
-        endpoint.set_fragment(None);
+        // Another name for who it is would be another person's, one day.
+        endpoint.set_fragment(Some(&self.set.subject_written));
         Pin {
             strategy: "oauth1".to_owned(),
             issuer: endpoint.into(),

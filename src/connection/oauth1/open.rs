@@ -90,6 +90,7 @@ impl Config {
             at: at.flatten(),
             carry,
             subject,
+            subject_written: provider.subject.clone(),
             mapping,
             http,
         })

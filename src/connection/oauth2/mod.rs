@@ -60,6 +60,7 @@ struct Set {
     exchange: Exchange,
     questions: Vec<Question>,
     subject: Paths,
+    subject_written: String,
     compose: Vec<(String, Template)>,
     mapping: Mapping,
     http: Client,
@@ -91,7 +92,8 @@ impl Connection for OAuth2 {
     fn pin(&self) -> Pin {
         let mut endpoint = self.set.authorize.endpoint.sample().clone();
         endpoint.set_query(None);
-        endpoint.set_fragment(None);
+        // Another name for who it is would be another person's, one day.
+        endpoint.set_fragment(Some(&self.set.subject_written));
         Pin {
             strategy: "oauth2".to_owned(),
             issuer: endpoint.into(),

@@ -93,6 +93,7 @@ impl Config {
             exchange,
             questions,
             subject,
+            subject_written: provider.subject.clone(),
             compose: templates(&provider.compose),
             mapping,
             http,
