@@ -100,12 +100,12 @@
 //! | FLOW-7: PKCE that is `plain` | a provider whose metadata know no S256 is refused | `every_lie_at_a_login_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
 //! | FLOW-11: a session that was there before the login | a login begins a new one and ends the old one | `flow_11_a_login_begins_a_new_session_and_ends_the_old_one` |
 //! | FLOW-13: two logins at once get mixed up | nothing is shared between flows | `two_hundred_people_at_once_are_two_hundred_people` (`tests/it/oidc.rs`) |
-//! | FLOW-15, ACC-7: a person who is gone at the provider, lost a group, or became another one | a refresh is checked like a login; who is disowned loses the session, and rules are asked again | `a_person_whom_the_provider_does_not_know_any_more_is_signed_out`, `what_the_provider_says_anew_decides_before_the_request_goes_on`, `every_lie_at_a_refresh_ends_the_session` (`tests/it/tokens.rs`) |
+//! | FLOW-15, ACC-7: a person who is gone at the provider, lost a group, or became another one | a refresh is checked like a login; who is disowned loses the session, and rules are asked again | `a_person_whom_the_provider_does_not_know_any_more_is_signed_out`, `what_the_provider_says_anew_decides_before_the_request_goes_on`, `every_lie_at_a_refresh_ends_the_session`, `a_person_whom_a_fresh_token_does_not_lead_to_is_signed_out`, `a_person_who_left_the_domain_is_signed_out_at_the_next_refresh` (`tests/it/tokens.rs`) |
 //! | FLOW-16: many requests use one refresh token | one fetches for all, in a process by a lock and among several by a lease | `fifty_requests_at_the_end_of_a_token_fetch_one` (`tests/it/tokens.rs`) |
 //! | FLOW-17: a client assertion that another server can use | its audience is the issuer, and it is for a minute | `pushed_signed_encrypted_and_with_a_key_instead_of_a_secret` (`tests/it/oidc.rs`) |
 //! | FLOW-18: a provider's certificate of somebody else, for another host, or that has ended | none is accepted, and there is no switch for it | `flow_18_a_provider_shows_a_certificate_that_is_good` |
 //! | FLOW-19: a link to our login with parameters of a request | none is passed on | `flow_19_a_link_to_the_login_changes_nothing_of_the_request` |
-//! | FLOW-20: a forged notice of a logout, or an old one | every check of the specification, and its `jti` once | `every_lie_in_a_logout_token_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
+//! | FLOW-20: a forged notice of a logout, or an old one | every check of the specification, its `jti` once, and a login under way ends with its session at the provider | `what_was_proven_before_an_end_opens_nothing` (`src/store/conformance/sessions.rs`), `every_lie_in_a_logout_token_is_answered_as_demanded` (`tests/it/oidc_conformance.rs`) |
 //! | FLOW-22: tokens in the answer | only the code is read there, and the API of plain OAuth 2.0 is asked with the token of our own exchange | `flow_22_tokens_in_an_answer_are_not_looked_at`, `a_token_or_a_person_in_the_callback_is_ignored` (`tests/it/oauth2.rs`) |
 //! | FLOW-5, FLOW-8, FLOW-10 at plain OAuth 2.0: another issuer, parameters twice, markup in an error | as at OpenID Connect, by the same code | `an_answer_of_another_issuer_is_refused`, `doubled_parameters_and_errors_end_the_login_with_our_own_words` (`tests/it/oauth2.rs`) |
 //! | A host, a path or a header that comes with an answer | values fill the path and the query alone, encoded, and no endpoint has a gap in its host | `nothing_fills_a_host`, `a_value_stays_in_its_place_of_a_url` (`src/connection/oauth/template.rs`) |
@@ -122,8 +122,8 @@
 //! | ACC-1: an address that the provider has not verified | it counts nowhere unless `email_verified` is the value true | `acc_1_an_address_counts_only_where_it_is_said_to_be_verified` |
 //! | ACC-2: an account made beforehand with the victim's address | addresses join nothing | `acc_2_the_same_address_joins_no_accounts` |
 //! | ACC-3: `admin@evil.example@example.org` | what is no address has no domain | `acc_3_what_is_no_address_has_no_domain` |
-//! | ACC-4: one subject at two providers | a person is connection and subject | `acc_4_one_subject_at_two_providers_is_two_people` |
-//! | ACC-5: groups as text, as an object, with a comma, too many | a list of texts, or none, and then the rule refuses | `acc_5_groups_of_another_type_are_no_groups` |
+//! | ACC-4: one subject at two providers | a person is connection and subject, and what is the subject is pinned | `acc_4_one_subject_at_two_providers_is_two_people`, `accounts_do_not_go_over_to_another_subject` (`tests/it/oauth2.rs`) |
+//! | ACC-5: groups as text, as an object, with a comma, too many | a list of texts, or unknown, and then every rule about groups refuses, a `deny` too | `acc_5_groups_of_another_type_are_no_groups`, `a_rule_about_groups_that_are_not_known_refuses` (`src/policy/tests.rs`), `groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all` (`tests/it/catalog.rs`) |
 //!
 //! # Cookies and sessions (`attacks/cookies.rs`)
 //!
