@@ -257,6 +257,33 @@ fn microsoft_is_the_tenant_that_the_token_names() {
     }
 }
 
+/// A logout in a frame says `iss` and `sid`, and no `tid` that would name the tenant.
+/// https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc#single-sign-out
+#[test]
+fn microsoft_ends_a_session_in_a_frame_as_whichever_tenant() {
+    let known = Known::start();
+    let issuer = |tenant: &str| format!("{}/microsoft/{tenant}/v2.0", known.presets.origin());
+    for (name, sid) in [("microsoft", "s-many"), ("entra", "s-one")] {
+        known.presets.claims("microsoft", &json!({"sid": sid}));
+        let mut somebody = known.signed_in(name);
+        let frame = |iss: &str| {
+            let page = format!("/.auth/frontchannel-logout/{name}?iss={iss}&sid={sid}");
+            visitor(&known.sidecar).go(&page).answer.status
+        };
+        for iss in [
+            issuer("x"),
+            issuer("common"),
+            issuer("%7Btenantid%7D"),
+            format!("https://evil.example/{TENANT}/v2.0"),
+        ] {
+            assert_eq!(frame(&iss), 400, "{name} {iss}");
+        }
+        assert!(somebody.me().is_some());
+        assert_eq!(frame(&issuer(TENANT)), 200, "{name}");
+        assert!(somebody.me().is_none(), "{name}");
+    }
+}
+
 /// https://learn.microsoft.com/en-us/security/zero-trust/develop/configure-tokens-group-claims-app-roles
 #[test]
 fn groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all() {

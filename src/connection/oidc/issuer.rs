@@ -36,24 +36,30 @@ impl Issuer {
 
     /// Whether metadata may name this issuer.
     pub(crate) fn is_named(&self, named: &str) -> bool {
+        // The template, or the one tenant that all personal accounts are of.
+        self.is_around(named, |tenant| tenant == "{tenantid}" || is_uuid(tenant))
+    }
+
+    /// Whether a token with this `tid` may have this `iss`.
+    pub(crate) fn issued(&self, iss: &str, tid: Option<&str>) -> bool {
+        self.is_around(iss, |tenant| is_uuid(tenant) && tid == Some(tenant))
+    }
+
+    /// Whether this is an issuer of the provider's, of whichever tenant: all that can be asked where
+    /// nothing names the tenant.
+    pub(crate) fn has(&self, iss: &str) -> bool {
+        self.is_around(iss, is_uuid)
+    }
+
+    /// The one issuer, or that of a tenant which is as it must be.
+    fn is_around(&self, named: &str, may_be: impl Fn(&str) -> bool) -> bool {
         match self {
             Self::Is(issuer) => issuer == named,
             Self::OfTenant { before, after, .. } => {
                 let tenant = named.strip_prefix(before.as_str());
                 let tenant = tenant.and_then(|rest| rest.strip_suffix(after.as_str()));
-                // The template, or the one tenant that all personal accounts are of.
-                tenant.is_some_and(|tenant| tenant == "{tenantid}" || is_uuid(tenant))
+                tenant.is_some_and(may_be)
             }
-        }
-    }
-
-    /// Whether a token with this `tid` may have this `iss`.
-    pub(crate) fn issued(&self, iss: &str, tid: Option<&str>) -> bool {
-        match self {
-            Self::Is(issuer) => issuer == iss,
-            Self::OfTenant { before, after, .. } => tid
-                .filter(|tid| is_uuid(tid))
-                .is_some_and(|tid| iss == format!("{before}{tid}{after}")),
         }
     }
 }
@@ -115,13 +121,16 @@ mod tests {
         ] {
             assert!(!many.issued(iss, tid), "{iss} {tid:?}");
         }
-        assert!(many.is_named(&iss));
+        assert!(many.is_named(&iss) && many.has(&iss));
+        assert!(!many.has("https://login.example/{tenantid}/v2.0"));
         for other in [
             "https://login.example/common/v2.0",
             "https://login.example//v2.0",
             "https://evil.example/{tenantid}/v2.0",
+            "https://evil.example/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
+            "https://login.example/72f988bf-86f1-41af-91ab-2d7cd011db47/v1.0",
         ] {
-            assert!(!many.is_named(other), "{other}");
+            assert!(!many.is_named(other) && !many.has(other), "{other}");
         }
     }
 
@@ -130,7 +139,8 @@ mod tests {
         let one = Issuer::Is("https://idp.example".to_owned());
         assert!(one.issued("https://idp.example", None));
         for other in ["https://idp.example/", "https://IDP.example", ""] {
-            assert!(!one.issued(other, None) && !one.is_named(other), "{other}");
+            assert!(!one.issued(other, None) && !one.has(other), "{other}");
+            assert!(!one.is_named(other), "{other}");
         }
         assert_eq!(
             Issuer::Is("https://idp.example/a/".to_owned()).discovery(),

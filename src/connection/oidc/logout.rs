@@ -81,7 +81,7 @@ impl SignOut for Oidc {
             first.filter(|_| found.next().is_none())
         };
         // Both or neither (section 2), and without the name of a session it is nobody's.
-        let iss = one("iss").filter(|iss| self.provider.issuer.issued(iss, None));
+        let iss = one("iss").filter(|iss| self.provider.issuer.has(iss));
         let sid = one("sid").filter(|sid| !sid.is_empty());
         match (iss, sid) {
             (Some(_), Some(sid)) => Ok(Ended {
