@@ -20,11 +20,10 @@ use super::{
 use crate::{
     app::App,
     connection::{Accounts, Allowed, LoginName, Peer, SignUp},
-    flow::{TrialReport, trial_key},
     identity::{ConnectionId, Subject, UserId},
     proxy::Live,
     secret::Secret,
-    store::{Event, EventKind, KeyRecord, OneTimeRow, SessionId, SessionRecord, UserRecord, Whose},
+    store::{Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose},
     user::{Editor, NewPerson, Origin, PersonLine, ProfileEdit},
 };
 
@@ -32,8 +31,6 @@ use crate::{
 const MOST_COMMAND: u64 = 64 << 20;
 /// How long to wait when no connection can be taken.
 const AGAIN: Duration = Duration::from_millis(500);
-/// How long the link of a trial login is good for.
-const TRIAL: Duration = Duration::from_mins(15);
 /// Lists are cut after this many.
 const MOST: usize = 10_000;
 
@@ -181,26 +178,15 @@ impl Operator<'_> {
         }
         let drawn: [u8; 32] = self.app.random.bytes();
         let token = URL_SAFE_NO_PAD.encode(drawn);
-        let waiting = TrialReport::Waiting {
-            connection: id.clone(),
-        };
-        let row = OneTimeRow {
-            key: trial_key(&token),
-            payload: serde_json::to_vec(&waiting)?,
-            until: self.app.clock.now() + TRIAL,
-        };
-        self.app.once.put(row).await?;
-        let page = engine.path(&format!("login/{id}?trial={token}"));
-        let url = format!("{}{page}", engine.base.login);
+        let url = engine.offer_trial(&id, &token).await?;
         Ok(json!({ "url": url, "token": token }))
     }
 
     /// What became of a trial login.
     async fn trial_report(&self, token: &str) -> anyhow::Result<Value> {
-        let (key, now) = (trial_key(token), self.app.clock.now());
-        let row = self.app.once.peek(&key, now).await?;
-        let row = row.ok_or_else(|| anyhow!("there is no such trial any more"))?;
-        Ok(serde_json::from_slice(&row)?)
+        let report = self.live.site.engine.trial(token).await?;
+        let report = report.ok_or_else(|| anyhow!("there is no such trial any more"))?;
+        Ok(serde_json::to_value(report)?)
     }
 
     async fn adopt(&self, name: &str) -> anyhow::Result<Value> {

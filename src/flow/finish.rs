@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
@@ -117,7 +117,7 @@ impl Engine {
         };
         let now = visit.now;
         let row = match self.parts.sessions.store().peek(&key, now).await {
-            Ok(row) => row.and_then(|row| self.open_pending(&key, &row)),
+            Ok(row) => row.and_then(|row| self.open_row::<Pending>(&key, &row)),
             Err(error) => return self.store_is_away(visit, &error),
         };
         let Some(pending) = row else { return gone() };
@@ -153,7 +153,7 @@ impl Engine {
         let ticket: [u8; 32] = self.parts.random.bytes();
         let ticket = URL_SAFE_NO_PAD.encode(ticket);
         let key = pending_key(&ticket, &flow.id);
-        let row = key.and_then(|key| Some((self.seal_pending(&key, &pending)?, key)));
+        let row = key.and_then(|key| Some((self.seal_row(&key, &pending)?, key)));
         let Some((payload, key)) = row else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
@@ -183,20 +183,18 @@ impl Engine {
         Turn::page(StatusCode::OK, Page::SwitchUser(page)).with(self.keep_flow(visit, flow))
     }
 
-    fn seal_pending(&self, key: &OneTimeKey, pending: &Pending) -> Option<Vec<u8>> {
-        let text = serde_json::to_vec(pending).ok()?;
+    /// A row as the store keeps it: a provider's tokens or a person's claims are in it, so it is
+    /// sealed as they are in a session.
+    pub(super) fn seal_row(&self, key: &OneTimeKey, row: &impl Serialize) -> Option<Vec<u8>> {
+        let text = serde_json::to_vec(row).ok()?;
         let (ring, random) = (self.parts.ring.load(), self.parts.random.as_ref());
-        Some(crypto::seal(
-            &ring,
-            pending_place(&[&key.hash]),
-            &text,
-            random,
-        ))
+        Some(crypto::seal(&ring, row_place(&[&key.hash]), &text, random))
     }
 
-    fn open_pending(&self, key: &OneTimeKey, row: &[u8]) -> Option<Pending> {
+    /// What [`seal_row`](Self::seal_row) made.
+    pub(super) fn open_row<T: DeserializeOwned>(&self, key: &OneTimeKey, row: &[u8]) -> Option<T> {
         let ring = self.parts.ring.load();
-        let text = crypto::open(&ring, pending_place(&[&key.hash]), row).ok()?;
+        let text = crypto::open(&ring, row_place(&[&key.hash]), row).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -374,8 +372,7 @@ impl Engine {
     }
 }
 
-/// A provider's tokens are in it, so it is sealed as they are in a session.
-fn pending_place<'a>(context: &'a [&'a [u8]]) -> crypto::Place<'a> {
+fn row_place<'a>(context: &'a [&'a [u8]]) -> crypto::Place<'a> {
     crypto::Place {
         purpose: crypto::Purpose::OneTime,
         context,

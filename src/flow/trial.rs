@@ -12,11 +12,11 @@ use crate::{
     crypto,
     identity::{ConnectionId, Groups, Profile},
     problem::causes,
-    store::{OneTimeKey, OneTimeRow, Purpose},
+    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, StoreError},
     text::page::{Page, Trial, failure::FailureKind},
 };
 
-/// How long a report is kept for the operator.
+/// How long the link is good for, and then how long the report is kept for the operator.
 const KEPT: std::time::Duration = std::time::Duration::from_mins(15);
 
 /// What the operator reads about a trial login.
@@ -70,7 +70,7 @@ pub(crate) struct TrialIdentity {
 }
 
 /// The row of a trial.
-pub(crate) fn trial_key(token: &str) -> OneTimeKey {
+fn trial_key(token: &str) -> OneTimeKey {
     OneTimeKey {
         purpose: Purpose::Trial,
         hash: crypto::sha256(token.as_bytes()),
@@ -78,26 +78,67 @@ pub(crate) fn trial_key(token: &str) -> OneTimeKey {
 }
 
 impl Engine {
-    /// GET login/{connection}?trial=…: the operator's link. It works for the connection it was made
-    /// for, also one that no page offers.
-    pub(super) async fn begin_trial(&self, visit: &Visit, id: &ConnectionId, token: &str) -> Turn {
-        let row = self.parts.once.peek(&trial_key(token), visit.now).await;
-        let row = match row {
-            Ok(row) => row,
-            Err(error) => return self.store_is_away(visit, &error),
+    /// The operator's word: a link for one trial login.
+    pub(crate) async fn offer_trial(
+        &self,
+        id: &ConnectionId,
+        token: &str,
+    ) -> Result<String, StoreError> {
+        let connection = id.clone();
+        let until = self.parts.clock.now() + KEPT;
+        self.keep_trial(token, &TrialReport::Waiting { connection }, until)
+            .await?;
+        let page = self.path(&format!("login/{id}?trial={token}"));
+        Ok(format!("{}{page}", self.base.login))
+    }
+
+    /// What became of a trial. `None`: there is none any more.
+    pub(crate) async fn trial(&self, token: &str) -> Result<Option<TrialReport>, StoreError> {
+        let (key, now) = (trial_key(token), self.parts.clock.now());
+        let row = self.parts.once.peek(&key, now).await?;
+        Ok(row.and_then(|row| self.open_row(&key, &row)))
+    }
+
+    async fn keep_trial(
+        &self,
+        token: &str,
+        report: &TrialReport,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = trial_key(token);
+        let Some(payload) = self.seal_row(&key, report) else {
+            return Ok(());
         };
-        let report = row.and_then(|row| serde_json::from_slice(&row).ok());
-        match report {
-            Some(TrialReport::Waiting { connection }) if connection == *id => {
+        let row = OneTimeRow {
+            key,
+            payload,
+            until,
+        };
+        self.parts.once.put(row).await
+    }
+
+    /// Whether somebody may sign in by this link. It works for the connection it was made for, also
+    /// one that no page offers.
+    async fn awaits(&self, token: &str, id: &ConnectionId) -> Result<bool, StoreError> {
+        let report = self.trial(token).await?;
+        Ok(matches!(report, Some(TrialReport::Waiting { connection }) if connection == *id))
+    }
+
+    /// GET login/{connection}?trial=…: the operator's link.
+    pub(super) async fn begin_trial(&self, visit: &Visit, id: &ConnectionId, token: &str) -> Turn {
+        match self.awaits(token, id).await {
+            Ok(true) => {
                 let mut flow = self.begin_flow("/".to_owned(), None);
                 flow.trial = Some(token.to_owned());
                 self.begin(visit, flow, id, None).await
             }
-            _ => self.failure(visit, FailureKind::NotFound, Vec::new()),
+            Ok(false) => self.failure(visit, FailureKind::NotFound, Vec::new()),
+            Err(error) => self.store_is_away(visit, &error),
         }
     }
 
-    /// The end of a trial, good or bad. The operator's word made it, and makes it end but once.
+    /// The end of a trial, good or bad. The first of a link is the one that is reported: the link may
+    /// have been opened twice before.
     pub(super) async fn end_trial(
         &self,
         visit: &Visit,
@@ -105,34 +146,45 @@ impl Engine {
         settings: &ConnectionSettings,
         outcome: Result<&Authenticated, &Rejection>,
     ) -> Turn {
+        let gone = || {
+            self.failure(visit, FailureKind::NotFound, Vec::new())
+                .with(self.end_flow(flow))
+        };
         let (Some(token), Some((id, _))) = (&flow.trial, &flow.connection) else {
-            return self.failure(visit, FailureKind::NotFound, Vec::new());
+            return gone();
         };
         let steps = self.connections.enabled(id);
         let steps = steps.map_or(&[][..], |(connection, _)| connection.steps());
         let report = report(id, steps, outcome);
-        let key = trial_key(token);
-        let taken = match self.parts.once.take(&key, visit.now).await {
-            Ok(taken) => taken,
+        match self.report_trial(visit, (token, id), &report).await {
+            Ok(true) => {}
+            Ok(false) => return gone(),
             Err(error) => return self.store_is_away(visit, &error),
-        };
-        let payload = serde_json::to_vec(&report).unwrap_or_default();
-        if taken.is_some() {
-            let until = visit.now + KEPT;
-            let row = OneTimeRow {
-                key,
-                payload,
-                until,
-            };
-            if let Err(error) = self.parts.once.put(row).await {
-                return self.store_is_away(visit, &error);
-            }
         }
         let page = Trial {
             display_name: settings.display_name.clone(),
             worked: outcome.is_ok(),
         };
         Turn::page(StatusCode::OK, Page::Trial(page)).with(self.end_flow(flow))
+    }
+
+    /// `false`: there was another report before, or nobody waits any more.
+    async fn report_trial(
+        &self,
+        visit: &Visit,
+        (token, id): (&str, &ConnectionId),
+        report: &TrialReport,
+    ) -> Result<bool, StoreError> {
+        let until = visit.now + KEPT;
+        let first = OneTimeUse::First {
+            key: trial_key(token),
+            until,
+        };
+        if !self.awaits(token, id).await? || !self.parts.once.first_use(first).await? {
+            return Ok(false);
+        }
+        self.keep_trial(token, report, until).await?;
+        Ok(true)
     }
 }
 

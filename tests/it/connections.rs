@@ -88,6 +88,31 @@ fn a_trial_shows_what_the_provider_says_and_signs_nobody_in() {
     assert_eq!(users, json!([]), "somebody was stored");
     // The link was good for one login.
     assert_eq!(site.visitor().go(&link).answer.status, 404);
+    // What is kept of it for the operator is not for whoever reads the store.
+    for file in std::fs::read_dir(site.sidecar.path("data")).unwrap() {
+        let path = file.unwrap().path();
+        let stored = std::fs::read(&path).unwrap_or_default();
+        let stored = String::from_utf8_lossy(&stored);
+        assert!(!stored.contains("alice@example.org"), "{path:?}");
+    }
+}
+
+#[test]
+fn the_first_login_by_a_link_is_the_one_that_is_reported() {
+    let site = Site::new();
+    let trial = Trial::begin(&site);
+    let (mut alice, mut bob) = (site.visitor(), site.visitor());
+    let (first, second) = (alice.go(&trial.url), bob.go(&trial.url));
+    let page = site.provider.sign_in(&mut alice, &first, "alice");
+    assert!(page.text().contains("It works"), "{page:?}");
+    let page = site.provider.sign_in(&mut bob, &second, "bob");
+    assert_eq!(page.answer.status, 404, "{page:?}");
+    assert!(bob.session().is_none() && bob.flows().is_empty());
+    let (report, code) = trial.end();
+    assert_eq!(
+        (&report["said"]["subject"], code),
+        (&json!("alice"), Some(0))
+    );
 }
 
 #[test]
