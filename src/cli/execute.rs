@@ -173,7 +173,7 @@ impl Operator<'_> {
             .connections
             .enabled(&id)
             .ok_or_else(|| anyhow!("there is no connection {id} that is enabled"))?;
-        if connection.steps().is_empty() {
+        if connection.checks().is_empty() {
             bail!("{id} asks with a form of ours: there is no provider to try");
         }
         let drawn: [u8; 32] = self.app.random.bytes();

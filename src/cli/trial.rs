@@ -72,7 +72,11 @@ fn show(steps: &[TrialStep], error: Option<&str>, said: Option<&TrialIdentity>) 
             TrialOutcome::Failed => "FAILED",
             TrialOutcome::NotReached => "-",
         };
-        output::line(&format!("{mark:<7} {:<23} {}", step.step, step.checks));
+        let name = match &step.check {
+            Some(check) => format!("  {check}"),
+            None => step.step.clone(),
+        };
+        output::line(&format!("{mark:<7} {name:<23} {}", step.what));
     }
     if let Some(error) = error {
         output::line("");

@@ -18,6 +18,7 @@ pub(crate) mod oauth1;
 pub(crate) mod oauth2;
 pub(crate) mod oidc;
 pub(crate) mod registry;
+mod seen;
 mod throttle;
 
 use std::{error::Error, fmt, net::IpAddr, time::Duration};
@@ -33,6 +34,7 @@ pub(crate) use self::{
     config::{Common, SyncProfile, TrustEmail},
     connections::{ConnectionSettings, Connections},
     login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
+    seen::Check,
     throttle::{
         AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
     },
@@ -73,10 +75,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     async fn reach(&self, _now: Timestamp) -> Result<(), Rejection> {
         Ok(())
     }
-    /// What is done and checked on the way, in order: the step as a [`Rejection`] names it, and what
-    /// it is. Empty for a connection that asks with a form of ours.
-    fn steps(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
+    /// What is done and checked on the way, in order. Empty for a connection that asks with a form
+    /// of ours.
+    fn checks(&self) -> Vec<Check> {
+        Vec::new()
     }
     /// Signing out at the provider, and being told that somebody did.
     fn sign_out(&self) -> Option<&dyn SignOut> {
@@ -494,6 +496,8 @@ pub(crate) struct Rejection {
     pub(crate) fault: Fault,
     /// The step that failed, for the operator: `verify-password`, `token-request`.
     pub(crate) step: &'static str,
+    /// Which of the checks at this step, where there are several.
+    pub(crate) check: Option<&'static str>,
     #[source]
     pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
 }

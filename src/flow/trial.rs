@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Engine, LoginFlow, Turn, Visit};
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, ConnectionSettings, Rejection},
+    connection::{Authenticated, Check, ConnectionSettings, Rejection},
     crypto,
     identity::{ConnectionId, Groups, Profile},
     problem::causes,
@@ -36,12 +36,14 @@ pub(crate) enum TrialReport {
     },
 }
 
-/// A step of the login.
+/// A step of the login, or one of the checks that are made at it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct TrialStep {
     pub(crate) step: String,
-    /// What is done and checked there.
-    pub(crate) checks: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) check: Option<String>,
+    /// What is done there, or must be.
+    pub(crate) what: String,
     pub(crate) outcome: TrialOutcome,
 }
 
@@ -153,9 +155,9 @@ impl Engine {
         let (Some(token), Some((id, _))) = (&flow.trial, &flow.connection) else {
             return gone();
         };
-        let steps = self.connections.enabled(id);
-        let steps = steps.map_or(&[][..], |(connection, _)| connection.steps());
-        let report = report(id, steps, outcome);
+        let checks = self.connections.enabled(id);
+        let checks = checks.map_or_else(Vec::new, |(connection, _)| connection.checks());
+        let report = report(id, &checks, outcome);
         match self.report_trial(visit, (token, id), &report).await {
             Ok(true) => {}
             Ok(false) => return gone(),
@@ -190,21 +192,25 @@ impl Engine {
 
 fn report(
     id: &ConnectionId,
-    steps: &[(&str, &str)],
+    checks: &[Check],
     outcome: Result<&Authenticated, &Rejection>,
 ) -> TrialReport {
-    let failed_at = outcome.err().map(|rejection| rejection.step);
-    let at = failed_at.and_then(|step| steps.iter().position(|(name, _)| *name == step));
-    let outcome_of = |index: usize| match (failed_at, at) {
+    let failed = outcome.err();
+    let at = failed.and_then(|rejection| {
+        let is = |check: &Check| (check.step, check.check) == (rejection.step, rejection.check);
+        checks.iter().position(is)
+    });
+    let outcome_of = |index: usize| match (failed, at) {
         (None, _) => TrialOutcome::Passed,
         (Some(_), Some(at)) if index < at => TrialOutcome::Passed,
         (Some(_), Some(at)) if index == at => TrialOutcome::Failed,
         (Some(_), _) => TrialOutcome::NotReached,
     };
-    let steps = steps.iter().enumerate();
-    let steps = steps.map(|(index, (step, checks))| TrialStep {
-        step: (*step).to_owned(),
-        checks: (*checks).to_owned(),
+    let checks = checks.iter().enumerate();
+    let steps = checks.map(|(index, check)| TrialStep {
+        step: check.step.to_owned(),
+        check: check.check.map(str::to_owned),
+        what: check.what.to_owned(),
         outcome: outcome_of(index),
     });
     TrialReport::Ended {

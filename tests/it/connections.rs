@@ -2,6 +2,7 @@
 //! and in no session.
 
 use std::{
+    cmp::Ordering,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
 };
@@ -9,8 +10,9 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    PATIENCE, Visitor, eventually,
-    federated::Site,
+    LyingProvider, PATIENCE, Sidecar, Upstream, Visitor, eventually,
+    federated::{Site, app, oidc, visitor},
+    route,
     sidecar::{binary, list},
 };
 
@@ -22,10 +24,10 @@ struct Trial {
 }
 
 impl Trial {
-    fn begin(site: &Site) -> Self {
+    fn begin(sidecar: &Sidecar, connection: &str) -> Self {
         let mut command = Command::new(binary())
-            .args(["connections", "try", "op", "--json"])
-            .current_dir(site.sidecar.path(""))
+            .args(["connections", "try", connection, "--json"])
+            .current_dir(sidecar.path(""))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -55,19 +57,68 @@ impl Trial {
     }
 }
 
+/// Each step, or each check at one, with its outcome.
 fn outcomes(report: &serde_json::Value) -> Vec<(String, String)> {
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let steps = report["steps"].as_array().unwrap();
     let steps = steps.iter();
+    let name = |step: &serde_json::Value| match &step["check"] {
+        serde_json::Value::Null => text(&step["step"]),
+        check => format!("{}: {}", text(&step["step"]), text(check)),
+    };
     steps
-        .map(|step| (text(&step["step"]), text(&step["outcome"])))
+        .map(|step| (name(step), text(&step["outcome"])))
         .collect()
+}
+
+/// All checks of a login by OpenID Connect, in order.
+const CHECKS: [&str; 23] = [
+    "provider-metadata",
+    "authorization-request",
+    "pushed-request",
+    "authorization-response",
+    "token-request",
+    "verify-id-token",
+    "verify-id-token: keys",
+    "verify-id-token: signature",
+    "verify-id-token: typ",
+    "verify-id-token: iss",
+    "verify-id-token: sub",
+    "verify-id-token: aud",
+    "verify-id-token: azp",
+    "verify-id-token: exp",
+    "verify-id-token: iat",
+    "verify-id-token: nbf",
+    "verify-id-token: nonce",
+    "verify-id-token: at_hash",
+    "verify-id-token: auth_time",
+    "verify-id-token: acr",
+    "verify-id-token: hd",
+    "userinfo-request",
+    "identity",
+];
+
+/// Fails the test unless all checks up to this one passed, and none was made after it.
+#[track_caller]
+fn expect_failed_at(report: &serde_json::Value, check: &str) {
+    let outcomes = outcomes(report);
+    let names: Vec<_> = outcomes.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, CHECKS);
+    let at = CHECKS.iter().position(|name| *name == check).unwrap();
+    for (index, (name, outcome)) in outcomes.iter().enumerate() {
+        let expected = match index.cmp(&at) {
+            Ordering::Less => "passed",
+            Ordering::Equal => "failed",
+            Ordering::Greater => "not_reached",
+        };
+        assert_eq!(outcome, expected, "{name}, not {check}: {report:#}");
+    }
 }
 
 #[test]
 fn a_trial_shows_what_the_provider_says_and_signs_nobody_in() {
     let site = Site::new();
-    let trial = Trial::begin(&site);
+    let trial = Trial::begin(&site.sidecar, "op");
     let mut alice = site.visitor();
     let page = alice.go(&trial.url);
     let page = site.provider.sign_in(&mut alice, &page, "alice");
@@ -100,7 +151,7 @@ fn a_trial_shows_what_the_provider_says_and_signs_nobody_in() {
 #[test]
 fn the_first_login_by_a_link_is_the_one_that_is_reported() {
     let site = Site::new();
-    let trial = Trial::begin(&site);
+    let trial = Trial::begin(&site.sidecar, "op");
     let (mut alice, mut bob) = (site.visitor(), site.visitor());
     let (first, second) = (alice.go(&trial.url), bob.go(&trial.url));
     let page = site.provider.sign_in(&mut alice, &first, "alice");
@@ -119,7 +170,7 @@ fn the_first_login_by_a_link_is_the_one_that_is_reported() {
 fn a_trial_that_fails_says_at_which_check() {
     let keys = [("acr_values", list(&["high"]))];
     let site = Site::with(&json!({}), &json!({"acr": ["low", "high"]}), &keys);
-    let trial = Trial::begin(&site);
+    let trial = Trial::begin(&site.sidecar, "op");
     let mut alice = site.visitor();
     let page = alice.go(&trial.url);
     let fields = [("login", "alice"), ("acr", "low")];
@@ -129,13 +180,57 @@ fn a_trial_that_fails_says_at_which_check() {
     assert_eq!(code, Some(1), "not as asked");
     let error = report["error"].as_str().unwrap();
     assert!(error.contains("acr is \"low\""), "{error}");
-    for (step, outcome) in outcomes(&report) {
-        let expected = match step.as_str() {
-            "verify-id-token" => "failed",
-            "userinfo-request" | "sign" => "not_reached",
-            _ => "passed",
-        };
-        assert_eq!(outcome, expected, "{step}");
+    expect_failed_at(&report, "verify-id-token: acr");
+}
+
+#[test]
+fn each_check_of_a_trial_has_a_line_of_its_own() {
+    let liar = LyingProvider::start();
+    let upstream = Upstream::start();
+    let wrong = [
+        ("discovery-500", "provider-metadata"),
+        ("answer-code-twice", "authorization-response"),
+        ("token-500", "token-request"),
+        ("without-id-token", "verify-id-token"),
+        ("jwks-500", "verify-id-token: keys"),
+        ("invalid-sig-rs256", "verify-id-token: signature"),
+        ("at-jwt-as-id-token", "verify-id-token: typ"),
+        ("invalid-iss", "verify-id-token: iss"),
+        ("missing-sub", "verify-id-token: sub"),
+        ("invalid-aud", "verify-id-token: aud"),
+        ("foreign-azp", "verify-id-token: azp"),
+        ("expired", "verify-id-token: exp"),
+        ("missing-iat", "verify-id-token: iat"),
+        ("nbf-tomorrow", "verify-id-token: nbf"),
+        ("nonce-invalid", "verify-id-token: nonce"),
+        ("invalid-athash", "verify-id-token: at_hash"),
+        ("aud-as-array", "verify-id-token: hd"),
+        ("userinfo-invalid-sub", "userinfo-request"),
+        ("userinfo-more-than-is-kept", "identity"),
+    ];
+    let sidecar = wrong.iter().fold(app(), |sidecar, (name, _)| {
+        oidc(sidecar, name, &liar.issuer(name))
+    });
+    let sidecar = sidecar
+        .set(
+            "connections.aud-as-array.quirks.hosted_domain",
+            "example.com",
+        )
+        .route(route("/").to(&upstream))
+        .start();
+    let trials = wrong.map(|(name, check)| {
+        let trial = Trial::begin(&sidecar, name);
+        let page = visitor(&sidecar).go(&trial.url);
+        assert!(
+            page.text().contains("does not work yet"),
+            "{name}: {page:?}"
+        );
+        (trial, check)
+    });
+    for (trial, check) in trials {
+        let (report, code) = trial.end();
+        assert_eq!(code, Some(1), "not as asked");
+        expect_failed_at(&report, check);
     }
 }
 

@@ -331,6 +331,7 @@ const userinfo = {
   'refresh-without-id-token': accept('FLOW-15', { tokens: (t) => { delete t.id_token; } }, { refresh: true }),
   'userinfo-down': atUserinfo('OUT-1', { http: { userinfo: down } }),
   'userinfo-huge': atUserinfo('OUT-1', { http: { userinfo: huge } }),
+  'userinfo-more-than-is-kept': atUserinfo('ACC-5', { userinfo: (c) => { c.history = 'x'.repeat(300_000); } }, { says: 'at most are kept' }),
   'userinfo-slow': atUserinfo('OUT-1', { http: { userinfo: slow } }, { slow: true }),
   'userinfo-redirect': atUserinfo('OUT-1', { http: { userinfo: redirect('/canary/userinfo') } }),
   'userinfo-duplicate-sub': atUserinfo('JWT-16', { userinfo: (c) => { c.duplicate = true; } }),

@@ -270,6 +270,7 @@ impl Database {
             connection: self.id.clone(),
             fault,
             step,
+            check: None,
             source: None,
         }
     }

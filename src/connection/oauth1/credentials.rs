@@ -132,7 +132,11 @@ impl OAuth1 {
             parameters: &more,
         };
         let secret = call.as_whom.map_or("", |credentials| &credentials.secret);
-        let header = unsigned.header(&self.set.method, secret)?;
+        let header = unsigned.header(&self.set.method, secret);
+        let header = header.map_err(|error| Refused::Sign {
+            step: call.step,
+            error,
+        })?;
         let unreadable = |error: http::Error| Refused::Unreadable {
             step: call.step,
             why: error.to_string(),

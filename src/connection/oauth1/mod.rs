@@ -22,7 +22,8 @@ use self::{
     signature::Method,
 };
 use super::{
-    Authenticated, Connection, ConnectionData, Mapping, Paths, Peer, Rejection, Reply, Start, Step,
+    Authenticated, Check, Connection, ConnectionData, Mapping, Paths, Peer, Rejection, Reply,
+    Start, Step,
     oauth::{Endpoint, Values, text_of},
     registry::Parts,
 };
@@ -60,21 +61,21 @@ struct Set {
 }
 
 /// What is done and checked at a login, in order.
-const STEPS: [(&str, &str); 5] = [
-    (
+const CHECKS: [Check; 5] = [
+    Check::step(
         refused::TEMPORARY,
         "the provider took our signature and confirmed where the answer comes to",
     ),
-    (
+    Check::step(
         "authorization-response",
         "the answer is about this very login, and has a verifier",
     ),
-    (refused::TOKEN, "the verifier was exchanged by this client"),
-    (
+    Check::step(refused::TOKEN, "the verifier was exchanged by this client"),
+    Check::step(
         refused::PROFILE,
         "the provider's own address says who that is",
     ),
-    ("identity", "there is a subject in what it says"),
+    Check::step("identity", "there is a subject in what it says"),
 ];
 
 #[async_trait]
@@ -123,8 +124,8 @@ impl Connection for OAuth1 {
         Ok(Step::Done { who: Box::new(who) })
     }
 
-    fn steps(&self) -> &'static [(&'static str, &'static str)] {
-        &STEPS
+    fn checks(&self) -> Vec<Check> {
+        CHECKS.to_vec()
     }
 }
 
@@ -187,6 +188,7 @@ impl OAuth1 {
             connection: self.id.clone(),
             fault: refused.fault(),
             step: refused.step(),
+            check: None,
             source: Some(Box::new(refused)),
         }
     }

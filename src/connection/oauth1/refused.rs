@@ -35,8 +35,11 @@ pub(crate) enum Refused {
     OtherToken,
     #[error("the parameter {0} is there twice")]
     Repeated(&'static str),
-    #[error("the request was not signed: {0}")]
-    Sign(#[from] ErrorStack),
+    #[error("the request was not signed: {error}")]
+    Sign {
+        step: &'static str,
+        error: ErrorStack,
+    },
     #[error("the endpoint answered {status}")]
     Status {
         step: &'static str,
@@ -63,11 +66,11 @@ impl Refused {
             | Self::Unasked => "authorization-response",
             Self::Claims(_) | Self::NoSubject => "identity",
             Self::NoValue(_) => PROFILE,
-            Self::Sign(_) => "sign",
             Self::Unconfirmed => TEMPORARY,
-            Self::Http { step, .. } | Self::Status { step, .. } | Self::Unreadable { step, .. } => {
-                step
-            }
+            Self::Http { step, .. }
+            | Self::Sign { step, .. }
+            | Self::Status { step, .. }
+            | Self::Unreadable { step, .. } => step,
         }
     }
 
@@ -87,7 +90,7 @@ impl Refused {
                 status,
             } if status.is_client_error() => Fault::Denied,
             Self::Status { status, .. } if status.is_client_error() => Fault::Misconfigured,
-            Self::Sign(_) => Fault::Internal,
+            Self::Sign { .. } => Fault::Internal,
             Self::Claims(_)
             | Self::NoSubject
             | Self::NoValue(_)

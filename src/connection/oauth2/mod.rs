@@ -28,8 +28,8 @@ use self::{
 };
 pub(crate) use self::{config::*, provider::*};
 use super::{
-    Authenticated, Connection, ConnectionData, Kept, Mapping, Paths, Peer, Refresh, Rejection,
-    Reply, Start, Step,
+    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Paths, Peer, Refresh,
+    Rejection, Reply, Start, Step,
     oauth::{Answer, Template},
     registry::Parts,
 };
@@ -67,20 +67,20 @@ struct Set {
 }
 
 /// What is done and checked at a login, in order.
-const STEPS: [(&str, &str); 4] = [
-    (
+const CHECKS: [Check; 4] = [
+    Check::step(
         "authorization-response",
         "the answer has one code, belongs to this browser, and names no other issuer",
     ),
-    (
+    Check::step(
         refused::TOKEN,
         "the code was exchanged by this client, and the token is a bearer's",
     ),
-    (
+    Check::step(
         refused::PROFILE,
         "the provider's own addresses say who that is",
     ),
-    ("identity", "there is a subject among what they say"),
+    Check::step("identity", "there is a subject among what they say"),
 ];
 
 #[async_trait]
@@ -129,8 +129,8 @@ impl Connection for OAuth2 {
         Some(self)
     }
 
-    fn steps(&self) -> &'static [(&'static str, &'static str)] {
-        &STEPS
+    fn checks(&self) -> Vec<Check> {
+        CHECKS.to_vec()
     }
 }
 
@@ -197,6 +197,7 @@ impl OAuth2 {
             connection: self.id.clone(),
             fault: refused.fault(),
             step: refused.step(),
+            check: None,
             source: Some(Box::new(refused)),
         }
     }

@@ -14,6 +14,9 @@ use crate::connection::{
     oauth::{ResponseMode, Seed},
 };
 
+/// The steps, for the operator.
+pub(super) const STEP: &str = "authorization-request";
+pub(super) const PUSHED: &str = "pushed-request";
 /// How long a signed request is good for, in seconds.
 const REQUEST_LIVES: i64 = 300;
 
@@ -195,7 +198,7 @@ impl Oidc {
             ("jti", json!(self.draw())),
         ];
         claims.extend(more.map(|(name, value)| (name.to_owned(), value)));
-        self.sign("oauth-authz-req+jwt", &claims)
+        self.sign((STEP, "oauth-authz-req+jwt"), &claims)
     }
 
     /// Pushes the parameters and returns the `request_uri` that stands for them.
@@ -210,13 +213,13 @@ impl Oidc {
         };
         let call = Call {
             to: &to,
-            step: "pushed-request",
+            step: PUSHED,
             now: start.peer.now,
             // The code is bound to the key as well (RFC 9449 section 10.1).
             dpop: if self.set.dpop { Dpop::Key } else { Dpop::No },
         };
         let answer = self.post(metadata, call, parameters.clone()).await?;
-        let pushed: Pushed = answer.read("pushed-request")?;
+        let pushed: Pushed = answer.read(PUSHED)?;
         Ok(pushed.request_uri)
     }
 }

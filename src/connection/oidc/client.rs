@@ -154,7 +154,7 @@ impl Oidc {
         match method {
             AuthMethod::ClientSecretPost => {
                 let secret = match &set.quirks.minted_secret {
-                    Some(minted) => self.mint(minted, call.now)?,
+                    Some(minted) => self.mint(minted, call)?,
                     None => secret()?.expose().to_owned(),
                 };
                 add("client_secret", secret);
@@ -162,10 +162,11 @@ impl Oidc {
             AuthMethod::ClientSecretJwt | AuthMethod::PrivateKeyJwt => {
                 let claims = self.assertion(metadata, call.now);
                 let assertion = if method == AuthMethod::PrivateKeyJwt {
-                    self.sign("JWT", &claims)?
+                    self.sign((call.step, "JWT"), &claims)?
                 } else {
                     let algorithm = set.signing_alg.unwrap_or(jose::Algorithm::HS256);
-                    jose::sign_with_secret(secret()?, algorithm, "JWT", &claims)?
+                    let signed = jose::sign_with_secret(secret()?, algorithm, "JWT", &claims);
+                    signed.map_err(|error| Refused::unsigned(call.step, error))?
                 };
                 let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
                 add("client_assertion_type", kind.to_owned());
@@ -240,7 +241,11 @@ impl Oidc {
         if let Some(nonce) = nonce {
             claims.insert("nonce".to_owned(), nonce.into());
         }
-        self.keys.sign_dpop(&claims).map_err(Refused::from)
+        let proof = self.keys.sign_dpop(&claims);
+        proof.map_err(|error| Refused::Key {
+            step: call.step,
+            error,
+        })
     }
 
     pub(super) fn draw(&self) -> String {

@@ -11,6 +11,30 @@ use crate::{
     identity::Subject,
 };
 
+/// The step, for the operator.
+pub(super) const STEP: &str = "verify-id-token";
+/// What is checked, in this order, and what must be.
+pub(super) const CHECKS: [(&str, &str); 15] = [
+    ("keys", "the provider's keys are there"),
+    (
+        "signature",
+        "by one of them and an algorithm that is allowed",
+    ),
+    ("typ", "no other type of token"),
+    ("iss", "this very issuer"),
+    ("sub", "names somebody"),
+    ("aud", "this client, and no other that is not trusted"),
+    ("azp", "this client, if it is there or aud names several"),
+    ("exp", "not in the past"),
+    ("iat", "about now"),
+    ("nbf", "not in the future, if it is there"),
+    ("nonce", "the one of this login"),
+    ("at_hash", "fits the access token, if it is there"),
+    ("auth_time", "not too long ago, if max_age was asked for"),
+    ("acr", "one of those that were asked for, if any were"),
+    ("hd", "the domain that is set here, if one is"),
+];
+
 /// How far clocks may be apart, in seconds.
 pub(crate) const SKEW: i64 = 60;
 /// An ID token from a token endpoint is made when it is asked for: an hour is a clock that nobody
@@ -99,6 +123,27 @@ pub(crate) enum IdTokenError {
     OtherSubject,
     #[error("it is a token of another type")]
     OtherType,
+}
+
+impl IdTokenError {
+    /// Which of [`CHECKS`] it is.
+    pub(crate) fn check(&self) -> &'static str {
+        match self {
+            Self::Acr(_) | Self::AcrMissing => "acr",
+            Self::AtHash => "at_hash",
+            Self::Audience | Self::AudienceUntrusted => "aud",
+            Self::AuthTimeTooOld(_) | Self::AuthTimeMissing => "auth_time",
+            Self::AuthorizedParty | Self::AuthorizedPartyMissing => "azp",
+            Self::Expired => "exp",
+            Self::IssuedInFuture | Self::IssuedLongAgo => "iat",
+            Self::Issuer => "iss",
+            Self::Malformed(claim) => claim,
+            Self::NotYet => "nbf",
+            Self::Nonce | Self::NonceMissing => "nonce",
+            Self::OtherSubject => "sub",
+            Self::OtherType => "typ",
+        }
+    }
 }
 
 impl IdToken {
@@ -370,6 +415,34 @@ mod tests {
         ] {
             assert!(check(with(name, value.clone())).is_ok(), "{name} {value}");
         }
+    }
+
+    /// Wrong in everything, and then put right in the order of [`CHECKS`].
+    #[test]
+    fn the_checks_are_made_in_the_order_in_which_they_are_shown() {
+        let mut claims = json!({
+            "iss": "https://evil.example", "sub": "", "aud": "other", "azp": "other",
+            "exp": 0, "iat": 0, "nbf": NOW + 3600, "nonce": "m", "at_hash": "x",
+            "auth_time": 0, "acr": "low",
+        });
+        let right = json!({
+            "iss": "https://idp.example", "sub": "248289761001", "aud": "app", "azp": "app",
+            "exp": NOW + 300, "iat": NOW, "nbf": NOW, "nonce": "n",
+            "at_hash": half_hash(Algorithm::RS256, TOKEN), "auth_time": NOW, "acr": "high",
+        });
+        let wanted: &[String] = vec!["high".to_owned()].leak();
+        let mut failed = Vec::new();
+        while let Err(error) = check_with(claims.clone(), |expected| {
+            (expected.max_age, expected.acr) = (Some(600), wanted);
+        }) {
+            failed.push(error.check());
+            claims[error.check()] = right[error.check()].clone();
+        }
+        // Before and after these, others look at the token.
+        let shown = CHECKS.map(|(check, _)| check);
+        assert_eq!(shown[..3], ["keys", "signature", "typ"]);
+        assert_eq!(failed, shown[3..14]);
+        assert_eq!(shown[14..], ["hd"]);
     }
 
     #[test]

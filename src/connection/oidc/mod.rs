@@ -41,8 +41,8 @@ use self::{
     token::Tokens,
 };
 use super::{
-    Authenticated, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection, Reply,
-    SignOut, Start, Step,
+    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection,
+    Reply, SignOut, Start, Step,
     oauth::{self, Answer, ResponseMode, Seed},
     registry::Parts,
 };
@@ -112,26 +112,36 @@ const OF_THE_TOKEN: [&str; 12] = [
 ];
 
 /// What is done and checked at a login, in order.
-const STEPS: [(&str, &str); 7] = [
-    (
+const CHECKS: [Check; 6] = [
+    Check::step(
         "provider-metadata",
-        "the provider's metadata name the issuer, and its keys are there",
+        "the provider's metadata name the issuer",
     ),
-    ("pushed-request", "the request was taken, if it was pushed"),
-    (
+    Check::step(
+        authorization::STEP,
+        "the request was made, and signed if that is set",
+    ),
+    Check::step(
+        authorization::PUSHED,
+        "the request was taken, if it was pushed",
+    ),
+    Check::step(
         "authorization-response",
         "the answer has one code, belongs to this browser, and names no other issuer",
     ),
-    ("token-request", "the code was exchanged by this client"),
-    (
-        "verify-id-token",
-        "the ID token: signature, iss, sub, aud, azp, exp, iat, nbf, nonce, at_hash, auth_time, acr",
+    Check::step(token::STEP, "the code was exchanged by this client"),
+    Check::step(
+        id_token::STEP,
+        "there is an ID token, encrypted if that is set, and it opens",
     ),
-    (
-        "userinfo-request",
+];
+/// And after the [checks of the ID token](id_token::CHECKS).
+const MORE_CHECKS: [Check; 2] = [
+    Check::step(
+        userinfo::STEP,
         "the userinfo answer is about the same person, if it was asked for",
     ),
-    ("sign", "this client's own keys work, if they are needed"),
+    Check::step("identity", "no more is said of the person than is kept"),
 ];
 
 #[async_trait]
@@ -172,8 +182,13 @@ impl Connection for Oidc {
         keys.map(drop).map_err(|error| self.reject(error.into()))
     }
 
-    fn steps(&self) -> &'static [(&'static str, &'static str)] {
-        &STEPS
+    fn checks(&self) -> Vec<Check> {
+        let of_the_token = id_token::CHECKS.map(|(check, what)| Check {
+            step: id_token::STEP,
+            check: Some(check),
+            what,
+        });
+        [&CHECKS[..], &of_the_token, &MORE_CHECKS].concat()
     }
 
     fn sign_out(&self) -> Option<&dyn SignOut> {
@@ -186,7 +201,8 @@ impl Connection for Oidc {
 
     fn jwks(&self) -> Option<Result<String, Rejection>> {
         let keys = self.keys.public().map(|keys| keys.to_string());
-        Some(keys.map_err(|error| self.reject(error.into())))
+        let step = "client-keys";
+        Some(keys.map_err(|error| self.reject(Refused::Key { step, error })))
     }
 }
 
@@ -303,14 +319,14 @@ impl Oidc {
         tokens: &Tokens,
         expected: &Expected<'_>,
     ) -> Result<IdToken, Refused> {
-        const STEP: &str = "verify-id-token";
         let token = tokens.id_token.as_deref().ok_or(Refused::NoIdToken)?;
         let encrypted = token.bytes().filter(|byte| *byte == b'.').count() == 4;
         if encrypted != self.set.encrypted_id_token {
             return Err(Refused::Encryption { encrypted });
         }
-        let token = self.decrypted(token, STEP)?;
-        let verified = self.verify(metadata, &token, (STEP, expected.now)).await?;
+        let token = self.decrypted(token, id_token::STEP)?;
+        let at = (id_token::STEP, expected.now);
+        let verified = self.verify(metadata, &token, at).await?;
         check_type(verified.header.typ.as_deref())?;
         let algorithm = verified.header.algorithm;
         Ok(IdToken::check(verified.claims, algorithm, expected)?)
@@ -321,7 +337,9 @@ impl Oidc {
         if token.bytes().filter(|byte| *byte == b'.').count() != 4 {
             return Ok(token.to_owned());
         }
-        let inner = jose::decrypt(token, &self.keys.decryption()?);
+        let keys = self.keys.decryption();
+        let keys = keys.map_err(|error| Refused::Key { step, error })?;
+        let inner = jose::decrypt(token, &keys);
         let inner = inner.map_err(|error| Refused::Decryption { step, error })?;
         String::from_utf8(inner).map_err(|error| Refused::Unreadable {
             step,
@@ -345,12 +363,15 @@ impl Oidc {
             return jose::verify(token, keys, &allowed).map_err(failed);
         }
         let verify = |keys: &JwkSet| jose::verify(token, VerificationKeys::Set(keys), &allowed);
-        let keys = self.provider.keys(now).await?;
+        let no_keys = |error| Refused::Keys { step, error };
+        let keys = self.provider.keys(now).await.map_err(no_keys)?;
         match verify(&keys) {
-            Err(JwsError::UnknownKey) => match self.provider.keys_anew(now).await? {
-                Some(keys) => verify(&keys).map_err(failed),
-                None => Err(failed(JwsError::UnknownKey)),
-            },
+            Err(JwsError::UnknownKey) => {
+                match self.provider.keys_anew(now).await.map_err(no_keys)? {
+                    Some(keys) => verify(&keys).map_err(failed),
+                    None => Err(failed(JwsError::UnknownKey)),
+                }
+            }
             verified => verified.map_err(failed),
         }
     }
@@ -365,8 +386,13 @@ impl Oidc {
         .collect()
     }
 
-    fn sign(&self, typ: &str, claims: &Map<String, Value>) -> Result<String, Refused> {
-        Ok(self.keys.sign(typ, claims)?)
+    fn sign(
+        &self,
+        (step, typ): (&'static str, &str),
+        claims: &Map<String, Value>,
+    ) -> Result<String, Refused> {
+        let signed = self.keys.sign(typ, claims);
+        signed.map_err(|error| Refused::Key { step, error })
     }
 
     fn reject(&self, refused: Refused) -> Rejection {
@@ -374,6 +400,7 @@ impl Oidc {
             connection: self.id.clone(),
             fault: refused.fault(),
             step: refused.step(),
+            check: refused.check(),
             source: Some(Box::new(refused)),
         }
     }

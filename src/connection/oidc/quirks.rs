@@ -96,9 +96,9 @@ struct Member {
 
 impl Oidc {
     /// A client secret for this moment.
-    pub(super) fn mint(&self, minted: &MintedSecret, now: Timestamp) -> Result<String, Refused> {
+    pub(super) fn mint(&self, minted: &MintedSecret, call: Call<'_>) -> Result<String, Refused> {
         let key = self.keys.own.as_ref().ok_or(Refused::NoSecret)?;
-        let now = now.seconds();
+        let now = call.now.seconds();
         let claims = [
             ("iss", json!(minted.team_id)),
             ("sub", json!(self.set.client_id)),
@@ -109,7 +109,8 @@ impl Oidc {
         let own = |(name, value): (&str, Value)| (name.to_owned(), value);
         let claims = claims.into_iter().map(own).collect();
         let headers = Headers::typ("JWT").named(&minted.key_id);
-        Ok(key.sign(key.default_algorithm(), headers, &claims)?)
+        let signed = key.sign(key.default_algorithm(), headers, &claims);
+        signed.map_err(|error| Refused::unsigned(call.step, error))
     }
 
     /// Refuses people of another domain than the operator wrote: a hint of the request binds nobody.

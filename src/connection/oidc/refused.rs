@@ -3,7 +3,10 @@
 use http::StatusCode;
 
 use super::{
-    id_token::IdTokenError, keys::KeyError, logout::LogoutTokenError, metadata::ProviderError,
+    id_token::{self, IdTokenError},
+    keys::KeyError,
+    logout::LogoutTokenError,
+    metadata::ProviderError,
     token, userinfo,
 };
 use crate::{
@@ -31,8 +34,13 @@ pub(crate) enum Refused {
     },
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
-    #[error("this client's key does not work: {0}")]
-    Key(#[from] KeyError),
+    #[error("this client's key does not work: {error}")]
+    Key { step: &'static str, error: KeyError },
+    #[error("the provider's keys are not there: {error}")]
+    Keys {
+        step: &'static str,
+        error: ProviderError,
+    },
     #[error("the logout token: {0}")]
     Logout(#[from] LogoutTokenError),
     #[error("the answer holds no ID token: is openid among the scopes?")]
@@ -47,8 +55,6 @@ pub(crate) enum Refused {
     Provider(#[from] ProviderError),
     #[error("the signature is not accepted: {error}")]
     Signature { step: &'static str, error: JwsError },
-    #[error("the assertion was not signed: {0}")]
-    Sign(#[from] SignError),
     #[error("the endpoint answered {status} {error:?}")]
     Status {
         step: &'static str,
@@ -66,24 +72,48 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
+    /// A key of this client's that does not sign.
+    pub(crate) fn unsigned(step: &'static str, error: SignError) -> Self {
+        let error = error.into();
+        Self::Key { step, error }
+    }
+
     /// The step that failed.
     pub(crate) fn step(&self) -> &'static str {
         match self {
             Self::Answer(_) | Self::Unasked => "authorization-response",
             Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken | Self::OtherDomain => {
-                "verify-id-token"
+                id_token::STEP
             }
             Self::Claims(_) | Self::Store(_) => "identity",
-            Self::Key(_) | Self::Sign(_) => "sign",
             Self::Logout(_) => "logout-token",
             Self::NoSecret => token::STEP,
             Self::NotOffered(_) | Self::Provider(_) => "provider-metadata",
             Self::Userinfo(_) => userinfo::STEP,
             Self::Decryption { step, .. }
             | Self::Http { step, .. }
+            | Self::Key { step, .. }
+            | Self::Keys { step, .. }
             | Self::Signature { step, .. }
             | Self::Status { step, .. }
             | Self::Unreadable { step, .. } => step,
+        }
+    }
+
+    /// Which of the [checks of an ID token](id_token::CHECKS).
+    pub(crate) fn check(&self) -> Option<&'static str> {
+        match self {
+            Self::IdToken(error) => Some(error.check()),
+            Self::Keys {
+                step: id_token::STEP,
+                ..
+            } => Some("keys"),
+            Self::OtherDomain => Some("hd"),
+            Self::Signature {
+                step: id_token::STEP,
+                ..
+            } => Some("signature"),
+            _ => None,
         }
     }
 
@@ -98,9 +128,11 @@ impl Refused {
             )
             | Self::OtherDomain
             | Self::Unasked => Fault::Denied,
-            Self::Key(_) | Self::Sign(_) | Self::Store(_) => Fault::Internal,
+            Self::Key { .. } | Self::Store(_) => Fault::Internal,
             Self::NoSecret | Self::NotOffered(_) | Self::Encryption { .. } => Fault::Misconfigured,
-            Self::Provider(error) if error.is_passing() => Fault::Unreachable,
+            Self::Keys { error, .. } | Self::Provider(error) if error.is_passing() => {
+                Fault::Unreachable
+            }
             Self::Status { status, error, .. } => match error.as_str() {
                 // The code was used, or is too old.
                 "invalid_grant" => Fault::Denied,
@@ -111,6 +143,7 @@ impl Refused {
             Self::Claims(_)
             | Self::Decryption { .. }
             | Self::IdToken(_)
+            | Self::Keys { .. }
             | Self::Logout(_)
             | Self::NoIdToken
             | Self::Provider(_)
