@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
-    connection::{Accounts, Allowed, LoginName, Peer, SignUp},
+    connection::{Accounts, Allowed, LoginName, Peer, Seen, SignUp},
     identity::{ConnectionId, Subject, UserId},
     proxy::Live,
     secret::Secret,
@@ -500,6 +500,7 @@ impl Operator<'_> {
             address: None,
             now: self.app.clock.now(),
             allowed: Some(Allowed::operator()),
+            seen: Seen::default(),
         }
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<Ended
             steps,
             error,
             said,
+            claims,
             ..
         } = report
         else {
@@ -52,7 +53,15 @@ pub(super) fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<Ended
         if json {
             output::json(&answer);
         } else {
-            show(&steps, error.as_deref(), said.as_deref());
+            show_steps(&steps, error.as_deref());
+            if let Some(said) = said {
+                show_identity(&said);
+            }
+            for said in claims {
+                output::line("");
+                output::line(&format!("What the provider said at {}:", said.step));
+                output::json(&said.claims);
+            }
         }
         return Ok(if worked {
             Ended::Done
@@ -64,7 +73,7 @@ pub(super) fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<Ended
     Ok(Ended::NotAsAsked)
 }
 
-fn show(steps: &[TrialStep], error: Option<&str>, said: Option<&TrialIdentity>) {
+fn show_steps(steps: &[TrialStep], error: Option<&str>) {
     output::line("");
     for step in steps {
         let mark = match step.outcome {
@@ -82,7 +91,9 @@ fn show(steps: &[TrialStep], error: Option<&str>, said: Option<&TrialIdentity>) 
         output::line("");
         output::line(&format!("It stopped: {error}"));
     }
-    let Some(said) = said else { return };
+}
+
+fn show_identity(said: &TrialIdentity) {
     output::line("");
     output::line(&format!("subject   {}", said.subject));
     if said.groups == Groups::Unknown {
@@ -103,6 +114,4 @@ fn show(steps: &[TrialStep], error: Option<&str>, said: Option<&TrialIdentity>) 
     output::line("");
     output::line("The profile that a login would store:");
     output::json(&said.profile);
-    output::line("The claims as they came:");
-    output::json(&said.claims);
 }

@@ -34,7 +34,7 @@ pub(crate) use self::{
     config::{Common, SyncProfile, TrustEmail},
     connections::{ConnectionSettings, Connections},
     login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
-    seen::Check,
+    seen::{Check, Said, Seen},
     throttle::{
         AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
     },
@@ -246,6 +246,8 @@ pub(crate) struct Peer {
     pub(crate) now: Timestamp,
     /// The proof that a try at a password or a sign-up was paid for; without one none is hashed.
     pub(crate) allowed: Option<Allowed>,
+    /// Where the operator of a trial login sees what the provider says.
+    pub(crate) seen: Seen,
 }
 
 /// What happens next in a login.

@@ -63,10 +63,8 @@ impl Engine {
                     Err(error) => return self.store_is_away(visit, &error),
                 };
                 let kept = flow.kept();
-                match connection
-                    .resume(Some(&kept), answer.reply, &visit.peer())
-                    .await
-                {
+                let peer = visit.peer_in(&flow);
+                match connection.resume(Some(&kept), answer.reply, &peer).await {
                     Ok(step) => self.advance(visit, flow, settings, (step, None)).await,
                     Err(rejection) if flow.trial.is_some() => self
                         .end_trial(visit, &flow, settings, Err(&rejection))

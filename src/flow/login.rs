@@ -185,7 +185,7 @@ impl Engine {
             login_hint: hint,
             wants,
             state: &flow.state(),
-            peer: &visit.peer(),
+            peer: &visit.peer_in(&flow),
         };
         match connection.begin(start).await {
             Ok(step) => self.advance(visit, flow, settings, (step, hint)).await,

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use super::{At, CookieNames, Engine, Fields, Turn, Visit, cookies};
 use crate::{
     clock::Timestamp,
-    connection::ConnectionData,
+    connection::{ConnectionData, Seen},
     crypto,
     identity::ConnectionId,
     protocol::cookie::SetCookie,
@@ -50,6 +50,9 @@ pub(crate) struct LoginFlow {
     /// The token of a trial login, which signs nobody in.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub(crate) trial: Option<String>,
+    /// Where the operator of such a login sees what the provider says at this request.
+    #[serde(skip)]
+    pub(crate) seen: Seen,
     #[serde(rename = "x")]
     csrf: String,
 }
@@ -146,6 +149,7 @@ impl Engine {
             nonce,
             link: None,
             trial: None,
+            seen: Seen::default(),
             csrf: URL_SAFE_NO_PAD.encode(csrf),
         }
     }
@@ -155,7 +159,10 @@ impl Engine {
         let name = self.names().flow(id);
         let value = visit.jar.one(&name)?;
         let ring = self.parts.ring.load();
-        let flow: LoginFlow = cookies::open(&ring, flow_at(&name, visit), value)?;
+        let mut flow: LoginFlow = cookies::open(&ring, flow_at(&name, visit), value)?;
+        if flow.trial.is_some() {
+            flow.seen = Seen::on();
+        }
         let age = self.parts.clock.now().since(flow.began);
         (flow.id == id && age < FLOW_LIFETIME).then_some(flow)
     }

@@ -51,7 +51,7 @@ pub(crate) use self::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    connection::{Allowed, Connections, Peer, Throttle},
+    connection::{Allowed, Connections, Peer, Seen, Throttle},
     crypto::KeyRing,
     gate::Gate,
     protocol::{Host, Origin, PathPrefix, cookie::SetCookie},
@@ -179,6 +179,15 @@ impl Visit {
             address: self.address,
             now: self.now,
             allowed: None,
+            seen: Seen::default(),
+        }
+    }
+
+    /// The same, where the operator may see what the provider says in this flow.
+    pub(crate) fn peer_in(&self, flow: &LoginFlow) -> Peer {
+        Peer {
+            seen: flow.seen.clone(),
+            ..self.peer()
         }
     }
 

@@ -3,12 +3,11 @@
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{Engine, LoginFlow, Turn, Visit};
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, Check, ConnectionSettings, Rejection},
+    connection::{Authenticated, Check, ConnectionSettings, Rejection, Said, Seen},
     crypto,
     identity::{ConnectionId, Groups, Profile},
     problem::causes,
@@ -31,8 +30,10 @@ pub(crate) enum TrialReport {
         steps: Vec<TrialStep>,
         /// What went wrong, with its causes.
         error: Option<String>,
-        /// What the provider said; `None` when it did not come to that.
+        /// Who it was; `None` when it did not come to that.
         said: Option<Box<TrialIdentity>>,
+        /// What the provider said, as it came, as far as it was had.
+        claims: Vec<Said>,
     },
 }
 
@@ -56,15 +57,13 @@ pub(crate) enum TrialOutcome {
     NotReached,
 }
 
-/// What the provider said.
+/// What a login makes of what the provider said.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct TrialIdentity {
     pub(crate) subject: String,
     /// The profile that a login would store.
     pub(crate) profile: Profile,
     pub(crate) groups: Groups,
-    /// The claims as they came.
-    pub(crate) claims: Map<String, Value>,
     /// `None`: the provider does not say.
     pub(crate) auth_time: Option<Timestamp>,
     pub(crate) amr: Vec<String>,
@@ -132,6 +131,7 @@ impl Engine {
             Ok(true) => {
                 let mut flow = self.begin_flow("/".to_owned(), None);
                 flow.trial = Some(token.to_owned());
+                flow.seen = Seen::on();
                 self.begin(visit, flow, id, None).await
             }
             Ok(false) => self.failure(visit, FailureKind::NotFound, Vec::new()),
@@ -157,7 +157,7 @@ impl Engine {
         };
         let checks = self.connections.enabled(id);
         let checks = checks.map_or_else(Vec::new, |(connection, _)| connection.checks());
-        let report = report(id, &checks, outcome);
+        let report = report((id, &checks), outcome, flow.seen.said());
         match self.report_trial(visit, (token, id), &report).await {
             Ok(true) => {}
             Ok(false) => return gone(),
@@ -191,9 +191,9 @@ impl Engine {
 }
 
 fn report(
-    id: &ConnectionId,
-    checks: &[Check],
+    (id, checks): (&ConnectionId, &[Check]),
     outcome: Result<&Authenticated, &Rejection>,
+    claims: Vec<Said>,
 ) -> TrialReport {
     let failed = outcome.err();
     let at = failed.and_then(|rejection| {
@@ -219,6 +219,7 @@ fn report(
         steps: steps.collect(),
         error: outcome.err().map(|rejection| causes(rejection)),
         said: outcome.ok().map(|who| Box::new(said(who))),
+        claims,
     }
 }
 
@@ -229,7 +230,6 @@ fn said(who: &Authenticated) -> TrialIdentity {
         subject: identity.subject.to_string(),
         profile: identity.profile.clone(),
         groups: identity.groups.clone(),
-        claims: identity.claims.clone(),
         auth_time: (auth_time != Timestamp::default()).then_some(auth_time),
         amr: authentication.amr.clone(),
         acr: authentication.acr.clone(),

@@ -4,66 +4,27 @@
 use std::{
     cmp::Ordering,
     io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
-    LyingProvider, PATIENCE, Sidecar, Upstream, Visitor, eventually,
+    LyingProvider, PATIENCE, Upstream, Visitor, eventually,
     federated::{Site, app, oidc, visitor},
+    openid_provider::CLIENT,
     route,
     sidecar::{binary, list},
+    trial::{Trial, claims},
 };
 
-/// The command, and the address that it printed.
-struct Trial {
-    command: Child,
-    errors: BufReader<std::process::ChildStderr>,
-    url: String,
-}
-
-impl Trial {
-    fn begin(sidecar: &Sidecar, connection: &str) -> Self {
-        let mut command = Command::new(binary())
-            .args(["connections", "try", connection, "--json"])
-            .current_dir(sidecar.path(""))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut errors = BufReader::new(command.stderr.take().unwrap());
-        let mut line = String::new();
-        errors.read_line(&mut line).unwrap();
-        let url = line.split_whitespace().last().unwrap().to_owned();
-        assert!(url.starts_with("http"), "{line}");
-        Self {
-            command,
-            errors,
-            url,
-        }
-    }
-
-    /// The report, and the exit code.
-    fn end(mut self) -> (serde_json::Value, Option<i32>) {
-        let mut text = String::new();
-        let mut out = self.command.stdout.take().unwrap();
-        out.read_to_string(&mut text).unwrap();
-        let code = self.command.wait().unwrap().code();
-        let mut more = String::new();
-        self.errors.read_to_string(&mut more).unwrap();
-        let report = serde_json::from_str(&text);
-        (report.unwrap_or_else(|_| panic!("{text}\n{more}")), code)
-    }
-}
-
 /// Each step, or each check at one, with its outcome.
-fn outcomes(report: &serde_json::Value) -> Vec<(String, String)> {
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+fn outcomes(report: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
     let steps = report["steps"].as_array().unwrap();
     let steps = steps.iter();
-    let name = |step: &serde_json::Value| match &step["check"] {
-        serde_json::Value::Null => text(&step["step"]),
+    let name = |step: &Value| match &step["check"] {
+        Value::Null => text(&step["step"]),
         check => format!("{}: {}", text(&step["step"]), text(check)),
     };
     steps
@@ -100,7 +61,7 @@ const CHECKS: [&str; 23] = [
 
 /// Fails the test unless all checks up to this one passed, and none was made after it.
 #[track_caller]
-fn expect_failed_at(report: &serde_json::Value, check: &str) {
+fn expect_failed_at(report: &Value, check: &str) {
     let outcomes = outcomes(report);
     let names: Vec<_> = outcomes.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, CHECKS);
@@ -129,7 +90,21 @@ fn a_trial_shows_what_the_provider_says_and_signs_nobody_in() {
     assert_eq!(code, Some(0));
     assert_eq!(report["said"]["subject"], "alice");
     assert_eq!(report["said"]["profile"]["email"], "alice@example.org");
-    assert_eq!(report["said"]["claims"]["family_name"], "alice");
+    // Each answer as it came: what is about the token as well, and no answer over another.
+    let said = claims(&report);
+    let steps: Vec<_> = said.iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, ["verify-id-token", "userinfo-request"]);
+    let (of_the_token, of_userinfo) = (said[0].1, said[1].1);
+    assert_eq!(of_the_token["iss"], site.provider.issuer());
+    assert_eq!(of_the_token["aud"], CLIENT);
+    for claim in ["sub", "exp", "iat", "nonce"] {
+        assert!(!of_the_token[claim].is_null(), "{claim}: {report:#}");
+    }
+    assert_eq!(of_userinfo["family_name"], "alice");
+    assert!(of_userinfo["nonce"].is_null(), "{report:#}");
+    // They are for the operator alone, and a token is for nobody.
+    assert!(!report.to_string().contains("eyJ"), "{report:#}");
+    assert!(!site.sidecar.output().contains("family_name"));
     assert!(
         outcomes(&report)
             .iter()
@@ -184,6 +159,41 @@ fn a_trial_that_fails_says_at_which_check() {
 }
 
 #[test]
+fn an_operator_reads_what_was_checked_and_what_was_said() {
+    let keys = [("acr_values", list(&["high"]))];
+    let site = Site::with(&json!({}), &json!({"acr": ["low", "high"]}), &keys);
+    let mut command = Command::new(binary())
+        .args(["connections", "try", "op"])
+        .current_dir(site.sidecar.path(""))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(command.stdout.take().unwrap());
+    let mut text = String::new();
+    out.read_line(&mut text).unwrap();
+    let url = text.split_whitespace().last().unwrap();
+    let mut alice = site.visitor();
+    let page = alice.go(url);
+    let fields = [("login", "alice"), ("acr", "low")];
+    site.provider.sign_in_with(&mut alice, &page, &fields);
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(command.wait().unwrap().code(), Some(1), "{text}");
+    for line in [
+        "ok      verify-id-token         there is an ID token",
+        "ok        signature             by one of them",
+        "FAILED    acr                   one of those that were asked for",
+        "-         hd                    the domain",
+        "-       userinfo-request        the userinfo answer",
+        "It stopped: connection op: denied at verify-id-token: acr is \"low\"",
+        "What the provider said at verify-id-token:",
+        "  \"sub\": \"alice\"",
+    ] {
+        let found = text.lines().any(|known| known.starts_with(line));
+        assert!(found, "{line}\n{text}");
+    }
+}
+
+#[test]
 fn each_check_of_a_trial_has_a_line_of_its_own() {
     let liar = LyingProvider::start();
     let upstream = Upstream::start();
@@ -231,6 +241,17 @@ fn each_check_of_a_trial_has_a_line_of_its_own() {
         let (report, code) = trial.end();
         assert_eq!(code, Some(1), "not as asked");
         expect_failed_at(&report, check);
+        // What was wrong can be seen, as far as the provider's signature vouches for it.
+        let said = claims(&report);
+        let at = CHECKS.iter().position(|name| *name == check).unwrap();
+        let had = if at <= 7 { 0 } else { 1 + usize::from(at > 20) };
+        assert_eq!(said.len(), had, "{check}: {report:#}");
+        match check {
+            "verify-id-token: iss" => assert_eq!(said[0].1["iss"], "http://other.localhost/"),
+            "verify-id-token: aud" => assert_eq!(said[0].1["aud"], "another-client"),
+            "userinfo-request" => assert_eq!(said[1].1["sub"], "admin"),
+            _ => {}
+        }
     }
 }
 
@@ -299,7 +320,7 @@ fn show_tells_what_to_register_at_the_provider() {
         assert_eq!(shown[field], site.url(&format!("/.auth/{page}")), "{field}");
     }
     let keys = site.visitor().go("/.auth/jwks/op").answer.text();
-    let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
     let all = keys["keys"].as_array().unwrap();
     let uses: Vec<_> = all.iter().map(|key| key["use"].as_str().unwrap()).collect();
     // The current and the next one of each.

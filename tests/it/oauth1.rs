@@ -10,6 +10,7 @@ use crate::support::{
     oauth1_provider::OAuth1Provider,
     openid_provider::{CLIENT, SECRET},
     route,
+    trial::{Trial, claims},
     visitor::Page,
 };
 
@@ -107,6 +108,24 @@ fn a_signed_login_lets_people_in_by_their_number() {
         // nothing says that the address is verified
         assert_eq!(site.upstream.last().header("X-Forwarded-Email"), None);
     }
+}
+
+#[test]
+fn a_trial_shows_what_came_with_the_tokens_and_the_profile() {
+    let site = Site::with(json!({}), SECRET);
+    let trial = Trial::begin(&site.sidecar, "old");
+    let mut alice = visitor(&site.sidecar);
+    let page = alice.open(&trial.url);
+    let at = page.url.join(page.answer.location()).unwrap();
+    let answer = site.answer(&mut alice, &at, "alice");
+    let page = alice.go(answer.as_str());
+    assert!(page.text().contains("It works"), "{page:?}");
+    let (report, code) = trial.end();
+    assert_eq!(code, Some(0), "{report:#}");
+    let said = claims(&report);
+    assert_eq!(said[0], ("access-token", &json!({"user_id": "7"})));
+    assert_eq!(said[1].0, "profile-request");
+    assert_eq!(said[1].1["user"]["screen_name"], "alice", "{report:#}");
 }
 
 #[test]

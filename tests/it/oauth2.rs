@@ -12,6 +12,7 @@ use crate::support::{
     route,
     shapes::{Shapes, connect},
     sidecar::list,
+    trial::{Trial, claims},
     visitor::Page,
 };
 
@@ -753,6 +754,25 @@ fn nobody_comes_in_without_a_subject() {
         let (mut somebody, _) = go(&sidecar, "github");
         assert_eq!(somebody.me().unwrap()["user"]["id"], "github|583231");
     }
+}
+
+/// Also where nobody comes of it, since that is when an operator must know.
+#[test]
+fn a_trial_shows_each_answer_as_it_came() {
+    let (shapes, _upstream, sidecar) = documented(DOCUMENTED);
+    shapes.profile("github", &json!({"id": null}));
+    let emails = json!([{"email": "octocat@github.com", "primary": true, "verified": true}]);
+    shapes.profile("github/emails", &emails);
+    let trial = Trial::begin(&sidecar, "github");
+    let page = visitor(&sidecar).go(&trial.url);
+    assert!(page.text().contains("does not work yet"), "{page:?}");
+    let (report, code) = trial.end();
+    assert_eq!(code, Some(1), "{report:#}");
+    let said = claims(&report);
+    let steps: Vec<_> = said.iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, ["profile-request", "profile-request"], "{report:#}");
+    assert_eq!(said[0].1["login"], "octocat");
+    assert_eq!(said[1].1, &emails);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     clock::{ManualClock, Timestamp},
     connection::{
-        AccountError, Allowed, Attempt, Budgets, KnownBrowser, SignUp, Throttle, Throttled,
+        AccountError, Allowed, Attempt, Budgets, KnownBrowser, Seen, SignUp, Throttle, Throttled,
     },
     crypto::{Cost, Hasher, Pool},
     identity::UserId,
@@ -78,6 +78,7 @@ impl World {
             address: None,
             now: self.parts.clock.now(),
             allowed,
+            seen: Seen::default(),
         }
     }
 

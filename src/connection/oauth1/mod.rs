@@ -117,7 +117,7 @@ impl Connection for OAuth1 {
     ) -> Result<Step, Rejection> {
         let temporary = kept.and_then(ConnectionData::read).ok_or(Refused::Unasked);
         let who = match temporary {
-            Ok(temporary) => self.finish(&temporary, reply, peer.now).await,
+            Ok(temporary) => self.finish(&temporary, reply, peer).await,
             Err(refused) => Err(refused),
         };
         let who = who.map_err(|refused| self.reject(refused))?;
@@ -134,8 +134,9 @@ impl OAuth1 {
         &self,
         temporary: &Credentials,
         reply: Reply<'_>,
-        now: Timestamp,
+        peer: &Peer,
     ) -> Result<Authenticated, Refused> {
+        let (now, seen) = (peer.now, &peer.seen);
         let verifier = verifier(reply, temporary)?;
         let (credentials, answer) = self.token(temporary, verifier, now).await?;
         let mut claims = Map::new();
@@ -148,9 +149,15 @@ impl OAuth1 {
                 values.insert(name.clone(), text);
             }
         }
+        if !carried.is_empty() {
+            // The rest of the answer is tokens.
+            seen.add(refused::TOKEN, &carried);
+        }
         if let Some(profile) = &self.set.profile {
             let from = profile.fill(&values).map_err(Refused::NoValue)?;
-            claims = self.about(self.profile(&from, &credentials, now).await?)?;
+            let answer = self.profile(&from, &credentials, now).await?;
+            seen.add(refused::PROFILE, &answer);
+            claims = self.about(answer)?;
         }
         claims.extend(carried);
         let subject = self.set.subject.find(&claims).and_then(text_of);

@@ -118,7 +118,7 @@ impl Connection for OAuth2 {
     ) -> Result<Step, Rejection> {
         let asked = kept.and_then(ConnectionData::read).ok_or(Refused::Unasked);
         let who = match asked {
-            Ok(asked) => self.finish(&asked, reply, peer.now).await,
+            Ok(asked) => self.finish(&asked, reply, peer).await,
             Err(refused) => Err(refused),
         };
         let who = who.map_err(|refused| self.reject(refused))?;
@@ -139,10 +139,13 @@ impl OAuth2 {
         &self,
         asked: &Asked,
         reply: Reply<'_>,
-        now: Timestamp,
+        peer: &Peer,
     ) -> Result<Authenticated, Refused> {
         let answer = Answer::read(reply, &self.expected())?;
-        let mut known = Known::default();
+        let mut known = Known {
+            seen: peer.seen.clone(),
+            ..Known::default()
+        };
         for name in &self.set.authorize.carry {
             if let Some(value) = answer.parameter(name)? {
                 known.values.insert(name.clone(), value);
@@ -153,7 +156,7 @@ impl OAuth2 {
         self.look(&tokens, &mut known).await?;
         let mut kept = Kept::default();
         if self.parts.keep_tokens {
-            kept.data = ConnectionData::of(&Remembered::of(&tokens, &known, now));
+            kept.data = ConnectionData::of(&Remembered::of(&tokens, &known, peer.now));
         }
         let identity = self.identity(known)?;
         // OAuth 2.0 says nothing of when and how: that is too long ago and too weak for every route

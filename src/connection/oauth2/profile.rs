@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Emails, refused::Refused, request::Ask};
 use crate::{
     connection::{
-        Paths,
+        Paths, Seen,
         oauth::{Template, Values, text_of},
     },
     egress::http::Client,
@@ -29,6 +29,7 @@ pub(super) struct Question {
 pub(super) struct Known {
     pub(super) values: Values,
     pub(super) claims: Map<String, Value>,
+    pub(super) seen: Seen,
 }
 
 impl Known {
@@ -67,6 +68,7 @@ impl Known {
         let token = question.bearer.then(|| format!("Bearer {access_token}"));
         let request = ask.request(Vec::new(), token, &self.values)?;
         let answer = ask.send(http, request).await?;
+        self.seen.add(ask.step, &answer);
         self.learn(question, &answer)
             .map_err(|why| ask.unreadable(why))
     }

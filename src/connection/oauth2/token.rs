@@ -70,6 +70,10 @@ impl OAuth2 {
         let object = object.ok_or_else(|| exchange.ask.unreadable("it is no object"))?;
         let tokens = exchange.tokens(object)?;
         known.carry(&exchange.carry, &given);
+        if !known.claims.is_empty() {
+            // The rest of the answer is tokens.
+            known.seen.add(exchange.ask.step, &known.claims);
+        }
         let values = &mut known.values;
         if let Some(secret) = &self.set.client_secret {
             let proof = proof(&tokens.access_token, secret);

@@ -42,7 +42,7 @@ use self::{
 };
 use super::{
     Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection,
-    Reply, SignOut, Start, Step,
+    Reply, Seen, SignOut, Start, Step,
     oauth::{self, Answer, ResponseMode, Seed},
     registry::Parts,
 };
@@ -276,11 +276,13 @@ impl Oidc {
             access_token: Some(&tokens.access_token),
             now,
         };
-        let mut token = self.id_token(&metadata, &tokens, &expected).await?;
+        let mut token = self
+            .id_token(&metadata, &tokens, &expected, &peer.seen)
+            .await?;
         self.check_domain(&token.claims)?;
         let all_groups = self.complete_groups(&mut token.claims, &tokens, now).await;
         let more = self
-            .userinfo(&metadata, &tokens, &token.subject, now)
+            .userinfo(&metadata, &tokens, (&token.subject, now), &peer.seen)
             .await?;
         let user = answer.user.as_deref();
         let with = (&tokens, now, user, all_groups);
@@ -318,6 +320,7 @@ impl Oidc {
         metadata: &Metadata,
         tokens: &Tokens,
         expected: &Expected<'_>,
+        seen: &Seen,
     ) -> Result<IdToken, Refused> {
         let token = tokens.id_token.as_deref().ok_or(Refused::NoIdToken)?;
         let encrypted = token.bytes().filter(|byte| *byte == b'.').count() == 4;
@@ -327,6 +330,7 @@ impl Oidc {
         let token = self.decrypted(token, id_token::STEP)?;
         let at = (id_token::STEP, expected.now);
         let verified = self.verify(metadata, &token, at).await?;
+        seen.add(id_token::STEP, &verified.claims);
         check_type(verified.header.typ.as_deref())?;
         let algorithm = verified.header.algorithm;
         Ok(IdToken::check(verified.claims, algorithm, expected)?)

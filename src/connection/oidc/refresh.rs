@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     connection::{
         ConnectionData, Fault, Kept, Lasting, ProviderTokens, Refresh, RefreshError, Refreshed,
-        TooManyClaims,
+        Seen, TooManyClaims,
     },
     crypto::jose::JwsError,
     identity::{Groups, Identity, Subject},
@@ -151,7 +151,9 @@ impl Oidc {
             Some(_) => Some(self.same_person(&metadata, &tokens, (subject, now)).await?),
             None => None,
         };
-        let userinfo = self.userinfo(&metadata, &tokens, subject, now).await?;
+        let userinfo = self
+            .userinfo(&metadata, &tokens, (subject, now), &Seen::default())
+            .await?;
         let sid = token.as_ref().and_then(|token| token.sid.clone());
         let known = token.is_some() || userinfo.is_some();
         let mut claims = match token {
@@ -200,7 +202,9 @@ impl Oidc {
             access_token: Some(&tokens.access_token),
             now,
         };
-        let token = self.id_token(metadata, tokens, &expected).await?;
+        let token = self
+            .id_token(metadata, tokens, &expected, &Seen::default())
+            .await?;
         if token.subject != *subject {
             return Err(IdTokenError::OtherSubject.into());
         }

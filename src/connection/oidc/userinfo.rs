@@ -8,7 +8,7 @@ use super::{
     client::{Answered, Call, Dpop},
     id_token::{IdTokenError, check_audience, check_issuer, text},
 };
-use crate::{clock::Timestamp, crypto::jose, identity::Subject};
+use crate::{clock::Timestamp, connection::Seen, crypto::jose, identity::Subject};
 
 /// The step, for the operator.
 pub(super) const STEP: &str = "userinfo-request";
@@ -19,8 +19,8 @@ impl Oidc {
         &self,
         metadata: &Metadata,
         tokens: &Tokens,
-        subject: &Subject,
-        now: Timestamp,
+        (subject, now): (&Subject, Timestamp),
+        seen: &Seen,
     ) -> Result<Option<Map<String, Value>>, Refused> {
         let endpoint = self.userinfo_endpoint(metadata);
         let Some(to) = endpoint.filter(|_| self.set.userinfo) else {
@@ -42,7 +42,7 @@ impl Oidc {
             },
         };
         let answered = self.call(call, head, bytes::Bytes::new()).await?;
-        let claims = self.userinfo_claims(metadata, &answered, now).await?;
+        let claims = self.userinfo_claims(metadata, &answered, now, seen).await?;
         // Section 5.3.2: otherwise these are somebody else's claims.
         if text(&claims, "sub") != Some(subject.as_str()) {
             return Err(Refused::Userinfo(IdTokenError::OtherSubject));
@@ -55,13 +55,17 @@ impl Oidc {
         metadata: &Metadata,
         answered: &Answered,
         now: Timestamp,
+        seen: &Seen,
     ) -> Result<Map<String, Value>, Refused> {
         if answered.media_type != "application/jwt" {
             // A member twice could be read as one person here and as another elsewhere.
-            return jose::object(&answered.body).map_err(|error| Refused::Unreadable {
+            let claims = jose::object(&answered.body);
+            let claims = claims.map_err(|error| Refused::Unreadable {
                 step: STEP,
                 why: error.to_string(),
-            });
+            })?;
+            seen.add(STEP, &claims);
+            return Ok(claims);
         }
         let token = std::str::from_utf8(&answered.body).map_err(|error| Refused::Unreadable {
             step: STEP,
@@ -70,6 +74,7 @@ impl Oidc {
         let token = self.decrypted(token.trim_end(), STEP)?;
         let verified = self.verify(metadata, &token, (STEP, now)).await?;
         let claims = verified.claims;
+        seen.add(STEP, &claims);
         // Section 5.3.2: a signed answer should name both; what it names must be right.
         if claims.contains_key("iss") {
             check_issuer(&claims, &self.provider.issuer).map_err(Refused::Userinfo)?;

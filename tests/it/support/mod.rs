@@ -38,6 +38,7 @@ pub(crate) mod servers;
 pub(crate) mod shapes;
 pub(crate) mod sidecar;
 pub(crate) mod tls;
+pub(crate) mod trial;
 pub(crate) mod upstream;
 pub(crate) mod visitor;
 pub(crate) mod websocket;
