@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Ended, Place, execute, output, remote};
@@ -60,7 +61,7 @@ pub(super) fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<Ended
             for said in claims {
                 output::line("");
                 output::line(&format!("What the provider said at {}:", said.step));
-                output::json(&said.claims);
+                show_json(&said.claims);
             }
         }
         return Ok(if worked {
@@ -108,10 +109,18 @@ fn show_identity(said: &TrialIdentity) {
         ("auth_time", said.auth_time.map(|at| at.to_string())),
     ] {
         if let Some(value) = value {
-            output::line(&format!("{field:<9} {value}"));
+            output::line(&output::plain(&format!("{field:<9} {value}")));
         }
     }
     output::line("");
     output::line("The profile that a login would store:");
-    output::json(&said.profile);
+    show_json(&said.profile);
+}
+
+/// For a person: JSON leaves some of what moves a cursor as it is.
+fn show_json(data: &impl Serialize) {
+    let text = serde_json::to_string_pretty(data).unwrap_or_default();
+    for line in text.lines() {
+        output::line(&output::plain(line));
+    }
 }

@@ -160,11 +160,18 @@ fn a_trial_that_fails_says_at_which_check() {
 
 #[test]
 fn an_operator_reads_what_was_checked_and_what_was_said() {
-    let keys = [("acr_values", list(&["high"]))];
-    let site = Site::with(&json!({}), &json!({"acr": ["low", "high"]}), &keys);
+    let liar = LyingProvider::start();
+    let upstream = Upstream::start();
+    // The provider's words move no cursor.
+    let claims = json!({"acr": "low", "amr": ["\u{1b}[31m"], "note": "\u{9b}31m"});
+    liar.claims("honest", &claims);
+    let sidecar = oidc(app(), "honest", &liar.issuer("honest"))
+        .set("connections.honest.acr_values", list(&["high"]))
+        .route(route("/").to(&upstream))
+        .start();
     let mut command = Command::new(binary())
-        .args(["connections", "try", "op"])
-        .current_dir(site.sidecar.path(""))
+        .args(["connections", "try", "honest"])
+        .current_dir(sidecar.path(""))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -172,10 +179,7 @@ fn an_operator_reads_what_was_checked_and_what_was_said() {
     let mut text = String::new();
     out.read_line(&mut text).unwrap();
     let url = text.split_whitespace().last().unwrap();
-    let mut alice = site.visitor();
-    let page = alice.go(url);
-    let fields = [("login", "alice"), ("acr", "low")];
-    site.provider.sign_in_with(&mut alice, &page, &fields);
+    visitor(&sidecar).go(url);
     out.read_to_string(&mut text).unwrap();
     assert_eq!(command.wait().unwrap().code(), Some(1), "{text}");
     for line in [
@@ -184,13 +188,15 @@ fn an_operator_reads_what_was_checked_and_what_was_said() {
         "FAILED    acr                   one of those that were asked for",
         "-         hd                    the domain",
         "-       userinfo-request        the userinfo answer",
-        "It stopped: connection op: denied at verify-id-token: acr is \"low\"",
+        "It stopped: connection honest: denied at verify-id-token: acr is \"low\"",
         "What the provider said at verify-id-token:",
         "  \"sub\": \"alice\"",
     ] {
         let found = text.lines().any(|known| known.starts_with(line));
         assert!(found, "{line}\n{text}");
     }
+    let moves = |c: char| c.is_control() && c != '\n';
+    assert!(!text.contains(moves), "{text:?}");
 }
 
 #[test]
