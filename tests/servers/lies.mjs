@@ -35,6 +35,11 @@ import { down, gzipBomb, html, huge, redirect, serverError, slow, text } from '.
 
 const now = () => Math.floor(Date.now() / 1000);
 
+/// The right keys, after a second.
+const late = (response, it) => setTimeout(() => {
+  text('application/json', JSON.stringify({ keys: [it.keys.rs.jwk, it.keys.es.jwk] }))(response);
+}, 1000);
+
 /// The attacker's own key, which no JWKS has.
 const strange = makeKey('RS256', 'honest');
 /// A key whose JWK says that it is for something else.
@@ -223,6 +228,7 @@ const keySets = {
   'jwks-huge': atToken('JWT-18', { http: { jwks: huge } }),
   'jwks-redirect': atToken('JWT-18', { http: { jwks: redirect('/canary/jwks') } }),
   'jwks-down': atToken('JWT-18', { http: { jwks: down } }),
+  'jwks-late': accept('JWT-5', { http: { jwks: late } }),
   'jwks-slow': atToken('JWT-18', { http: { jwks: slow } }, { slow: true }),
   'rotate-before-signing': accept('oidcc-signing-key-rotation-just-before-signing', {
     claims: (_c, it) => it.rotate(),

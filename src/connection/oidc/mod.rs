@@ -34,7 +34,7 @@ use self::{
     id_token::{Expected, IdToken, Nonce, check_type},
     issuer::Issuer,
     keys::ClientKeys,
-    metadata::{Aliases, Metadata, Provider},
+    metadata::{Aliases, Metadata, Provider, Signed},
     quirks::Quirks,
     refresh::More,
     refused::Refused,
@@ -43,6 +43,7 @@ use self::{
 use super::{
     Authenticated, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection, Reply,
     SignOut, Start, Step,
+    beginnings::Beginnings,
     oauth::{self, Answer, ResponseMode, Seed},
     registry::Parts,
 };
@@ -62,6 +63,7 @@ pub(crate) struct Oidc {
     provider: Provider,
     keys: ClientKeys,
     mapping: Mapping,
+    beginnings: Beginnings,
     parts: Parts,
 }
 
@@ -147,6 +149,11 @@ impl Connection for Oidc {
         }
     }
 
+    fn begins_with_a_call(&self) -> bool {
+        let metadata = self.provider.known_metadata();
+        metadata.is_some_and(|metadata| self.pushes(&metadata))
+    }
+
     async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection> {
         let begun = self.request(&start).await;
         begun.map_err(|refused| self.reject(refused))
@@ -167,8 +174,8 @@ impl Connection for Oidc {
         Ok(Step::Done { who: Box::new(who) })
     }
 
-    async fn reach(&self, now: Timestamp) -> Result<(), Rejection> {
-        let keys = self.provider.keys(now).await;
+    async fn reach(&self) -> Result<(), Rejection> {
+        let keys = self.provider.keys().await;
         keys.map(drop).map_err(|error| self.reject(error.into()))
     }
 
@@ -192,7 +199,7 @@ impl Connection for Oidc {
 
 impl Oidc {
     async fn request(&self, start: &Start<'_>) -> Result<Step, Refused> {
-        let metadata = self.provider.metadata(start.peer.now).await?;
+        let metadata = self.provider.metadata().await?;
         let wants = &start.wants;
         let max_age = wants.max_age.map(|age| age.as_secs());
         let max_age = [max_age, self.set.max_age].into_iter().flatten().min();
@@ -223,7 +230,7 @@ impl Oidc {
         peer: &Peer,
     ) -> Result<Authenticated, Refused> {
         let now = peer.now;
-        let metadata = self.provider.metadata(now).await?;
+        let metadata = self.provider.metadata().await?;
         let expected = oauth::Expected {
             mode: self.set.response_mode,
             issuer: metadata.named_issuer(),
@@ -310,7 +317,9 @@ impl Oidc {
             return Err(Refused::Encryption { encrypted });
         }
         let token = self.decrypted(token, STEP)?;
-        let verified = self.verify(metadata, &token, (STEP, expected.now)).await?;
+        let verified = self
+            .verify(metadata, &token, (STEP, Signed::AtLogin))
+            .await?;
         check_type(verified.header.typ.as_deref())?;
         let algorithm = verified.header.algorithm;
         Ok(IdToken::check(verified.claims, algorithm, expected)?)
@@ -334,7 +343,7 @@ impl Oidc {
         &self,
         metadata: &Metadata,
         token: &str,
-        (step, now): (&'static str, Timestamp),
+        (step, signed): (&'static str, Signed),
     ) -> Result<Verified, Refused> {
         let allowed = self.allowed(metadata);
         let failed = |error| Refused::Signature { step, error };
@@ -345,14 +354,20 @@ impl Oidc {
             return jose::verify(token, keys, &allowed).map_err(failed);
         }
         let verify = |keys: &JwkSet| jose::verify(token, VerificationKeys::Set(keys), &allowed);
-        let keys = self.provider.keys(now).await?;
-        match verify(&keys) {
-            Err(JwsError::UnknownKey) => match self.provider.keys_anew(now).await? {
-                Some(keys) => verify(&keys).map_err(failed),
-                None => Err(failed(JwsError::UnknownKey)),
-            },
-            verified => verified.map_err(failed),
-        }
+        let keys = self.provider.keys().await?;
+        let (error, anew) = match verify(&keys) {
+            Err(error @ JwsError::UnknownKey) => {
+                (error, self.provider.keys_anew(&keys, signed).await?)
+            }
+            // A provider may have changed its key and kept the name.
+            Err(error @ (JwsError::BadSignature | JwsError::UnfitKey)) => {
+                let anew = self.provider.keys_anew_if_old(&keys, signed).await?;
+                (error, anew)
+            }
+            verified => return verified.map_err(failed),
+        };
+        let anew = anew.ok_or_else(|| failed(error))?;
+        verify(&anew).map_err(failed)
     }
 
     /// How the provider may sign: as is set here, as far as its metadata say that it does.

@@ -7,7 +7,7 @@ use super::{
     token, userinfo,
 };
 use crate::{
-    connection::{Fault, TooManyClaims, oauth::AnswerError},
+    connection::{Fault, TooManyClaims, beginnings::AllWaiting, oauth::AnswerError},
     crypto::jose::{JweError, JwsError, SignError},
     egress::http::HttpError,
     store::StoreError,
@@ -16,6 +16,8 @@ use crate::{
 /// The deviation, for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
+    #[error(transparent)]
+    AllWaiting(#[from] AllWaiting),
     #[error(transparent)]
     Answer(#[from] AnswerError),
     #[error(transparent)]
@@ -69,6 +71,7 @@ impl Refused {
     /// The step that failed.
     pub(crate) fn step(&self) -> &'static str {
         match self {
+            Self::AllWaiting(_) => "pushed-request",
             Self::Answer(_) | Self::Unasked => "authorization-response",
             Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken | Self::OtherDomain => {
                 "verify-id-token"
@@ -90,6 +93,7 @@ impl Refused {
     /// Who must act.
     pub(crate) fn fault(&self) -> Fault {
         match self {
+            Self::AllWaiting(_) => Fault::Busy,
             Self::Answer(error) => error.fault(),
             Self::Http { .. } => Fault::Unreachable,
             // The person must do more there, or be somebody else.

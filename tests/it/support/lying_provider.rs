@@ -100,6 +100,12 @@ impl LyingProvider {
             .tell("/admin/rotate", &json!({"issuer": issuer}));
     }
 
+    /// The same, under the names of the first ones.
+    pub(crate) fn rotate_keys_under_their_names(&self, issuer: &str) {
+        let told = json!({"issuer": issuer, "names": "1"});
+        self.server.tell("/admin/rotate", &told);
+    }
+
     /// A token with these claims over those that belong there: of the kind `logout` or `id`.
     pub(crate) fn mint(&self, issuer: &str, kind: &str, lies: &[&str], claims: &Value) -> String {
         let told = json!({"issuer": issuer, "kind": kind, "lies": lies, "claims": claims});
