@@ -201,7 +201,6 @@ pub(crate) struct Leaving<'a> {
     /// Where the provider is to send the browser, and what it gives back with it.
     pub(crate) back: &'a Url,
     pub(crate) state: &'a str,
-    pub(crate) now: Timestamp,
 }
 
 /// Which sessions ended at the provider.
