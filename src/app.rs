@@ -153,11 +153,7 @@ impl App {
     pub(crate) fn build(&self, settings: &Settings) -> Result<Live, Vec<Problem>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let opened = self.open_connections(settings);
-        let known = Known::new(
-            settings.public_url.clone(),
-            generation,
-            settings.connections.iter().map(known).collect(),
-        );
+        let known = Known::new(generation, settings.connections.iter().map(known).collect());
         let routes = build_routes(settings, &known);
         let text = load_pages(settings);
         let mut problems = Vec::new();
@@ -412,11 +408,7 @@ fn note_failure(error: &StoreError) {
 /// Everything that building finds wrong with the settings, without opening a store.
 pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let known = Known::new(
-        settings.public_url.clone(),
-        0,
-        settings.connections.iter().map(known).collect(),
-    );
+    let known = Known::new(0, settings.connections.iter().map(known).collect());
     if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
         keep(Peers::build(&router), &mut problems);
     }
@@ -524,7 +516,6 @@ fn connection_settings(entry: &ConnectionEntry) -> ConnectionSettings {
     let open = entry.strategy.family != Family::Database;
     ConnectionSettings {
         strategy: entry.strategy.name,
-        family: entry.strategy.family,
         display_name: display_name(entry),
         signup: entry.common.signup.unwrap_or(open),
         fingerprint: entry.fingerprint,

@@ -41,3 +41,27 @@ impl Random for OsRandom {
         getrandom::fill(bytes).expect("the operating system's random generator answers");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// As many as an attacker could look at.
+    const DRAWN: usize = 100_000;
+
+    #[test]
+    fn no_two_are_alike_and_no_bit_is_foretold() {
+        let random: &dyn Random = &OsRandom;
+        let all: HashSet<[u8; 16]> = (0..DRAWN).map(|_| random.bytes()).collect();
+        assert_eq!(all.len(), DRAWN);
+        for bit in 0..128 {
+            let set = |drawn: &&[u8; 16]| drawn[bit / 8] >> (bit % 8) & 1 == 1;
+            let ones = all.iter().filter(set).count();
+            // six standard deviations: sqrt(100,000) / 2 = 158
+            let far = ones.abs_diff(DRAWN / 2);
+            assert!(far < 6 * 158, "bit {bit} is set {ones} times");
+        }
+    }
+}

@@ -58,7 +58,7 @@ fn check(place: &Place, online: bool) -> anyhow::Result<String> {
                 .map_err(|problems| loaded.report(problems))?;
             let mut refused = app.check_pins(&live).await;
             for (connection, _) in live.site.engine.connections.all_enabled() {
-                if let Err(rejection) = connection.reach(app.clock.now()).await {
+                if let Err(rejection) = connection.reach().await {
                     refused.push(causes(&rejection));
                 }
             }

@@ -55,7 +55,6 @@ pub(super) fn build(
             auth_prefix: auth_prefix?,
             secret: secret??,
             threads: file.server.threads,
-            danger_plain_http: file.server.danger_plain_http,
             shutdown_timeout: file.server.shutdown_timeout.0,
             admin: admin?,
             storage: storage?,

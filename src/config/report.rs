@@ -42,6 +42,7 @@ impl Report {
     }
 
     /// The mistakes, without their lines.
+    #[cfg(test)]
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.findings.iter().map(|(_, problem)| problem)
     }

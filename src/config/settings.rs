@@ -27,7 +27,6 @@ pub(crate) struct Settings {
     pub(crate) secret: Secret,
     /// How many threads serve; `None`: one for each processor.
     pub(crate) threads: Option<usize>,
-    pub(crate) danger_plain_http: bool,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) admin: Admin,
     pub(crate) storage: Storage,

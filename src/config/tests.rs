@@ -902,7 +902,6 @@ fn variables_overwrite_keys() {
     .settings;
     assert_eq!(settings.listeners.len(), 2);
     assert_eq!(settings.threads, Some(7));
-    assert!(settings.danger_plain_http);
     assert!(
         settings
             .trusted_proxies

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use super::{Common, Connection, InlineForm, PasswordForm, registry};
+use super::{Common, Connection, InlineForm, PasswordForm};
 use crate::{
     identity::ConnectionId,
     protocol::{EmailAddress, Host},
@@ -14,7 +14,6 @@ pub(crate) struct ConnectionSettings {
     pub(crate) common: Common,
     /// The strategy's name in the configuration.
     pub(crate) strategy: &'static str,
-    pub(crate) family: registry::Family,
     /// What people read on the button.
     pub(crate) display_name: String,
     /// Whether strangers may come in.

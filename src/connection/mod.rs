@@ -7,6 +7,7 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+mod beginnings;
 pub(crate) mod catalog;
 mod claims;
 mod config;
@@ -53,6 +54,12 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn id(&self) -> &ConnectionId;
     /// What its name stands for; kept by the storage so that it cannot silently change.
     fn pin(&self) -> Pin;
+    /// Whether [`begin`](Self::begin) is known to call the provider for each login: then it is
+    /// counted by where it comes from.
+    fn begins_with_a_call(&self) -> bool {
+        false
+    }
+
     /// The first step of a login.
     async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection>;
     /// The next step. `kept: None` is an answer that nobody asked for: refused unless the strategy
@@ -72,7 +79,7 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
         None
     }
     /// Asks the provider for what a login needs of it first, for `check --online`.
-    async fn reach(&self, _now: Timestamp) -> Result<(), Rejection> {
+    async fn reach(&self) -> Result<(), Rejection> {
         Ok(())
     }
     /// What is done and checked on the way, in order. Empty for a connection that asks with a form
@@ -196,7 +203,6 @@ pub(crate) struct Leaving<'a> {
     /// Where the provider is to send the browser, and what it gives back with it.
     pub(crate) back: &'a Url,
     pub(crate) state: &'a str,
-    pub(crate) now: Timestamp,
 }
 
 /// Which sessions ended at the provider.

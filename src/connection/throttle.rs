@@ -58,6 +58,11 @@ pub(crate) struct Budgets {
     /// Sign-ups in all that made a user.
     pub(crate) sign_ups_all: u32,
     pub(crate) sign_up_window: Duration,
+    /// Logins begun from one address by a call to the provider: a whole office may be behind one.
+    pub(crate) begun: u32,
+    /// The same from one network.
+    pub(crate) begun_network: u32,
+    pub(crate) begun_window: Duration,
 }
 
 impl Default for Budgets {
@@ -74,6 +79,9 @@ impl Default for Budgets {
             sign_ups_network: 100,
             sign_ups_all: 1000,
             sign_up_window: Duration::from_hours(1),
+            begun: 300,
+            begun_network: 1000,
+            begun_window: Duration::from_mins(1),
         }
     }
 }
@@ -189,6 +197,19 @@ impl Throttle {
             allowed: Allowed(Of::SignUp),
             paid,
         })
+    }
+
+    /// Pays for a login that begins with a call to its provider, which anybody may cause. Nothing
+    /// is given back.
+    pub(crate) async fn begin(&self, address: Option<IpAddr>) -> Result<(), Throttled> {
+        let budgets = &self.budgets;
+        let (of_address, of_network) = (address_bytes(address), network_bytes(address));
+        let prices = vec![
+            (Counts::BegunAddress, of_address, budgets.begun),
+            (Counts::BegunNetwork, of_network, budgets.begun_network),
+        ];
+        self.pay(prices, budgets.begun_window, &mut Vec::new())
+            .await
     }
 
     /// Pays all these prices, or none of them and nothing of what was `paid` before.

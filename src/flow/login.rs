@@ -172,6 +172,15 @@ impl Engine {
                 Some(&flow.return_to),
             );
         };
+        if connection.begins_with_a_call() {
+            match self.parts.throttle.begin(visit.address).await {
+                Ok(()) => {}
+                Err(Throttled::Until(until)) => {
+                    return self.throttled(visit, until.since(visit.now));
+                }
+                Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
+            }
+        }
         flow.connection = Some((id.clone(), settings.fingerprint));
         let return_to = self.parse_return(&flow.return_to);
         let needs = self.needs(&return_to);

@@ -123,7 +123,6 @@ impl Engine {
             kept,
             back: &back,
             state: &state,
-            now: visit.now,
         };
         match connection.begin(leaving).await {
             Ok(to) => Some(self.leave(visit, to?, &settings.display_name)),

@@ -55,12 +55,10 @@ pub(crate) enum Verdict {
     BadRequest(BadRequest),
     /// Another login could open the way.
     Challenge {
-        route: Arc<Route>,
         needs: Needs,
         how: Answerable,
     },
     Deny {
-        route: Arc<Route>,
         reason: Reason,
     },
     Forward(Permitted),
@@ -176,16 +174,12 @@ impl Gate {
         let permit = match route.policy.decide(&request.facts, session) {
             Decision::Challenge(needs) => {
                 return Verdict::Challenge {
-                    route: route.clone(),
                     needs,
                     how: Answerable::of(request),
                 };
             }
             Decision::Deny(reason) => {
-                return Verdict::Deny {
-                    route: route.clone(),
-                    reason,
-                };
+                return Verdict::Deny { reason };
             }
             Decision::Permit(permit) => permit,
         };
@@ -295,10 +289,7 @@ impl Gate {
     fn refuse(&self, request: &RequestFacts<'_>, route: &Arc<Route>, reason: Reason) -> Verdict {
         match route.policy.decide(&request.facts, None) {
             Decision::Permit(nobody) => self.forward(request, route, nobody, Edits::default()),
-            Decision::Challenge(_) | Decision::Deny(_) => Verdict::Deny {
-                route: route.clone(),
-                reason,
-            },
+            Decision::Challenge(_) | Decision::Deny(_) => Verdict::Deny { reason },
         }
     }
 

@@ -6,16 +6,13 @@ use super::*;
 use crate::{
     policy::{
         Missing,
-        fixture::{NOW, Someone, known},
+        fixture::{NOW, Someone, public_url},
     },
     protocol::{CanonicalPath, Scheme},
 };
 
 fn gate(routes: &str) -> Gate {
-    Gate::new(
-        crate::route::tests::parse(routes).unwrap(),
-        known().public_url,
-    )
+    Gate::new(crate::route::tests::parse(routes).unwrap(), public_url())
 }
 
 /// One route at wiki.example.com and one for everything else.
@@ -385,7 +382,7 @@ fn a_permitted_request_carries_its_headers() {
         crate::crypto::RingState::Current,
         crate::crypto::SigningKey::generate().unwrap(),
     )];
-    let assertions = Assertions::new(&known().public_url, keys).unwrap();
+    let assertions = Assertions::new(&public_url(), keys).unwrap();
     assert!(wiki.assertion(&assertions, NOW).unwrap().is_some());
     assert!(docs.assertion(&assertions, NOW).unwrap().is_none());
     assert!(nobody.assertion(&assertions, NOW).unwrap().is_none());
@@ -401,7 +398,7 @@ fn one_session_on_several_routes() {
          [[routes]]\npath = '/c'\nupstream = 'builtin:demo'\ndeny = ['user:alice']",
     );
     let session = Someone::by("acme").session();
-    let host = known().public_url.host;
+    let host = public_url().host;
     let headers = HeaderMap::new();
     for _ in 0..3 {
         for (path, expected) in [("/a", Some("x-a")), ("/b", Some("x-b")), ("/c", None)] {

@@ -10,13 +10,18 @@ use crate::{
     clock::Timestamp,
     connection::TrustEmail,
     identity::{Authentication, Identity, Profile, UserId},
-    protocol::{CanonicalPath, Host, Scheme},
+    protocol::{CanonicalPath, Host, Origin, Scheme},
     session::{Principal, Session},
     store::{IdentityRecord, SessionId, SessionRecord, UserRecord},
 };
 
 /// When everything happens.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// The origin of `public_url`.
+pub(crate) fn public_url() -> Origin {
+    Origin::parse("https://login.example.com").unwrap()
+}
 
 /// Three connections: `acme` (e-mail trusted when verified), `google` (always), `members` (never);
 /// `old` is switched off.
@@ -27,7 +32,6 @@ pub(crate) fn known() -> Known {
         trust_email,
     };
     Known::new(
-        crate::protocol::Origin::parse("https://login.example.com").unwrap(),
         7,
         vec![
             connection("acme", true, TrustEmail::Verified),

@@ -3,13 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::EmailTrust;
-use crate::{connection::TrustEmail, identity::ConnectionId, protocol::Origin};
+use crate::{connection::TrustEmail, identity::ConnectionId};
 
 /// What a route may refer to. Made once per configuration and shared by all its routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
-    /// The origin of `public_url`.
-    pub(crate) public_url: Origin,
     /// The number of this configuration: what is worked out under one is not used under another.
     pub(crate) generation: u64,
     connections: HashMap<ConnectionId, KnownConnection>,
@@ -27,11 +25,7 @@ pub(crate) struct KnownConnection {
 
 impl Known {
     /// Takes the connections in.
-    pub(crate) fn new(
-        public_url: Origin,
-        generation: u64,
-        connections: Vec<KnownConnection>,
-    ) -> Self {
+    pub(crate) fn new(generation: u64, connections: Vec<KnownConnection>) -> Self {
         let mut enabled: Vec<_> = connections
             .iter()
             .filter(|known| known.enabled)
@@ -43,7 +37,6 @@ impl Known {
             .map(|known| (known.id.clone(), known.trust_email))
             .collect();
         Self {
-            public_url,
             generation,
             connections: connections
                 .into_iter()

@@ -107,8 +107,6 @@ pub(crate) enum Kept {
     For(Duration),
     /// Not any longer: it is deleted.
     NoLonger,
-    /// Until the browser is closed.
-    UntilClosed,
 }
 
 impl SetCookie {
@@ -149,7 +147,6 @@ impl fmt::Display for SetCookie {
             Kept::NoLonger => {
                 f.write_str("; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT")?;
             }
-            Kept::UntilClosed => {}
         }
         f.write_str("; HttpOnly; SameSite=Lax")?;
         if self.secure {
@@ -285,8 +282,8 @@ mod tests {
             "__Host-v=x-_1; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure"
         );
         assert_eq!(
-            text("v", "x", false, Kept::UntilClosed).unwrap(),
-            "v=x; Path=/; HttpOnly; SameSite=Lax"
+            text("v", "x", false, hour).unwrap(),
+            "v=x; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"
         );
         assert_eq!(
             SetCookie::delete("v", true).unwrap().to_string(),

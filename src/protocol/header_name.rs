@@ -111,11 +111,6 @@ impl OwnedHeaders {
         self.add(name, false, HeaderClass::Identity);
     }
 
-    /// Adds a name and everything that continues it after a mark.
-    pub(crate) fn add_family(&mut self, name: &str) {
-        self.add(name, true, HeaderClass::Identity);
-    }
-
     fn add(&mut self, name: &str, family: bool, class: HeaderClass) {
         let folded = folded(name.trim_end_matches('-')).into_bytes();
         let first = folded.first().copied().unwrap_or(b'-');
@@ -229,12 +224,8 @@ mod tests {
     fn routes_add_their_own_names() {
         let mut owned = OwnedHeaders::base();
         owned.add_name("X_User");
-        owned.add_family("My-App-");
         assert!(owned.contains("x-user"));
         assert!(owned.contains("X.USER"));
         assert!(!owned.contains("X-User-Timezone"));
-        assert!(owned.contains("My_App_Anything"));
-        assert!(owned.contains("my-app"));
-        assert!(!owned.contains("My-Apple"));
     }
 }

@@ -135,11 +135,6 @@ impl Head {
         &self.path
     }
 
-    /// The query as it was sent.
-    pub(super) fn query(&self) -> Option<&str> {
-        self.query.as_deref()
-    }
-
     /// Path and query.
     pub(super) fn target(&self) -> String {
         match &self.query {

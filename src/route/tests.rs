@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::{
-    policy::fixture::known,
+    policy::fixture::{known, public_url},
     protocol::{CanonicalPath, Host},
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn parse(toml: &str) -> Result<Router, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    Router::build(routes, &known.public_url)
+    Router::build(routes, &public_url())
 }
 
 /// `host path` lines, each a route to the demo page; `-` is no host.

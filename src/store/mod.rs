@@ -121,8 +121,6 @@ pub(crate) trait OneTimeStore: fmt::Debug + Send + Sync {
     async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError>;
     /// Takes one off a counter, for a use that turned out well; never below nothing.
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError>;
-    /// Sets a counter back to nothing.
-    async fn forgive(&self, counter: &Counter) -> Result<(), StoreError>;
     /// Removes at most `most` rows and counters that ended before `now`.
     async fn sweep_one_time(&self, now: Timestamp, most: usize) -> Result<u64, StoreError>;
 }
@@ -249,6 +247,10 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
     ) -> Result<Renamed, StoreError>;
 
     /// The newest audit events first, at most `most`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests hold what is recorded against it")
+    )]
     async fn events(&self, most: usize) -> Result<Vec<Event>, StoreError>;
     /// Writes an event that no other change carries.
     async fn record(&self, event: Event) -> Result<(), StoreError>;

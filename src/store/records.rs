@@ -208,6 +208,10 @@ pub(crate) struct OneTimeRow {
 /// What a counter counts.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Counts {
+    /// Logins that were begun from one address by a call to the provider.
+    BegunAddress,
+    /// The same from one network.
+    BegunNetwork,
     /// Failed logins to one account from browsers it does not know.
     LoginAccount,
     /// The same from one network.
@@ -232,6 +236,8 @@ impl Counts {
     /// The name in the store. Never reuse one.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::BegunAddress => "begun-address",
+            Self::BegunNetwork => "begun-network",
             Self::LoginAccount => "login-account",
             Self::LoginAccountNetwork => "login-account-network",
             Self::LoginAddress => "login-address",

@@ -22,11 +22,11 @@ pub(crate) struct Admission {
 #[derive(Clone, Debug)]
 pub(crate) struct Admitted {
     pub(crate) user: UserRecord,
-    pub(crate) identity: Identity,
     pub(crate) authentication: Authentication,
     /// What stays with the session.
     pub(crate) kept: Kept,
     /// Whether this login made the user.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests ask who is new"))]
     pub(crate) new: bool,
 }
 
@@ -110,7 +110,6 @@ impl Directory {
             };
             return Ok(Admitted {
                 user,
-                identity,
                 authentication,
                 kept,
                 new,
@@ -137,7 +136,6 @@ impl Directory {
             .await?;
         Ok(Admitted {
             user,
-            identity,
             authentication,
             kept,
             new: true,

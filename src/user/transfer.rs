@@ -76,7 +76,9 @@ impl std::fmt::Debug for AccountLine {
 /// What became of a line.
 #[derive(Debug)]
 pub(crate) enum Imported {
-    Created(Box<UserRecord>),
+    Created(
+        #[cfg_attr(not(test), expect(dead_code, reason = "tests ask who it is"))] Box<UserRecord>,
+    ),
     /// The user or one of the identities exists; nothing was changed.
     Exists,
 }

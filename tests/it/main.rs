@@ -29,6 +29,9 @@ mod support_works;
 // The identity providers that are not ours: what the tests of federated login take for granted.
 mod providers_work;
 
+// What a provider that is slow, or somebody who asks for much, costs everybody else.
+mod slow_providers;
+
 // Who may import whom: the ordered list of floors, held against the sources.
 mod floors;
 

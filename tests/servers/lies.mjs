@@ -14,9 +14,9 @@
 //   userinfo    no session
 //
 // `says` is a word of the reason that the client must give, where another reason would prove little.
-// `logins` is how often somebody must sign in until it shows, `slow` that the client has to give up
-// by itself. `needs` names what the client is registered with: `encryption` (of ID tokens, which the
-// connection must be configured for), `signed-userinfo`.
+// `logins` is how often somebody must sign in until it shows. `needs` names what the client is
+// registered with: `encryption` (of ID tokens, which the connection must be configured for),
+// `signed-userinfo`.
 //
 // The rest are hooks, each given what the provider would say and the context `it`, which
 // lying-provider.mjs makes.
@@ -34,6 +34,11 @@ import { base64url, jwe, jws, makeKey, padded } from './minting.mjs';
 import { down, gzipBomb, html, huge, redirect, serverError, slow, text } from './misbehaving.mjs';
 
 const now = () => Math.floor(Date.now() / 1000);
+
+/// The right keys, after a second.
+const late = (response, it) => setTimeout(() => {
+  text('application/json', JSON.stringify({ keys: [it.keys.rs.jwk, it.keys.es.jwk] }))(response);
+}, 1000);
 
 /// The attacker's own key, which no JWKS has.
 const strange = makeKey('RS256', 'honest');
@@ -223,7 +228,8 @@ const keySets = {
   'jwks-huge': atToken('JWT-18', { http: { jwks: huge } }),
   'jwks-redirect': atToken('JWT-18', { http: { jwks: redirect('/canary/jwks') } }),
   'jwks-down': atToken('JWT-18', { http: { jwks: down } }),
-  'jwks-slow': atToken('JWT-18', { http: { jwks: slow } }, { slow: true }),
+  'jwks-late': accept('JWT-5', { http: { jwks: late } }),
+  'jwks-slow': atToken('JWT-18', { http: { jwks: slow } }),
   'rotate-before-signing': accept('oidcc-signing-key-rotation-just-before-signing', {
     claims: (_c, it) => it.rotate(),
   }, { logins: 2 }),
@@ -279,7 +285,7 @@ const discovery = {
   'discovery-html': atDiscovery('OUT-1', { http: { discovery: html } }),
   'discovery-down': atDiscovery('OUT-1', { http: { discovery: down } }),
   'discovery-huge': atDiscovery('OUT-1', { http: { discovery: huge } }),
-  'discovery-slow': atDiscovery('OUT-1', { http: { discovery: slow } }, { slow: true }),
+  'discovery-slow': atDiscovery('OUT-1', { http: { discovery: slow } }),
   'discovery-redirect': atDiscovery('OUT-1', { http: { discovery: redirect('/canary/discovery') } }),
   'discovery-not-json': atDiscovery('OUT-1', { http: { discovery: text('application/json', '{"issuer":') } }),
   'discovery-duplicate-issuer': atDiscovery('JWT-16', { http: { discovery: (response, it) => {
@@ -311,7 +317,7 @@ const tokenEndpoint = {
   'token-html': atToken('OUT-1', { http: { token: html } }),
   'token-down': atToken('OUT-1', { http: { token: down } }),
   'token-huge': atToken('OUT-1', { http: { token: huge } }),
-  'token-slow': atToken('OUT-1', { http: { token: slow } }, { slow: true }),
+  'token-slow': atToken('OUT-1', { http: { token: slow } }),
   'token-gzip-bomb': atToken('OUT-1', { http: { token: gzipBomb } }),
   'token-redirect': atToken('OUT-1', { http: { token: redirect('/canary/token', 307) } }),
   'token-error-with-script': atToken('FLOW-10', {
@@ -332,7 +338,7 @@ const userinfo = {
   'userinfo-down': atUserinfo('OUT-1', { http: { userinfo: down } }),
   'userinfo-huge': atUserinfo('OUT-1', { http: { userinfo: huge } }),
   'userinfo-more-than-is-kept': atUserinfo('ACC-5', { userinfo: (c) => { c.history = 'x'.repeat(300_000); } }, { says: 'at most are kept' }),
-  'userinfo-slow': atUserinfo('OUT-1', { http: { userinfo: slow } }, { slow: true }),
+  'userinfo-slow': atUserinfo('OUT-1', { http: { userinfo: slow } }),
   'userinfo-redirect': atUserinfo('OUT-1', { http: { userinfo: redirect('/canary/userinfo') } }),
   'userinfo-duplicate-sub': atUserinfo('JWT-16', { userinfo: (c) => { c.duplicate = true; } }),
   'userinfo-signed': accept('oidcc-userinfo-signed', {}, { needs: 'signed-userinfo' }),

@@ -9,7 +9,8 @@
 //   GET  /admin/lies     every switch, with its row and what is demanded
 //   POST /admin/lie      {"issuer": NAME, "lies": [...]}: what it does from now on
 //   POST /admin/claims   {"issuer": NAME, "claims": {...}}: what it says of whoever signs in
-//   POST /admin/rotate   {"issuer": NAME}: new keys in the place of the old ones
+//   POST /admin/rotate   {"issuer": NAME, "names": GENERATION}: new keys in the place of the old ones,
+//                        named as those of that generation (the first is "1") or by new names
 //   POST /admin/mint     {"issuer", "lies", "kind": "logout" | "id", "claims"}: a token
 //   GET  /admin/calls    every request: {"issuer", "endpoint", "method", "query", "form", "scheme"}.
 //                        `endpoint` is "canary" where no honest client has a reason to go
@@ -312,7 +313,7 @@ function administer(path, told) {
       issuerOf(told.issuer).claims = told.claims;
       return {};
     case '/admin/rotate':
-      issuerOf(told.issuer).keys = makeKeys(random());
+      issuerOf(told.issuer).keys = makeKeys(told.names ?? random());
       return {};
     case '/admin/mint':
       return mintFor(told);

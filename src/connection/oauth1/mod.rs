@@ -24,6 +24,7 @@ use self::{
 use super::{
     Authenticated, Check, Connection, ConnectionData, Mapping, Paths, Peer, Rejection, Reply,
     Start, Step,
+    beginnings::Beginnings,
     oauth::{Endpoint, Values, text_of},
     registry::Parts,
 };
@@ -39,6 +40,7 @@ use crate::{
 pub(crate) struct OAuth1 {
     id: ConnectionId,
     set: Set,
+    beginnings: Beginnings,
     parts: Parts,
 }
 
@@ -95,9 +97,15 @@ impl Connection for OAuth1 {
         }
     }
 
+    fn begins_with_a_call(&self) -> bool {
+        true
+    }
+
     async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection> {
         let mut callback = self.parts.callback(&self.id);
         callback.query_pairs_mut().append_pair("state", start.state);
+        let turn = self.beginnings.turn().await;
+        let _turn = turn.map_err(|waiting| self.reject(waiting.into()))?;
         let temporary = self.temporary(&callback, start.peer.now).await;
         let temporary = temporary.map_err(|refused| self.reject(refused))?;
         let mut to = self.set.authorization.clone();

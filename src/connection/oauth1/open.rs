@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{Config, Method, OAuth1, Set, SignatureMethod};
+use super::{Beginnings, Config, Method, OAuth1, Set, SignatureMethod};
 use crate::{
     connection::{
         Common, Connection, Mapping, PATH_HINT, Paths,
@@ -32,6 +32,7 @@ impl OpenConnection for Config {
         Ok(Arc::new(OAuth1 {
             id,
             set: self.read(common, &parts.http)?,
+            beginnings: Beginnings::default(),
             parts: parts.clone(),
         }))
     }

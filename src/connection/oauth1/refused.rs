@@ -4,7 +4,7 @@ use http::StatusCode;
 use openssl::error::ErrorStack;
 
 use crate::{
-    connection::{Fault, TooManyClaims},
+    connection::{Fault, TooManyClaims, beginnings::AllWaiting},
     egress::http::HttpError,
 };
 
@@ -16,6 +16,8 @@ pub(super) const PROFILE: &str = "profile-request";
 /// The deviation, for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
+    #[error(transparent)]
+    AllWaiting(#[from] AllWaiting),
     #[error(transparent)]
     Claims(#[from] TooManyClaims),
     #[error("the person or the provider said no")]
@@ -66,7 +68,7 @@ impl Refused {
             | Self::Unasked => "authorization-response",
             Self::Claims(_) | Self::NoSubject => "identity",
             Self::NoValue(_) => PROFILE,
-            Self::Unconfirmed => TEMPORARY,
+            Self::AllWaiting(_) | Self::Unconfirmed => TEMPORARY,
             Self::Http { step, .. }
             | Self::Sign { step, .. }
             | Self::Status { step, .. }
@@ -77,6 +79,7 @@ impl Refused {
     /// Who must act.
     pub(crate) fn fault(&self) -> Fault {
         match self {
+            Self::AllWaiting(_) => Fault::Busy,
             Self::Denied
             | Self::NoVerifier
             | Self::OtherToken

@@ -54,7 +54,7 @@ struct Pushed {
 pub(crate) type Parameters = Vec<(String, String)>;
 
 /// What an operator may not set with `upstream_params`: the checks hang on these.
-pub(crate) const OURS: [&str; 14] = [
+pub(crate) const OURS: [&str; 19] = [
     "acr_values",
     "claims",
     "client_assertion",
@@ -63,11 +63,16 @@ pub(crate) const OURS: [&str; 14] = [
     "client_secret",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
+    "id_token_hint",
     "max_age",
     "nonce",
     "redirect_uri",
+    "request",
+    "request_uri",
     "response_mode",
     "response_type",
+    "scope",
     "state",
 ];
 
@@ -88,11 +93,8 @@ impl Oidc {
             });
             parameters.push(("request".to_owned(), request));
         }
-        let pushed = self
-            .set
-            .pushed
-            .unwrap_or(metadata.require_pushed_authorization_requests);
-        if pushed {
+        if self.pushes(metadata) {
+            let _turn = self.beginnings.turn().await?;
             let request_uri = self.push(metadata, &parameters, start).await?;
             parameters = vec![
                 ("client_id".to_owned(), self.set.client_id.clone()),
@@ -102,6 +104,12 @@ impl Oidc {
         let mut to = metadata.authorization_endpoint.clone();
         to.query_pairs_mut().extend_pairs(parameters);
         Ok(to)
+    }
+
+    /// Whether the parameters are pushed.
+    pub(super) fn pushes(&self, metadata: &Metadata) -> bool {
+        let pushed = self.set.pushed;
+        pushed.unwrap_or(metadata.require_pushed_authorization_requests)
     }
 
     fn parameters(&self, metadata: &Metadata, start: &Start<'_>, asked: &Asked) -> Parameters {

@@ -30,7 +30,10 @@ pub(super) const CHECKS: [(&str, &str); 15] = [
     ("nbf", "not in the future, if it is there"),
     ("nonce", "the one of this login"),
     ("at_hash", "fits the access token, if it is there"),
-    ("auth_time", "not too long ago, if max_age was asked for"),
+    (
+        "auth_time",
+        "past, and not too long ago if max_age was asked for",
+    ),
     ("acr", "one of those that were asked for, if any were"),
     ("hd", "the domain that is set here, if one is"),
 ];
@@ -95,6 +98,8 @@ pub(crate) enum IdTokenError {
     Audience,
     #[error("aud names another audience that is not trusted")]
     AudienceUntrusted,
+    #[error("auth_time is in the future")]
+    AuthTimeInFuture,
     #[error("auth_time is {0} seconds ago, which is longer than was asked for")]
     AuthTimeTooOld(i64),
     #[error("there is no auth_time, but max_age was asked for")]
@@ -132,7 +137,7 @@ impl IdTokenError {
             Self::Acr(_) | Self::AcrMissing => "acr",
             Self::AtHash => "at_hash",
             Self::Audience | Self::AudienceUntrusted => "aud",
-            Self::AuthTimeTooOld(_) | Self::AuthTimeMissing => "auth_time",
+            Self::AuthTimeInFuture | Self::AuthTimeMissing | Self::AuthTimeTooOld(_) => "auth_time",
             Self::AuthorizedParty | Self::AuthorizedPartyMissing => "azp",
             Self::Expired => "exp",
             Self::IssuedInFuture | Self::IssuedLongAgo => "iat",
@@ -274,6 +279,9 @@ fn auth_time(
 ) -> Result<Option<Timestamp>, IdTokenError> {
     let now = expected.now.seconds();
     let at = seconds(claims, "auth_time")?;
+    if at.is_some_and(|at| at > now + SKEW) {
+        return Err(IdTokenError::AuthTimeInFuture);
+    }
     if let Some(max_age) = expected.max_age {
         let at = at.ok_or(IdTokenError::AuthTimeMissing)?;
         let age = now.saturating_sub(at);
@@ -282,7 +290,7 @@ fn auth_time(
             return Err(IdTokenError::AuthTimeTooOld(age));
         }
     }
-    // A clock that is ahead does not make a login that lies ahead.
+    // A clock that is a little ahead does not make a login that lies ahead.
     let at = at.map(|at| at.clamp(0, now));
     Ok(at.map(|at| Timestamp::from_millis(at.saturating_mul(1000))))
 }
@@ -485,6 +493,7 @@ mod tests {
             ("at_hash", json!("x"), E::AtHash),
             ("at_hash", json!(7), E::AtHash),
             ("auth_time", json!("now"), E::Malformed("auth_time")),
+            ("auth_time", json!(NOW + 61), E::AuthTimeInFuture),
         ] {
             let found = check(with(name, value.clone())).map(drop);
             assert_eq!(found, Err(error), "{name} {value}");
@@ -551,7 +560,7 @@ mod tests {
             token.auth_time,
             Some(Timestamp::from_millis((NOW - 660) * 1000))
         );
-        let ahead = check(with("auth_time", json!(NOW + 1000))).unwrap();
+        let ahead = check(with("auth_time", json!(NOW + 60))).unwrap();
         assert_eq!(ahead.auth_time, Some(Timestamp::from_millis(NOW * 1000)));
     }
 

@@ -6,13 +6,16 @@ use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use super::{
-    Logout, Oidc, Refused, Remembered,
+    Logout, Oidc, Refused, Remembered, Signed,
     id_token::{IdTokenError, check_audience, check_issued, check_issuer, seconds, text},
 };
 use crate::{
     clock::Timestamp,
     connection::{ConnectionData, Ended, EndedWhose, Leaving, Rejection, Reply, SignOut},
-    crypto::{self, jose::Verified},
+    crypto::{
+        self,
+        jose::{self, Verified},
+    },
     identity::Subject,
 };
 
@@ -20,7 +23,7 @@ use crate::{
 const STEP: &str = "logout-token";
 /// The event that a logout token is about (Back-Channel Logout 1.0 section 2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-/// A notice that names no end is remembered for so long, in seconds: as long as it is accepted.
+/// A notice is remembered for so long, in seconds: longer than it is accepted, by its `iat`.
 const REMEMBERED: i64 = 2 * 3600;
 
 /// What is wrong with a logout token (Back-Channel Logout 1.0 section 2.6).
@@ -47,7 +50,7 @@ pub(crate) enum LogoutTokenError {
 #[async_trait]
 impl SignOut for Oidc {
     async fn begin(&self, leaving: Leaving<'_>) -> Result<Option<Url>, Rejection> {
-        let metadata = self.provider.metadata(leaving.now).await;
+        let metadata = self.provider.metadata().await;
         let metadata = metadata.map_err(|error| self.reject(error.into()))?;
         let offered = metadata.end_session_endpoint.clone();
         let Some(mut to) = offered.filter(|_| self.set.logout == Logout::Provider) else {
@@ -103,10 +106,30 @@ impl Oidc {
         let (Some((_, token)), None) = (found.next(), found.next()) else {
             return Err(LogoutTokenError::NoToken.into());
         };
-        let metadata = self.provider.metadata(now).await?;
+        let metadata = self.provider.metadata().await?;
         let token = self.decrypted(&token, STEP)?;
-        let verified = self.verify(&metadata, &token, (STEP, now)).await?;
+        // Anybody can post here: what is not for this client does not have its keys looked up.
+        let said =
+            jose::unverified(&token).map_err(|error| Refused::Signature { step: STEP, error })?;
+        self.check_addressed(&said)?;
+        let signed = (STEP, Signed::AtLogout);
+        let verified = self.verify(&metadata, &token, signed).await?;
         Ok(self.check_logout_token(&verified, now)?)
+    }
+
+    /// A logout token of this provider for this client, if it is what it says.
+    fn check_addressed(&self, said: &Verified) -> Result<(), LogoutTokenError> {
+        // Older providers say JWT, or nothing.
+        let typ = said.header.typ.as_deref().unwrap_or("JWT");
+        if !["logout+jwt", "application/logout+jwt", "JWT"]
+            .iter()
+            .any(|one| typ.eq_ignore_ascii_case(one))
+        {
+            return Err(LogoutTokenError::OtherType);
+        }
+        check_issuer(&said.claims, &self.provider.issuer)?;
+        let (client_id, trusted) = (&self.set.client_id, &self.set.trusted_audiences);
+        Ok(check_audience(&said.claims, client_id, trusted)?)
     }
 
     fn check_logout_token(
@@ -114,17 +137,8 @@ impl Oidc {
         verified: &Verified,
         now: Timestamp,
     ) -> Result<Ended, LogoutTokenError> {
+        self.check_addressed(verified)?;
         let claims = &verified.claims;
-        // Older providers say JWT, or nothing.
-        let typ = verified.header.typ.as_deref().unwrap_or("JWT");
-        if !["logout+jwt", "application/logout+jwt", "JWT"]
-            .iter()
-            .any(|one| typ.eq_ignore_ascii_case(one))
-        {
-            return Err(LogoutTokenError::OtherType);
-        }
-        check_issuer(claims, &self.provider.issuer)?;
-        check_audience(claims, &self.set.client_id, &self.set.trusted_audiences)?;
         check_issued(claims, now.seconds())?;
         let exp = seconds(claims, "exp")?;
         if exp.is_some_and(|exp| exp <= now.seconds() - super::id_token::SKEW) {
@@ -136,7 +150,8 @@ impl Oidc {
         if claims.contains_key("nonce") {
             return Err(LogoutTokenError::Nonce);
         }
-        let until = exp.unwrap_or(0).max(now.seconds() + REMEMBERED);
+        // However long it says that it is good for: `iat` ends it (`check_issued`).
+        let until = now.seconds() + REMEMBERED;
         let named = [b"logout", self.id.as_str().as_bytes(), jti.as_bytes()];
         Ok(Ended {
             whose: whose(claims)?,

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Endpoints, Issuer};
 use crate::{
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     connection::oauth::NamedIssuer,
     crypto::jose::{JwkSet, JwkSetError},
     egress::http::{Client, HttpError},
@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(3600);
 const STALE: Duration = Duration::from_secs(24 * 3600);
 /// After a failure nobody asks again for so long.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often an unknown key may have the set fetched again.
+/// How often a signature that does not fit may have the keys fetched again.
 const ROTATIONS: Duration = Duration::from_secs(30);
 
 /// Provider metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2), as far as they
@@ -99,56 +99,97 @@ impl ProviderError {
     }
 }
 
+/// Whose signature does not fit the keys that are known. One may not spend what the other needs: a
+/// token of a login comes from the provider, a logout token from anybody.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signed {
+    AtLogin,
+    AtLogout,
+}
+
 /// The provider of one connection. Nothing is fetched before the first login.
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) issuer: Issuer,
     own: Endpoints,
     pub(crate) http: Client,
+    clock: Arc<dyn Clock>,
     metadata: Cached<Metadata>,
     keys: Cached<JwkSet>,
-    /// When an unknown key last had the set fetched.
-    rotated: Mutex<Option<Timestamp>>,
+    /// Until when a signature does not have the keys fetched again.
+    rotations: [Mutex<Timestamp>; 2],
 }
 
 impl Provider {
-    pub(crate) fn new(issuer: Issuer, own: Endpoints, http: Client) -> Self {
+    pub(crate) fn new(issuer: Issuer, own: Endpoints, http: Client, clock: Arc<dyn Clock>) -> Self {
         Self {
             issuer,
             own,
             http,
-            metadata: Cached::default(),
-            keys: Cached::default(),
-            rotated: Mutex::default(),
+            metadata: Cached::new(clock.clone()),
+            keys: Cached::new(clock.clone()),
+            clock,
+            rotations: Default::default(),
         }
     }
 
     /// The provider's metadata.
-    pub(crate) async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, ProviderError> {
-        self.metadata.get(now, || self.discover()).await
+    pub(crate) async fn metadata(&self) -> Result<Arc<Metadata>, ProviderError> {
+        self.metadata.get(|| self.discover()).await
+    }
+
+    /// The same, if they are known already.
+    pub(crate) fn known_metadata(&self) -> Option<Arc<Metadata>> {
+        self.metadata.younger(self.clock.now(), STALE)
     }
 
     /// Its keys.
-    pub(crate) async fn keys(&self, now: Timestamp) -> Result<Arc<JwkSet>, ProviderError> {
-        let metadata = self.metadata(now).await?;
-        self.keys.get(now, || self.fetch_keys(&metadata)).await
+    pub(crate) async fn keys(&self) -> Result<Arc<JwkSet>, ProviderError> {
+        let metadata = self.metadata().await?;
+        self.keys.get(|| self.fetch_keys(&metadata)).await
     }
 
-    /// Its keys as they are now, because one that is not among those known has signed. `None`:
+    /// Its keys as they are now, because something was signed by none of the `known` ones. `None`:
     /// that was looked up a moment ago. An attacker names unknown keys as often as they like.
     pub(crate) async fn keys_anew(
         &self,
-        now: Timestamp,
+        known: &Arc<JwkSet>,
+        signed: Signed,
     ) -> Result<Option<Arc<JwkSet>>, ProviderError> {
-        let mut rotated = self.rotated.lock().await;
-        if rotated.is_some_and(|at| now.since(at) < ROTATIONS) {
+        let [at_login, at_logout] = &self.rotations;
+        let mut not_before = match signed {
+            Signed::AtLogin => at_login,
+            Signed::AtLogout => at_logout,
+        }
+        .lock()
+        .await;
+        // Somebody else waited for the same keys.
+        let held = self.keys.younger(self.clock.now(), FRESH);
+        if let Some(held) = held.filter(|held| !Arc::ptr_eq(held, known)) {
+            return Ok(Some(held));
+        }
+        if self.clock.now() < *not_before {
             return Ok(None);
         }
-        *rotated = Some(now);
-        let metadata = self.metadata(now).await?;
-        let keys = Arc::new(self.fetch_keys(&metadata).await?);
+        let metadata = self.metadata().await?;
+        let fetched = self.fetch_keys(&metadata).await;
+        let now = self.clock.now();
+        *not_before = now + if fetched.is_ok() { ROTATIONS } else { PAUSE };
+        let keys = Arc::new(fetched?);
         self.keys.put(now, keys.clone());
         Ok(Some(keys))
+    }
+
+    /// The same, if they were not fetched a moment ago: keys may change and keep their name.
+    pub(crate) async fn keys_anew_if_old(
+        &self,
+        known: &Arc<JwkSet>,
+        signed: Signed,
+    ) -> Result<Option<Arc<JwkSet>>, ProviderError> {
+        if self.keys.younger(self.clock.now(), ROTATIONS).is_some() {
+            return Ok(None);
+        }
+        self.keys_anew(known, signed).await
     }
 
     async fn discover(&self) -> Result<Metadata, ProviderError> {
@@ -296,6 +337,7 @@ impl Endpoints {
 #[derive(Debug)]
 struct Cached<T> {
     held: ArcSwapOption<Held<T>>,
+    clock: Arc<dyn Clock>,
     /// The last failure, and when.
     fetching: Mutex<Option<(Timestamp, ProviderError)>>,
 }
@@ -306,30 +348,32 @@ struct Held<T> {
     value: Arc<T>,
 }
 
-impl<T> Default for Cached<T> {
-    fn default() -> Self {
+impl<T> Cached<T> {
+    fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             held: ArcSwapOption::empty(),
+            clock,
             fetching: Mutex::new(None),
         }
     }
-}
 
-impl<T> Cached<T> {
-    /// The value, fetched if it is not there or not fresh. Who comes while it is fetched waits for
-    /// that one fetch.
-    async fn get<F>(
-        &self,
-        now: Timestamp,
-        fetch: impl FnOnce() -> F,
-    ) -> Result<Arc<T>, ProviderError>
+    /// The value, fetched if it is not there or not fresh. Who comes while it is fetched has the
+    /// old one, or waits for that one fetch, whose failure is theirs as well.
+    async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, ProviderError>
     where
         F: Future<Output = Result<T, ProviderError>>,
     {
-        if let Some(value) = self.younger(now, FRESH) {
+        if let Some(value) = self.younger(self.clock.now(), FRESH) {
             return Ok(value);
         }
-        let mut failed = self.fetching.lock().await;
+        let mut failed = match self.fetching.try_lock() {
+            Ok(failed) => failed,
+            Err(_) => match self.younger(self.clock.now(), STALE) {
+                Some(value) => return Ok(value),
+                None => self.fetching.lock().await,
+            },
+        };
+        let now = self.clock.now();
         if let Some(value) = self.younger(now, FRESH) {
             return Ok(value);
         }
@@ -343,7 +387,8 @@ impl<T> Cached<T> {
                     return Ok(value);
                 }
                 Err(error) => {
-                    *failed = Some((now, error.clone()));
+                    // When it failed, and not when it was asked: that may be long ago.
+                    *failed = Some((self.clock.now(), error.clone()));
                     error
                 }
             },

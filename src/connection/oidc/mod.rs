@@ -34,7 +34,7 @@ use self::{
     id_token::{Expected, IdToken, Nonce, check_type},
     issuer::Issuer,
     keys::ClientKeys,
-    metadata::{Aliases, Metadata, Provider},
+    metadata::{Aliases, Metadata, Provider, Signed},
     quirks::Quirks,
     refresh::More,
     refused::Refused,
@@ -43,6 +43,7 @@ use self::{
 use super::{
     Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection,
     Reply, Seen, SignOut, Start, Step,
+    beginnings::Beginnings,
     oauth::{self, Answer, ResponseMode, Seed},
     registry::Parts,
 };
@@ -62,6 +63,7 @@ pub(crate) struct Oidc {
     provider: Provider,
     keys: ClientKeys,
     mapping: Mapping,
+    beginnings: Beginnings,
     parts: Parts,
 }
 
@@ -157,6 +159,11 @@ impl Connection for Oidc {
         }
     }
 
+    fn begins_with_a_call(&self) -> bool {
+        let metadata = self.provider.known_metadata();
+        metadata.is_some_and(|metadata| self.pushes(&metadata))
+    }
+
     async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection> {
         let begun = self.request(&start).await;
         begun.map_err(|refused| self.reject(refused))
@@ -177,8 +184,8 @@ impl Connection for Oidc {
         Ok(Step::Done { who: Box::new(who) })
     }
 
-    async fn reach(&self, now: Timestamp) -> Result<(), Rejection> {
-        let keys = self.provider.keys(now).await;
+    async fn reach(&self) -> Result<(), Rejection> {
+        let keys = self.provider.keys().await;
         keys.map(drop).map_err(|error| self.reject(error.into()))
     }
 
@@ -208,7 +215,7 @@ impl Connection for Oidc {
 
 impl Oidc {
     async fn request(&self, start: &Start<'_>) -> Result<Step, Refused> {
-        let metadata = self.provider.metadata(start.peer.now).await?;
+        let metadata = self.provider.metadata().await?;
         let wants = &start.wants;
         let max_age = wants.max_age.map(|age| age.as_secs());
         let max_age = [max_age, self.set.max_age].into_iter().flatten().min();
@@ -239,7 +246,7 @@ impl Oidc {
         peer: &Peer,
     ) -> Result<Authenticated, Refused> {
         let now = peer.now;
-        let metadata = self.provider.metadata(now).await?;
+        let metadata = self.provider.metadata().await?;
         let expected = oauth::Expected {
             mode: self.set.response_mode,
             issuer: metadata.named_issuer(),
@@ -328,7 +335,7 @@ impl Oidc {
             return Err(Refused::Encryption { encrypted });
         }
         let token = self.decrypted(token, id_token::STEP)?;
-        let at = (id_token::STEP, expected.now);
+        let at = (id_token::STEP, Signed::AtLogin);
         let verified = self.verify(metadata, &token, at).await?;
         seen.add(id_token::STEP, &verified.claims);
         check_type(verified.header.typ.as_deref())?;
@@ -356,7 +363,7 @@ impl Oidc {
         &self,
         metadata: &Metadata,
         token: &str,
-        (step, now): (&'static str, Timestamp),
+        (step, signed): (&'static str, Signed),
     ) -> Result<Verified, Refused> {
         let allowed = self.allowed(metadata);
         let failed = |error| Refused::Signature { step, error };
@@ -368,16 +375,21 @@ impl Oidc {
         }
         let verify = |keys: &JwkSet| jose::verify(token, VerificationKeys::Set(keys), &allowed);
         let no_keys = |error| Refused::Keys { step, error };
-        let keys = self.provider.keys(now).await.map_err(no_keys)?;
-        match verify(&keys) {
-            Err(JwsError::UnknownKey) => {
-                match self.provider.keys_anew(now).await.map_err(no_keys)? {
-                    Some(keys) => verify(&keys).map_err(failed),
-                    None => Err(failed(JwsError::UnknownKey)),
-                }
+        let keys = self.provider.keys().await.map_err(no_keys)?;
+        let (error, anew) = match verify(&keys) {
+            Err(error @ JwsError::UnknownKey) => {
+                let anew = self.provider.keys_anew(&keys, signed).await;
+                (error, anew.map_err(no_keys)?)
             }
-            verified => verified.map_err(failed),
-        }
+            // A provider may have changed its key and kept the name.
+            Err(error @ (JwsError::BadSignature | JwsError::UnfitKey)) => {
+                let anew = self.provider.keys_anew_if_old(&keys, signed).await;
+                (error, anew.map_err(no_keys)?)
+            }
+            verified => return verified.map_err(failed),
+        };
+        let anew = anew.ok_or_else(|| failed(error))?;
+        verify(&anew).map_err(failed)
     }
 
     /// How the provider may sign: as is set here, as far as its metadata say that it does.

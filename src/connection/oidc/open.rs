@@ -9,7 +9,8 @@ use std::{
 use url::Url;
 
 use super::{
-    AuthMethod, ClientKeys, Config, Issuer, Mapping, Oidc, Provider, Set, authorization, issuer,
+    AuthMethod, Beginnings, ClientKeys, Config, Issuer, Mapping, Oidc, Provider, Set,
+    authorization, issuer,
 };
 use crate::{
     connection::{
@@ -80,9 +81,10 @@ impl OpenConnection for Config {
         Ok(Arc::new(Oidc {
             id,
             set: self.set(common),
-            provider: Provider::new(issuer, self.endpoints.clone(), http),
+            provider: Provider::new(issuer, self.endpoints.clone(), http, parts.clock.clone()),
             keys,
             mapping: Mapping::new(&common.claims)?,
+            beginnings: Beginnings::default(),
             parts: parts.clone(),
         }))
     }

@@ -124,7 +124,7 @@ impl Oidc {
         let remembered: Remembered = kept.data.read().ok_or(Refused::Unasked)?;
         let more = remembered.more.ok_or(Refused::Unasked)?;
         let refresh_token = more.refresh_token.ok_or(Refused::Unasked)?;
-        let metadata = self.provider.metadata(now).await?;
+        let metadata = self.provider.metadata().await?;
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", &refresh_token),

@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::{
+    authorization,
     id_token::{self, IdTokenError},
     keys::KeyError,
     logout::LogoutTokenError,
@@ -10,7 +11,7 @@ use super::{
     token, userinfo,
 };
 use crate::{
-    connection::{Fault, TooManyClaims, oauth::AnswerError},
+    connection::{Fault, TooManyClaims, beginnings::AllWaiting, oauth::AnswerError},
     crypto::jose::{JweError, JwsError, SignError},
     egress::http::HttpError,
     store::StoreError,
@@ -19,6 +20,8 @@ use crate::{
 /// The deviation, for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
+    #[error(transparent)]
+    AllWaiting(#[from] AllWaiting),
     #[error(transparent)]
     Answer(#[from] AnswerError),
     #[error(transparent)]
@@ -81,6 +84,7 @@ impl Refused {
     /// The step that failed.
     pub(crate) fn step(&self) -> &'static str {
         match self {
+            Self::AllWaiting(_) => authorization::PUSHED,
             Self::Answer(_) | Self::Unasked => "authorization-response",
             Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken | Self::OtherDomain => {
                 id_token::STEP
@@ -120,6 +124,7 @@ impl Refused {
     /// Who must act.
     pub(crate) fn fault(&self) -> Fault {
         match self {
+            Self::AllWaiting(_) => Fault::Busy,
             Self::Answer(error) => error.fault(),
             Self::Http { .. } => Fault::Unreachable,
             // The person must do more there, or be somebody else.

@@ -75,10 +75,10 @@ mod settings {
             keys("issuer = 'http://idp.example'\nclient_id = 'app'", ""),
             ["issuer"]
         );
-        assert_eq!(
-            keys(FOUR, "upstream_params = { nonce = 'x' }"),
-            ["upstream_params.nonce"]
-        );
+        for name in ["nonce", "request", "request_uri", "scope", "id_token_hint"] {
+            let params = format!("upstream_params = {{ {name} = 'x' }}");
+            assert_eq!(keys(FOUR, &params), [format!("upstream_params.{name}")]);
+        }
         assert_eq!(keys(FOUR, "claims = { name = 'a..b' }"), ["claims.name"]);
     }
 

@@ -4,7 +4,7 @@ use http::{Method, header};
 use serde_json::{Map, Value};
 
 use super::{
-    Metadata, Oidc, Refused, Tokens,
+    Metadata, Oidc, Refused, Signed, Tokens,
     client::{Answered, Call, Dpop},
     id_token::{IdTokenError, check_audience, check_issuer, text},
 };
@@ -42,7 +42,7 @@ impl Oidc {
             },
         };
         let answered = self.call(call, head, bytes::Bytes::new()).await?;
-        let claims = self.userinfo_claims(metadata, &answered, now, seen).await?;
+        let claims = self.userinfo_claims(metadata, &answered, seen).await?;
         // Section 5.3.2: otherwise these are somebody else's claims.
         if text(&claims, "sub") != Some(subject.as_str()) {
             return Err(Refused::Userinfo(IdTokenError::OtherSubject));
@@ -54,7 +54,6 @@ impl Oidc {
         &self,
         metadata: &Metadata,
         answered: &Answered,
-        now: Timestamp,
         seen: &Seen,
     ) -> Result<Map<String, Value>, Refused> {
         if answered.media_type != "application/jwt" {
@@ -72,7 +71,9 @@ impl Oidc {
             why: error.to_string(),
         })?;
         let token = self.decrypted(token.trim_end(), STEP)?;
-        let verified = self.verify(metadata, &token, (STEP, now)).await?;
+        let verified = self
+            .verify(metadata, &token, (STEP, Signed::AtLogin))
+            .await?;
         let claims = verified.claims;
         seen.add(STEP, &claims);
         // Section 5.3.2: a signed answer should name both; what it names must be right.

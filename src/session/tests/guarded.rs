@@ -253,10 +253,6 @@ impl OneTimeStore for Guarded {
         self.around("refund", self.inner.refund(counter)).await
     }
 
-    async fn forgive(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.around("forgive", self.inner.forgive(counter)).await
-    }
-
     async fn sweep_one_time(&self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
         self.around("sweep_one_time", self.inner.sweep_one_time(now, most))
             .await

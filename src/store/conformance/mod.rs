@@ -68,7 +68,6 @@ pub(super) async fn session_store(make: impl AsyncFn() -> Fresh<dyn SessionStore
         one_time::many_race_and_one_wins,
         one_time::a_budget_is_never_passed,
         one_time::a_budget_comes_back_with_its_window,
-        one_time::a_counter_is_forgiven_alone,
         one_time::sweeps_take_what_is_over_in_batches,
         changes::the_feed_is_in_order_and_in_pages,
         changes::what_ends_sessions_is_told,

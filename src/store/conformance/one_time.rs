@@ -143,25 +143,6 @@ pub(super) async fn a_budget_comes_back_with_its_window(Fresh { store, .. }: &St
     );
 }
 
-pub(super) async fn a_counter_is_forgiven_alone(Fresh { store, .. }: &Store) {
-    let all = [
-        spend(Counts::LoginAccount, 1, 1),
-        spend(Counts::LoginAccount, 2, 1),
-        spend(Counts::LoginAddress, 1, 1),
-    ];
-    for spend in &all {
-        let counted = store.count(spend, at(1)).await.unwrap();
-        assert_eq!(counted, Budget::Spent { left: 0 });
-    }
-    store.forgive(&all[0].counter).await.unwrap();
-    let mut left = Vec::new();
-    for spend in &all {
-        let counted = store.count(spend, at(2)).await.unwrap();
-        left.push(counted == Budget::Spent { left: 0 });
-    }
-    assert_eq!(left, [true, false, false]);
-}
-
 pub(super) async fn sweeps_take_what_is_over_in_batches(Fresh { store, .. }: &Store) {
     for number in 1..=3 {
         store.put(row(Purpose::Pending, number)).await.unwrap();

@@ -347,11 +347,6 @@ impl OneTimeStore for Memory {
         Ok(())
     }
 
-    async fn forgive(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.held.lock().counters.remove(counter);
-        Ok(())
-    }
-
     async fn sweep_one_time(&self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
         let mut held = self.held.lock();
         let mut left = most;

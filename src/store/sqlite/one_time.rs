@@ -214,19 +214,6 @@ impl OneTimeStore for Sqlite {
         .await
     }
 
-    async fn forgive(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.within_patience(async {
-            let mut write = self.write().await?;
-            sqlx::query("DELETE FROM counters WHERE counts = ?1 AND slot = ?2")
-                .bind(counter.counts.name())
-                .bind(i64::from(counter.slot))
-                .execute(write.sql())
-                .await?;
-            write.end(true).await
-        })
-        .await
-    }
-
     async fn sweep_one_time(&self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
         self.within_patience(async {
             let mut write = self.write().await?;

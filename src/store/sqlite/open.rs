@@ -63,6 +63,7 @@ impl Sqlite {
     }
 
     /// Writes what is still in the WAL into the file and closes it.
+    #[cfg(test)]
     pub(crate) async fn close(&self) {
         let closing = async {
             self.readers.close().await;

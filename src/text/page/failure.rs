@@ -270,9 +270,7 @@ pub(crate) struct Action {
 #[serde(into = "Text")]
 pub(crate) enum ActionLabel {
     Account,
-    Back,
     OtherAccount,
-    SignIn,
     SignOut,
     TryAgain,
 }
@@ -281,9 +279,7 @@ impl From<ActionLabel> for Text {
     fn from(label: ActionLabel) -> Self {
         Self::new(match label {
             ActionLabel::Account => "action.account",
-            ActionLabel::Back => "action.back",
             ActionLabel::OtherAccount => "action.other-account",
-            ActionLabel::SignIn => "action.sign-in",
             ActionLabel::SignOut => "action.sign-out",
             ActionLabel::TryAgain => "action.try-again",
         })

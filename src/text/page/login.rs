@@ -53,10 +53,8 @@ pub(crate) enum Notice {
     OtherAccount {
         signed_in_as: String,
     },
-    PasswordChanged,
     /// The page wanted needs a login that is newer than this one.
     Reauthenticate,
-    SessionEnded,
     SignedOut,
     /// The page wanted needs a stronger login.
     StepUp,
@@ -68,9 +66,7 @@ impl From<Notice> for Text {
             Notice::OtherAccount { signed_in_as } => {
                 Self::new("notice.other-account").with("name", signed_in_as)
             }
-            Notice::PasswordChanged => Self::new("notice.password-changed"),
             Notice::Reauthenticate => Self::new("notice.reauthenticate"),
-            Notice::SessionEnded => Self::new("notice.session-ended"),
             Notice::SignedOut => Self::new("notice.signed-out"),
             Notice::StepUp => Self::new("notice.step-up"),
         }
@@ -82,23 +78,8 @@ impl From<Notice> for Text {
 #[serde(into = "Text")]
 pub(crate) enum LoginProblem {
     Busy,
-    /// The form was open for too long.
-    Expired,
-    /// Nothing, or not an e-mail address, was typed where one is needed.
-    NeedsEmail,
-    NeedsName,
-    NeedsPassword,
     /// No connection takes people of this e-mail domain.
     NoConnection,
-    ProviderFailed {
-        display_name: String,
-    },
-    ProviderRefused {
-        display_name: String,
-    },
-    ProviderUnreachable {
-        display_name: String,
-    },
     TooManyTries {
         minutes: u64,
     },
@@ -109,20 +90,7 @@ impl From<LoginProblem> for Text {
     fn from(problem: LoginProblem) -> Self {
         match problem {
             LoginProblem::Busy => Self::new("problem.busy"),
-            LoginProblem::Expired => Self::new("problem.expired"),
-            LoginProblem::NeedsEmail => Self::new("problem.needs-email"),
-            LoginProblem::NeedsName => Self::new("problem.needs-name"),
-            LoginProblem::NeedsPassword => Self::new("problem.needs-password"),
             LoginProblem::NoConnection => Self::new("problem.no-connection"),
-            LoginProblem::ProviderFailed { display_name } => {
-                Self::new("problem.provider-failed").with("name", display_name)
-            }
-            LoginProblem::ProviderRefused { display_name } => {
-                Self::new("problem.provider-refused").with("name", display_name)
-            }
-            LoginProblem::ProviderUnreachable { display_name } => {
-                Self::new("problem.provider-unreachable").with("name", display_name)
-            }
             LoginProblem::TooManyTries { minutes } => {
                 Self::new("problem.too-many-tries").count(minutes)
             }
@@ -191,7 +159,6 @@ pub(crate) enum FieldProblem {
     BadEmail,
     BadPicture,
     BadUsername,
-    Missing,
     PasswordTooLong {
         most: usize,
     },
@@ -212,7 +179,6 @@ impl From<FieldProblem> for Text {
             FieldProblem::BadEmail => Self::new("field.bad-email"),
             FieldProblem::BadPicture => Self::new("field.bad-picture"),
             FieldProblem::BadUsername => Self::new("field.bad-username"),
-            FieldProblem::Missing => Self::new("field.missing"),
             FieldProblem::PasswordTooLong { most } => {
                 Self::new("field.password-too-long").with("most", most)
             }

@@ -22,12 +22,6 @@ pub(crate) use login::{
     SwitchUser, Trial,
 };
 
-/// The name of the hidden input that carries the CSRF token.
-pub(crate) const CSRF_INPUT: &str = "csrf";
-/// The name of the hidden input, and of the query parameter, that carries the fragment of the
-/// page that was wanted.
-pub(crate) const FRAGMENT_INPUT: &str = "fragment";
-
 /// A page of ours with everything it shows.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
@@ -160,7 +154,7 @@ impl Href {
 pub(crate) struct Post {
     /// Where it is sent.
     pub(crate) action: Href,
-    /// The value of [`CSRF_INPUT`].
+    /// The value of the input `csrf`.
     pub(crate) csrf: String,
     /// What else travels with it unseen: the flow's id, the row that is meant.
     pub(crate) hidden: Vec<Hidden>,

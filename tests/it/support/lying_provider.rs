@@ -31,8 +31,6 @@ pub(crate) struct Lie {
     pub(crate) says: Option<String>,
     /// How many logins it takes until it shows.
     pub(crate) logins: u64,
-    /// Whether the client has to give up by itself.
-    pub(crate) slow: bool,
 }
 
 impl LyingProvider {
@@ -77,7 +75,6 @@ impl LyingProvider {
             needs: lie["needs"].as_str().map(str::to_owned),
             says: lie["says"].as_str().map(str::to_owned),
             logins: lie["logins"].as_u64().unwrap_or(1),
-            slow: lie["slow"] == true,
         });
         lies.filter(|lie| lie.of == of).collect()
     }
@@ -98,6 +95,12 @@ impl LyingProvider {
     pub(crate) fn rotate_keys(&self, issuer: &str) {
         self.server
             .tell("/admin/rotate", &json!({"issuer": issuer}));
+    }
+
+    /// The same, under the names of the first ones.
+    pub(crate) fn rotate_keys_under_their_names(&self, issuer: &str) {
+        let told = json!({"issuer": issuer, "names": "1"});
+        self.server.tell("/admin/rotate", &told);
     }
 
     /// A token with these claims over those that belong there: of the kind `logout` or `id`.
