@@ -7,6 +7,7 @@
 //! at the first login ([`metadata`]). Nothing that a token or an answer holds chooses whom we call.
 
 mod authorization;
+mod checks;
 mod client;
 mod config;
 mod id_token;
@@ -113,39 +114,6 @@ const OF_THE_TOKEN: [&str; 12] = [
     "sid",
 ];
 
-/// What is done and checked at a login, in order.
-const CHECKS: [Check; 6] = [
-    Check::step(
-        "provider-metadata",
-        "the provider's metadata name the issuer",
-    ),
-    Check::step(
-        authorization::STEP,
-        "the request was made, and signed if that is set",
-    ),
-    Check::step(
-        authorization::PUSHED,
-        "the request was taken, if it was pushed",
-    ),
-    Check::step(
-        "authorization-response",
-        "the answer has one code, belongs to this browser, and names no other issuer",
-    ),
-    Check::step(token::STEP, "the code was exchanged by this client"),
-    Check::step(
-        id_token::STEP,
-        "there is an ID token, encrypted if that is set, and it opens",
-    ),
-];
-/// And after the [checks of the ID token](id_token::CHECKS).
-const MORE_CHECKS: [Check; 2] = [
-    Check::step(
-        userinfo::STEP,
-        "the userinfo answer is about the same person, if it was asked for",
-    ),
-    Check::step("identity", "no more is said of the person than is kept"),
-];
-
 #[async_trait]
 impl Connection for Oidc {
     fn id(&self) -> &ConnectionId {
@@ -190,12 +158,7 @@ impl Connection for Oidc {
     }
 
     fn checks(&self) -> Vec<Check> {
-        let of_the_token = id_token::CHECKS.map(|(check, what)| Check {
-            step: id_token::STEP,
-            check: Some(check),
-            what,
-        });
-        [&CHECKS[..], &of_the_token, &MORE_CHECKS].concat()
+        checks::all()
     }
 
     fn sign_out(&self) -> Option<&dyn SignOut> {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::{
-    authorization,
+    authorization, checks,
     id_token::{self, IdTokenError},
     keys::KeyError,
     logout::LogoutTokenError,
@@ -85,14 +85,14 @@ impl Refused {
     pub(crate) fn step(&self) -> &'static str {
         match self {
             Self::AllWaiting(_) => authorization::PUSHED,
-            Self::Answer(_) | Self::Unasked => "authorization-response",
+            Self::Answer(_) | Self::Unasked => checks::ANSWER,
             Self::Encryption { .. } | Self::IdToken(_) | Self::NoIdToken | Self::OtherDomain => {
                 id_token::STEP
             }
-            Self::Claims(_) | Self::Store(_) => "identity",
+            Self::Claims(_) | Self::Store(_) => checks::IDENTITY,
             Self::Logout(_) => "logout-token",
             Self::NoSecret => token::STEP,
-            Self::NotOffered(_) | Self::Provider(_) => "provider-metadata",
+            Self::NotOffered(_) | Self::Provider(_) => checks::METADATA,
             Self::Userinfo(_) => userinfo::STEP,
             Self::Decryption { step, .. }
             | Self::Http { step, .. }
