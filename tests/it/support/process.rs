@@ -165,15 +165,21 @@ pub(crate) fn tail(text: &str) -> String {
     last.iter().map(short).collect::<Vec<_>>().join("\n")
 }
 
-/// A loopback port that nothing listens on. It lies below the range from which the system takes the
-/// ports of outgoing connections, so none of those can grab it before the server does.
+/// A loopback port that nothing listens on, and that no other test takes while this one runs. It
+/// lies below the range from which the system takes the ports of outgoing connections, so none of
+/// those can grab it before the server does.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    let locks = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
+    std::fs::create_dir_all(&locks).unwrap();
     let start = RandomState::new().hash_one(std::process::id()) % 12_000;
     for _ in 0..1000 {
         let step = u64::from(NEXT.fetch_add(1, Ordering::Relaxed)) * 7;
         let port = u16::try_from(20_000 + (start + step) % 12_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let lock = File::create(locks.join(port.to_string())).unwrap();
+        if lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            // held until the process ends
+            std::mem::forget(lock);
             return port;
         }
     }
