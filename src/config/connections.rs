@@ -18,6 +18,7 @@ use crate::{
         Common, TrustEmail, catalog,
         registry::{Family, Strategy},
     },
+    flow::LOGIN_QUERY,
     identity::ConnectionId,
     problem::Problem,
     protocol::Host,
@@ -169,6 +170,21 @@ fn check(problems: &mut Vec<Problem>, path: &str, common: &Common, strategy: &St
                 "anybody can type any e-mail address into a sign-up form, so it is not always true",
             )
             .hint("leave it at \"verified\""),
+        );
+    }
+    for (name, param) in &common.upstream_params {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        let sound = |from: &&str| !from.is_empty() && from.len() <= 64 && from.bytes().all(token);
+        let problem = match param.from() {
+            Some(from) if !sound(&from) => "it is no name of a parameter",
+            Some(from) if LOGIN_QUERY.contains(&from) => {
+                "the login page means something else by it"
+            }
+            _ => continue,
+        };
+        problems.push(
+            Problem::new(format!("{path}.upstream_params.{name}.from"), problem)
+                .hint("the name of a parameter in the query of the login, like \"ui_locales\""),
         );
     }
     for (index, domain) in common.domains.iter().enumerate() {

@@ -88,6 +88,7 @@ login = "email"
 nickname = "login"
 [connections.members.upstream_params]
 prompt = "login"
+ui_locales = { from = "locale" }
 [connections.members.password]
 min_length = 12
 [connections.acme]
@@ -1341,6 +1342,29 @@ fn a_variable_is_needed_and_cannot_lead_elsewhere() {
         assert!(
             said.contains(&format!("connections.x.{key}")),
             "{value}: {said}"
+        );
+    }
+}
+
+#[test]
+fn what_is_passed_on_is_named_as_nothing_of_the_login_itself() {
+    for (from, why) in [
+        ("rd", "the login page means something else by it"),
+        ("login_hint", "the login page means something else by it"),
+        ("", "it is no name of a parameter"),
+        ("a b", "it is no name of a parameter"),
+    ] {
+        let text = MAXIMAL.replace("from = \"locale\"", &format!("from = \"{from}\""));
+        let report = loaded(&text).unwrap_err().to_string();
+        let named = format!("connections.members.upstream_params.ui_locales.from: {why}");
+        assert!(report.contains(&named), "{report}");
+    }
+    for bad in ["7", "{ form = \"x\" }", "{}"] {
+        let text = MAXIMAL.replace("{ from = \"locale\" }", bad);
+        let report = loaded(&text).unwrap_err().to_string();
+        assert!(
+            report.contains("a text, or { from = \"NAME\" }"),
+            "{report}"
         );
     }
 }

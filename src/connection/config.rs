@@ -31,8 +31,9 @@ pub(crate) struct Common {
     pub(crate) claims: BTreeMap<Field, String>,
     /// When an e-mail address counts in rules and reaches applications. Default: `verified`.
     pub(crate) trust_email: TrustEmail,
-    /// More parameters for the provider's authorization request.
-    pub(crate) upstream_params: BTreeMap<String, String>,
+    /// More parameters for the provider's authorization request: a text, or `{ from = "NAME" }` for
+    /// what the query of the login has under that name.
+    pub(crate) upstream_params: BTreeMap<String, UpstreamParam>,
 }
 
 impl Common {
@@ -64,6 +65,45 @@ impl Default for Common {
             claims: BTreeMap::new(),
             trust_email: TrustEmail::default(),
             upstream_params: BTreeMap::new(),
+        }
+    }
+}
+
+/// A parameter of the provider's authorization request.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(untagged, expecting = "a text, or { from = \"NAME\" }")]
+pub(crate) enum UpstreamParam {
+    /// Always this.
+    Text(String),
+    /// What the query of the login page has under this name; left out if it has nothing.
+    Passed(PassedParam),
+}
+
+/// A parameter that is passed on.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PassedParam {
+    /// The name in the query of the login page.
+    pub(crate) from: String,
+}
+
+/// What the query of a login had for its provider.
+pub(crate) type Passed = BTreeMap<String, String>;
+
+impl UpstreamParam {
+    /// What it is at this login.
+    pub(crate) fn value<'a>(&'a self, passed: &'a Passed) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Passed(PassedParam { from }) => passed.get(from).map(String::as_str),
+        }
+    }
+
+    /// The name in the query of the login page, if it comes from there.
+    pub(crate) fn from(&self) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::Passed(PassedParam { from }) => Some(from),
         }
     }
 }

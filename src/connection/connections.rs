@@ -1,8 +1,12 @@
 //! The connections of one generation of the configuration.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
-use super::{Common, Connection, InlineForm, PasswordForm};
+use super::{Common, Connection, InlineForm, PasswordForm, UpstreamParam};
 use crate::{
     identity::ConnectionId,
     protocol::{EmailAddress, Host},
@@ -36,6 +40,8 @@ pub(crate) struct Connections {
     /// In the order of their names.
     names: Vec<ConnectionId>,
     domains: Domains,
+    /// What the query of a login may have for a provider.
+    passed: HashSet<String>,
 }
 
 #[derive(Clone)]
@@ -65,6 +71,9 @@ impl Connections {
             let id = connection.id().clone();
             if settings.common.enabled {
                 connections.domains.add(&id, &settings.common.domains);
+                let params = settings.common.upstream_params.values();
+                let passed = params.filter_map(UpstreamParam::from);
+                connections.passed.extend(passed.map(str::to_owned));
             }
             connections.names.push(id.clone());
             let entry = Entry {
@@ -128,6 +137,11 @@ impl Connections {
         let mut found = self.domains.of(address.domain());
         found.retain(|id| offered.contains(id));
         found
+    }
+
+    /// Whether any of them passes a parameter of this name on to its provider.
+    pub(crate) fn passes(&self, name: &str) -> bool {
+        self.passed.contains(name)
     }
 
     /// Whether any of these is found by a domain.

@@ -32,7 +32,7 @@ use url::Url;
 
 pub(crate) use self::{
     claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
-    config::{Common, SyncProfile, TrustEmail},
+    config::{Common, Passed, SyncProfile, TrustEmail, UpstreamParam},
     connections::{ConnectionSettings, Connections},
     login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
     seen::{Check, Said, Seen},
@@ -230,6 +230,8 @@ pub(crate) struct Start<'a> {
     /// What the provider is to give back with its answer, and nobody can guess: `state`,
     /// RelayState, `wctx`. The flow checks it.
     pub(crate) state: &'a str,
+    /// What the query of the login had for the provider.
+    pub(crate) passed: &'a Passed,
     pub(crate) wants: Wants<'a>,
     pub(crate) peer: &'a Peer,
 }

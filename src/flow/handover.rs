@@ -57,6 +57,7 @@ impl Engine {
         if ask.switch {
             query.append_pair("switch", "1");
         }
+        query.extend_pairs(self.passed(ask));
         let to = format!("{}{}?{}", self.base.login, self.path(page), query.finish());
         Turn::see_other(to).with(self.names().set(&name, &nonce, NONCE))
     }

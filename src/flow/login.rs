@@ -8,7 +8,7 @@ use url::Url;
 use super::{Engine, Fields, LoginFlow, Turn, Visit, finish::hash_from_text, login_page::suggest};
 use crate::{
     connection::{
-        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName,
+        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName, Passed,
         PasswordReply, Rejection, Reply, Start, Step, Throttled, Wants,
     },
     gate::{Outlook, Wanted},
@@ -45,7 +45,25 @@ pub(crate) struct LoginAsk {
     pub(crate) trial: Option<String>,
     /// What to tell the person.
     pub(crate) notice: Option<Notice>,
+    /// What else there is: some of it may be for the provider.
+    pub(crate) others: Passed,
 }
+
+/// The names in the query of the login page that mean something here.
+pub(crate) const LOGIN_QUERY: [&str; 8] = [
+    "connection",
+    "flow",
+    "fragment",
+    "login_hint",
+    "nonce",
+    "rd",
+    "switch",
+    "trial",
+];
+/// The longest of what is passed on to a provider, and the most of all of it, in bytes: it travels
+/// in a cookie.
+const MOST_PASSED: usize = 256;
+const MOST_PASSED_IN_ALL: usize = 512;
 
 impl LoginAsk {
     /// From a query or a form.
@@ -61,17 +79,44 @@ impl LoginAsk {
             fragment: text("fragment"),
             trial: text("trial"),
             notice: None,
+            others: others(fields),
         }
     }
 }
 
+/// What is in a query besides what is ours, once each, if it is text and short.
+fn others(fields: &Fields) -> Passed {
+    let mut others = Passed::new();
+    let mut left = MOST_PASSED_IN_ALL;
+    for (name, value) in fields.iter() {
+        let plain = value.len() <= MOST_PASSED && !value.chars().any(char::is_control);
+        let size = name.len() + value.len();
+        let once = fields.one(name).is_some();
+        if once && plain && size <= left && !LOGIN_QUERY.contains(&name) {
+            left -= size;
+            others.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    others
+}
+
 impl Engine {
+    /// What of a query is for a provider.
+    pub(super) fn passed(&self, ask: &LoginAsk) -> Passed {
+        let mut passed = ask.others.clone();
+        passed.retain(|name, _| self.connections.passes(name));
+        passed
+    }
+
     /// GET login.
     pub(crate) async fn login(&self, visit: &Visit, ask: LoginAsk) -> Turn {
         let held = ask.flow.as_deref().and_then(|id| self.find_flow(visit, id));
         let mut flow = held.unwrap_or_else(|| {
             let return_to = self.parse_return(ask.rd.as_deref().unwrap_or("/"));
-            self.begin_flow(return_to.target().to_owned(), ask.nonce.clone())
+            let target = return_to.target().to_owned();
+            let mut flow = self.begin_flow(target, ask.nonce.clone());
+            flow.passed = self.passed(&ask);
+            flow
         });
         flow.add_fragment(ask.fragment.as_deref());
         let return_to = self.parse_return(&flow.return_to);
@@ -194,6 +239,7 @@ impl Engine {
             login_hint: hint,
             wants,
             state: &flow.state(),
+            passed: &flow.passed,
             peer: &visit.peer_in(&flow),
         };
         match connection.begin(start).await {

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use super::{At, CookieNames, Engine, Fields, Turn, Visit, cookies};
 use crate::{
     clock::Timestamp,
-    connection::{ConnectionData, Seen},
+    connection::{ConnectionData, Passed, Seen},
     crypto,
     identity::ConnectionId,
     protocol::cookie::SetCookie,
@@ -47,6 +47,9 @@ pub(crate) struct LoginFlow {
     /// The session that this login adds an identity to.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub(crate) link: Option<SessionId>,
+    /// What the query of the login had for the provider.
+    #[serde(rename = "p", default, skip_serializing_if = "Passed::is_empty")]
+    pub(crate) passed: Passed,
     /// The token of a trial login, which signs nobody in.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub(crate) trial: Option<String>,
@@ -148,6 +151,7 @@ impl Engine {
             kept: String::new(),
             nonce,
             link: None,
+            passed: Passed::new(),
             trial: None,
             seen: Seen::default(),
             csrf: URL_SAFE_NO_PAD.encode(csrf),

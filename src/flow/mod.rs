@@ -44,7 +44,7 @@ pub(crate) use self::{
     callback::{Answer, REPOSTED},
     cookies::*,
     fields::Fields,
-    login::LoginAsk,
+    login::{LOGIN_QUERY, LoginAsk},
     login_flow::*,
     owner::new_owner_token,
     trial::*,

@@ -426,3 +426,46 @@ fn django_lets_people_in_too() {
         Some("alice@example.org")
     );
 }
+
+#[test]
+fn what_the_login_is_asked_with_is_passed_on_where_the_operator_says_so() {
+    let more = toml::Table::from_iter([
+        ("kind".to_owned(), "staff".into()),
+        ("ui_locales".to_owned(), from("ui_locales")),
+        ("tenant".to_owned(), from("org")),
+    ]);
+    let keys = [("upstream_params", more.into())];
+    let site = Site::with(&json!({}), &json!({}), &keys);
+    let asked = |start: &str| {
+        let mut alice = site.visitor();
+        go_to_provider(&mut alice, start, "op");
+        site.provider.calls("/auth").last().unwrap()["query"].clone()
+    };
+    // past the login page, by its button
+    let passed = asked("/.auth/login?rd=/x&ui_locales=nb&org=acme%20%C3%A4&kind=x&prompt=none");
+    assert_eq!(passed["ui_locales"], "nb", "{passed}");
+    assert_eq!(passed["tenant"], "acme ä", "{passed}");
+    assert_eq!(passed["kind"], "staff", "{passed}");
+    assert!(
+        passed.get("org").is_none() && passed.get("prompt").is_none(),
+        "{passed}"
+    );
+    // at once
+    let passed = asked("/.auth/login/op?ui_locales=nb");
+    assert_eq!(passed["ui_locales"], "nb", "{passed}");
+    assert!(passed.get("tenant").is_none(), "{passed}");
+    // twice is not for us to choose, and what is long or no text is nobody's
+    for query in [
+        "org=a&org=b",
+        "org=a%0Ab",
+        &format!("org={}", "x".repeat(257)),
+    ] {
+        let passed = asked(&format!("/.auth/login/op?{query}"));
+        assert!(passed.get("tenant").is_none(), "{query}: {passed}");
+    }
+}
+
+/// A parameter that comes from the query of the login.
+fn from(name: &str) -> toml::Value {
+    toml::Table::from_iter([("from".to_owned(), name.into())]).into()
+}

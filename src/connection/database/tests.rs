@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::Path, time::Duration};
 
 use super::*;
+use crate::connection::UpstreamParam;
 use crate::{
     clock::{ManualClock, Timestamp},
     connection::{
@@ -1003,7 +1004,7 @@ async fn settings_that_cannot_be_meant_are_refused() {
     let common = Common {
         trust_email: TrustEmail::Always,
         claims: [(crate::connection::config::Field::Name, "cn".to_owned())].into(),
-        upstream_params: [("a".to_owned(), "b".to_owned())].into(),
+        upstream_params: [("a".to_owned(), UpstreamParam::Text("b".to_owned()))].into(),
         ..Common::default()
     };
     let config = Box::new(Config::default());

@@ -11,6 +11,8 @@ mod open;
 mod refused;
 mod signature;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use url::Url;
@@ -23,7 +25,7 @@ use self::{
 };
 use super::{
     Authenticated, Check, Connection, ConnectionData, Mapping, Paths, Peer, Rejection, Reply,
-    Start, Step,
+    Start, Step, UpstreamParam,
     beginnings::Beginnings,
     oauth::{Endpoint, Values, text_of},
     registry::Parts,
@@ -52,6 +54,7 @@ struct Set {
     request_token: Url,
     /// With the parameters that are always there.
     authorization: Url,
+    upstream_params: BTreeMap<String, UpstreamParam>,
     access_token: Url,
     profile: Option<Endpoint>,
     at: Option<Paths>,
@@ -109,8 +112,14 @@ impl Connection for OAuth1 {
         let temporary = self.temporary(&callback, start.peer.now).await;
         let temporary = temporary.map_err(|refused| self.reject(refused))?;
         let mut to = self.set.authorization.clone();
-        to.query_pairs_mut()
-            .append_pair("oauth_token", &temporary.token);
+        let mut query = to.query_pairs_mut();
+        query.append_pair("oauth_token", &temporary.token);
+        for (name, param) in &self.set.upstream_params {
+            if let Some(value) = param.value(start.passed) {
+                query.append_pair(name, value);
+            }
+        }
+        drop(query);
         Ok(Step::Redirect {
             to,
             keep: ConnectionData::of(&temporary),

@@ -68,10 +68,12 @@ impl Config {
         else {
             return Err(problems);
         };
-        let mut params = provider.params.clone();
-        params.extend(common.upstream_params.clone());
-        if !params.is_empty() {
-            authorization.query_pairs_mut().extend_pairs(&params);
+        let own = provider.params.iter();
+        let own: Vec<_> = own
+            .filter(|(name, _)| !common.upstream_params.contains_key(*name))
+            .collect();
+        if !own.is_empty() {
+            authorization.query_pairs_mut().extend_pairs(own);
         }
         let hosts = [&request_token, &access_token].into_iter();
         let hosts = hosts.chain(profile.iter().map(Endpoint::sample));
@@ -86,6 +88,7 @@ impl Config {
             method,
             request_token,
             authorization,
+            upstream_params: common.upstream_params.clone(),
             access_token,
             profile,
             at: at.flatten(),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     connection::{
-        Start,
+        Start, UpstreamParam,
         oauth::{Endpoint, Expected, NamedIssuer, ResponseMode, Seed, Template, Values},
     },
     random::Random,
@@ -52,6 +52,8 @@ impl Asked {
 pub(super) struct Authorize {
     pub(super) endpoint: Endpoint,
     pub(super) params: Vec<(String, Template)>,
+    /// What the operator adds, over all others.
+    pub(super) upstream_params: BTreeMap<String, UpstreamParam>,
     pub(super) names: BTreeMap<String, String>,
     /// The scopes, as the provider wants them.
     pub(super) scope: String,
@@ -92,8 +94,15 @@ impl OAuth2 {
             &authorize.params,
             &values,
         );
+        let mut params = params.map_err(no_value)?;
+        for (name, param) in &authorize.upstream_params {
+            if let Some(value) = param.value(start.passed) {
+                params.retain(|(known, _)| known != name);
+                params.push((name.clone(), value.to_owned()));
+            }
+        }
         let mut to = authorize.endpoint.fill(&values).map_err(no_value)?;
-        append(&mut to, &params.map_err(no_value)?);
+        append(&mut to, &params);
         Ok(to)
     }
 

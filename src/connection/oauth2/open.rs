@@ -132,12 +132,11 @@ impl Config {
 
     fn authorize(&self, common: &Common, reader: &mut Reader) -> Option<Authorize> {
         let written = &self.provider.authorization;
-        let mut params = written.params.clone();
-        params.extend(common.upstream_params.clone());
         let endpoint = reader.endpoint("provider.authorization.endpoint", &written.endpoint)?;
         let authorize = Authorize {
             endpoint,
-            params: templates(&params),
+            params: templates(&written.params),
+            upstream_params: common.upstream_params.clone(),
             names: written.names.clone(),
             scope: self
                 .scopes

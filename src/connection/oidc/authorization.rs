@@ -151,17 +151,17 @@ impl Oidc {
         if let Some(prompt) = again.or(prompt) {
             add("prompt", prompt);
         }
-        if let Some(hint) = start.login_hint
-            && !set.upstream_params.contains_key("login_hint")
-        {
+        if let Some(hint) = start.login_hint {
             add("login_hint", hint.to_owned());
         }
-        for (name, value) in &set.upstream_params {
+        for (name, param) in &set.upstream_params {
             if name == "prompt" && start.wants.again {
                 continue;
             }
-            all.retain(|(known, _)| known != name);
-            all.push((name.clone(), value.clone()));
+            if let Some(value) = param.value(start.passed) {
+                all.retain(|(known, _)| known != name);
+                all.push((name.clone(), value.to_owned()));
+            }
         }
         all
     }

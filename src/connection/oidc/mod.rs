@@ -43,7 +43,7 @@ use self::{
 };
 use super::{
     Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection,
-    Reply, Seen, SignOut, Start, Step,
+    Reply, Seen, SignOut, Start, Step, UpstreamParam,
     beginnings::Beginnings,
     oauth::{self, Answer, ResponseMode, Seed},
     registry::Parts,
@@ -94,7 +94,7 @@ struct Set {
     userinfo: bool,
     dpop: bool,
     logout: Logout,
-    upstream_params: BTreeMap<String, String>,
+    upstream_params: BTreeMap<String, UpstreamParam>,
     quirks: Quirks,
 }
 
