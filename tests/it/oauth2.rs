@@ -271,6 +271,30 @@ params = { access_token = "{access_token}", uid = "{uid}" }
         error: "invalid_grant",
     },
     Documented {
+        name: "shopify",
+        data: r#"
+pkce = false
+scopes = ["read_products", "read_orders"]
+
+[authorization]
+endpoint = "BASE/admin/oauth/authorize"
+params = { "grant_options[]" = "per-user" }
+scope_separator = ","
+
+[token]
+endpoint = "BASE/admin/oauth/access_token"
+auth_method = "client_secret_post"
+token_type = "bearer_or_none"
+carry = { id = "associated_user.id", email = "associated_user.email", email_verified = "associated_user.email_verified", given_name = "associated_user.first_name", family_name = "associated_user.last_name" }
+"#,
+        subject: "902541635",
+        profile: || {
+            json!({"given_name": "John", "family_name": "Smith", "email": "john@example.org",
+                   "email_verified": true})
+        },
+        error: "invalid_request",
+    },
+    Documented {
         name: "slack",
         data: r#"
 scopes = ["openid", "profile", "email"]
@@ -432,14 +456,19 @@ fn catalogued(shapes: &Shapes, name: &str) -> Option<String> {
     for part in ["authorization", "token"] {
         elsewhere(&mut provider[part]);
     }
-    for call in provider["profile"].as_array_mut().unwrap() {
+    let calls = provider.get_mut("profile");
+    for call in calls
+        .into_iter()
+        .flat_map(|all| all.as_array_mut().unwrap())
+    {
         elsewhere(call);
     }
     let mut text = toml::to_string(&provider).unwrap();
     let none = toml::Table::new().into();
     let variables = file.entry("variables").or_insert(none);
     for (variable, about) in variables.as_table().unwrap() {
-        let value = about["default"].as_str().unwrap();
+        let default = about.get("default").map(|value| value.as_str().unwrap());
+        let value = default.unwrap_or("acme");
         text = text.replace(&format!("{{{variable}}}"), value);
     }
     Some(text)

@@ -195,6 +195,15 @@ const providers = {
       return said('weibo', { id: 1404376560, idstr: '1404376560', screen_name: 'zaku', name: 'zaku', location: '北京 朝阳区', avatar_large: 'https://tvax1.sinaimg.cn/p.jpg', verified: false });
     },
   },
+  // https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/online-access-tokens
+  shopify: {
+    '/admin/oauth/authorize': authorize({ pkce: 'unknown', separator: ',', must: { 'grant_options[]': 'per-user' } }),
+    '/admin/oauth/access_token': (call) => {
+      if (wrongWith(call)) throw new No(400, { error: 'invalid_request', error_description: 'The authorization code was not found or was already used' });
+      // no token_type, and who it is
+      return { access_token: tokenOf('shopify'), scope: 'read_products', expires_in: 86399, associated_user_scope: 'read_products', associated_user: { id: 902541635, first_name: 'John', last_name: 'Smith', email: 'john@example.org', email_verified: true, account_owner: true, locale: 'en', collaborator: false } };
+    },
+  },
   // https://docs.slack.dev/authentication/sign-in-with-slack/
   // https://docs.slack.dev/reference/methods/openid.connect.token and .userInfo
   slack: {

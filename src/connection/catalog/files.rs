@@ -60,6 +60,7 @@ files! {
     "reddit",
     "renren",
     "salesforce",
+    "shopify",
     "signicat",
     "singpass",
     "slack",

@@ -39,11 +39,15 @@ impl Known {
             return;
         };
         for (name, paths) in carry {
-            let found = paths.find(answer);
-            if let Some((value, text)) = found.and_then(|value| Some((value, text_of(value)?))) {
-                self.claims.insert(name.clone(), value.clone());
+            let Some(value) = paths.find(answer) else {
+                continue;
+            };
+            if let Some(text) = text_of(value) {
                 self.values.insert(name.clone(), text);
+            } else if !value.is_boolean() {
+                continue;
             }
+            self.claims.insert(name.clone(), value.clone());
         }
     }
 

@@ -112,7 +112,8 @@ pub(crate) struct Token {
     /// The paths to an error code, whatever the status of the answer is. Default: `error`. No value,
     /// `""`, `0` and `ok` are no error.
     pub(crate) error: String,
-    /// Values of the answer that later calls need and that become claims: `uid = "uid"`.
+    /// Values of the answer that later calls need and that become claims: `uid = "uid"`. What is
+    /// true or false becomes a claim alone.
     pub(crate) carry: BTreeMap<String, String>,
 }
 
