@@ -91,6 +91,11 @@ prompt = "login"
 ui_locales = { from = "locale" }
 [connections.members.password]
 min_length = 12
+[connections.staff]
+strategy = "shopify"
+shop = "acme"
+client_id = "vestibule"
+client_secret = "a secret"
 [connections.acme]
 strategy = "oidc"
 issuer = "https://id.acme.example"
