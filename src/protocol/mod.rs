@@ -21,6 +21,7 @@ mod host;
 mod origin;
 mod path_pattern;
 mod return_to;
+pub(crate) mod xml;
 
 pub(crate) use self::{
     canonical_path::*, email::*, forwarded::*, header_name::*, host::*, origin::*, path_pattern::*,

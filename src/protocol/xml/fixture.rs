@@ -1,0 +1,91 @@
+//! A provider that signs, for tests.
+
+use openssl::{
+    asn1::Asn1Time,
+    bn::BigNum,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::{PKey, Private},
+    rsa::Rsa,
+    x509::{X509, X509Name},
+};
+use samael::crypto::{Crypto, CryptoProvider as _};
+
+use super::{DS, SigningCertificate};
+
+/// A key and its certificate.
+pub(crate) struct Signer {
+    key: PKey<Private>,
+    pub(crate) certificate: SigningCertificate,
+    der: Vec<u8>,
+    method: &'static str,
+}
+
+impl Signer {
+    pub(crate) fn rsa() -> Self {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        Self::of(key, "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256")
+    }
+
+    pub(crate) fn ecdsa() -> Self {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        Self::of(key, "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256")
+    }
+
+    fn of(key: PKey<Private>, method: &'static str) -> Self {
+        let der = certificate(&key);
+        let certificate = SigningCertificate::from_der(&der).unwrap();
+        Self {
+            key,
+            certificate,
+            der,
+            method,
+        }
+    }
+
+    /// The certificate.
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Signs the element with that ID, which has `SIGNATURE` where its signature goes.
+    pub(crate) fn sign(&self, text: &str, id: &str) -> String {
+        let shape = format!(
+            "<ds:Signature xmlns:ds='{DS}'><ds:SignedInfo><ds:CanonicalizationMethod \
+             Algorithm='http://www.w3.org/2001/10/xml-exc-c14n#'/><ds:SignatureMethod \
+             Algorithm='{}'/><ds:Reference URI='#{id}'><ds:Transforms><ds:Transform \
+             Algorithm='{DS}enveloped-signature'/><ds:Transform \
+             Algorithm='http://www.w3.org/2001/10/xml-exc-c14n#'/></ds:Transforms>\
+             <ds:DigestMethod Algorithm='http://www.w3.org/2001/04/xmlenc#sha256'/>\
+             <ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/>\
+             </ds:Signature>",
+            self.method
+        );
+        let text = text.replace("SIGNATURE", &shape);
+        let signed = Crypto::sign_xml(text, &self.key.private_key_to_der().unwrap()).unwrap();
+        signed
+            .trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+            .to_owned()
+    }
+}
+
+fn certificate(key: &PKey<Private>) -> Vec<u8> {
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "idp").unwrap();
+    let name = name.build();
+    let mut x509 = X509::builder().unwrap();
+    x509.set_version(2).unwrap();
+    let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
+    x509.set_serial_number(&serial).unwrap();
+    x509.set_subject_name(&name).unwrap();
+    x509.set_issuer_name(&name).unwrap();
+    x509.set_pubkey(key).unwrap();
+    x509.set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    x509.set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
+    x509.sign(key, MessageDigest::sha256()).unwrap();
+    x509.build().to_der().unwrap()
+}

@@ -1,0 +1,406 @@
+//! Signatures (XML Signature Syntax and Processing 1.1, SAML 2.0 core section 5.4).
+//!
+//! A signature is looked at before anything verifies it: where it stands, what it refers to and by
+//! which algorithms. Of all that the standard allows, SAML needs one shape, and that is the one
+//! taken here. A reference names its parent by its ID: nothing is fetched, opened or executed.
+
+use std::{
+    collections::HashSet,
+    panic::{self, AssertUnwindSafe},
+    sync::Once,
+};
+
+use openssl::{
+    asn1::{Asn1Time, Asn1TimeRef},
+    ec::EcKeyRef,
+    error::ErrorStack,
+    nid::Nid,
+    pkey::{Id, Public},
+    x509::X509,
+};
+use samael::crypto::{CertificateDer, Crypto, CryptoProvider as _, ReduceMode};
+
+use super::{Document, Element, XmlError, reader::is_name};
+use crate::clock::Timestamp;
+
+/// The namespace of XML signatures.
+pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
+const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+
+/// A document has at most a signed message and a signed assertion in it.
+const MOST_SIGNATURES: usize = 2;
+/// The smallest RSA modulus, in bits.
+const LEAST_RSA: u32 = 2048;
+
+/// What may be signed, and by which attribute a signature refers to it.
+const SIGNABLE: [(&str, &str, &str); 9] = [
+    (SAML, "Assertion", "ID"),
+    (SAMLP, "ArtifactResponse", "ID"),
+    (SAMLP, "LogoutRequest", "ID"),
+    (SAMLP, "LogoutResponse", "ID"),
+    (SAMLP, "Response", "ID"),
+    (METADATA, "EntitiesDescriptor", "ID"),
+    (METADATA, "EntityDescriptor", "ID"),
+    (SAML_1, "Assertion", "AssertionID"),
+    (SAMLP_1, "Response", "ResponseID"),
+];
+const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
+const METADATA: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
+const SAML_1: &str = "urn:oasis:names:tc:SAML:1.0:assertion";
+const SAMLP_1: &str = "urn:oasis:names:tc:SAML:1.0:protocol";
+
+/// Attributes that some reader takes for an ID.
+const IDS: [&str; 5] = ["ID", "Id", "id", "AssertionID", "ResponseID"];
+
+/// How something may be signed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hashes {
+    /// SHA-256, SHA-384 and SHA-512.
+    Strong,
+    /// SHA-1 as well, which collides.
+    WithSha1,
+}
+
+/// The kinds of keys that sign.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Family {
+    Ecdsa,
+    Rsa,
+}
+
+/// A certificate whose key signs. Who issued it means nothing: it is the very one that was named.
+#[derive(Clone, Debug)]
+pub(crate) struct SigningCertificate {
+    der: CertificateDer,
+    family: Family,
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+}
+
+/// Why a certificate is none to verify by.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateError {
+    #[error("it is no X.509 certificate: {0}")]
+    Malformed(#[from] ErrorStack),
+    #[error("its RSA key has {0} bits, and must have {LEAST_RSA} at least")]
+    ShortKey(u32),
+    #[error("its key is neither RSA nor on the curves P-256, P-384 and P-521")]
+    OtherKey,
+}
+
+/// Why a signature is not accepted.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum SignatureError {
+    #[error("an algorithm is not accepted: {0:?}")]
+    Algorithm(String),
+    #[error("the signature is wrong, or by a key that is not this provider's")]
+    BadSignature,
+    #[error("an ID is there twice, or is none")]
+    Id,
+    #[error("a signature is where none may be")]
+    Misplaced,
+    #[error("it is not signed")]
+    NotSigned,
+    #[error("a signature refers to something else than the element it is in")]
+    Reference,
+    #[error("a signature has an unexpected {0}")]
+    Shape(&'static str),
+    #[error("what was signed cannot be read: {0}")]
+    Xml(#[from] XmlError),
+}
+
+impl SigningCertificate {
+    /// Reads DER.
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let x509 = X509::from_der(der)?;
+        let key = x509.public_key()?;
+        let family = match key.id() {
+            Id::RSA if key.bits() < LEAST_RSA => {
+                return Err(CertificateError::ShortKey(key.bits()));
+            }
+            Id::RSA => Family::Rsa,
+            Id::EC if has_known_curve(&*key.ec_key()?) => Family::Ecdsa,
+            _ => return Err(CertificateError::OtherKey),
+        };
+        Ok(Self {
+            der: CertificateDer::from(der.to_vec()),
+            family,
+            not_before: timestamp(x509.not_before())?,
+            not_after: timestamp(x509.not_after())?,
+        })
+    }
+
+    /// Whether that is between its dates.
+    pub(crate) fn is_valid_at(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now <= self.not_after
+    }
+}
+
+fn timestamp(time: &Asn1TimeRef) -> Result<Timestamp, ErrorStack> {
+    let since = Asn1Time::from_unix(0)?.diff(time)?;
+    let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
+    Ok(Timestamp::from_millis(seconds * 1000))
+}
+
+fn has_known_curve(key: &EcKeyRef<Public>) -> bool {
+    let known = [Nid::X9_62_PRIME256V1, Nid::SECP384R1, Nid::SECP521R1];
+    let curve = key.group().curve_name();
+    curve.is_some_and(|curve| known.contains(&curve))
+}
+
+impl Document {
+    /// Whether everything in it that looks like a signature is one, at its place, and every ID is
+    /// there once. To be asked before anything is verified.
+    pub(crate) fn check_signatures(&self, hashes: Hashes) -> Result<(), SignatureError> {
+        let mut ids = HashSet::new();
+        let mut found = 0;
+        for element in self.root.walk() {
+            for id in IDS.iter().filter_map(|name| element.attribute(name)) {
+                if !is_name(id) || !ids.insert(id) {
+                    return Err(SignatureError::Id);
+                }
+            }
+            for signature in element.all(DS, "Signature") {
+                found += 1;
+                let id = signable(element).ok_or(SignatureError::Misplaced)?;
+                let is_only = element.only(DS, "Signature").is_some();
+                if !is_only || found > MOST_SIGNATURES {
+                    return Err(SignatureError::Misplaced);
+                }
+                check_shape(signature, id, hashes)?;
+            }
+        }
+        // A root of that name has no parent to be looked at.
+        if self.root.is(DS, "Signature") {
+            return Err(SignatureError::Misplaced);
+        }
+        Ok(())
+    }
+
+    /// One of its elements, as one of these keys has signed it: read from the octets that were
+    /// digested. The element is not looked at again.
+    pub(crate) fn verified(
+        &self,
+        element: &Element,
+        certificates: &[SigningCertificate],
+        hashes: Hashes,
+    ) -> Result<Element, SignatureError> {
+        self.check_signatures(hashes)?;
+        let signature = element.only(DS, "Signature");
+        let signature = signature.ok_or(SignatureError::NotSigned)?;
+        // The library verifies the first that it finds.
+        let first = element.walk().find(|one| one.is(DS, "Signature"));
+        if !first.is_some_and(|first| std::ptr::eq(first, signature)) {
+            return Err(SignatureError::Misplaced);
+        }
+        let family = family(signature).ok_or(SignatureError::Shape("SignatureMethod"))?;
+        let alone = self.detach(element).ok_or(SignatureError::Misplaced)?;
+        let by_id = element.attribute("ID").is_some();
+        let text = alone.to_xml();
+        for certificate in certificates.iter().filter(|one| one.family == family) {
+            if by_id {
+                if let Some(digested) = verified_octets(&text, certificate) {
+                    let signed = Self::parse(digested.as_bytes(), digested.len())?;
+                    // The library digested what was asked for, and nothing else.
+                    let same = signed.root.is(&element.namespace, &element.name)
+                        && signed.root.attribute("ID") == element.attribute("ID");
+                    return same.then_some(signed.root).ok_or(SignatureError::Reference);
+                }
+            } else if is_verified(&text, certificate) {
+                // SAML 1.1 has its own attribute, of which the library returns no octets: then it is
+                // the element as it was written for it, without the signature.
+                return Ok(alone.root.without_signature());
+            }
+        }
+        Err(SignatureError::BadSignature)
+    }
+}
+
+impl Element {
+    fn without_signature(mut self) -> Self {
+        self.children.retain(
+            |node| !matches!(node, super::Node::Element(element) if element.is(DS, "Signature")),
+        );
+        self
+    }
+}
+
+/// The ID of an element that may be signed.
+fn signable(element: &Element) -> Option<&str> {
+    let mut all = SIGNABLE.iter();
+    let (.., attribute) = all.find(|(namespace, name, _)| element.is(namespace, name))?;
+    element.attribute(attribute)
+}
+
+/// Section 4.4: the one shape.
+fn check_shape(signature: &Element, id: &str, hashes: Hashes) -> Result<(), SignatureError> {
+    let [info, value, rest @ ..] = &children(signature)[..] else {
+        return Err(SignatureError::Shape("child"));
+    };
+    if !info.is(DS, "SignedInfo") || !value.is(DS, "SignatureValue") {
+        return Err(SignatureError::Shape("child"));
+    }
+    match rest {
+        [] => {}
+        [key] if key.is(DS, "KeyInfo") => check_key_info(key)?,
+        _ => return Err(SignatureError::Shape("child")),
+    }
+    let [canonicalization, method, reference] = &children(info)[..] else {
+        return Err(SignatureError::Shape("SignedInfo"));
+    };
+    if !canonicalization.is(DS, "CanonicalizationMethod")
+        || !method.is(DS, "SignatureMethod")
+        || !reference.is(DS, "Reference")
+    {
+        return Err(SignatureError::Shape("SignedInfo"));
+    }
+    check_canonicalization(canonicalization)?;
+    check_algorithm(method, hashes, |name, sha1| {
+        signature_algorithm(name, sha1).is_some()
+    })?;
+    if reference
+        .attribute("URI")
+        .and_then(|uri| uri.strip_prefix('#'))
+        != Some(id)
+    {
+        return Err(SignatureError::Reference);
+    }
+    let [transforms, digest, digest_value] = &children(reference)[..] else {
+        return Err(SignatureError::Shape("Reference"));
+    };
+    if !transforms.is(DS, "Transforms")
+        || !digest.is(DS, "DigestMethod")
+        || !digest_value.is(DS, "DigestValue")
+    {
+        return Err(SignatureError::Shape("Reference"));
+    }
+    check_algorithm(digest, hashes, is_digest_algorithm)?;
+    let [enveloped, canonicalization @ ..] = &children(transforms)[..] else {
+        return Err(SignatureError::Shape("Transforms"));
+    };
+    let is_enveloped = enveloped.is(DS, "Transform")
+        && enveloped.attribute("Algorithm") == Some(ENVELOPED)
+        && children(enveloped).is_empty();
+    match canonicalization {
+        [] if is_enveloped => Ok(()),
+        [transform] if is_enveloped && transform.is(DS, "Transform") => {
+            check_canonicalization(transform)
+        }
+        _ => Err(SignatureError::Shape("Transform")),
+    }
+}
+
+fn children(element: &Element) -> Vec<&Element> {
+    element.elements().collect()
+}
+
+/// Which key it is, metadata say; what would be fetched for it is refused.
+fn check_key_info(key: &Element) -> Result<(), SignatureError> {
+    let fetched = ["RetrievalMethod", "KeyInfoReference"];
+    let fetches = key.walk().any(|one| fetched.contains(&&*one.name));
+    (!fetches)
+        .then_some(())
+        .ok_or(SignatureError::Shape("KeyInfo"))
+}
+
+/// Exclusive canonical XML. There are no comments, with which the other form would differ.
+fn check_canonicalization(element: &Element) -> Result<(), SignatureError> {
+    let algorithm = element.attribute("Algorithm").unwrap_or_default();
+    if algorithm.strip_suffix("WithComments").unwrap_or(algorithm) != EXC_C14N {
+        return Err(SignatureError::Algorithm(algorithm.to_owned()));
+    }
+    match &children(element)[..] {
+        [] => Ok(()),
+        [prefixes] if prefixes.is(EXC_C14N, "InclusiveNamespaces") => Ok(()),
+        _ => Err(SignatureError::Shape("canonicalization")),
+    }
+}
+
+fn check_algorithm(
+    element: &Element,
+    hashes: Hashes,
+    is_accepted: impl Fn(&str, bool) -> bool,
+) -> Result<(), SignatureError> {
+    let algorithm = element.attribute("Algorithm").unwrap_or_default();
+    if !is_accepted(algorithm, hashes == Hashes::WithSha1) {
+        return Err(SignatureError::Algorithm(algorithm.to_owned()));
+    }
+    // HMACOutputLength and its like
+    let is_plain = children(element).is_empty();
+    is_plain
+        .then_some(())
+        .ok_or(SignatureError::Shape("parameter"))
+}
+
+fn family(signature: &Element) -> Option<Family> {
+    let info = signature.only(DS, "SignedInfo")?;
+    let method = info.only(DS, "SignatureMethod")?.attribute("Algorithm")?;
+    signature_algorithm(method, true)
+}
+
+/// RFC 9231 section 2.3.
+fn signature_algorithm(name: &str, sha1: bool) -> Option<Family> {
+    if let Some(more) = name.strip_prefix("http://www.w3.org/2001/04/xmldsig-more#") {
+        return match more {
+            "rsa-sha256" | "rsa-sha384" | "rsa-sha512" => Some(Family::Rsa),
+            "ecdsa-sha256" | "ecdsa-sha384" | "ecdsa-sha512" => Some(Family::Ecdsa),
+            _ => None,
+        };
+    }
+    (sha1 && name == "http://www.w3.org/2000/09/xmldsig#rsa-sha1").then_some(Family::Rsa)
+}
+
+/// RFC 9231 section 2.1.
+fn is_digest_algorithm(name: &str, sha1: bool) -> bool {
+    match name {
+        "http://www.w3.org/2001/04/xmlenc#sha256"
+        | "http://www.w3.org/2001/04/xmldsig-more#sha384"
+        | "http://www.w3.org/2001/04/xmlenc#sha512" => true,
+        "http://www.w3.org/2000/09/xmldsig#sha1" => sha1,
+        _ => false,
+    }
+}
+
+/// The octets that a signature is over, if it is good.
+fn verified_octets(text: &str, certificate: &SigningCertificate) -> Option<String> {
+    let certificate = std::slice::from_ref(&certificate.der);
+    in_library(|| Crypto::reduce_xml_to_signed(text, certificate, ReduceMode::PreDigest).ok())
+}
+
+fn is_verified(text: &str, certificate: &SigningCertificate) -> bool {
+    let verify = || Crypto::verify_signed_xml(text, &certificate.der, Some("AssertionID")).ok();
+    in_library(verify).is_some()
+}
+
+/// Calls the library, which is told before the first time that it has no way to files and the
+/// network, and nothing to say on our standard error.
+fn in_library<T>(call: impl FnOnce() -> Option<T>) -> Option<T> {
+    static HARDENED: Once = Once::new();
+    HARDENED.call_once(|| {
+        // Whatever comes of it: the library is initialised.
+        let nobody = CertificateDer::from(Vec::new());
+        let _ = Crypto::verify_signed_xml("<a/>", &nobody, None);
+        library::harden();
+    });
+    panic::catch_unwind(AssertUnwindSafe(call)).ok().flatten()
+}
+
+mod library {
+    #![expect(unsafe_code, reason = "the library has no other way to say this")]
+
+    unsafe extern "C" {
+        fn xmlSecIOCleanupCallbacks();
+        fn xmlSecErrorsDefaultCallbackEnableOutput(enabled: std::ffi::c_int);
+    }
+
+    /// Takes every way to files and the network from xmlsec, and its standard error.
+    pub(super) fn harden() {
+        // SAFETY: both are called once, after the library was initialised, and take no pointers.
+        unsafe {
+            xmlSecIOCleanupCallbacks();
+            xmlSecErrorsDefaultCallbackEnableOutput(0);
+        }
+    }
+}
