@@ -38,12 +38,19 @@ pub(crate) struct TooManyClaims(usize);
 
 /// Where each field is found.
 #[derive(Clone, Debug)]
-pub(crate) struct Mapping(Arc<BTreeMap<Field, Paths>>);
+pub(crate) struct Mapping {
+    paths: Arc<BTreeMap<Field, Paths>>,
+    /// Whether a text counts as a list of one: SAML does not say which it is.
+    texts_as_lists: bool,
+}
 
 /// What most connections have, which all share.
 static STANDARD: LazyLock<Mapping> = LazyLock::new(|| {
     let standard = FIELDS.map(|(field, name)| (field, Paths(vec![Path::of(name)])));
-    Mapping(Arc::new(BTreeMap::from(standard)))
+    Mapping {
+        paths: Arc::new(BTreeMap::from(standard)),
+        texts_as_lists: false,
+    }
 });
 
 /// Several ways to a value: the first that leads somewhere counts.
@@ -105,7 +112,7 @@ impl Mapping {
         let mut problems = Vec::new();
         for (field, text) in written {
             match Paths::parse(text) {
-                Ok(paths) => drop(Arc::make_mut(&mut self.0).insert(*field, paths)),
+                Ok(paths) => drop(Arc::make_mut(&mut self.paths).insert(*field, paths)),
                 Err(error) => {
                     let key = format!("claims.{}", field.name());
                     problems.push(Problem::new(key, error.to_string()).hint(PATH_HINT));
@@ -116,6 +123,14 @@ impl Mapping {
             Ok(self)
         } else {
             Err(problems)
+        }
+    }
+
+    /// The same, where a text counts as a list of one.
+    pub(crate) fn with_texts_as_lists(self) -> Self {
+        Self {
+            texts_as_lists: true,
+            ..self
         }
     }
 
@@ -150,12 +165,16 @@ impl Mapping {
             phone_number_verified: flag(Field::PhoneNumberVerified),
         };
         let groups = self.find(claims, Field::Groups);
-        let groups = groups.filter(|value| !value.is_null()).map(groups_of);
+        let groups = groups.filter(|value| !value.is_null());
+        let groups = groups.map(|value| match value {
+            Value::String(_) if self.texts_as_lists => groups_of(&vec![value.clone()].into()),
+            value => groups_of(value),
+        });
         Ok((profile, groups.unwrap_or_default()))
     }
 
     fn find<'a>(&self, claims: &'a Map<String, Value>, field: Field) -> Option<&'a Value> {
-        self.0.get(&field)?.find(claims)
+        self.paths.get(&field)?.find(claims)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arc_swap::ArcSwapOption;
 use http::{Method, StatusCode, header};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -11,18 +10,14 @@ use url::Url;
 use super::{Endpoints, Issuer};
 use crate::{
     clock::{Clock, Timestamp},
-    connection::oauth::NamedIssuer,
+    connection::{
+        cached::{Cached, FRESH, PAUSE, Passing, STALE},
+        oauth::NamedIssuer,
+    },
     crypto::jose::{JwkSet, JwkSetError},
     egress::http::{Client, HttpError},
 };
 
-/// How long what was fetched is used without asking again.
-const FRESH: Duration = Duration::from_secs(3600);
-/// And how long when asking again fails: a provider that is away for a night still gets nobody in
-/// by old keys for longer than this.
-const STALE: Duration = Duration::from_secs(24 * 3600);
-/// After a failure nobody asks again for so long.
-const PAUSE: Duration = Duration::from_secs(2);
 /// How often a signature that does not fit may have the keys fetched again.
 const ROTATIONS: Duration = Duration::from_secs(30);
 
@@ -88,9 +83,8 @@ pub(crate) enum ProviderError {
     NoS256,
 }
 
-impl ProviderError {
-    /// Whether asking later could help.
-    pub(crate) fn is_passing(&self) -> bool {
+impl Passing for ProviderError {
+    fn is_passing(&self) -> bool {
         match self {
             Self::Http(..) => true,
             Self::Status(_, status) => status.is_server_error(),
@@ -114,8 +108,8 @@ pub(crate) struct Provider {
     own: Endpoints,
     pub(crate) http: Client,
     clock: Arc<dyn Clock>,
-    metadata: Cached<Metadata>,
-    keys: Cached<JwkSet>,
+    metadata: Cached<Metadata, ProviderError>,
+    keys: Cached<JwkSet, ProviderError>,
     /// Until when a signature does not have the keys fetched again.
     rotations: [Mutex<Timestamp>; 2],
 }
@@ -330,85 +324,5 @@ impl Endpoints {
         ]
         .into_iter()
         .flatten()
-    }
-}
-
-/// Something that is fetched by one at a time and kept for a while.
-#[derive(Debug)]
-struct Cached<T> {
-    held: ArcSwapOption<Held<T>>,
-    clock: Arc<dyn Clock>,
-    /// The last failure, and when.
-    fetching: Mutex<Option<(Timestamp, ProviderError)>>,
-}
-
-#[derive(Debug)]
-struct Held<T> {
-    at: Timestamp,
-    value: Arc<T>,
-}
-
-impl<T> Cached<T> {
-    fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            held: ArcSwapOption::empty(),
-            clock,
-            fetching: Mutex::new(None),
-        }
-    }
-
-    /// The value, fetched if it is not there or not fresh. Who comes while it is fetched has the
-    /// old one, or waits for that one fetch, whose failure is theirs as well.
-    async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, ProviderError>
-    where
-        F: Future<Output = Result<T, ProviderError>>,
-    {
-        if let Some(value) = self.younger(self.clock.now(), FRESH) {
-            return Ok(value);
-        }
-        let mut failed = match self.fetching.try_lock() {
-            Ok(failed) => failed,
-            Err(_) => match self.younger(self.clock.now(), STALE) {
-                Some(value) => return Ok(value),
-                None => self.fetching.lock().await,
-            },
-        };
-        let now = self.clock.now();
-        if let Some(value) = self.younger(now, FRESH) {
-            return Ok(value);
-        }
-        let error = match &*failed {
-            Some((at, error)) if now.since(*at) < PAUSE => error.clone(),
-            _ => match fetch().await {
-                Ok(value) => {
-                    let value = Arc::new(value);
-                    *failed = None;
-                    self.put(now, value.clone());
-                    return Ok(value);
-                }
-                Err(error) => {
-                    // When it failed, and not when it was asked: that may be long ago.
-                    *failed = Some((self.clock.now(), error.clone()));
-                    error
-                }
-            },
-        };
-        match self.younger(now, STALE).filter(|_| error.is_passing()) {
-            Some(value) => {
-                tracing::warn!(%error, "what was known of a provider is used for longer");
-                Ok(value)
-            }
-            None => Err(error),
-        }
-    }
-
-    fn younger(&self, now: Timestamp, than: Duration) -> Option<Arc<T>> {
-        let held = self.held.load();
-        let held = held.as_ref()?;
-        (now.since(held.at) < than).then(|| held.value.clone())
-    }
-
-    fn put(&self, now: Timestamp, value: Arc<T>) {
-        self.held.store(Some(Arc::new(Held { at: now, value })));
     }
 }

@@ -11,7 +11,9 @@ use super::{
     token, userinfo,
 };
 use crate::{
-    connection::{Fault, TooManyClaims, beginnings::AllWaiting, oauth::AnswerError},
+    connection::{
+        Fault, TooManyClaims, beginnings::AllWaiting, cached::Passing, oauth::AnswerError,
+    },
     crypto::jose::{JweError, JwsError, SignError},
     egress::http::HttpError,
     store::StoreError,
