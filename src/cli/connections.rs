@@ -130,7 +130,10 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         "backchannel_logout_uri": federated.then(|| page("backchannel-logout")),
         "frontchannel_logout_uri": federated.then(|| page("frontchannel-logout")),
         // where a provider finds a document about us
-        "metadata": federated.then(|| page("jwks")),
+        "metadata": match entry.strategy.name {
+            "saml" => Some(page("metadata")),
+            _ => federated.then(|| page("jwks")),
+        },
         "routes": routes,
     })
 }

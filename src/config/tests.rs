@@ -91,6 +91,24 @@ prompt = "login"
 ui_locales = { from = "locale" }
 [connections.members.password]
 min_length = 12
+[connections.company]
+strategy = "saml"
+metadata_url = "https://idp.acme.example/metadata"
+metadata = "idp.xml"
+metadata_certificate = "federation.pem"
+idp_entity_id = "https://idp.acme.example"
+entity_id = "https://login.acme.example"
+signed = "both"
+name_id_format = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+user_id_attribute = "uid"
+authn_contexts = ["urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos"]
+force_authn = true
+provider_name = "Acme"
+signing_key = "a key"
+decryption_keys = ["a key"]
+danger_cbc = true
+danger_expired_certificates = true
+danger_sha1 = true
 [connections.staff]
 strategy = "shopify"
 shop = "acme"
@@ -1193,6 +1211,7 @@ fn the_reference_is_complete_and_works() {
         include_str!("../../docs/connections/catalog.md"),
         include_str!("../../docs/connections/oauth2.md"),
         include_str!("../../docs/connections/oidc.md"),
+        include_str!("../../docs/connections/saml.md"),
     ]
     .concat();
     let words: BTreeSet<&str> = guides

@@ -8,6 +8,7 @@
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
 mod beginnings;
+mod cached;
 pub(crate) mod catalog;
 mod claims;
 mod config;
@@ -19,6 +20,7 @@ pub(crate) mod oauth1;
 pub(crate) mod oauth2;
 pub(crate) mod oidc;
 pub(crate) mod registry;
+pub(crate) mod saml;
 mod seen;
 mod throttle;
 
@@ -93,6 +95,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     }
     /// The provider's tokens for the application, kept fresh.
     fn refresh(&self) -> Option<&dyn Refresh> {
+        None
+    }
+    /// What this deployment says of itself as the provider's partner: SAML metadata.
+    fn metadata(&self) -> Option<String> {
         None
     }
     /// The public keys of this deployment as the provider's client: a JWK set (RFC 7517 section 5).

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, catalog, database, oauth1, oauth2, oidc};
+use super::{Common, Connection, catalog, database, oauth1, oauth2, oidc, saml};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -52,6 +52,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks_openid: false,
         parse: parse::<oauth1::Config>,
         schema: |generator| generator.subschema_for::<oauth1::Config>(),
+    },
+    Strategy {
+        name: "saml",
+        family: Family::Enterprise,
+        speaks_openid: false,
+        parse: parse::<saml::Config>,
+        schema: |generator| generator.subschema_for::<saml::Config>(),
     },
 ];
 
@@ -143,8 +150,13 @@ pub(crate) struct Parts {
 impl Parts {
     /// Where a provider sends its answers: the redirect URI of a connection.
     pub(crate) fn callback(&self, id: &ConnectionId) -> Url {
+        self.page(&format!("callback/{id}"))
+    }
+
+    /// One of our pages.
+    pub(crate) fn page(&self, path: &str) -> Url {
         let mut url = self.pages.clone();
-        url.set_path(&format!("{}callback/{id}", url.path()));
+        url.set_path(&format!("{}{path}", url.path()));
         url
     }
 }

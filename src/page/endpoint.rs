@@ -29,6 +29,8 @@ pub(crate) enum Endpoint {
     LoginWith(ConnectionId),
     /// `GET, POST logout`
     Logout,
+    /// `GET metadata/{connection}`
+    Metadata(ConnectionId),
     /// `GET me`
     Me,
     /// `GET, POST owner/{token}`
@@ -59,6 +61,7 @@ impl Endpoint {
             ("login", Some(id)) => id.parse().ok().map(Self::LoginWith),
             ("logout", None) => Some(Self::Logout),
             ("me", None) => Some(Self::Me),
+            ("metadata", Some(id)) => id.parse().ok().map(Self::Metadata),
             ("owner", Some(token)) => Some(Self::Owner(token.to_owned())),
             ("signup", Some(id)) => id.parse().ok().map(Self::SignUp),
             ("switch", None) => Some(Self::Switch),
@@ -74,6 +77,7 @@ impl Endpoint {
             | Self::Handover
             | Self::Jwks
             | Self::JwksOf(_)
+            | Self::Metadata(_)
             | Self::Me => &[Method::GET],
             Self::BackchannelLogout(_) | Self::Switch => &[Method::POST],
             Self::Account
@@ -104,6 +108,7 @@ impl Endpoint {
             | Self::Handover
             | Self::Jwks
             | Self::JwksOf(_)
+            | Self::Metadata(_)
             | Self::Logout
             | Self::Me => false,
         }
@@ -118,6 +123,7 @@ impl Endpoint {
                 | Self::FrontchannelLogout(_)
                 | Self::Jwks
                 | Self::JwksOf(_)
+                | Self::Metadata(_)
         )
     }
 
@@ -150,6 +156,7 @@ impl Endpoint {
             Self::LoginWith(_) => "login-with",
             Self::Logout => "logout",
             Self::Me => "me",
+            Self::Metadata(_) => "metadata",
             Self::Owner(_) => "owner",
             Self::SignUp(_) => "signup",
             Self::Switch => "switch",

@@ -107,6 +107,20 @@ pub(super) fn jwks(keys: String) -> Response<Bytes> {
     answer
 }
 
+/// What a connection says of this deployment (SAML 2.0 metadata section 4.1.1).
+pub(super) fn metadata(document: String) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(document));
+    let headers = answer.headers_mut();
+    let media_type = HeaderValue::from_static("application/samlmetadata+xml");
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
+    common(headers, false);
+    answer
+}
+
 /// What a provider hears of its notice (OpenID Connect Back-Channel Logout 1.0 section 2.8).
 pub(super) fn notified(status: StatusCode) -> Response<Bytes> {
     let mut answer = if status == StatusCode::BAD_REQUEST {

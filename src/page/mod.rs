@@ -90,6 +90,7 @@ impl Site {
             Endpoint::Asset(name) => self.asset(&visit, name, asked.headers()),
             Endpoint::Jwks => headers::jwks(self.assertions.load().jwks().to_owned()),
             Endpoint::JwksOf(id) => self.jwks_of(&visit, id, asked.headers()),
+            Endpoint::Metadata(id) => self.metadata(&visit, id, asked.headers()),
             Endpoint::BackchannelLogout(id) => {
                 let body = asked.body();
                 headers::notified(self.engine.backchannel_logout(&visit, id, body).await)
@@ -181,6 +182,7 @@ impl Site {
                 | Endpoint::FrontchannelLogout(_)
                 | Endpoint::Jwks
                 | Endpoint::JwksOf(_)
+                | Endpoint::Metadata(_)
                 | Endpoint::Me,
                 _,
             ) => engine.failure(visit, FailureKind::NotFound, Vec::new()),
@@ -229,6 +231,15 @@ impl Site {
                 );
                 self.failure(visit, FailureKind::Unavailable, headers)
             }
+            None => self.failure(visit, FailureKind::NotFound, headers),
+        }
+    }
+
+    /// What a connection says of this deployment.
+    fn metadata(&self, visit: &Visit, id: &ConnectionId, headers: &HeaderMap) -> Response<Bytes> {
+        let connection = self.engine.connections.enabled(id);
+        match connection.and_then(|(connection, _)| connection.metadata()) {
+            Some(document) => headers::metadata(document),
             None => self.failure(visit, FailureKind::NotFound, headers),
         }
     }

@@ -29,6 +29,9 @@ mod support_works;
 // The identity providers that are not ours: what the tests of federated login take for granted.
 mod providers_work;
 
+// Login by SAML 2.0.
+mod saml;
+
 // What a provider that is slow, or somebody who asks for much, costs everybody else.
 mod slow_providers;
 

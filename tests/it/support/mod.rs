@@ -37,6 +37,7 @@ pub(crate) mod process;
 pub(crate) mod servers;
 pub(crate) mod shapes;
 pub(crate) mod sidecar;
+pub(crate) mod simplesamlphp;
 pub(crate) mod tls;
 pub(crate) mod trial;
 pub(crate) mod upstream;

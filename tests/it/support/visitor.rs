@@ -159,9 +159,9 @@ impl Visitor {
         let mut page = self.follow(page);
         for _ in 0..5 {
             let answer = |form: &Form| {
+                let answers = form.has("code") || form.has("error");
                 form.method == "POST"
-                    && form.has("state")
-                    && (form.has("code") || form.has("error"))
+                    && (form.has("SAMLResponse") || (form.has("state") && answers))
             };
             let Some(form) = page.forms().into_iter().find(answer) else {
                 break;

@@ -1,0 +1,304 @@
+//! What an assertion says, and the checks of it (SAML 2.0 core section 2, profiles section 4.1.4).
+
+use chrono::DateTime;
+
+use super::response::{Expected, MOST_BYTES, ResponseError as E};
+use crate::{
+    clock::Timestamp,
+    protocol::xml::{self, Document, Element, EncryptionError},
+};
+
+/// The namespace of assertions.
+pub(crate) const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
+const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
+/// How far clocks may be apart, in seconds.
+pub(crate) const SKEW: i64 = 60;
+/// A message is made when it is asked for: an hour is a clock that nobody sets, more is an old one.
+const OLDEST: i64 = 3600;
+/// The most attributes, and values of one.
+const MOST_ATTRIBUTES: usize = 500;
+const MOST_VALUES: usize = 10_000;
+
+/// What a good assertion says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Assertion {
+    pub(crate) id: String,
+    pub(crate) name_id: NameId,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) authn_instant: Timestamp,
+    pub(crate) authn_context: Option<String>,
+    pub(crate) session_index: Option<String>,
+    /// When the provider wants the session to end.
+    pub(crate) session_not_on_or_after: Option<Timestamp>,
+    /// Until when it could be shown again.
+    pub(crate) not_on_or_after: Timestamp,
+}
+
+/// A name identifier (core section 2.2.3).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NameId {
+    pub(crate) value: String,
+    pub(crate) format: Option<String>,
+    pub(crate) name_qualifier: Option<String>,
+    pub(crate) sp_name_qualifier: Option<String>,
+}
+
+/// An attribute (core section 2.7.3.1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Attribute {
+    pub(crate) name: String,
+    pub(crate) friendly_name: Option<String>,
+    pub(crate) values: Vec<String>,
+}
+
+impl Assertion {
+    /// Checks an assertion whose signature is good.
+    pub(crate) fn check(assertion: &Element, expected: &Expected<'_>) -> Result<Self, E> {
+        if assertion.attribute("Version") != Some("2.0") {
+            return Err(E::Version);
+        }
+        let id = assertion.attribute("ID").filter(|id| !id.is_empty());
+        let id = id.ok_or(E::Malformed("ID"))?.to_owned();
+        check_issued(assertion, expected.now)?;
+        let issuer = assertion.only(SAML, "Issuer").ok_or(E::Issuer)?;
+        check_issuer(issuer, expected.identity_provider)?;
+        let subject = assertion.only(SAML, "Subject").ok_or(E::NoSubject)?;
+        let name_id = name_id(subject, expected)?;
+        let not_on_or_after = check_confirmations(subject, expected)?;
+        check_conditions(assertion, expected)?;
+        let statement = Statement::check(assertion, expected)?;
+        Ok(Self {
+            id,
+            name_id,
+            attributes: attributes(assertion)?,
+            authn_instant: statement.authn_instant,
+            authn_context: statement.authn_context,
+            session_index: statement.session_index,
+            session_not_on_or_after: statement.session_not_on_or_after,
+            not_on_or_after,
+        })
+    }
+}
+
+/// The identifier of a subject, also one that is encrypted.
+fn name_id(subject: &Element, expected: &Expected<'_>) -> Result<NameId, E> {
+    let plain = subject.all(SAML, "NameID").count();
+    let encrypted = subject.all(SAML, "EncryptedID").count();
+    let unnamed = subject.all(SAML, "BaseID").count();
+    match (plain, encrypted, unnamed) {
+        (1, 0, 0) => {
+            let name_id = subject.only(SAML, "NameID").ok_or(E::NoSubject)?;
+            NameId::read(name_id, expected.service_provider)
+        }
+        (0, 1, 0) => {
+            let around = subject.only(SAML, "EncryptedID").ok_or(E::NoSubject)?;
+            let octets = xml::open(around, expected.keys, expected.ciphers)?;
+            let document = Document::parse(&octets, MOST_BYTES).map_err(|_| EncryptionError)?;
+            if !document.root.is(SAML, "NameID") {
+                return Err(E::NoSubject);
+            }
+            NameId::read(&document.root, expected.service_provider)
+        }
+        _ => Err(E::NoSubject),
+    }
+}
+
+impl NameId {
+    /// Reads the identifier of a subject.
+    fn read(element: &Element, service_provider: &str) -> Result<Self, E> {
+        let own = |name: &str| element.attribute(name).map(str::to_owned);
+        let value = element.text().filter(|text| !text.is_empty());
+        let name_id = Self {
+            value: value.ok_or(E::NoSubject)?,
+            format: own("Format"),
+            name_qualifier: own("NameQualifier"),
+            sp_name_qualifier: own("SPNameQualifier"),
+        };
+        // A name that is somebody else's here.
+        let qualifier = name_id.sp_name_qualifier.as_deref();
+        if qualifier.is_some_and(|qualifier| qualifier != service_provider) {
+            return Err(E::OtherQualifier);
+        }
+        Ok(name_id)
+    }
+}
+
+/// `Issuer`, exactly.
+pub(crate) fn check_issuer(issuer: &Element, identity_provider: &str) -> Result<(), E> {
+    let format = issuer.attribute("Format");
+    let is_entity = format.is_none_or(|format| format == ENTITY);
+    let named = issuer.text();
+    let is_named = named.is_some_and(|name| name.trim() == identity_provider);
+    (is_entity && is_named).then_some(()).ok_or(E::Issuer)
+}
+
+/// `IssueInstant`: there, about now.
+pub(crate) fn check_issued(element: &Element, now: Timestamp) -> Result<(), E> {
+    let at = time(element, "IssueInstant")?.ok_or(E::Malformed("IssueInstant"))?;
+    if at.seconds() > now.seconds() + SKEW {
+        return Err(E::IssuedInFuture);
+    }
+    if at.seconds() < now.seconds() - OLDEST {
+        return Err(E::IssuedLongAgo);
+    }
+    Ok(())
+}
+
+/// One of the confirmations must be for us, now, and of this login (profiles section 4.1.4.2);
+/// until when it is. What is wrong with the last of them is what is told.
+fn check_confirmations(subject: &Element, expected: &Expected<'_>) -> Result<Timestamp, E> {
+    let mut wrong = E::NoConfirmation;
+    for confirmation in subject.all(SAML, "SubjectConfirmation") {
+        match check_confirmation(confirmation, expected) {
+            Ok(until) => return Ok(until),
+            Err(error) => wrong = error,
+        }
+    }
+    Err(wrong)
+}
+
+fn check_confirmation(confirmation: &Element, expected: &Expected<'_>) -> Result<Timestamp, E> {
+    if confirmation.attribute("Method") != Some(BEARER) {
+        return Err(E::NoConfirmation);
+    }
+    let data = confirmation.only(SAML, "SubjectConfirmationData");
+    let data = data.ok_or(E::NoConfirmation)?;
+    if data.attribute("Recipient") != Some(expected.acs) {
+        return Err(E::Recipient);
+    }
+    let until = time(data, "NotOnOrAfter")?.ok_or(E::Malformed("NotOnOrAfter"))?;
+    check_window(data, expected.now)?;
+    if data.attribute("InResponseTo") != Some(expected.request_id) {
+        return Err(E::InResponseTo);
+    }
+    Ok(until)
+}
+
+/// `NotBefore` and `NotOnOrAfter`, as far as they are there.
+fn check_window(element: &Element, now: Timestamp) -> Result<(), E> {
+    let now = now.seconds();
+    if time(element, "NotBefore")?.is_some_and(|from| from.seconds() > now + SKEW) {
+        return Err(E::NotYet);
+    }
+    if time(element, "NotOnOrAfter")?.is_some_and(|until| until.seconds() <= now - SKEW) {
+        return Err(E::Expired);
+    }
+    Ok(())
+}
+
+/// Core section 2.5.1: all conditions must hold, and one that is not understood holds for nobody.
+fn check_conditions(assertion: &Element, expected: &Expected<'_>) -> Result<(), E> {
+    let conditions = assertion.only(SAML, "Conditions").ok_or(E::NoConditions)?;
+    check_window(conditions, expected.now)?;
+    let mut for_us = false;
+    for condition in conditions.elements() {
+        if condition.is(SAML, "AudienceRestriction") {
+            let named = |audience: &Element| {
+                let text = audience.text();
+                text.is_some_and(|text| text.trim() == expected.service_provider)
+            };
+            if !condition.all(SAML, "Audience").any(named) {
+                return Err(E::Audience);
+            }
+            for_us = true;
+        } else if !condition.is(SAML, "OneTimeUse") && !condition.is(SAML, "ProxyRestriction") {
+            return Err(E::UnknownCondition);
+        }
+    }
+    for_us.then_some(()).ok_or(E::Audience)
+}
+
+/// How and when the person signed in there (core section 2.7.2).
+struct Statement {
+    authn_instant: Timestamp,
+    authn_context: Option<String>,
+    session_index: Option<String>,
+    session_not_on_or_after: Option<Timestamp>,
+}
+
+impl Statement {
+    fn check(assertion: &Element, expected: &Expected<'_>) -> Result<Self, E> {
+        let statement = assertion.all(SAML, "AuthnStatement").next();
+        let statement = statement.ok_or(E::NoStatement)?;
+        let now = expected.now.seconds();
+        let at = time(statement, "AuthnInstant")?.ok_or(E::Malformed("AuthnInstant"))?;
+        if at.seconds() > now + SKEW {
+            return Err(E::AuthenticatedInFuture);
+        }
+        if let Some(max_age) = expected.max_age {
+            let age = now.saturating_sub(at.seconds());
+            if age
+                > i64::try_from(max_age)
+                    .unwrap_or(i64::MAX)
+                    .saturating_add(SKEW)
+            {
+                return Err(E::AuthenticatedLongAgo(age));
+            }
+        }
+        let until = time(statement, "SessionNotOnOrAfter")?;
+        if until.is_some_and(|until| until.seconds() <= now - SKEW) {
+            return Err(E::SessionOver);
+        }
+        let context = statement.only(SAML, "AuthnContext").and_then(|context| {
+            let class = context.only(SAML, "AuthnContextClassRef")?;
+            Some(class.text()?.trim().to_owned())
+        });
+        let wanted = expected.authn_contexts;
+        let fits = |context: &String| wanted.iter().any(|one| one == context);
+        if !wanted.is_empty() && !context.as_ref().is_some_and(fits) {
+            return Err(E::AuthnContext(context.unwrap_or_default()));
+        }
+        Ok(Self {
+            authn_instant: at.min(expected.now),
+            authn_context: context,
+            session_index: statement.attribute("SessionIndex").map(str::to_owned),
+            session_not_on_or_after: until,
+        })
+    }
+}
+
+/// The attributes, each once. An encrypted one is passed over.
+fn attributes(assertion: &Element) -> Result<Vec<Attribute>, E> {
+    let mut all: Vec<Attribute> = Vec::new();
+    let statements = assertion.all(SAML, "AttributeStatement");
+    for element in statements.flat_map(|statement| statement.all(SAML, "Attribute")) {
+        let name = element.attribute("Name").ok_or(E::Malformed("Name"))?;
+        // Whose value would count?
+        if all.iter().any(|one| one.name == name) {
+            return Err(E::AttributeTwice);
+        }
+        let values = element.all(SAML, "AttributeValue");
+        let values = values.filter_map(value).take(MOST_VALUES + 1);
+        let attribute = Attribute {
+            name: name.to_owned(),
+            friendly_name: element.attribute("FriendlyName").map(str::to_owned),
+            values: values.collect(),
+        };
+        if attribute.values.len() > MOST_VALUES || all.len() >= MOST_ATTRIBUTES {
+            return Err(E::TooMuch);
+        }
+        all.push(attribute);
+    }
+    Ok(all)
+}
+
+/// A value that is a text, or a name identifier as in `eduPersonTargetedID`. Others mean nothing
+/// here.
+fn value(element: &Element) -> Option<String> {
+    if let Some(text) = element.text() {
+        return Some(text);
+    }
+    let name_id = element.only(SAML, "NameID")?;
+    let alone = element.elements().count() == 1;
+    name_id.text().filter(|_| alone)
+}
+
+/// An xs:dateTime in UTC (core section 1.3.3).
+pub(crate) fn time(element: &Element, name: &'static str) -> Result<Option<Timestamp>, E> {
+    let Some(text) = element.attribute(name) else {
+        return Ok(None);
+    };
+    let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| E::Malformed(name))?;
+    Ok(Some(Timestamp::from_millis(parsed.timestamp_millis())))
+}

@@ -1,0 +1,54 @@
+//! The keys of a connection with `strategy = "saml"`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::response::Signed;
+use crate::secret::Secret;
+
+/// What is set besides the common keys.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where the provider's metadata are fetched, again each hour.
+    pub(crate) metadata_url: Option<String>,
+    /// A file with them instead.
+    pub(crate) metadata: Option<PathBuf>,
+    /// The certificate (PEM) that must have signed the metadata. Default: whoever gave them is
+    /// trusted.
+    pub(crate) metadata_certificate: Option<PathBuf>,
+    /// Which provider is meant, if the metadata have several: its entity ID.
+    pub(crate) idp_entity_id: Option<String>,
+    /// What the provider knows this deployment as. Default: the address of its own metadata,
+    /// `…/.auth/metadata/NAME`.
+    pub(crate) entity_id: Option<String>,
+    /// What must be signed: `either` (default), `assertion`, `response` or `both`.
+    pub(crate) signed: Signed,
+    /// The kind of name that is asked for. Default: whatever the provider likes.
+    pub(crate) name_id_format: Option<String>,
+    /// The attribute that says who somebody is, by its name or its friendly name. Default: the
+    /// NameID, which then must not be a transient one.
+    pub(crate) user_id_attribute: Option<String>,
+    /// The authentication contexts that are asked for; one of them must come back.
+    pub(crate) authn_contexts: Vec<String>,
+    /// Whether people sign in at the provider each time. Default: false.
+    pub(crate) force_authn: bool,
+    /// What the provider may call this deployment on its pages.
+    pub(crate) provider_name: Option<String>,
+    /// A private key (PEM, RSA or P-256) by which requests are signed. Default: they are not.
+    pub(crate) signing_key: Option<Secret>,
+    /// Private keys (PEM, RSA) for what the provider encrypts, in the order in which they are tried.
+    pub(crate) decryption_keys: Vec<Secret>,
+    /// Root certificates (PEM) for calls to the provider, instead of the system's.
+    pub(crate) ca: Option<PathBuf>,
+    /// Accepts AES-CBC, which whoever is between can change unseen.
+    pub(crate) danger_cbc: bool,
+    /// Accepts certificates of the provider after their end.
+    pub(crate) danger_expired_certificates: bool,
+    /// Accepts signatures with SHA-1, which can be forged.
+    pub(crate) danger_sha1: bool,
+    /// Allows plain http to a provider that is not on this machine: what it says can be forged.
+    pub(crate) danger_plain_http: bool,
+}

@@ -1,0 +1,354 @@
+//! Login by SAML 2.0, at SimpleSAMLphp.
+
+use std::{fs, process::Command};
+
+use serde_json::{Value, json};
+use toml::{Table, Value as Toml};
+
+use crate::support::{
+    Sidecar, Upstream, Visitor,
+    browser::Browser,
+    federated::{APP, app, callback, go_to_provider, visitor},
+    forms::Form,
+    route,
+    sidecar::list,
+    simplesamlphp::SimpleSamlPhp,
+    visitor::Page,
+};
+
+/// An app behind a sidecar whose only connection is `idp`.
+struct Site {
+    upstream: Upstream,
+    sidecar: Sidecar,
+    provider: SimpleSamlPhp,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::with(&json!({}), &[], &[])
+    }
+
+    /// One whose provider knows it with `registered` over what everybody says, and whose connection
+    /// has these keys besides its two lines.
+    fn with(registered: &Value, environment: &[(&str, &str)], keys: &[(&str, Toml)]) -> Self {
+        let sidecar = app();
+        let acs = callback(&sidecar, "idp");
+        let entity_id = acs.replace("/callback/", "/metadata/");
+        let mut known = json!({
+            "AssertionConsumerService": [{
+                "Binding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST",
+                "Location": acs,
+            }],
+            "metadata-set": "saml20-sp-remote",
+        });
+        for (name, value) in registered.as_object().unwrap() {
+            known[name] = value.clone();
+        }
+        let provider = SimpleSamlPhp::with(&json!({ entity_id: known }), environment);
+        let lines = [
+            ("strategy", "saml".to_owned()),
+            ("metadata_url", provider.entity_id()),
+        ];
+        let table: Table = lines
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Toml::from(value)))
+            .collect();
+        let mut sidecar = sidecar.set("connections.idp", Toml::Table(table));
+        for (key, value) in keys {
+            sidecar.change(&format!("connections.idp.{key}"), value.clone());
+        }
+        let upstream = Upstream::start();
+        let sidecar = sidecar.route(route("/").to(&upstream)).start();
+        Self {
+            upstream,
+            sidecar,
+            provider,
+        }
+    }
+
+    /// Somebody new, and where signing in at the provider led them.
+    #[track_caller]
+    fn sign_in(&self, path: &str, login: &str) -> (Visitor, Page) {
+        let mut somebody = visitor(&self.sidecar);
+        let page = go_to_provider(&mut somebody, path, "idp");
+        let page = self.provider.sign_in(&mut somebody, &page, login);
+        (somebody, page)
+    }
+
+    /// The same, up to the provider's answer.
+    fn answer(&self, login: &str) -> (Visitor, Page, Form) {
+        let mut somebody = visitor(&self.sidecar);
+        let page = go_to_provider(&mut somebody, "/", "idp");
+        let form = page.form_with("password");
+        let form = form.fill("username", login).fill("password", login);
+        let page = somebody.submit(&page, &form);
+        let page = somebody.follow(page);
+        let form = page.form_with("SAMLResponse");
+        (somebody, page, form)
+    }
+
+    #[track_caller]
+    fn expect_session(&self, visitor: &Visitor, page: &Page) {
+        assert!(
+            visitor.session().is_some(),
+            "no session, but {} {:?}\n{}\n{}",
+            page.url,
+            page.answer,
+            self.sidecar.log_about("idp"),
+            self.provider.log(),
+        );
+    }
+
+    #[track_caller]
+    fn expect_refused(&self, visitor: &Visitor, page: &Page, why: &str) {
+        assert!(visitor.session().is_none(), "{why}");
+        assert!(page.answer.status >= 400, "{why}: {page:?}");
+        let log = self.sidecar.log_about("idp");
+        assert!(log.contains(why), "{why}: {log}");
+    }
+}
+
+/// A key and its certificate, for the side of the application.
+fn key_pair() -> (String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args(["-subj", "/CN=sp", "-keyout"])
+        .arg(path("key"))
+        .arg("-out")
+        .arg(path("crt"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let certificate = fs::read_to_string(path("crt")).unwrap();
+    let lines = certificate.lines().filter(|line| !line.contains("---"));
+    (fs::read_to_string(path("key")).unwrap(), lines.collect())
+}
+
+#[test]
+fn somebody_signs_in_at_the_page_that_was_wanted() {
+    let site = Site::new();
+    let (mut alice, page) = site.sign_in("/wanted?x=1", "alice");
+    site.expect_session(&alice, &page);
+    assert_eq!(page.url.path(), "/wanted");
+    let me = alice.me().unwrap();
+    let profile = &me["user"]["profile"];
+    assert_eq!(profile["name"], "Alice Ängström", "{me}");
+    assert_eq!(profile["family_name"], "Ängström");
+    // nobody has said that it is hers
+    assert_eq!(profile["email_verified"], false);
+    let first = me["user"]["id"].clone();
+    let (mut again, page) = site.sign_in("/", "alice");
+    site.expect_session(&again, &page);
+    assert_eq!(again.me().unwrap()["user"]["id"], first);
+    let (mut bob, page) = site.sign_in("/", "bob");
+    site.expect_session(&bob, &page);
+    assert_ne!(bob.me().unwrap()["user"]["id"], first);
+    let seen = site.upstream.last();
+    assert!(!seen.everything().contains("SAMLResponse"));
+}
+
+#[test]
+fn groups_open_and_close_pages_also_one_alone() {
+    let site = Site::new();
+    let staff = route("/staff").to(&site.upstream).allow(&["group:staff"]);
+    let guests = route("/guests").to(&site.upstream).allow(&["group:guests"]);
+    let mut sidecar = site.sidecar.route(staff).route(guests);
+    sidecar.write();
+    sidecar.reload();
+    let site = Site { sidecar, ..site };
+    let (mut alice, page) = site.sign_in("/", "alice");
+    site.expect_session(&alice, &page);
+    assert_eq!(alice.go("/staff").answer.status, 200);
+    assert_eq!(alice.go("/guests").answer.status, 403);
+    let (mut bob, _) = site.sign_in("/", "bob");
+    assert_eq!(bob.go("/guests").answer.status, 200);
+    assert_eq!(bob.go("/staff").answer.status, 403);
+}
+
+#[test]
+fn in_chromium_with_two_lines() {
+    let site = Site::new();
+    let browser = Browser::start();
+    let url = format!("{}/page", site.sidecar.origin_of(APP));
+    browser.goto(&url);
+    browser
+        .arrives(&format!("{}/.auth/login", site.sidecar.origin_of(APP)))
+        .click("a[href*='/login/idp']");
+    site.provider.sign_in_by_browser(&browser, "alice");
+    browser.arrives(&url);
+}
+
+#[test]
+fn requests_are_signed_where_the_provider_wants_that() {
+    let (key, certificate) = key_pair();
+    let registered = json!({
+        "validate.authnrequest": true,
+        "certData": certificate,
+    });
+    let site = Site::with(&registered, &[], &[("signing_key", key.into())]);
+    let (alice, page) = site.sign_in("/", "alice");
+    site.expect_session(&alice, &page);
+    // by another key, and not at all
+    let (other, _) = key_pair();
+    for keys in [vec![("signing_key", other.into())], vec![]] {
+        let site = Site::with(&registered, &[], &keys);
+        let mut alice = visitor(&site.sidecar);
+        let page = go_to_provider(&mut alice, "/", "idp");
+        assert!(
+            page.forms().iter().all(|form| !form.has("password")),
+            "{page:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_encrypted_is_opened_and_by_a_weak_cipher_only_where_that_is_said() {
+    let (key, certificate) = key_pair();
+    let registered = json!({ "assertion.encryption": true, "certData": certificate });
+    let keys = [
+        ("decryption_keys", list(&[&key])),
+        ("danger_cbc", true.into()),
+    ];
+    let site = Site::with(&registered, &[], &keys);
+    let (mut alice, page) = site.sign_in("/", "alice");
+    site.expect_session(&alice, &page);
+    assert_eq!(
+        alice.me().unwrap()["user"]["profile"]["given_name"],
+        "Alice"
+    );
+    // SimpleSAMLphp encrypts by AES-CBC
+    let site = Site::with(&registered, &[], &keys[..1]);
+    let (alice, page) = site.sign_in("/", "alice");
+    site.expect_refused(&alice, &page, "it does not open");
+    let (other, _) = key_pair();
+    let keys = [
+        ("decryption_keys", list(&[&other])),
+        ("danger_cbc", true.into()),
+    ];
+    let site = Site::with(&registered, &[], &keys);
+    let (alice, page) = site.sign_in("/", "alice");
+    site.expect_refused(&alice, &page, "it does not open");
+}
+
+#[test]
+fn a_name_for_one_login_is_nobody() {
+    let transient = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
+    let format = ("name_id_format", Toml::from(transient));
+    let site = Site::with(&json!({}), &[], std::slice::from_ref(&format));
+    let (alice, page) = site.sign_in("/", "alice");
+    site.expect_refused(&alice, &page, "set user_id_attribute");
+    let keys = [format, ("user_id_attribute", "uid".into())];
+    let site = Site::with(&json!({}), &[], &keys);
+    let (mut alice, page) = site.sign_in("/", "alice");
+    site.expect_session(&alice, &page);
+    assert_eq!(alice.me().unwrap()["user"]["id"], "idp|alice");
+}
+
+#[test]
+fn an_answer_is_for_one_login_in_one_browser() {
+    let site = Site::new();
+    let (mut alice, page, answer) = site.answer("alice");
+    // in another browser, that has begun a login of its own
+    let (mut mallory, _, own) = site.answer("bob");
+    let swapped = answer
+        .clone()
+        .fill("RelayState", own.value("RelayState").unwrap());
+    let refused = mallory.submit(&page, &swapped);
+    let refused = mallory.carry_on(refused);
+    site.expect_refused(&mallory, &refused, "no answer to the request of this login");
+    // in one that has begun none
+    let mut stranger = visitor(&site.sidecar);
+    let refused = stranger.submit(&page, &answer);
+    stranger.carry_on(refused);
+    assert!(stranger.session().is_none());
+    // forged on the way
+    let text = openssl::base64::decode_block(answer.value("SAMLResponse").unwrap()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains(">alice@example.org<"), "{text}");
+    let forged = text.replace(">alice@example.org<", ">admin@example.org<");
+    let forged = openssl::base64::encode_block(forged.as_bytes());
+    let (mut eve, page, own) = site.answer("alice");
+    let refused = eve.submit(&page, &own.fill("SAMLResponse", &forged));
+    let refused = eve.carry_on(refused);
+    site.expect_refused(&eve, &refused, "the signature is wrong");
+    // as it was meant, and then once more
+    let mut again = alice.clone();
+    let home = alice.submit(&page, &answer);
+    let home = alice.carry_on(home);
+    site.expect_session(&alice, &home);
+    let page = again.submit(&page, &answer);
+    again.carry_on(page);
+    assert!(again.session().is_none(), "an answer is good once");
+}
+
+#[test]
+fn metadata_are_pinned_where_a_certificate_is_named() {
+    let site = Site::new();
+    let pinned = site.sidecar.path("pinned.pem");
+    for (sign, signer, good) in [
+        ("1", "its own", true),
+        ("1", "another", false),
+        ("", "its own", false),
+    ] {
+        let mut site = Site::with(&json!({}), &[("SAML_SIGN_METADATA", sign)], &[]);
+        let certificate = if signer == "another" {
+            key_pair().1
+        } else {
+            site.provider.certificate()
+        };
+        let pem =
+            format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
+        fs::write(&pinned, pem).unwrap();
+        site.sidecar.change(
+            "connections.idp.metadata_certificate",
+            pinned.display().to_string(),
+        );
+        site.sidecar.write();
+        site.sidecar.reload();
+        let mut alice = visitor(&site.sidecar);
+        let page = go_to_provider(&mut alice, "/", "idp");
+        let there = page.forms().iter().any(|form| form.has("password"));
+        assert_eq!(
+            there,
+            good,
+            "{sign:?} {signer}: {}",
+            site.sidecar.log_about("idp")
+        );
+    }
+}
+
+#[test]
+fn what_it_says_of_itself_is_at_its_own_address() {
+    let (key, _) = key_pair();
+    let keys = [
+        ("signing_key", key.clone().into()),
+        ("decryption_keys", list(&[&key])),
+        ("signed", "both".into()),
+    ];
+    let site = Site::with(&json!({}), &[], &keys);
+    let mut somebody = visitor(&site.sidecar);
+    let page = somebody.open("/.auth/metadata/idp");
+    assert_eq!(page.answer.status, 200);
+    let media_type = page.answer.header("content-type");
+    assert_eq!(media_type, Some("application/samlmetadata+xml"));
+    let text = page.text();
+    let acs = callback(&site.sidecar, "idp");
+    for part in [
+        format!("entityID=\"{}\"", acs.replace("/callback/", "/metadata/")),
+        format!("Location=\"{acs}\""),
+        "AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"true\"".to_owned(),
+        "use=\"signing\"".to_owned(),
+        "use=\"encryption\"".to_owned(),
+        "xmlenc11#aes256-gcm".to_owned(),
+    ] {
+        assert!(text.contains(&part), "{part}: {text}");
+    }
+    assert!(!text.contains("PRIVATE"));
+    // the same each time
+    assert_eq!(somebody.open("/.auth/metadata/idp").text(), text);
+    assert_eq!(somebody.open("/.auth/metadata/nobody").answer.status, 404);
+}

@@ -1,0 +1,13 @@
+<?php
+$metadata['__DYNAMIC:1__'] = [
+    'host' => '__DEFAULT__',
+    'privatekey' => 'idp.key',
+    'certificate' => 'idp.crt',
+    'auth' => 'people',
+    'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
+    'NameIDFormat' => 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
+    'authproc' => [
+        3 => ['class' => 'saml:PersistentNameID', 'attribute' => 'uid'],
+        4 => ['class' => 'saml:TransientNameID'],
+    ],
+];
