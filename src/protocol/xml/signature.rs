@@ -404,3 +404,33 @@ mod library {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, net::TcpListener};
+
+    use super::*;
+    use crate::protocol::xml::fixture::Signer;
+
+    /// Behind all checks, the library itself has no way out.
+    #[test]
+    fn the_library_calls_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let signer = Signer::rsa();
+        let text = format!(
+            "<a ID='_a'><ds:Signature xmlns:ds='{DS}'><ds:SignedInfo>\
+             <ds:CanonicalizationMethod Algorithm='{EXC_C14N}'/><ds:SignatureMethod \
+             Algorithm='http://www.w3.org/2001/04/xmldsig-more#rsa-sha256'/><ds:Reference \
+             URI='http://{address}/x'><ds:DigestMethod \
+             Algorithm='http://www.w3.org/2001/04/xmlenc#sha256'/><ds:DigestValue>AA==\
+             </ds:DigestValue></ds:Reference></ds:SignedInfo><ds:SignatureValue>AA==\
+             </ds:SignatureValue></ds:Signature></a>"
+        );
+        assert_eq!(verified_octets(&text, &signer.certificate), None);
+        assert!(!is_verified(&text, &signer.certificate));
+        let called = listener.accept().map(drop).map_err(|error| error.kind());
+        assert_eq!(called, Err(ErrorKind::WouldBlock));
+    }
+}
