@@ -365,6 +365,9 @@ pub(crate) struct Kept {
     /// What the provider calls its own session: `sid` (OpenID Connect Front-Channel Logout 1.0
     /// section 3), SessionIndex.
     pub(crate) sid: Option<String>,
+    /// When the provider wants the session to end at the latest: SessionNotOnOrAfter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ends: Option<Timestamp>,
 }
 
 /// The proof that a provider or a password vouched for somebody. Only a strategy makes one.

@@ -113,6 +113,9 @@ impl Sessions {
         let mut record = extended.unwrap_or_else(|| self.new_record(login, now));
         add(&mut record.authentications, login.authentication.clone());
         self.keep(&mut record, &login.authentication, login.kept.clone())?;
+        if let Some(ends) = login.kept.ends {
+            record.expires_at = record.expires_at.min(ends);
+        }
         record.last_used_at = now;
         let (token, cookie) = Token::issue(&self.ring.load(), &login.host, self.random.as_ref());
         let reason = login.authentication.amr.join("+");

@@ -140,6 +140,9 @@ fn somebody_signs_in_at_the_page_that_was_wanted() {
     assert_eq!(profile["family_name"], "Ängström");
     // nobody has said that it is hers
     assert_eq!(profile["email_verified"], false);
+    // SimpleSAMLphp's own session lasts eight hours, and ours would last a week
+    let ends = me["session"]["expires_at"].as_str().unwrap();
+    assert!(ends < in_hours(9).as_str(), "{me}");
     let first = me["user"]["id"].clone();
     let (mut again, page) = site.sign_in("/", "alice");
     site.expect_session(&again, &page);
@@ -149,6 +152,20 @@ fn somebody_signs_in_at_the_page_that_was_wanted() {
     assert_ne!(bob.me().unwrap()["user"]["id"], first);
     let seen = site.upstream.last();
     assert!(!seen.everything().contains("SAMLResponse"));
+}
+
+/// A time as pages write it.
+fn in_hours(hours: u64) -> String {
+    let at = std::time::SystemTime::now() + std::time::Duration::from_secs(hours * 3600);
+    let made = Command::new("date")
+        .args(["-u", "-Iseconds", "-d"])
+        .arg(format!(
+            "@{}",
+            at.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+        ))
+        .output()
+        .unwrap();
+    String::from_utf8(made.stdout).unwrap()
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl OAuth2 {
         };
         *replaced = Some(Kept {
             data: ConnectionData::of(&only_replaced),
-            sid: None,
+            ..Kept::default()
         });
         self.look(&tokens, &mut known).await?;
         let data = ConnectionData::of(&Remembered::of(&tokens, &known, now));
@@ -133,7 +133,10 @@ impl OAuth2 {
             return Err(Refused::OtherSubject);
         }
         Ok(Refreshed {
-            kept: Kept { data, sid: None },
+            kept: Kept {
+                data,
+                ..Kept::default()
+            },
             identity: Some(identity),
         })
     }

@@ -280,6 +280,7 @@ impl Oidc {
                 more: self.parts.keep_tokens.then(|| More::of(tokens, now)),
             }),
             sid: token.sid,
+            ends: None,
         };
         Ok(Authenticated::new(identity, auth_time, token.amr, token.acr).keeping(kept))
     }

@@ -146,6 +146,7 @@ impl Oidc {
                 }),
             }),
             sid: kept.sid.clone(),
+            ends: None,
         });
         let token = match &tokens.id_token {
             Some(_) => Some(self.same_person(&metadata, &tokens, (subject, now)).await?),
@@ -179,6 +180,7 @@ impl Oidc {
                     more: Some(More::of(&tokens, now)),
                 }),
                 sid: sid.or_else(|| kept.sid.clone()),
+                ends: None,
             },
             identity,
         })

@@ -296,6 +296,7 @@ impl Saml {
         let kept = Kept {
             data: ConnectionData::default(),
             sid: assertion.session_index.clone(),
+            ends: assertion.session_not_on_or_after,
         };
         Ok(Authenticated::new(identity, at, Vec::new(), context).keeping(kept))
     }

@@ -6,6 +6,7 @@ fn kept(text: &'static str, sid: Option<&str>) -> Kept {
     Kept {
         data: ConnectionData(bytes::Bytes::from_static(text.as_bytes())),
         sid: sid.map(str::to_owned),
+        ends: None,
     }
 }
 
