@@ -69,7 +69,11 @@ fn read_one<'i>(
             reader.problems.extend(misspelt);
             return None;
         }
-        if let Err(found) = entry.lay_under(&mut table, &span) {
+        let file_of = |key: &str| {
+            let file = reader.secret_files.get(&format!("{path}.{key}"))?;
+            file.file_name()?.to_str()
+        };
+        if let Err(found) = entry.lay_under(&mut table, &span, file_of) {
             let found = found.into_iter().map(|problem| problem.under(&path));
             reader.problems.extend(found);
             return None;

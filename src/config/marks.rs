@@ -11,7 +11,10 @@
 //! - `secret`: a [`Secret`](crate::secret::Secret): `{ env = … }` and `{ file = … }` are replaced
 //!   by the text.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,6 +37,8 @@ pub(super) struct Marks<'a, 'i> {
     pub(super) environment: &'a Environment,
     /// The files that are named.
     pub(super) files: Vec<PathBuf>,
+    /// The files that secrets were read from, by their keys.
+    pub(super) secret_files: BTreeMap<String, PathBuf>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -115,6 +120,9 @@ impl<'i> Marks<'_, 'i> {
         let Ok(place) = SecretRef::deserialize(ValueDeserializer::from(node.clone())) else {
             return;
         };
+        if let SecretRef::File(file) = &place {
+            self.secret_files.insert(path.to_owned(), file.clone());
+        }
         match place.resolve(self.environment) {
             Ok(secret) => {
                 *node.get_mut() = DeValue::String(secret.expose().to_owned().into());
@@ -231,6 +239,7 @@ mod tests {
             folder: Path::new("/nowhere"),
             environment: &environment,
             files: Vec::new(),
+            secret_files: BTreeMap::new(),
             problems: Vec::new(),
         };
         let mut node = toml::Spanned::new(0..0, DeValue::Table(root));

@@ -28,7 +28,7 @@ mod watch;
 mod words;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -139,6 +139,7 @@ pub(crate) fn parse(
         folder,
         environment,
         files: Vec::new(),
+        secret_files: BTreeMap::new(),
         problems: Vec::new(),
     };
     let mut root = Spanned::new(0..0, DeValue::Table(root));
@@ -146,6 +147,7 @@ pub(crate) fn parse(
     let (files, mut problems) = (marks.files, marks.problems);
 
     let mut reader = Reader::new(&source);
+    reader.secret_files = marks.secret_files;
     let file = read(&mut reader, root);
     add_new(&mut problems, reader.problems);
     let is_sound = problems.is_empty() && unplaced.is_empty();

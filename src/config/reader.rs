@@ -5,7 +5,11 @@
 //! what was wanted is first tried as a string and then as a list with commas: nobody writes TOML
 //! into an environment variable without need.
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+    path::PathBuf,
+};
 
 use serde::de::DeserializeOwned;
 use toml::{
@@ -23,6 +27,8 @@ use crate::problem::Problem;
 #[derive(Debug)]
 pub(super) struct Reader<'a, 'i> {
     source: &'a Source<'i>,
+    /// The files that secrets were read from, by their keys.
+    pub(super) secret_files: BTreeMap<String, PathBuf>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -30,6 +36,7 @@ impl<'a, 'i> Reader<'a, 'i> {
     pub(super) fn new(source: &'a Source<'i>) -> Self {
         Self {
             source,
+            secret_files: BTreeMap::new(),
             problems: Vec::new(),
         }
     }

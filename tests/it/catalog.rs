@@ -340,7 +340,7 @@ fn a_way_that_was_not_asked_for_is_refused_by_idura() {
     }
 }
 
-/// The lines of a connection to Apple. Its key is a file.
+/// The lines of a connection to Apple. Its key is a file, whose name says the Key ID.
 fn apple(presets: &Presets, sidecar: Sidecar, key: &str) -> Sidecar {
     let file = sidecar.path("AuthKey_KEY1234567.p8");
     std::fs::write(&file, key).unwrap();
@@ -349,7 +349,6 @@ fn apple(presets: &Presets, sidecar: Sidecar, key: &str) -> Sidecar {
         ("strategy", "apple"),
         ("client_id", CLIENT),
         ("team_id", "TEAM123456"),
-        ("key_id", "KEY1234567"),
     ];
     let key = toml::Table::from_iter([("file".to_owned(), file.display().to_string().into())]);
     let sidecar = presets.connect(sidecar, "apple", &lines, "apple");

@@ -7,7 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::Entry;
+use super::{Entry, InName};
 use crate::problem::Problem;
 
 /// The longest value of a variable.
@@ -15,17 +15,19 @@ const MOST: usize = 253;
 
 impl Entry {
     /// Puts what this file says into the operator's table wherever nothing is written. `at`: where
-    /// the strategy is named; a mistake in what is laid there would be told of that place.
-    pub(crate) fn lay_under(
+    /// the strategy is named; a mistake in what is laid there would be told of that place. `file_of`:
+    /// the name of the file that the secret of a key was read from.
+    pub(crate) fn lay_under<'a>(
         &self,
         table: &mut DeTable<'_>,
         at: &Range<usize>,
+        file_of: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<(), Vec<Problem>> {
         if let Some(why) = &self.about.retired {
             let message = format!("{} is gone: {why}", self.about.name);
             return Err(vec![Problem::new("strategy", message)]);
         }
-        let values = self.take_variables(table)?;
+        let values = self.take_variables(table, file_of)?;
         let Ok(file) = DeTable::parse(self.text) else {
             return Ok(());
         };
@@ -38,17 +40,21 @@ impl Entry {
         Ok(())
     }
 
-    fn take_variables(
+    fn take_variables<'a>(
         &self,
         table: &mut DeTable<'_>,
+        file_of: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<BTreeMap<String, String>, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut values = BTreeMap::new();
         for (name, variable) in &self.variables {
             let written = table.remove(name.as_str());
-            let value = match &written {
-                Some(written) => written.get_ref().as_str().map(str::to_owned),
-                None => variable.default.clone(),
+            let value = if let Some(written) = &written {
+                written.get_ref().as_str().map(str::to_owned)
+            } else {
+                let in_name = variable.in_name.as_ref();
+                let said = in_name.and_then(|in_name| in_name.part(file_of(&in_name.of)?));
+                said.or_else(|| variable.default.clone())
             };
             match value {
                 Some(value) if is_sound(&value) => drop(values.insert(name.clone(), value)),
@@ -75,6 +81,13 @@ impl Entry {
         } else {
             Err(problems)
         }
+    }
+}
+
+impl InName {
+    fn part(&self, name: &str) -> Option<String> {
+        let name = name.strip_prefix(&self.after)?.strip_suffix(&self.before)?;
+        Some(name.to_owned())
     }
 }
 

@@ -105,6 +105,19 @@ pub(crate) struct Variable {
     pub(crate) description: String,
     /// `None`: the key is needed.
     pub(crate) default: Option<String>,
+    /// A file whose name says it, where the operator does not.
+    pub(crate) in_name: Option<InName>,
+}
+
+/// A part of the name that a provider gives to a file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InName {
+    /// The key that names the file: `{ file = "…" }`.
+    pub(crate) of: String,
+    /// What stands before and after it.
+    pub(crate) after: String,
+    pub(crate) before: String,
 }
 
 /// What becomes of the e-mail addresses that a provider gives.

@@ -55,7 +55,9 @@ fn every_file_says_where_it_is_from() {
 
 fn laid(name: &str, written: &str) -> Result<toml::Table, Vec<crate::problem::Problem>> {
     let mut table = DeTable::parse(written).unwrap().into_inner();
-    entry(name).unwrap().lay_under(&mut table, &(0..0))?;
+    entry(name)
+        .unwrap()
+        .lay_under(&mut table, &(0..0), |_| None)?;
     let node = Spanned::new(0..0, table);
     Ok(toml::Table::deserialize(toml::de::Deserializer::from(node)).unwrap())
 }
@@ -123,4 +125,26 @@ fn what_an_operator_has_to_bring() {
     let problems = laid("apple", "client_id = 'x'\nteam_id = 'T'\nkey_id = 'K'").unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].to_string().contains("private_key is missing"));
+    // Apple's file says in its name which key it is.
+    let by_file = |name| {
+        let written = "client_id = 'x'\nteam_id = 'T'\nprivate_key = 'read'";
+        let mut table = DeTable::parse(written).unwrap().into_inner();
+        let apple = entry("apple").unwrap();
+        apple.lay_under(&mut table, &(0..0), |key| {
+            (key == "private_key").then_some(name)
+        })
+    };
+    assert!(by_file("AuthKey_ABC123DEFG.p8").is_ok());
+    for name in [
+        "key.p8",
+        "AuthKey_.p8",
+        "AuthKey_A B.p8",
+        "AuthKey_ABC123DEFG.pem",
+    ] {
+        let problems = by_file(name).unwrap_err();
+        assert!(
+            problems[0].to_string().starts_with("key_id: "),
+            "{problems:?}"
+        );
+    }
 }
