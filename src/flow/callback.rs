@@ -66,14 +66,17 @@ impl Engine {
                 let peer = visit.peer_in(&flow);
                 match connection.resume(Some(&kept), answer.reply, &peer).await {
                     Ok(step) => self.advance(visit, flow, settings, (step, None)).await,
-                    Err(rejection) if flow.trial.is_some() => self
-                        .end_trial(visit, &flow, settings, Err(&rejection))
-                        .await
-                        .with(self.end_flow(&flow)),
                     // One answer ends the flow, whatever it is.
-                    Err(rejection) => self
-                        .rejected(visit, settings, &rejection, wanted)
-                        .with(self.end_flow(&flow)),
+                    Err(rejection) => {
+                        self.answer_failed(&flow);
+                        let turn = if flow.trial.is_some() {
+                            let failed = Err(&rejection);
+                            self.end_trial(visit, &flow, settings, failed).await
+                        } else {
+                            self.rejected(visit, settings, &rejection, wanted)
+                        };
+                        turn.with(self.end_flow(&flow))
+                    }
                 }
             }
             Some(flow) => self.start_again(

@@ -283,15 +283,24 @@ fn an_answer_is_for_one_login_in_one_browser() {
     stranger.carry_on(refused);
     assert!(stranger.session().is_none());
     // forged on the way
-    let text = openssl::base64::decode_block(answer.value("SAMLResponse").unwrap()).unwrap();
+    let (mut eve, page_of_eve, own) = site.answer("alice");
+    let text = openssl::base64::decode_block(own.value("SAMLResponse").unwrap()).unwrap();
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains(">alice@example.org<"), "{text}");
     let forged = text.replace(">alice@example.org<", ">admin@example.org<");
     let forged = openssl::base64::encode_block(forged.as_bytes());
-    let (mut eve, page, own) = site.answer("alice");
-    let refused = eve.submit(&page, &own.fill("SAMLResponse", &forged));
+    let before = eve.clone();
+    let refused = eve.submit(&page_of_eve, &own.clone().fill("SAMLResponse", &forged));
     let refused = eve.carry_on(refused);
     site.expect_refused(&eve, &refused, "the signature is wrong");
+    // and then as it was meant, by a browser that has kept the cookie: one answer ends a login
+    let mut eve = before;
+    let refused = eve.submit(&page_of_eve, &own);
+    eve.carry_on(refused);
+    assert!(
+        eve.session().is_none(),
+        "an answer that was refused ends the login"
+    );
     // as it was meant, and then once more
     let mut again = alice.clone();
     let home = alice.submit(&page, &answer);

@@ -11,6 +11,7 @@ use crate::{
 /// The namespace of assertions.
 pub(crate) const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
+const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 /// How far clocks may be apart, in seconds.
 pub(crate) const SKEW: i64 = 60;
@@ -89,7 +90,7 @@ fn name_id(subject: &Element, expected: &Expected<'_>) -> Result<NameId, E> {
     match (plain, encrypted, unnamed) {
         (1, 0, 0) => {
             let name_id = subject.only(SAML, "NameID").ok_or(E::NoSubject)?;
-            NameId::read(name_id, expected.service_provider)
+            NameId::read(name_id, expected)
         }
         (0, 1, 0) => {
             let around = subject.only(SAML, "EncryptedID").ok_or(E::NoSubject)?;
@@ -98,7 +99,7 @@ fn name_id(subject: &Element, expected: &Expected<'_>) -> Result<NameId, E> {
             if !document.root.is(SAML, "NameID") {
                 return Err(E::NoSubject);
             }
-            NameId::read(&document.root, expected.service_provider)
+            NameId::read(&document.root, expected)
         }
         _ => Err(E::NoSubject),
     }
@@ -106,19 +107,26 @@ fn name_id(subject: &Element, expected: &Expected<'_>) -> Result<NameId, E> {
 
 impl NameId {
     /// Reads the identifier of a subject.
-    fn read(element: &Element, service_provider: &str) -> Result<Self, E> {
+    fn read(element: &Element, expected: &Expected<'_>) -> Result<Self, E> {
         let own = |name: &str| element.attribute(name).map(str::to_owned);
-        let value = element.text().filter(|text| !text.is_empty());
+        let value = element.text().map(|text| text.trim().to_owned());
         let name_id = Self {
-            value: value.ok_or(E::NoSubject)?,
+            value: value.filter(|text| !text.is_empty()).ok_or(E::NoSubject)?,
             format: own("Format"),
             name_qualifier: own("NameQualifier"),
             sp_name_qualifier: own("SPNameQualifier"),
         };
         // A name that is somebody else's here.
         let qualifier = name_id.sp_name_qualifier.as_deref();
-        if qualifier.is_some_and(|qualifier| qualifier != service_provider) {
+        if qualifier.is_some_and(|qualifier| qualifier != expected.service_provider) {
             return Err(E::OtherQualifier);
+        }
+        // The request may have been changed on its way: another kind of name is another person's.
+        let wanted = expected
+            .name_id_format
+            .filter(|format| *format != UNSPECIFIED);
+        if wanted.is_some() && name_id.format.as_deref() != wanted {
+            return Err(E::OtherFormat);
         }
         Ok(name_id)
     }
@@ -236,6 +244,10 @@ impl Statement {
                 return Err(E::AuthenticatedLongAgo(age));
             }
         }
+        let since = expected.signed_in_since.map(Timestamp::seconds);
+        if since.is_some_and(|since| at.seconds() < since - SKEW) {
+            return Err(E::NotAgain);
+        }
         let until = time(statement, "SessionNotOnOrAfter")?;
         if until.is_some_and(|until| until.seconds() <= now - SKEW) {
             return Err(E::SessionOver);
@@ -258,36 +270,37 @@ impl Statement {
     }
 }
 
-/// The attributes, each once. An encrypted one is passed over.
+/// The attributes: the values of those with one name together, since many providers write each role
+/// as an attribute of its own. An encrypted one is passed over.
 fn attributes(assertion: &Element) -> Result<Vec<Attribute>, E> {
     let mut all: Vec<Attribute> = Vec::new();
+    let mut left = MOST_ATTRIBUTES;
     let statements = assertion.all(SAML, "AttributeStatement");
     for element in statements.flat_map(|statement| statement.all(SAML, "Attribute")) {
         let name = element.attribute("Name").ok_or(E::Malformed("Name"))?;
-        // Whose value would count?
-        if all.iter().any(|one| one.name == name) {
-            return Err(E::AttributeTwice);
+        let values = element.all(SAML, "AttributeValue").filter_map(value);
+        left = left.checked_sub(1).ok_or(E::TooMuch)?;
+        if let Some(known) = all.iter_mut().find(|one| one.name == name) {
+            known.values.extend(values);
+        } else {
+            all.push(Attribute {
+                name: name.to_owned(),
+                friendly_name: element.attribute("FriendlyName").map(str::to_owned),
+                values: values.collect(),
+            });
         }
-        let values = element.all(SAML, "AttributeValue");
-        let values = values.filter_map(value).take(MOST_VALUES + 1);
-        let attribute = Attribute {
-            name: name.to_owned(),
-            friendly_name: element.attribute("FriendlyName").map(str::to_owned),
-            values: values.collect(),
-        };
-        if attribute.values.len() > MOST_VALUES || all.len() >= MOST_ATTRIBUTES {
+        if all.last().is_some_and(|one| one.values.len() > MOST_VALUES) {
             return Err(E::TooMuch);
         }
-        all.push(attribute);
     }
     Ok(all)
 }
 
 /// A value that is a text, or a name identifier as in `eduPersonTargetedID`. Others mean nothing
-/// here.
+/// here, as does an empty one.
 fn value(element: &Element) -> Option<String> {
     if let Some(text) = element.text() {
-        return Some(text);
+        return Some(text).filter(|text| !text.is_empty());
     }
     let name_id = element.only(SAML, "NameID")?;
     let alone = element.elements().count() == 1;

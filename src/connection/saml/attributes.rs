@@ -99,12 +99,10 @@ pub(super) fn claims(assertion: &Assertion) -> Map<String, Value> {
         let found = names.iter().find_map(|name| claims.get(*name)).cloned();
         let found = found.filter(|_| !claims.contains_key(claim));
         if let Some(value) = found {
-            // A person has one name; the first that is said.
-            let value = match value {
-                Value::Array(all) if claim != GROUPS => all.into_iter().next().unwrap_or_default(),
-                value => value,
-            };
-            claims.insert(claim.to_owned(), value);
+            // A person has one address and one name: of several, none is chosen.
+            if claim == GROUPS || !value.is_array() {
+                claims.insert(claim.to_owned(), value);
+            }
         }
     }
     claims
@@ -119,7 +117,7 @@ pub(super) fn only<'a>(assertion: &'a Assertion, name: &str) -> Option<&'a str> 
         .find(by_name)
         .or_else(|| assertion.attributes.iter().find(by_friendly_name))?;
     match &found.values[..] {
-        [value] => Some(value),
+        [value] => Some(value.trim()),
         _ => None,
     }
 }

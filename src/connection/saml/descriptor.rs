@@ -22,7 +22,7 @@ use crate::{
 
 const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 /// When the certificates of our keys begin and end: they stand for the keys alone, which go with the
-/// configuration. The same key has the same certificate everywhere.
+/// configuration.
 const BEGIN: &str = "20000101000000Z";
 const END: &str = "20991231235959Z";
 /// What is taken of what is encrypted for us, the best first.

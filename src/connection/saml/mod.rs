@@ -24,6 +24,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use openssl::pkey::{PKey, Private};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 pub(crate) use self::config::*;
@@ -40,6 +41,7 @@ use super::{
     Step, UpstreamParam, cached::Cached, registry::Parts,
 };
 use crate::{
+    clock::Timestamp,
     egress::http::Client,
     identity::{ConnectionId, Identity, Subject},
     protocol::xml::{Ciphers, Hashes, SigningCertificate, base64},
@@ -49,6 +51,8 @@ use crate::{
 
 /// The names of one login only (core section 8.3.8).
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
+/// So many responses are verified at once, in all.
+static VERIFYING: Semaphore = Semaphore::const_new(4);
 /// The longest encoded message, in bytes.
 const MOST_ENCODED: usize = response::MOST_BYTES / 3 * 4 + (8 << 10);
 
@@ -103,6 +107,9 @@ struct Asked {
     /// The oldest login that is good enough, in seconds.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     max_age: Option<u64>,
+    /// The person must sign in after that.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    signed_in_since: Option<Timestamp>,
     /// One of these contexts must come back.
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     authn_contexts: Vec<String>,
@@ -192,20 +199,23 @@ impl Saml {
             wants.acr
         };
         let drawn: [u8; 16] = self.parts.random.bytes();
+        let force_authn = self.set.force_authn || wants.again;
         let asked = Asked {
             // An ID does not begin with a digit.
             id: format!("_{}", random::hex(&drawn)),
             max_age: wants.max_age.map(|age| age.as_secs()),
+            signed_in_since: force_authn.then_some(start.peer.now),
             authn_contexts: authn_contexts.to_vec(),
         };
         let acs = self.parts.callback(&self.id);
         let request = Request {
             id: &asked.id,
             now: start.peer.now,
-            destination: &provider.sign_on,
+            to: &provider.sign_on,
+            destination: &provider.sign_on_written,
             issuer: &self.entity_id,
             acs: acs.as_str(),
-            force_authn: self.set.force_authn || wants.again,
+            force_authn,
             name_id_format: self.set.name_id_format.as_deref(),
             authn_contexts,
             comparison: "exact",
@@ -250,10 +260,15 @@ impl Saml {
         let (set, service_provider) = (self.set.clone(), self.entity_id.clone());
         let acs = self.parts.callback(&self.id);
         let now = peer.now;
+        // Anybody may bring a response.
+        let _turn = VERIFYING.acquire().await.map_err(|_| Refused::Verifier)?;
         let checked = tokio::task::spawn_blocking(move || {
             let all = provider.certificates.iter();
             let usable = all.filter(|one| set.expired_certificates || one.is_valid_at(now));
             let certificates: Vec<SigningCertificate> = usable.cloned().collect();
+            if certificates.is_empty() {
+                return Err(Refused::NoCertificate);
+            }
             let expected = Expected {
                 identity_provider: &provider.entity_id,
                 service_provider: &service_provider,
@@ -265,12 +280,14 @@ impl Saml {
                 signed: set.signed,
                 hashes: set.hashes,
                 max_age: asked.max_age,
+                signed_in_since: asked.signed_in_since,
+                name_id_format: set.name_id_format.as_deref(),
                 authn_contexts: &asked.authn_contexts,
                 now,
             };
-            response::check(&octets, &expected)
+            Ok(response::check(&octets, &expected)?)
         });
-        Ok(checked.await.map_err(|_| Refused::Verifier)??)
+        checked.await.map_err(|_| Refused::Verifier)?
     }
 
     /// Who the assertion is about.
@@ -317,7 +334,19 @@ impl Saml {
             Source::File(octets) => octets.clone(),
             Source::Url(url) => self.fetch(url).await?,
         };
-        Ok(IdentityProvider::parse(&octets, &self.demands())?)
+        let (signer, entity_id) = (self.set.signer.clone(), self.set.idp_entity_id.clone());
+        let demands = self.demands();
+        let (now, danger_plain_http) = (demands.now, demands.danger_plain_http);
+        let read = tokio::task::spawn_blocking(move || {
+            let demands = Demands {
+                entity_id: entity_id.as_deref(),
+                signer: signer.as_ref(),
+                now,
+                danger_plain_http,
+            };
+            IdentityProvider::parse(&octets, &demands)
+        });
+        Ok(read.await.map_err(|_| ProviderError::Reader)??)
     }
 
     fn demands(&self) -> Demands<'_> {
@@ -334,7 +363,12 @@ impl Saml {
         let Source::File(octets) = &self.set.source else {
             return String::new();
         };
-        let provider = IdentityProvider::parse(octets, &self.demands());
+        // Who it is does not end with the metadata.
+        let demands = Demands {
+            now: Timestamp::from_millis(i64::MIN),
+            ..self.demands()
+        };
+        let provider = IdentityProvider::parse(octets, &demands);
         provider.map(|one| one.entity_id).unwrap_or_default()
     }
 

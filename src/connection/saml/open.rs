@@ -9,8 +9,13 @@ use std::{
 use openssl::x509::X509;
 use url::Url;
 
-use super::{Config, Saml, Set, Source, attributes, descriptor::OwnKey};
+use super::{
+    Config, Saml, Set, Source, attributes,
+    descriptor::OwnKey,
+    metadata::{Demands, IdentityProvider},
+};
 use crate::{
+    clock::Timestamp,
     connection::{
         Common, Connection,
         cached::Cached,
@@ -98,6 +103,18 @@ impl Config {
         }
         let mapping = attributes::mapping(&common.claims).map_err(|found| problems.extend(found));
         let http = self.http(client).map_err(|problem| problems.push(problem));
+        if let (Ok(Source::File(octets)), Ok(signer)) = (&source, &signer) {
+            let demands = Demands {
+                entity_id: self.idp_entity_id.as_deref(),
+                signer: signer.as_ref(),
+                // They may have ended, which no start hangs on.
+                now: Timestamp::from_millis(i64::MIN),
+                danger_plain_http: self.danger_plain_http,
+            };
+            if let Err(error) = IdentityProvider::parse(octets, &demands) {
+                problems.push(Problem::new("metadata", error.to_string()));
+            }
+        }
         if !problems.is_empty() {
             return Err(problems);
         }

@@ -24,6 +24,8 @@ pub(crate) enum ProviderError {
     Http(String, Arc<HttpError>),
     #[error("the metadata: {0}")]
     Metadata(#[from] MetadataError),
+    #[error("what reads metadata did not end")]
+    Reader,
     #[error("{0} answered {1}")]
     Status(String, StatusCode),
 }
@@ -31,7 +33,7 @@ pub(crate) enum ProviderError {
 impl Passing for ProviderError {
     fn is_passing(&self) -> bool {
         match self {
-            Self::Http(..) => true,
+            Self::Http(..) | Self::Reader => true,
             Self::Metadata(_) => false,
             Self::Status(_, status) => status.is_server_error(),
         }
@@ -43,6 +45,10 @@ impl Passing for ProviderError {
 pub(crate) enum Refused {
     #[error(transparent)]
     Claims(#[from] TooManyClaims),
+    #[error(
+        "every certificate of the provider has ended, or does not begin yet: are its metadata old?"
+    )]
+    NoCertificate,
     #[error("there is no SAMLResponse in the form, or more than one, or it is no base64")]
     NoMessage,
     #[error("the provider wants requests that are signed: set signing_key")]
@@ -66,7 +72,11 @@ impl Refused {
     pub(super) fn step(&self) -> &'static str {
         match self {
             Self::Claims(_) | Self::NoSubject => IDENTITY,
-            Self::NoMessage | Self::Response(_) | Self::Unasked | Self::Verifier => RESPONSE,
+            Self::NoCertificate
+            | Self::NoMessage
+            | Self::Response(_)
+            | Self::Unasked
+            | Self::Verifier => RESPONSE,
             Self::Provider(_) => METADATA,
             Self::NoSigningKey | Self::Request(_) => REQUEST,
         }
@@ -76,16 +86,20 @@ impl Refused {
     pub(super) fn fault(&self) -> Fault {
         match self {
             Self::Provider(error) if error.is_passing() => Fault::Unreachable,
-            Self::Provider(_) | Self::NoSigningKey | Self::NoSubject => Fault::Misconfigured,
+            Self::Provider(_)
+            | Self::NoCertificate
+            | Self::NoSigningKey
+            | Self::NoSubject
+            | Self::Response(ResponseError::Signature(SignatureError::Algorithm(_))) => {
+                Fault::Misconfigured
+            }
             Self::Response(
                 ResponseError::Status(_)
                 | ResponseError::AuthnContext(_)
-                | ResponseError::AuthenticatedLongAgo(_),
+                | ResponseError::AuthenticatedLongAgo(_)
+                | ResponseError::NotAgain,
             )
             | Self::Unasked => Fault::Denied,
-            Self::Response(ResponseError::Signature(SignatureError::Algorithm(_))) => {
-                Fault::Misconfigured
-            }
             Self::Request(_) | Self::Verifier => Fault::Internal,
             Self::Claims(_) | Self::NoMessage | Self::Response(_) => Fault::Misbehaved,
         }

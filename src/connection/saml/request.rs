@@ -17,7 +17,9 @@ const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 pub(crate) struct Request<'a> {
     pub(crate) id: &'a str,
     pub(crate) now: Timestamp,
-    pub(crate) destination: &'a Url,
+    pub(crate) to: &'a Url,
+    /// The same as the provider writes it.
+    pub(crate) destination: &'a str,
     /// The entity ID of this side.
     pub(crate) issuer: &'a str,
     /// Where the response comes to.
@@ -44,7 +46,7 @@ impl Request<'_> {
         attribute("ID", self.id);
         attribute("Version", "2.0");
         attribute("IssueInstant", &instant(self.now));
-        attribute("Destination", self.destination.as_str());
+        attribute("Destination", self.destination);
         attribute("AssertionConsumerServiceURL", self.acs);
         attribute("ProtocolBinding", POST);
         if self.force_authn {
@@ -103,7 +105,7 @@ impl Request<'_> {
             query.push_str("&Signature=");
             query.extend(signature);
         }
-        let mut to = self.destination.clone();
+        let mut to = self.to.clone();
         let query = match to.query() {
             Some(before) if !before.is_empty() => format!("{before}&{query}"),
             _ => query,

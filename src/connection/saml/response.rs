@@ -40,6 +40,10 @@ pub(crate) struct Expected<'a> {
     pub(crate) hashes: Hashes,
     /// The oldest login that is good enough, in seconds.
     pub(crate) max_age: Option<u64>,
+    /// The person must have signed in after that.
+    pub(crate) signed_in_since: Option<Timestamp>,
+    /// The kind of name that somebody must have; any, if none is set.
+    pub(crate) name_id_format: Option<&'a str>,
     /// One of these contexts must come back; any, if there are none.
     pub(crate) authn_contexts: &'a [String],
     pub(crate) now: Timestamp,
@@ -60,8 +64,6 @@ pub(crate) enum Signed {
 /// What is wrong with a response.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum ResponseError {
-    #[error("an attribute is there twice")]
-    AttributeTwice,
     #[error("an audience restriction names others, or there is none")]
     Audience,
     #[error("the person signed in in the future")]
@@ -98,8 +100,12 @@ pub(crate) enum ResponseError {
     NoStatement,
     #[error("nobody is named")]
     NoSubject,
+    #[error("the person did not sign in again, as was asked for")]
+    NotAgain,
     #[error("it is not good yet")]
     NotYet,
+    #[error("the name of the person is of another kind than is set here")]
+    OtherFormat,
     #[error("the name of the person is qualified for somebody else")]
     OtherQualifier,
     #[error("Recipient is another address")]
@@ -131,6 +137,8 @@ pub(crate) fn check(octets: &[u8], expected: &Expected<'_>) -> Result<Assertion,
     if !sent.is(SAMLP, "Response") {
         return Err(E::NoResponse);
     }
+    // It can only refuse, and costs less than a signature.
+    check_envelope(sent, is_signed(sent), expected)?;
     let verified_in = |document: &Document, element: &Element| {
         let signed = is_signed(element);
         signed.then(|| document.verified(element, expected.certificates, expected.hashes))
@@ -149,7 +157,14 @@ pub(crate) fn check(octets: &[u8], expected: &Expected<'_>) -> Result<Assertion,
     };
     let signed_assertion = match &assertion {
         Found::Plain(assertion) => verified(assertion).transpose()?,
-        Found::Encrypted(inner) => verified_in(inner, &inner.root).transpose()?,
+        Found::Encrypted(inner) => {
+            let verified = verified_in(inner, &inner.root).transpose();
+            verified.map_err(|error| match expected.ciphers {
+                Ciphers::Authenticated => E::Signature(error),
+                // Whoever can change what is in it must not learn how it then looks.
+                Ciphers::WithCbc => E::Encryption(EncryptionError),
+            })?
+        }
     };
     match (expected.signed, &signed_response, &signed_assertion) {
         (Signed::Assertion | Signed::Both, _, None) => return Err(E::Unsigned("the assertion")),
@@ -188,9 +203,9 @@ fn decrypted(around: &Element, expected: &Expected<'_>) -> Result<Document, Resp
     let octets = xml::open(around, expected.keys, expected.ciphers)?;
     // What comes out is no more to be told from what does not open than the key is.
     let document = Document::parse(&octets, MOST_BYTES).map_err(|_| EncryptionError)?;
-    document.check_signatures(expected.hashes)?;
-    if !document.root.is(SAML, "Assertion") {
-        return Err(ResponseError::NotOneAssertion);
+    let signatures = document.check_signatures(expected.hashes);
+    if signatures.is_err() || !document.root.is(SAML, "Assertion") {
+        return Err(EncryptionError.into());
     }
     Ok(document)
 }

@@ -64,6 +64,8 @@ fn judge(
         signed: Signed::Either,
         hashes,
         max_age: None,
+        signed_in_since: None,
+        name_id_format: None,
         authn_contexts: &[],
         now,
     };
@@ -169,6 +171,8 @@ mod made_here {
             signed: Signed::Either,
             hashes: Hashes::Strong,
             max_age: None,
+            signed_in_since: None,
+            name_id_format: None,
             authn_contexts: &[],
             now: Timestamp::from_millis(now.timestamp_millis()),
         };
@@ -352,7 +356,6 @@ mod made_here {
                 "SessionNotOnOrAfter='2026-11-27T11:00:00Z'",
                 E::SessionOver,
             ),
-            ("Name='groups'", "Name='mail'", E::AttributeTwice),
         ] {
             let changed = ASSERTION.replacen(from, to, 1);
             assert_ne!(changed, ASSERTION, "{from}");
@@ -424,6 +427,48 @@ mod made_here {
         assert_eq!(contexts(&["higher".to_owned(), "high".to_owned()]), Ok(()));
         let lower = Err(ResponseError::AuthnContext("high".to_owned()));
         assert_eq!(contexts(&["higher".to_owned()]), lower);
+    }
+
+    #[test]
+    fn values_of_one_name_go_together_and_empty_ones_mean_nothing() {
+        let signer = Signer::rsa();
+        let more = "<saml:Attribute Name='groups'><saml:AttributeValue>ops</saml:AttributeValue>\
+             <saml:AttributeValue/></saml:Attribute></saml:AttributeStatement>";
+        let several = ASSERTION.replace("</saml:AttributeStatement>", more);
+        let found = judge(&signed_assertion(&signer, RESPONSE, &several), &signer).unwrap();
+        assert_eq!(found.attributes.len(), 2);
+        assert_eq!(found.attributes[1].values, ["staff", "admins", "ops"]);
+    }
+
+    #[test]
+    fn what_was_asked_for_in_a_request_that_could_be_changed_is_checked_in_the_answer() {
+        let signer = Signer::rsa();
+        let text = signed_assertion(&signer, RESPONSE, ASSERTION);
+        let since = |seconds: i64| {
+            let now = chrono::DateTime::parse_from_rfc3339(NOW).unwrap();
+            let at = Timestamp::from_millis(now.timestamp_millis() - seconds * 1000);
+            let judged = judge_with(&text, &signer, |expected| {
+                expected.signed_in_since = Some(at);
+            });
+            judged.map(drop)
+        };
+        // ten minutes ago
+        assert_eq!(since(540), Ok(()));
+        assert_eq!(since(539), Err(ResponseError::NotAgain));
+        let persistent = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+        let format = |text: &str, format: &'static str| {
+            let judged = judge_with(text, &signer, |expected| {
+                expected.name_id_format = Some(format);
+            });
+            judged.map(drop)
+        };
+        let unspecified = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
+        assert_eq!(format(&text, unspecified), Ok(()));
+        assert_eq!(format(&text, persistent), Err(ResponseError::OtherFormat));
+        let named = format!("<saml:NameID Format='{persistent}'>");
+        let named = ASSERTION.replace("<saml:NameID>", &named);
+        let named = signed_assertion(&signer, RESPONSE, &named);
+        assert_eq!(format(&named, persistent), Ok(()));
     }
 
     /// The first signature of a text.
@@ -500,6 +545,7 @@ mod made_here {
             good.replace("rsa-sha256", "hmac-sha256"),
             good.replace("<ds:SignatureValue>", "<ds:SignatureValue>A"),
             good.replace(signature, &signature.repeat(2)),
+            good.replace(">alice<", "> <"),
         ];
         let whole = signed_response(&signer, RESPONSE, ASSERTION);
         let of_whole = &signature_of(&whole);
@@ -646,6 +692,8 @@ mod metadata {
         ] {
             assert_eq!(parse(&text, wanted).map(drop), Err(error), "{text}");
         }
+        let commented = format!("<!-- ours --><?x?>{one}");
+        assert_eq!(parse(&commented, None).unwrap().entity_id, "idp");
         let short = parse(&entity("idp", &role(&key("AAAA"), &there)), None);
         assert!(matches!(short.map(drop), Err(E::Certificate(_))));
     }

@@ -19,7 +19,8 @@ const MOST_ELEMENTS: usize = 20_000;
 const MOST_ATTRIBUTES: usize = 64;
 /// The most declarations that are in force at once.
 const MOST_DECLARATIONS: usize = 128;
-/// The longest name.
+/// The longest name, and the longest name of a namespace: canonical XML writes it at each element
+/// that is in it.
 const MOST_NAME: usize = 256;
 
 /// What is wrong with a document.
@@ -50,6 +51,16 @@ pub(crate) enum XmlError {
 impl Document {
     /// Reads a document of at most `most` bytes.
     pub(crate) fn parse(octets: &[u8], most: usize) -> Result<Self, XmlError> {
+        Self::read(octets, most, Comments::Refused)
+    }
+
+    /// The same, where comments and processing instructions are passed over, as canonical XML does
+    /// with comments: for what operators publish.
+    pub(crate) fn parse_commented(octets: &[u8], most: usize) -> Result<Self, XmlError> {
+        Self::read(octets, most, Comments::PassedOver)
+    }
+
+    fn read(octets: &[u8], most: usize, comments: Comments) -> Result<Self, XmlError> {
         if octets.len() > most {
             return Err(XmlError::TooLarge(most));
         }
@@ -93,6 +104,7 @@ impl Document {
                     }
                 }
                 Event::DocType(_) => return Err(XmlError::DocumentType),
+                Event::Comment(_) | Event::PI(_) if comments == Comments::PassedOver => {}
                 Event::CData(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {
                     return Err(XmlError::Extra);
                 }
@@ -102,6 +114,13 @@ impl Document {
         }
         building.finish()
     }
+}
+
+/// What becomes of comments.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Comments {
+    PassedOver,
+    Refused,
 }
 
 /// Section 2.2.
@@ -258,6 +277,9 @@ fn declaration(prefix: &str, value: String) -> Result<Declaration, XmlError> {
         let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
         scheme.starts_with(|char: char| char.is_ascii_alphabetic()) && scheme.bytes().all(rest)
     });
+    if value.len() > MOST_NAME {
+        return Err(XmlError::TooMuch);
+    }
     let is_none = prefix.is_empty() && value.is_empty();
     if reserved || !(is_absolute || is_none) {
         return Err(XmlError::Namespace);

@@ -51,6 +51,11 @@ const METADATA: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 const SAML_1: &str = "urn:oasis:names:tc:SAML:1.0:assertion";
 const SAMLP_1: &str = "urn:oasis:names:tc:SAML:1.0:protocol";
 
+/// The attributes in a signature, outside of what says whose key it is.
+const ATTRIBUTES: [&str; 4] = ["Algorithm", "Id", "PrefixList", "URI"];
+/// The longest list of prefixes, in bytes.
+const MOST_PREFIX_LIST: usize = 128;
+
 /// Attributes that some reader takes for an ID.
 const IDS: [&str; 5] = ["ID", "Id", "id", "AssertionID", "ResponseID"];
 
@@ -157,7 +162,10 @@ impl Document {
         let mut ids = HashSet::new();
         let mut found = 0;
         for element in self.root.walk() {
-            for id in IDS.iter().filter_map(|name| element.attribute(name)) {
+            // The library looks at the local name alone.
+            let all = element.attributes.iter();
+            for one in all.filter(|one| IDS.contains(&&*one.name)) {
+                let id = one.value.as_str();
                 if !is_name(id) || !ids.insert(id) {
                     return Err(SignatureError::Id);
                 }
@@ -247,6 +255,14 @@ fn check_shape(signature: &Element, id: &str, hashes: Hashes) -> Result<(), Sign
         [key] if key.is(DS, "KeyInfo") => check_key_info(key)?,
         _ => return Err(SignatureError::Shape("child")),
     }
+    // The library takes the first attribute of a local name, whatever its namespace.
+    let is_known = |element: &Element| {
+        let mut all = element.attributes.iter();
+        all.all(|one| one.namespace.is_empty() && ATTRIBUTES.contains(&&*one.name))
+    };
+    if !is_known(signature) || !is_known(value) || !info.walk().all(is_known) {
+        return Err(SignatureError::Shape("attribute"));
+    }
     let [canonicalization, method, reference] = &children(info)[..] else {
         return Err(SignatureError::Shape("SignedInfo"));
     };
@@ -309,13 +325,21 @@ fn check_key_info(key: &Element) -> Result<(), SignatureError> {
 fn check_canonicalization(element: &Element) -> Result<(), SignatureError> {
     let algorithm = element.attribute("Algorithm").unwrap_or_default();
     if algorithm.strip_suffix("WithComments").unwrap_or(algorithm) != EXC_C14N {
-        return Err(SignatureError::Algorithm(algorithm.to_owned()));
+        return Err(SignatureError::Algorithm(printable(algorithm)));
     }
     match &children(element)[..] {
         [] => Ok(()),
-        [prefixes] if prefixes.is(EXC_C14N, "InclusiveNamespaces") => Ok(()),
+        [prefixes] if is_prefix_list(prefixes) => Ok(()),
         _ => Err(SignatureError::Shape("canonicalization")),
     }
+}
+
+/// The prefixes are looked up at each element.
+fn is_prefix_list(element: &Element) -> bool {
+    let list = element.attribute("PrefixList").unwrap_or_default();
+    element.is(EXC_C14N, "InclusiveNamespaces")
+        && children(element).is_empty()
+        && list.len() <= MOST_PREFIX_LIST
 }
 
 fn check_algorithm(
@@ -325,13 +349,19 @@ fn check_algorithm(
 ) -> Result<(), SignatureError> {
     let algorithm = element.attribute("Algorithm").unwrap_or_default();
     if !is_accepted(algorithm, hashes == Hashes::WithSha1) {
-        return Err(SignatureError::Algorithm(algorithm.to_owned()));
+        return Err(SignatureError::Algorithm(printable(algorithm)));
     }
     // HMACOutputLength and its like
     let is_plain = children(element).is_empty();
     is_plain
         .then_some(())
         .ok_or(SignatureError::Shape("parameter"))
+}
+
+/// What a sender wrote, for the log.
+fn printable(text: &str) -> String {
+    let chars = text.chars().filter(char::is_ascii_graphic);
+    chars.take(100).collect()
 }
 
 fn family(signature: &Element) -> Option<Family> {
@@ -379,10 +409,11 @@ fn is_verified(text: &str, certificate: &SigningCertificate) -> bool {
 fn in_library<T>(call: impl FnOnce() -> Option<T>) -> Option<T> {
     static HARDENED: Once = Once::new();
     HARDENED.call_once(|| {
+        library::be_quiet();
         // Whatever comes of it: the library is initialised.
         let nobody = CertificateDer::from(Vec::new());
         let _ = Crypto::verify_signed_xml("<a/>", &nobody, None);
-        library::harden();
+        library::stay_inside();
     });
     panic::catch_unwind(AssertUnwindSafe(call)).ok().flatten()
 }
@@ -395,13 +426,16 @@ mod library {
         fn xmlSecErrorsDefaultCallbackEnableOutput(enabled: std::ffi::c_int);
     }
 
-    /// Takes every way to files and the network from xmlsec, and its standard error.
-    pub(super) fn harden() {
-        // SAFETY: both are called once, after the library was initialised, and take no pointers.
-        unsafe {
-            xmlSecIOCleanupCallbacks();
-            xmlSecErrorsDefaultCallbackEnableOutput(0);
-        }
+    /// Takes our standard error from xmlsec.
+    pub(super) fn be_quiet() {
+        // SAFETY: it sets a flag.
+        unsafe { xmlSecErrorsDefaultCallbackEnableOutput(0) }
+    }
+
+    /// Takes every way to files and the network from xmlsec.
+    pub(super) fn stay_inside() {
+        // SAFETY: it is called once, after the library was initialised, and takes no pointer.
+        unsafe { xmlSecIOCleanupCallbacks() }
     }
 }
 

@@ -79,6 +79,10 @@ mod reader {
             ("<a xmlns:xml='urn:x'/>", E::Namespace),
             ("<a xmlns:p='http://www.w3.org/2000/xmlns/'/>", E::Namespace),
             ("<a xml:id='x'/>", E::Namespace),
+            (
+                &format!("<a xmlns:p='urn:{}'/>", "x".repeat(256)),
+                E::TooMuch,
+            ),
             ("<xmlns:a/>", E::Namespace),
             ("<a:b:c xmlns:a='urn:a'/>", E::Malformed),
             ("<\u{e4}/>", E::Malformed),
@@ -199,5 +203,64 @@ mod signatures {
                 "only the assertion is"
             );
         }
+    }
+
+    /// What the library would understand in another way than the guard does costs it nothing.
+    #[test]
+    fn the_library_is_asked_about_one_shape_alone() {
+        let signer = Signer::rsa();
+        let good = signer.sign(RESPONSE, "_a");
+        let c14n = "http://www.w3.org/2001/10/xml-exc-c14n#";
+        let transform = format!("<ds:Transform Algorithm=\"{c14n}\"/>");
+        assert!(good.contains(&transform), "{good}");
+        let with = |transform: &str| {
+            let text = good.replace("<saml:Assertion ", "<saml:Assertion xmlns:x='urn:x' ");
+            text.replace(&format!("<ds:Transform Algorithm=\"{c14n}\"/>"), transform)
+        };
+        let list = |prefixes: &str, inside: &str| {
+            with(&format!(
+                "<ds:Transform Algorithm=\"{c14n}\"><ec:InclusiveNamespaces xmlns:ec=\"{c14n}\" \
+                 PrefixList=\"{prefixes}\">{inside}</ec:InclusiveNamespaces></ds:Transform>"
+            ))
+        };
+        let xslt = "http://www.w3.org/TR/1999/REC-xslt-19991116";
+        for (text, error) in [
+            (
+                with(&format!(
+                    "<ds:Transform x:Algorithm=\"{xslt}\" Algorithm=\"{c14n}\"/>"
+                )),
+                SignatureError::Shape("attribute"),
+            ),
+            (
+                good.replace(
+                    "<ds:Reference ",
+                    "<ds:Reference xmlns:x='urn:x' x:URI='#xpointer(/)' ",
+                ),
+                SignatureError::Shape("attribute"),
+            ),
+            (
+                good.replace("<ds:Reference ", "<ds:Reference Type='urn:x' "),
+                SignatureError::Shape("attribute"),
+            ),
+            (list("a", "<x/>"), SignatureError::Shape("canonicalization")),
+            (
+                list(&"a ".repeat(65), ""),
+                SignatureError::Shape("canonicalization"),
+            ),
+            (
+                good.replace("<saml:Subject>", "<saml:Subject xmlns:x='urn:x' x:ID='_a'>"),
+                SignatureError::Id,
+            ),
+            (
+                good.replace(c14n, &format!("urn:{}\u{e4}\n", "x".repeat(1000))),
+                SignatureError::Algorithm(format!("urn:{}", "x".repeat(96))),
+            ),
+        ] {
+            assert_ne!(text, good);
+            let read = parse(&text).unwrap();
+            assert_eq!(read.check_signatures(Hashes::Strong), Err(error), "{text}");
+        }
+        let few = parse(&list("xs xsi", "")).unwrap();
+        assert_eq!(few.check_signatures(Hashes::Strong), Ok(()));
     }
 }
