@@ -93,26 +93,21 @@ pub(crate) fn json(status: StatusCode, data: &impl Serialize) -> Response<Bytes>
     answer
 }
 
-/// The keys of the assertion (RFC 7517 section 8.5.1), which may be kept for some minutes.
+/// The keys of the assertion (RFC 7517 section 8.5.1).
 pub(super) fn jwks(keys: String) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from(keys));
-    let headers = answer.headers_mut();
-    let media_type = HeaderValue::from_static("application/jwk-set+json");
-    headers.insert(header::CONTENT_TYPE, media_type);
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=300"),
-    );
-    common(headers, false);
-    answer
+    published(keys, "application/jwk-set+json")
 }
 
 /// What a connection says of this deployment (SAML 2.0 metadata section 4.1.1).
 pub(super) fn metadata(document: String) -> Response<Bytes> {
+    published(document, "application/samlmetadata+xml")
+}
+
+/// A document that is the same for everybody and may be kept for some minutes.
+fn published(document: String, media_type: &'static str) -> Response<Bytes> {
     let mut answer = Response::new(Bytes::from(document));
     let headers = answer.headers_mut();
-    let media_type = HeaderValue::from_static("application/samlmetadata+xml");
-    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=300"),

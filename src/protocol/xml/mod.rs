@@ -9,6 +9,7 @@
 mod encryption;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod library;
 mod reader;
 mod signature;
 #[cfg(test)]
