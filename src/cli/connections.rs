@@ -4,7 +4,10 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{Ended, Place, catalog, execute, output, remote, trial};
-use crate::config::{ConnectionEntry, Settings};
+use crate::{
+    config::{ConnectionEntry, Settings},
+    connection::registry::Speaks,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -112,7 +115,10 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         })
         .map(|route| format!("{}{}", route.host.as_deref().unwrap_or("*"), route.path))
         .collect();
-    let federated = entry.strategy.speaks_openid;
+    let speaks = entry.strategy.speaks;
+    let (federated, saml) = (speaks == Speaks::OpenIdConnect, speaks == Speaks::Saml);
+    let saml_page =
+        |page: &str| saml.then(|| settings_page(settings, &format!("saml/{}/{page}", entry.id)));
     json!({
         "name": entry.id,
         "family": entry.strategy.family,
@@ -125,15 +131,13 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         "trust_email": entry.common.trust_email,
         "domains": entry.common.domains,
         "login_url": page("login"),
-        "redirect_uri": page("callback"),
+        "redirect_uri": saml_page("acs").unwrap_or_else(|| page("callback")),
         "post_logout_redirect_uri": federated.then(|| settings_page(settings, "logout")),
         "backchannel_logout_uri": federated.then(|| page("backchannel-logout")),
         "frontchannel_logout_uri": federated.then(|| page("frontchannel-logout")),
+        "single_logout_service": saml_page("slo"),
         // where a provider finds a document about us
-        "metadata": match entry.strategy.name {
-            "saml" => Some(page("metadata")),
-            _ => federated.then(|| page("jwks")),
-        },
+        "metadata": saml_page("metadata").or_else(|| federated.then(|| page("jwks"))),
         "routes": routes,
     })
 }

@@ -7,6 +7,7 @@
 //! What a strategy cannot do it does not offer: capabilities are asked for ([`Connection::inline`],
 //! [`Connection::accounts`]). [`registry`] is the one table of strategies.
 
+mod accounts;
 mod beginnings;
 mod cached;
 pub(crate) mod catalog;
@@ -20,11 +21,14 @@ pub(crate) mod oauth1;
 pub(crate) mod oauth2;
 pub(crate) mod oidc;
 pub(crate) mod registry;
+mod rejection;
 pub(crate) mod saml;
 mod seen;
+mod sign_out;
 mod throttle;
+mod tokens;
 
-use std::{error::Error, fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -33,20 +37,26 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 pub(crate) use self::{
+    accounts::{AccountError, Accounts, PreparedAccount, SignUp},
     claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
     config::{Common, Passed, SyncProfile, TrustEmail, UpstreamParam},
     connections::{ConnectionSettings, Connections},
     login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
+    rejection::{Fault, Rejection},
     seen::{Check, Said, Seen},
+    sign_out::{
+        Departure, Ended, EndedWhose, Leaving, LogoutMessage, LogoutReply, LogoutRequest,
+        ProviderSession, SignOut, SingleLogout,
+    },
     throttle::{
         AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
     },
+    tokens::{Lasting, ProviderTokens, Refresh, RefreshError, Refreshed},
 };
 use crate::{
     clock::Timestamp,
-    identity::{Authentication, ConnectionId, Identity, Subject},
-    secret::Secret,
-    store::Pin,
+    identity::{Authentication, ConnectionId, Identity},
+    store::{OneTimeKey, OneTimeUse, Pin, Purpose},
 };
 
 /// One configured way to sign in.
@@ -89,6 +99,14 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn checks(&self) -> Vec<Check> {
         Vec::new()
     }
+    /// Whether its provider answers at an assertion consumer service (SAML).
+    fn takes_saml(&self) -> bool {
+        false
+    }
+    /// SAML Single Logout: messages of the provider that the browser or the provider brings.
+    fn single_logout(&self) -> Option<&dyn SingleLogout> {
+        None
+    }
     /// Signing out at the provider, and being told that somebody did.
     fn sign_out(&self) -> Option<&dyn SignOut> {
         None
@@ -105,127 +123,6 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn jwks(&self) -> Option<Result<String, Rejection>> {
         None
     }
-}
-
-/// The end of a session, at the provider and by its word. The session here has ended before the
-/// browser is sent there.
-#[async_trait]
-pub(crate) trait SignOut: Send + Sync {
-    /// Where the browser is sent, so that the provider's session ends too. `None`: it offers no
-    /// such thing.
-    async fn begin(&self, leaving: Leaving<'_>) -> Result<Option<Url>, Rejection>;
-    /// The provider says, from server to server, that sessions ended.
-    async fn notified(&self, reply: Reply<'_>, now: Timestamp) -> Result<Ended, Rejection>;
-    /// The provider has the browser say so. Nothing is signed in it.
-    fn notified_in_front(&self, query: &str) -> Result<Ended, Rejection>;
-}
-
-/// Tokens that a provider gave for its own interfaces, which an application may use in the name of
-/// the person.
-#[async_trait]
-pub(crate) trait Refresh: Send + Sync {
-    /// What was kept of them with the session. `None`: nothing was.
-    fn tokens(&self, kept: &ConnectionData) -> Option<ProviderTokens>;
-    /// Fetches new ones, and what the provider says of the person now.
-    async fn refresh(
-        &self,
-        kept: &Kept,
-        subject: &Subject,
-        now: Timestamp,
-    ) -> Result<Refreshed, RefreshError>;
-}
-
-/// A provider's tokens.
-#[derive(Clone, Debug)]
-pub(crate) struct ProviderTokens {
-    pub(crate) access_token: Secret,
-    pub(crate) id_token: Option<Secret>,
-    /// From when on new ones are fetched, and when these have ended. `None`: the provider did not
-    /// say.
-    pub(crate) lasting: Option<Lasting>,
-    /// Whether new ones can be had without the person.
-    pub(crate) renewable: bool,
-}
-
-/// How long tokens are good for.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Lasting {
-    /// From here on new ones are fetched.
-    #[serde(rename = "r")]
-    pub(crate) renew_at: Timestamp,
-    /// Here they end.
-    #[serde(rename = "e")]
-    pub(crate) expires_at: Timestamp,
-}
-
-impl Lasting {
-    /// Tokens that are good for so many seconds from now on: they are renewed half a minute before
-    /// the end, and short-lived ones when a third is left.
-    pub(crate) fn from(now: Timestamp, seconds: i64) -> Self {
-        let after = |seconds: i64| {
-            Timestamp::from_millis(now.millis().saturating_add(seconds.saturating_mul(1000)))
-        };
-        Self {
-            renew_at: after(
-                seconds
-                    .saturating_sub(30)
-                    .max(seconds.saturating_mul(2) / 3),
-            ),
-            expires_at: after(seconds),
-        }
-    }
-}
-
-/// What a refresh brought.
-#[derive(Clone, Debug)]
-pub(crate) struct Refreshed {
-    pub(crate) kept: Kept,
-    /// What the provider says of the person now; `None`: nothing new.
-    pub(crate) identity: Option<Identity>,
-}
-
-/// Why there are no new tokens.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RefreshError {
-    /// The provider takes back what it said of this person, or speaks of another: the session that
-    /// rests on it must end.
-    #[error("the provider does not stand by this session: {0}")]
-    Disowned(Rejection),
-    /// It may work another time.
-    #[error("{rejection}")]
-    Failed {
-        /// What stays with the session all the same: a provider that replaces refresh tokens has
-        /// used up the one that was there.
-        kept: Option<Kept>,
-        rejection: Rejection,
-    },
-}
-
-/// Somebody who signs out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leaving<'a> {
-    /// What was kept with the session.
-    pub(crate) kept: &'a ConnectionData,
-    /// Where the provider is to send the browser, and what it gives back with it.
-    pub(crate) back: &'a Url,
-    pub(crate) state: &'a str,
-}
-
-/// Which sessions ended at the provider.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Ended {
-    pub(crate) whose: EndedWhose,
-    /// The notice counts once: the hash of its name, and until when it could come again.
-    pub(crate) once: Option<([u8; 32], Timestamp)>,
-}
-
-/// Whose sessions ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum EndedWhose {
-    /// The one that the provider has this name for.
-    Sid(String),
-    /// All of this person.
-    Subject(Subject),
 }
 
 /// What is known when a login begins.
@@ -273,6 +170,18 @@ pub(crate) enum Step {
     Prompt { form: Form, keep: ConnectionData },
     /// Send the user agent away.
     Redirect { to: Url, keep: ConnectionData },
+    /// The same, with a form that a page of ours posts there.
+    Post {
+        form: ProviderForm,
+        keep: ConnectionData,
+    },
+}
+
+/// A form for a provider (SAML bindings section 3.5).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ProviderForm {
+    pub(crate) to: Url,
+    pub(crate) fields: Vec<(&'static str, String)>,
 }
 
 /// A form of ours, as data: the page renders it.
@@ -316,6 +225,8 @@ pub(crate) enum Reply<'a> {
     Query(&'a str),
     /// The body of a POST, `application/x-www-form-urlencoded`.
     Form(&'a [u8]),
+    /// The body of a POST by the provider itself, a SOAP envelope.
+    Soap(&'a [u8]),
 }
 
 /// Bytes that only the strategy that wrote them reads. They never hold a person's credential.
@@ -362,20 +273,52 @@ impl<'de> Deserialize<'de> for ConnectionData {
 pub(crate) struct Kept {
     /// What the strategy wants back when the session is refreshed or ends.
     pub(crate) data: ConnectionData,
-    /// What the provider calls its own session: `sid` (OpenID Connect Front-Channel Logout 1.0
-    /// section 3), SessionIndex.
-    pub(crate) sid: Option<String>,
+    /// By what the provider may name the session when it ends: `sid` (OpenID Connect Front-Channel
+    /// Logout 1.0 section 3), NameID with SessionIndex and without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sids: Vec<String>,
     /// When the provider wants the session to end at the latest: SessionNotOnOrAfter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ends: Option<Timestamp>,
+}
+
+/// Something of a provider that counts once.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Once {
+    /// The hash of what it is called, with the connection.
+    pub(crate) hash: [u8; 32],
+    /// Until when it could come again.
+    pub(crate) until: Timestamp,
+}
+
+impl Once {
+    /// That it is the first time.
+    pub(crate) fn first(&self) -> OneTimeUse {
+        OneTimeUse::First {
+            key: OneTimeKey {
+                purpose: Purpose::Answer,
+                hash: self.hash,
+            },
+            until: self.until,
+        }
+    }
 }
 
 /// The proof that a provider or a password vouched for somebody. Only a strategy makes one.
 #[derive(Clone, Debug)]
 pub(crate) struct Authenticated {
     identity: Identity,
-    authentication: Authentication,
-    kept: Kept,
+    proof: Proof,
+}
+
+/// How somebody was proven to be who they are, and what comes with that.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Proof {
+    pub(crate) authentication: Authentication,
+    pub(crate) kept: Kept,
+    /// The message that proved it opens one session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) once: Option<Once>,
 }
 
 impl Authenticated {
@@ -393,16 +336,24 @@ impl Authenticated {
             amr,
             acr,
         };
-        Self {
-            identity,
+        let proof = Proof {
             authentication,
             kept: Kept::default(),
-        }
+            once: None,
+        };
+        Self { identity, proof }
     }
 
     /// The same, with what stays with its session.
-    pub(in crate::connection) fn keeping(self, kept: Kept) -> Self {
-        Self { kept, ..self }
+    pub(in crate::connection) fn keeping(mut self, kept: Kept) -> Self {
+        self.proof.kept = kept;
+        self
+    }
+
+    /// The same, by a message that counts once.
+    pub(in crate::connection) fn once(mut self, once: Once) -> Self {
+        self.proof.once = Some(once);
+        self
     }
 
     /// A proof of nothing, for tests of what follows a login.
@@ -423,130 +374,11 @@ impl Authenticated {
 
     /// How and when it was proven.
     pub(crate) fn authentication(&self) -> &Authentication {
-        &self.authentication
+        &self.proof.authentication
     }
 
     /// Takes it apart.
-    pub(crate) fn into_parts(self) -> (Identity, Authentication, Kept) {
-        (self.identity, self.authentication, self.kept)
-    }
-}
-
-/// Accounts whose credentials this connection keeps.
-#[async_trait]
-pub(crate) trait Accounts: Send + Sync {
-    /// Whether strangers may make an account.
-    fn signup(&self) -> bool;
-    /// What an account is named by.
-    fn names(&self) -> LoginNames;
-    /// The shortest new password, in characters.
-    fn least_password(&self) -> usize;
-    /// Whose budget a try with this name is paid from. It takes as long for a name that nobody
-    /// has.
-    async fn account_key(&self, login: &LoginName) -> Result<AccountKey, Rejection>;
-    /// Checks what was typed and hashes the password; the admission writes it.
-    async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError>;
-    /// Replaces the password of a person who knows the current one.
-    async fn change_password(
-        &self,
-        subject: &Subject,
-        current: &Secret,
-        new: &Secret,
-        peer: &Peer,
-    ) -> Result<(), AccountError>;
-    /// Replaces a password on the operator's word.
-    async fn set_password(
-        &self,
-        subject: &Subject,
-        new: &Secret,
-        peer: &Peer,
-    ) -> Result<(), AccountError>;
-}
-
-/// What a stranger typed into the sign-up form.
-#[derive(Clone, Debug)]
-pub(crate) struct SignUp {
-    pub(crate) email: Option<String>,
-    pub(crate) username: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) password: Secret,
-}
-
-/// An account that is ready to be written, and the proof of who it will be.
-#[derive(Debug)]
-pub(crate) struct PreparedAccount {
-    pub(crate) account: crate::store::AccountRecord,
-    pub(crate) who: Box<Authenticated>,
-}
-
-/// Why an account was not made or changed. The person may know all of it but
-/// [`Rejected`](Self::Rejected).
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AccountError {
-    #[error("the e-mail address is not one")]
-    BadEmail,
-    #[error("a name has at most 256 bytes and no control characters")]
-    BadName,
-    #[error("a username has 1 to 64 letters, digits and . _ -")]
-    BadUsername,
-    #[error("the password is longer than {most} bytes")]
-    PasswordTooLong { most: usize },
-    #[error("the password is shorter than {least} characters")]
-    PasswordTooShort { least: usize },
-    #[error("the username is taken")]
-    UsernameTaken,
-    #[error("the current password is wrong")]
-    WrongPassword,
-    #[error("{0}")]
-    Rejected(Rejection),
-}
-
-impl From<Rejection> for AccountError {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-/// A login that did not go on: at whose fault, at which step, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("connection {connection}: {fault} at {step}")]
-pub(crate) struct Rejection {
-    pub(crate) connection: ConnectionId,
-    pub(crate) fault: Fault,
-    /// The step that failed, for the operator: `verify-password`, `token-request`.
-    pub(crate) step: &'static str,
-    /// Which of the checks at this step, where there are several.
-    pub(crate) check: Option<&'static str>,
-    #[source]
-    pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-/// Who must act.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Fault {
-    /// We cannot take more at the moment.
-    Busy,
-    /// The person, or the provider on their behalf, got it wrong or said no.
-    Denied,
-    /// Our own store or code failed.
-    Internal,
-    /// The operator's settings do not fit the provider.
-    Misconfigured,
-    /// The provider broke its protocol.
-    Misbehaved,
-    /// The provider does not answer.
-    Unreachable,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Busy => "too busy",
-            Self::Denied => "denied",
-            Self::Internal => "internal error",
-            Self::Misconfigured => "misconfigured",
-            Self::Misbehaved => "the provider broke the protocol",
-            Self::Unreachable => "the provider is unreachable",
-        })
+    pub(crate) fn into_parts(self) -> (Identity, Proof) {
+        (self.identity, self.proof)
     }
 }

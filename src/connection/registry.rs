@@ -28,35 +28,35 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
     Strategy {
         name: "database",
         family: Family::Database,
-        speaks_openid: false,
+        speaks: Speaks::Other,
         parse: parse::<database::Config>,
         schema: |generator| generator.subschema_for::<database::Config>(),
     },
     Strategy {
         name: "oidc",
         family: Family::Enterprise,
-        speaks_openid: true,
+        speaks: Speaks::OpenIdConnect,
         parse: parse::<oidc::Config>,
         schema: |generator| generator.subschema_for::<oidc::Config>(),
     },
     Strategy {
         name: "oauth2",
         family: Family::Enterprise,
-        speaks_openid: false,
+        speaks: Speaks::Other,
         parse: parse::<oauth2::Config>,
         schema: |generator| generator.subschema_for::<oauth2::Config>(),
     },
     Strategy {
         name: "oauth1",
         family: Family::Enterprise,
-        speaks_openid: false,
+        speaks: Speaks::Other,
         parse: parse::<oauth1::Config>,
         schema: |generator| generator.subschema_for::<oauth1::Config>(),
     },
     Strategy {
         name: "saml",
         family: Family::Enterprise,
-        speaks_openid: false,
+        speaks: Speaks::Saml,
         parse: parse::<saml::Config>,
         schema: |generator| generator.subschema_for::<saml::Config>(),
     },
@@ -67,8 +67,7 @@ pub(crate) struct Strategy {
     /// What `strategy` says in the configuration.
     pub(crate) name: &'static str,
     pub(crate) family: Family,
-    /// Whether its provider may know our keys and tell us of logouts.
-    pub(crate) speaks_openid: bool,
+    pub(crate) speaks: Speaks,
     /// Reads the strategy's own keys: the table without `strategy` and without [`Common::KEYS`].
     pub(crate) parse:
         fn(toml::de::Deserializer<'_>) -> Result<Box<dyn OpenConnection>, toml::de::Error>,
@@ -113,6 +112,14 @@ pub(crate) enum Family {
     Social,
 }
 
+/// By what an operator and a provider introduce themselves to each other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Speaks {
+    OpenIdConnect,
+    Other,
+    Saml,
+}
+
 /// A strategy's settings, read and ready to be opened.
 pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
     /// All that is wrong with the settings, found without a store and without a network: what
@@ -151,6 +158,16 @@ impl Parts {
     /// Where a provider sends its answers: the redirect URI of a connection.
     pub(crate) fn callback(&self, id: &ConnectionId) -> Url {
         self.page(&format!("callback/{id}"))
+    }
+
+    /// Where a provider that speaks SAML sends its responses.
+    pub(crate) fn assertion_consumer_service(&self, id: &ConnectionId) -> Url {
+        self.page(&format!("saml/{id}/acs"))
+    }
+
+    /// Where it sends and answers requests to end sessions.
+    pub(crate) fn single_logout_service(&self, id: &ConnectionId) -> Url {
+        self.page(&format!("saml/{id}/slo"))
     }
 
     /// One of our pages.

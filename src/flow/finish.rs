@@ -13,15 +13,15 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, ConnectionSettings, Kept},
+    connection::{Authenticated, ConnectionSettings, Once, Proof, ProviderForm},
     crypto,
-    identity::{Authentication, UserId},
+    identity::UserId,
     protocol::{Destination, Host, Origin, ReturnRules, ReturnTo},
     session::{Login, OpenError},
     store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
     text::page::{
         Hidden, Href, Page,
-        login::{LoopCause, Onward, StartAgainWhy, SwitchUser},
+        login::{LoopCause, Onward, PostOnward, StartAgainWhy, SwitchUser},
     },
     user::{Admission, Admitted},
 };
@@ -37,8 +37,7 @@ const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Pending {
     pub(super) user: UserId,
-    pub(super) authentication: Authentication,
-    pub(super) kept: Kept,
+    pub(super) proof: Proof,
     /// When the request came that brought it.
     pub(super) proven_at: Timestamp,
 }
@@ -80,16 +79,10 @@ impl Engine {
 
     /// Gives an admitted person a session, after a question if somebody else is signed in.
     pub(super) async fn enter(&self, visit: &Visit, flow: &LoginFlow, admitted: Admitted) -> Turn {
-        let Admitted {
-            user,
-            authentication,
-            kept,
-            ..
-        } = admitted;
+        let Admitted { user, proof, .. } = admitted;
         let pending = Pending {
             user: user.id.clone(),
-            authentication,
-            kept,
+            proof,
             proven_at: visit.now,
         };
         // Whoever made an account on the way to link it is asked as well.
@@ -122,7 +115,7 @@ impl Engine {
         };
         let Some(pending) = row else { return gone() };
         // A connection that was removed meanwhile opens no session any more.
-        let connection = &pending.authentication.connection;
+        let connection = &pending.proof.authentication.connection;
         if self.connections.enabled(connection).is_none() {
             return gone();
         }
@@ -205,13 +198,17 @@ impl Engine {
         (user, pending): (UserRecord, Pending),
         mut uses: Vec<OneTimeUse>,
     ) -> Turn {
+        let Pending {
+            proof, proven_at, ..
+        } = pending;
         uses.push(flow.once());
-        let proven = pending.authentication.clone();
+        uses.extend(proof.once.as_ref().map(Once::first));
+        let proven = proof.authentication.clone();
         let login = Login {
             user,
-            authentication: pending.authentication,
-            kept: pending.kept,
-            proven_at: pending.proven_at,
+            authentication: proof.authentication,
+            kept: proof.kept,
+            proven_at,
             held: visit.session.clone(),
             host: visit.host.as_str().to_owned(),
             address: visit.address,
@@ -377,6 +374,23 @@ fn row_place<'a>(context: &'a [&'a [u8]]) -> crypto::Place<'a> {
         purpose: crypto::Purpose::OneTime,
         context,
     }
+}
+
+/// Sends the browser to a provider with a form.
+pub(super) fn post_onward(form: ProviderForm, display_name: &str) -> Turn {
+    let Some(action) = Href::url(&form.to) else {
+        return Turn::see_other("/");
+    };
+    let fields = form.fields.into_iter().map(|(name, value)| Hidden {
+        name: name.to_owned(),
+        value,
+    });
+    let page = PostOnward {
+        action,
+        display_name: display_name.to_owned(),
+        fields: fields.collect(),
+    };
+    Turn::page(StatusCode::OK, Page::PostOnward(page))
 }
 
 /// The row of a ticket in one flow: a ticket is of no use to a browser that holds another flow.

@@ -45,12 +45,11 @@ impl Engine {
         let Some(session) = self.linking(visit, flow) else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
-        let (identity, authentication, kept) = who.into_parts();
+        let (identity, proof) = who.into_parts();
         let to = &session.user().id;
         let pending = |user: &UserRecord| Pending {
             user: user.id.clone(),
-            authentication,
-            kept,
+            proof,
             proven_at: visit.now,
         };
         match self.add_identity(visit, to, &identity).await {
@@ -93,7 +92,7 @@ impl Engine {
         let Some(session) = self.linking(visit, flow) else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
-        let proven = &pending.authentication;
+        let proven = &pending.proof.authentication;
         // All sessions of the other user may have been ended since, because it was somebody else who
         // proved this. The session below asks too late, and for another user.
         let (store, proof) = (self.parts.sessions.store(), (&pending.user, proven));

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use http::StatusCode;
 use url::Url;
 
-use super::{Engine, Fields, LoginFlow, Turn, Visit, finish::hash_from_text, login_page::suggest};
+use super::{
+    Engine, Fields, LoginFlow, Turn, Visit,
+    finish::{hash_from_text, post_onward},
+    login_page::suggest,
+};
 use crate::{
     connection::{
         AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName, Passed,
@@ -384,6 +388,11 @@ impl Engine {
                 };
                 let page = self.prompt(&flow, &id, form, hint.unwrap_or_default());
                 self.show(visit, &flow, page).await
+            }
+            Step::Post { form, keep } => {
+                let mut flow = flow;
+                flow.keep(&keep);
+                post_onward(form, &settings.display_name).with(self.keep_flow(visit, &flow))
             }
             Step::Redirect { to, keep } => {
                 let mut flow = flow;

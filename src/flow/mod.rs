@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | GET login | the return address is parsed; who is signed in already goes on | the page, or back |
 //! | GET, POST login/{connection} | the connection begins, or takes its form | [`Engine::advance`] |
-//! | GET, POST callback/{connection} | the provider's answer | [`Engine::advance`] |
+//! | GET, POST callback/{connection}, saml/{connection}/acs | the provider's answer | [`Engine::advance`] |
 //! | GET, POST signup/{connection} | an account is made | [`Engine::admit`] |
 //! | GET handover | another host's token | back |
 //! | GET, POST account, logout, owner | the session's own pages | themselves, or a login that links |
@@ -28,6 +28,7 @@ mod link;
 mod login;
 mod login_flow;
 mod login_page;
+mod notices;
 mod owner;
 mod password;
 mod sign_out;
@@ -41,7 +42,7 @@ use http::StatusCode;
 
 pub(crate) use self::{
     answering::Answering,
-    callback::{Answer, REPOSTED},
+    callback::{Answer, CONFIRMED, REPOSTED},
     cookies::*,
     fields::Fields,
     login::{LOGIN_QUERY, LoginAsk},

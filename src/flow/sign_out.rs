@@ -1,45 +1,62 @@
 //! Leaving: the session ends on every host at once.
 
+use std::time::Duration;
+
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Engine, Fields, Turn, Visit};
+use super::{Engine, Fields, Turn, Visit, finish::post_onward};
 use crate::{
-    connection::{
-        ConnectionSettings, Ended, EndedWhose, Fault, Leaving, Rejection, Reply, SignOut,
-    },
-    crypto::{self, Place},
+    connection::{Departure, Leaving, ProviderSession},
+    crypto,
     identity::ConnectionId,
-    problem::Causes,
     protocol::{Destination, ReturnTo},
-    session::{KeptWith, sid_hash},
-    store::{EventKind, OneTimeKey, OneTimeUse, Purpose, StoreError, UserRecord, Whose},
+    random::hex,
+    session::KeptWith,
+    store::{EventKind, OneTimeKey, OneTimeRow, Purpose, StoreError, UserRecord},
     text::page::{
         Page, Post,
-        account::{SignOut as SignOutPage, SignedOut},
+        account::{SignOut as SignOutPage, SignedOut, StillAt},
     },
 };
 
-/// Where a sealed return address belongs.
-const RETURN: Place<'static> = Place {
-    purpose: crypto::Purpose::Flow,
-    context: &[b"logout"],
-};
+/// For how long somebody may stay at the provider's page.
+const LEAVE: Duration = Duration::from_hours(1);
+
+/// Somebody who signs out at a provider.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Leave {
+    pub(super) connection: ConnectionId,
+    /// Where they go on.
+    pub(super) to: String,
+}
+
+fn leave_key(state: &str) -> OneTimeKey {
+    OneTimeKey {
+        purpose: Purpose::SignOut,
+        hash: crypto::sha256(state.as_bytes()),
+    }
+}
 
 impl Engine {
     /// GET logout. A request that our own page, or the person in the address bar, made signs out;
     /// one that came from elsewhere is asked first.
     ///
     /// A provider that ended its own session sends the browser back to here, with the `state` that
-    /// [`end_session`](Self::end_session) gave it, which leads on to where the person wanted to go.
+    /// [`remember`](Self::remember) made, which leads on to where the person wanted to go.
     pub(crate) async fn sign_out_page(
         &self,
         visit: &Visit,
         (rd, state): (Option<&str>, Option<&str>),
         own: bool,
     ) -> Turn {
-        if let Some(to) = state.and_then(|state| self.open_return(state)) {
-            return self.signed_out(visit, Some(&to));
+        if let Some(state) = state {
+            match self.remembered(visit, state).await {
+                Ok(Some(leave)) => return self.signed_out(visit, Some(&leave.to)),
+                Ok(None) => {}
+                Err(error) => return self.store_is_away(visit, &error),
+            }
         }
         let Some((session, token)) = &visit.session else {
             return self.signed_out(visit, rd);
@@ -113,151 +130,96 @@ impl Engine {
         kept: Vec<KeptWith>,
         rd: Option<&str>,
     ) -> Option<Turn> {
-        let (connection, settings, kept) = kept.iter().rev().find_map(|one| {
+        let (sign_out, settings, one) = kept.iter().rev().find_map(|one| {
             let (connection, settings) = self.connections.enabled(&one.connection)?;
-            Some((connection.sign_out()?, settings, &one.kept.data))
+            Some((connection.sign_out()?, settings, one))
         })?;
         let back = Url::parse(&format!("{}{}", self.base.login, self.path("logout"))).ok()?;
-        let state = self.seal_return(visit, rd);
+        let leave = Leave {
+            connection: one.connection.clone(),
+            to: self.wanted_after(visit, rd),
+        };
+        let state = match self.remember(visit, &leave).await {
+            Ok(state) => state,
+            Err(error) => return Some(self.store_is_away(visit, &error)),
+        };
         let leaving = Leaving {
-            kept,
+            kept: &one.kept.data,
             back: &back,
             state: &state,
         };
-        match connection.begin(leaving).await {
-            Ok(to) => Some(self.leave(visit, to?, &settings.display_name)),
+        Some(match sign_out.begin(leaving).await {
+            Ok(Departure::Nowhere) => return None,
+            Ok(Departure::Redirect(to)) => self.leave(visit, to, &settings.display_name),
+            Ok(Departure::Post(form)) => post_onward(form, &settings.display_name),
+            Ok(Departure::Told(there)) => self.gone(visit, &leave, there),
             Err(rejection) => {
                 self.note_rejection(visit, &rejection);
-                let page = SignedOut {
-                    notice: None,
-                    still_at: Some(settings.display_name.clone()),
-                    sign_in: self.href("login"),
-                };
-                Some(Turn::page(StatusCode::OK, Page::SignedOut(page)))
+                self.gone(visit, &leave, ProviderSession::Unknown)
             }
-        }
+        })
     }
 
-    /// Where a person wants to go after signing out, for the way over the provider. It is sealed,
-    /// so that nobody makes one that leads elsewhere, and checked again when it comes back.
-    fn seal_return(&self, visit: &Visit, rd: Option<&str>) -> String {
+    /// The person is signed out here, and maybe there.
+    pub(super) fn gone(&self, visit: &Visit, leave: &Leave, there: ProviderSession) -> Turn {
+        let name = || {
+            let known = self.connections.find(&leave.connection);
+            known.map(|(_, settings)| settings.display_name.clone())
+        };
+        let still_at = match there {
+            ProviderSession::Ended => return self.signed_out(visit, Some(&leave.to)),
+            ProviderSession::PartlyEnded => name().map(StillAt::ItsApplications),
+            ProviderSession::Unknown => name().map(StillAt::Provider),
+        };
+        let page = SignedOut {
+            notice: None,
+            still_at,
+            sign_in: self.href("login"),
+        };
+        Turn::page(StatusCode::OK, Page::SignedOut(page))
+    }
+
+    /// Where a person wants to go after signing out, as an address that is good now. It is checked
+    /// again when the provider has sent them back.
+    fn wanted_after(&self, visit: &Visit, rd: Option<&str>) -> String {
         let here = self.base.login.at(visit.host.clone());
         let to = rd.and_then(|rd| self.read_return(rd, &here));
-        let to = match to.as_ref().map(ReturnTo::destination) {
+        match to.as_ref().map(ReturnTo::destination) {
             Some(Destination::Local { target }) => format!("{here}{target}"),
             Some(Destination::Other { url, .. }) => url.clone(),
             None => String::new(),
-        };
-        let (ring, random) = (self.parts.ring.load(), self.parts.random.as_ref());
-        crypto::seal_text(&ring, RETURN, to.as_bytes(), random)
-    }
-
-    fn open_return(&self, state: &str) -> Option<String> {
-        let to = crypto::open_text(&self.parts.ring.load(), RETURN, state).ok()?;
-        String::from_utf8(to).ok()
-    }
-
-    /// POST backchannel-logout/{connection}: the provider says that sessions ended (OpenID Connect
-    /// Back-Channel Logout 1.0 section 2.8).
-    pub(crate) async fn backchannel_logout(
-        &self,
-        visit: &Visit,
-        id: &ConnectionId,
-        body: &[u8],
-    ) -> StatusCode {
-        let Some((_, sign_out)) = self.signs_out(id) else {
-            return StatusCode::NOT_FOUND;
-        };
-        match sign_out.notified(Reply::Form(body), visit.now).await {
-            Ok(ended) => self.end_by_provider(visit, id, ended, "backchannel").await,
-            Err(rejection) => self.refuse_notice(visit, &rejection),
         }
     }
 
-    /// GET frontchannel-logout/{connection}, in a frame of the provider's page (OpenID Connect
-    /// Front-Channel Logout 1.0 section 3). Our cookies do not come with it, so it is the name of
-    /// the session that counts.
-    pub(crate) async fn frontchannel_logout(
-        &self,
-        visit: &Visit,
-        id: &ConnectionId,
-        query: &str,
-    ) -> StatusCode {
-        let Some((_, sign_out)) = self.signs_out(id) else {
-            return StatusCode::NOT_FOUND;
-        };
-        match sign_out.notified_in_front(query) {
-            Ok(ended) => self.end_by_provider(visit, id, ended, "frontchannel").await,
-            Err(rejection) => self.refuse_notice(visit, &rejection),
-        }
-    }
-
-    fn signs_out(&self, id: &ConnectionId) -> Option<(&ConnectionSettings, &dyn SignOut)> {
-        let (connection, settings) = self.connections.enabled(id)?;
-        Some((settings, connection.sign_out()?))
-    }
-
-    fn refuse_notice(&self, visit: &Visit, rejection: &Rejection) -> StatusCode {
-        self.event(visit, EventKind::LogoutFailed, rejection.step)
-            .connection(&rejection.connection)
-            .log();
-        tracing::warn!(
-            error = %Causes(rejection),
-            connection = %rejection.connection,
-            step = rejection.step,
-            request_id = visit.request_id,
-            "a provider's notice of a logout was refused"
-        );
-        match rejection.fault {
-            Fault::Busy | Fault::Internal | Fault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::Denied | Fault::Misbehaved | Fault::Misconfigured => StatusCode::BAD_REQUEST,
-        }
-    }
-
-    async fn end_by_provider(
-        &self,
-        visit: &Visit,
-        id: &ConnectionId,
-        ended: Ended,
-        way: &'static str,
-    ) -> StatusCode {
-        let away = |error: &StoreError| {
-            self.store_is_away(visit, error);
-            StatusCode::SERVICE_UNAVAILABLE
-        };
-        if let Some((hash, until)) = ended.once {
-            let key = OneTimeKey {
-                purpose: Purpose::Answer,
-                hash,
+    /// Keeps where somebody goes on, under a name that a provider may give back: no longer than
+    /// RelayState may be (SAML bindings section 3.4.3). Only who was signed in comes here.
+    async fn remember(&self, visit: &Visit, leave: &Leave) -> Result<String, StoreError> {
+        let state: [u8; 16] = self.parts.random.bytes();
+        let state = hex(&state);
+        let key = leave_key(&state);
+        if let Some(payload) = self.seal_row(&key, leave) {
+            let until = visit.now + LEAVE;
+            let row = OneTimeRow {
+                key,
+                payload,
+                until,
             };
-            match self
-                .parts
-                .once
-                .first_use(OneTimeUse::First { key, until })
-                .await
-            {
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::warn!(connection = %id, "a notice of a logout came twice");
-                    return StatusCode::BAD_REQUEST;
-                }
-                Err(error) => return away(&error),
-            }
+            self.parts.once.put(row).await?;
         }
-        let event = self
-            .event(visit, EventKind::SessionRevoked, way)
-            .connection(id);
-        let (whose, event) = match ended.whose {
-            EndedWhose::Sid(sid) => (Whose::Sid(sid_hash(id, &sid)), event),
-            EndedWhose::Subject(subject) => (Whose::Identity(id.clone(), subject), event),
-        };
-        match self.parts.sessions.revoke_all(&whose, event).await {
-            Ok(_) => StatusCode::OK,
-            Err(error) => away(&error),
-        }
+        Ok(state)
     }
 
-    fn signed_out(&self, visit: &Visit, rd: Option<&str>) -> Turn {
+    pub(super) async fn remembered(
+        &self,
+        visit: &Visit,
+        state: &str,
+    ) -> Result<Option<Leave>, StoreError> {
+        let key = leave_key(state);
+        let row = self.parts.once.peek(&key, visit.now).await?;
+        Ok(row.and_then(|row| self.open_row(&key, &row)))
+    }
+
+    pub(super) fn signed_out(&self, visit: &Visit, rd: Option<&str>) -> Turn {
         let here = self.base.login.at(visit.host.clone());
         let to = rd.and_then(|rd| self.read_return(rd, &here));
         match to.as_ref().map(ReturnTo::destination) {

@@ -29,12 +29,16 @@ pub(crate) enum Endpoint {
     LoginWith(ConnectionId),
     /// `GET, POST logout`
     Logout,
-    /// `GET metadata/{connection}`
-    Metadata(ConnectionId),
     /// `GET me`
     Me,
     /// `GET, POST owner/{token}`
     Owner(String),
+    /// `GET, POST saml/{connection}/acs`
+    SamlAcs(ConnectionId),
+    /// `GET saml/{connection}/metadata`
+    SamlMetadata(ConnectionId),
+    /// `GET, POST saml/{connection}/slo`
+    SamlSlo(ConnectionId),
     /// `GET, POST signup/{connection}`
     SignUp(ConnectionId),
     /// `POST switch`
@@ -61,8 +65,17 @@ impl Endpoint {
             ("login", Some(id)) => id.parse().ok().map(Self::LoginWith),
             ("logout", None) => Some(Self::Logout),
             ("me", None) => Some(Self::Me),
-            ("metadata", Some(id)) => id.parse().ok().map(Self::Metadata),
             ("owner", Some(token)) => Some(Self::Owner(token.to_owned())),
+            ("saml", Some(rest)) => {
+                let (id, page) = rest.split_once('/')?;
+                let id = id.parse().ok()?;
+                match page {
+                    "acs" => Some(Self::SamlAcs(id)),
+                    "metadata" => Some(Self::SamlMetadata(id)),
+                    "slo" => Some(Self::SamlSlo(id)),
+                    _ => None,
+                }
+            }
             ("signup", Some(id)) => id.parse().ok().map(Self::SignUp),
             ("switch", None) => Some(Self::Switch),
             _ => None,
@@ -77,8 +90,8 @@ impl Endpoint {
             | Self::Handover
             | Self::Jwks
             | Self::JwksOf(_)
-            | Self::Metadata(_)
-            | Self::Me => &[Method::GET],
+            | Self::Me
+            | Self::SamlMetadata(_) => &[Method::GET],
             Self::BackchannelLogout(_) | Self::Switch => &[Method::POST],
             Self::Account
             | Self::Callback(_)
@@ -86,6 +99,8 @@ impl Endpoint {
             | Self::LoginWith(_)
             | Self::Logout
             | Self::Owner(_)
+            | Self::SamlAcs(_)
+            | Self::SamlSlo(_)
             | Self::SignUp(_) => &[Method::GET, Method::POST],
         }
     }
@@ -99,6 +114,7 @@ impl Endpoint {
             | Self::Login
             | Self::LoginWith(_)
             | Self::Owner(_)
+            | Self::SamlAcs(_)
             | Self::SignUp(_)
             | Self::Switch => true,
             // A provider follows no redirect to the login host, and what it says is the same at any.
@@ -108,9 +124,10 @@ impl Endpoint {
             | Self::Handover
             | Self::Jwks
             | Self::JwksOf(_)
-            | Self::Metadata(_)
             | Self::Logout
-            | Self::Me => false,
+            | Self::Me
+            | Self::SamlMetadata(_)
+            | Self::SamlSlo(_) => false,
         }
     }
 
@@ -123,20 +140,24 @@ impl Endpoint {
                 | Self::FrontchannelLogout(_)
                 | Self::Jwks
                 | Self::JwksOf(_)
-                | Self::Metadata(_)
+                | Self::SamlMetadata(_)
         )
     }
 
     /// Whether another site may post here: the answers of providers. This is the complete list of
     /// our POSTs without a token.
     pub(crate) fn is_from_elsewhere(&self) -> bool {
-        matches!(self, Self::BackchannelLogout(_) | Self::Callback(_))
+        matches!(
+            self,
+            Self::BackchannelLogout(_) | Self::Callback(_) | Self::SamlAcs(_) | Self::SamlSlo(_)
+        )
     }
 
     /// The largest body it takes, in bytes.
     pub(crate) fn most_body(&self) -> usize {
         match self {
-            Self::Callback(_) => 256 << 10,
+            // A message of 256 KiB, in base64 in a form.
+            Self::Callback(_) | Self::SamlAcs(_) | Self::SamlSlo(_) => 512 << 10,
             _ => 16 << 10,
         }
     }
@@ -156,8 +177,10 @@ impl Endpoint {
             Self::LoginWith(_) => "login-with",
             Self::Logout => "logout",
             Self::Me => "me",
-            Self::Metadata(_) => "metadata",
             Self::Owner(_) => "owner",
+            Self::SamlAcs(_) => "saml-acs",
+            Self::SamlMetadata(_) => "saml-metadata",
+            Self::SamlSlo(_) => "saml-slo",
             Self::SignUp(_) => "signup",
             Self::Switch => "switch",
         }

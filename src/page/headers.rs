@@ -129,6 +129,27 @@ pub(super) fn notified(status: StatusCode) -> Response<Bytes> {
     answer
 }
 
+/// What a provider that spoke itself hears (SAML bindings section 3.2.3).
+pub(super) fn soap(envelope: Result<String, StatusCode>) -> Response<Bytes> {
+    let mut answer = match envelope {
+        Ok(envelope) => {
+            let mut answer = Response::new(Bytes::from(envelope));
+            let media_type = HeaderValue::from_static("text/xml; charset=utf-8");
+            answer
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, media_type);
+            answer
+        }
+        Err(status) => {
+            let mut answer = Response::new(Bytes::new());
+            *answer.status_mut() = status;
+            answer
+        }
+    };
+    common(answer.headers_mut(), false);
+    answer
+}
+
 /// A file that never changes: its name holds its hash.
 pub(super) fn asset(media_type: &'static str, bytes: Bytes) -> Response<Bytes> {
     let mut answer = Response::new(bytes);

@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 pub(crate) use self::endpoint::Endpoint;
 use crate::{
     connection::Reply,
-    flow::{Answer, Engine, Fields, LoginAsk, Next, REPOSTED, Turn, Visit},
+    flow::{Answer, CONFIRMED, Engine, Fields, LoginAsk, Next, REPOSTED, Turn, Visit},
     headers::assertion::Assertions,
     identity::ConnectionId,
     metrics,
@@ -90,7 +90,7 @@ impl Site {
             Endpoint::Asset(name) => self.asset(&visit, name, asked.headers()),
             Endpoint::Jwks => headers::jwks(self.assertions.load().jwks().to_owned()),
             Endpoint::JwksOf(id) => self.jwks_of(&visit, id, asked.headers()),
-            Endpoint::Metadata(id) => self.metadata(&visit, id, asked.headers()),
+            Endpoint::SamlMetadata(id) => self.metadata(&visit, id, asked.headers()),
             Endpoint::BackchannelLogout(id) => {
                 let body = asked.body();
                 headers::notified(self.engine.backchannel_logout(&visit, id, body).await)
@@ -98,6 +98,10 @@ impl Site {
             Endpoint::FrontchannelLogout(id) => {
                 let query = asked.uri().query().unwrap_or_default();
                 headers::notified(self.engine.frontchannel_logout(&visit, id, query).await)
+            }
+            Endpoint::SamlSlo(id) if is_soap(asked.headers()) && method == Method::POST => {
+                let body = asked.body();
+                headers::soap(self.engine.single_logout_by_soap(&visit, id, body).await)
             }
             Endpoint::Me => me::answer(&self.engine, &visit),
             _ => {
@@ -137,7 +141,16 @@ impl Site {
             (Endpoint::Switch, _) => engine.switch(visit, &form).await,
             (Endpoint::LoginWith(id), false) => engine.login_with(visit, id, ask).await,
             (Endpoint::LoginWith(id), true) => engine.submit(visit, id, &form).await,
-            (Endpoint::Callback(id), _) => {
+            (Endpoint::SamlSlo(id), _) => {
+                let raw = asked.uri().query().unwrap_or_default();
+                let reply = if posted {
+                    Reply::Form(asked.body())
+                } else {
+                    Reply::Query(raw)
+                };
+                engine.single_logout(visit, id, reply).await
+            }
+            (Endpoint::Callback(id) | Endpoint::SamlAcs(id), _) => {
                 let raw = asked.uri().query().unwrap_or_default();
                 let reply = if posted {
                     Reply::Form(asked.body())
@@ -145,6 +158,12 @@ impl Site {
                     Reply::Query(raw)
                 };
                 let reposted = query.one(REPOSTED).is_some();
+                // Another site may say so, too.
+                let confirmed = query.one(CONFIRMED).is_some() && self.is_own(visit, asked);
+                let page = match endpoint {
+                    Endpoint::SamlAcs(_) => format!("saml/{id}/acs"),
+                    _ => format!("callback/{id}"),
+                };
                 let fields = if posted { &form } else { &query };
                 engine
                     .callback(
@@ -155,6 +174,8 @@ impl Site {
                             reply,
                             posted,
                             reposted,
+                            confirmed,
+                            page,
                         },
                     )
                     .await
@@ -182,7 +203,7 @@ impl Site {
                 | Endpoint::FrontchannelLogout(_)
                 | Endpoint::Jwks
                 | Endpoint::JwksOf(_)
-                | Endpoint::Metadata(_)
+                | Endpoint::SamlMetadata(_)
                 | Endpoint::Me,
                 _,
             ) => engine.failure(visit, FailureKind::NotFound, Vec::new()),
@@ -328,6 +349,16 @@ fn is_deliberate(headers: &HeaderMap) -> bool {
         && is("sec-fetch-mode", &["navigate"])
         && !headers.contains_key("sec-purpose")
         && !headers.contains_key("purpose")
+}
+
+/// Whether a provider speaks itself (SOAP 1.1 section 6).
+fn is_soap(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE);
+    let media_type = media_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("text/xml")
 }
 
 /// Whether a page is wanted rather than data.

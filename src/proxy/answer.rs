@@ -171,7 +171,7 @@ impl Edge {
                 self.page(downstream, passage, live, kind).await
             }
             Answer::Demo => self.demo(downstream, passage, live).await,
-            Answer::OwnPage => self.own_page(downstream, passage, live).await,
+            Answer::OwnPage => Box::pin(self.own_page(downstream, passage, live)).await,
             Answer::Page(kind) => self.page(downstream, passage, live, kind).await,
             Answer::Refusal(refused) => self.refuse(downstream, passage, live, *refused).await,
             Answer::ServiceWorker => self.refuse_worker(downstream, passage, live).await,

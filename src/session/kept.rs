@@ -78,9 +78,9 @@ impl Sessions {
                 kept,
             });
         }
-        let sids = all.iter().filter_map(|one| {
-            let sid = one.kept.sid.as_deref()?;
-            Some(sid_hash(&one.connection, sid))
+        let sids = all.iter().flat_map(|one| {
+            let sids = one.kept.sids.iter();
+            sids.map(|sid| sid_hash(&one.connection, sid))
         });
         record.sids = sids.collect();
         record.sealed = if all.is_empty() {

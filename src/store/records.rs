@@ -153,6 +153,8 @@ pub(crate) enum Purpose {
     Owner,
     /// The first proof, while a second factor is awaited.
     Pending,
+    /// Where a person goes on when the provider has ended its session too.
+    SignOut,
     /// A trial login that the operator asked for.
     Trial,
 }
@@ -167,6 +169,7 @@ impl Purpose {
             Self::Lease => "lease",
             Self::Owner => "owner",
             Self::Pending => "pending",
+            Self::SignOut => "sign-out",
             Self::Trial => "trial",
         }
     }

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::page::Script;
+use super::page::{Page, Script};
 use crate::problem::Problem;
 
 /// The most bytes of a picture.
@@ -82,29 +82,37 @@ pub(crate) struct Policies {
     plain: String,
     fragment: String,
     submit: String,
+    submit_elsewhere: String,
 }
 
 impl Policies {
     /// Works out the hashes.
     pub(crate) fn new() -> Self {
-        let base = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                    frame-ancestors 'none'; base-uri 'none'";
-        let with = |script: Script| {
+        let base = |form: &str| {
+            format!(
+                "default-src 'none'; style-src 'self'; img-src 'self'; form-action {form}; \
+                 frame-ancestors 'none'; base-uri 'none'"
+            )
+        };
+        let with = |form: &str, script: Script| {
             let hash = BASE64_STANDARD.encode(Sha256::digest(script.source()));
-            format!("{base}; script-src 'sha256-{hash}'")
+            format!("{}; script-src 'sha256-{hash}'", base(form))
         };
         Self {
-            plain: base.to_owned(),
-            fragment: with(Script::Fragment),
-            submit: with(Script::Submit),
+            plain: base("'self'"),
+            fragment: with("'self'", Script::Fragment),
+            submit: with("'self'", Script::Submit),
+            // Chrome asks for the redirects after a submit as well: nobody knows where those lead.
+            submit_elsewhere: with("http: https:", Script::Submit),
         }
     }
 
-    /// The policy of a page with this script.
-    pub(crate) fn of(&self, script: Option<Script>) -> &str {
-        match script {
+    /// The policy of a page.
+    pub(crate) fn of(&self, page: &Page) -> &str {
+        match page.script() {
             None => &self.plain,
             Some(Script::Fragment) => &self.fragment,
+            Some(Script::Submit) if page.leaves() => &self.submit_elsewhere,
             Some(Script::Submit) => &self.submit,
         }
     }

@@ -130,7 +130,7 @@ impl Pages {
 
     /// The value of `Content-Security-Policy` for a page.
     pub(crate) fn content_security_policy(&self, page: &Page) -> &str {
-        self.policies.of(page.script())
+        self.policies.of(page)
     }
 
     /// What goes wrong when every page is drawn once in every language.
@@ -210,12 +210,16 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 19] = [
+const BUILT_IN: [(&str, &str); 21] = [
     ("account.html", include_str!("templates/account.html")),
     ("base.html", include_str!("templates/base.html")),
     (
         "choose-connection.html",
         include_str!("templates/choose-connection.html"),
+    ),
+    (
+        "confirm-sign-in.html",
+        include_str!("templates/confirm-sign-in.html"),
     ),
     ("demo.html", include_str!("templates/demo.html")),
     ("failure.html", include_str!("templates/failure.html")),
@@ -227,6 +231,10 @@ const BUILT_IN: [(&str, &str); 19] = [
     ("onward.html", include_str!("templates/onward.html")),
     ("owner.html", include_str!("templates/owner.html")),
     ("parts.html", include_str!("templates/parts.html")),
+    (
+        "post-onward.html",
+        include_str!("templates/post-onward.html"),
+    ),
     ("repost.html", include_str!("templates/repost.html")),
     (
         "sign-in-again.html",

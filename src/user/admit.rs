@@ -3,8 +3,8 @@
 use super::{Directory, Origin, TRIES, handle};
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, Kept, SyncProfile},
-    identity::{Authentication, Identity, UserId},
+    connection::{Authenticated, Proof, SyncProfile},
+    identity::{Identity, UserId},
     store::{
         AccountRecord, Created, EventKind, NewUser, OneTimeUse, Purpose, StoreError, UserRecord,
     },
@@ -22,9 +22,7 @@ pub(crate) struct Admission {
 #[derive(Clone, Debug)]
 pub(crate) struct Admitted {
     pub(crate) user: UserRecord,
-    pub(crate) authentication: Authentication,
-    /// What stays with the session.
-    pub(crate) kept: Kept,
+    pub(crate) proof: Proof,
     /// Whether this login made the user.
     #[cfg_attr(not(test), expect(dead_code, reason = "tests ask who is new"))]
     pub(crate) new: bool,
@@ -75,7 +73,7 @@ impl Directory {
         rules: Admission,
         origin: &Origin,
     ) -> Result<Admitted, Refusal> {
-        let (identity, authentication, kept) = who.into_parts();
+        let (identity, proof) = who.into_parts();
         for _ in 0..TRIES {
             let found = self
                 .users
@@ -108,12 +106,7 @@ impl Directory {
                     }
                 }
             };
-            return Ok(Admitted {
-                user,
-                authentication,
-                kept,
-                new,
-            });
+            return Ok(Admitted { user, proof, new });
         }
         Err(Refusal::Contended)
     }
@@ -126,7 +119,7 @@ impl Directory {
         who: Authenticated,
         origin: &Origin,
     ) -> Result<Admitted, Refusal> {
-        let (identity, authentication, kept) = who.into_parts();
+        let (identity, proof) = who.into_parts();
         let person = NewPerson {
             identity: identity.clone(),
             ..person
@@ -136,8 +129,7 @@ impl Directory {
             .await?;
         Ok(Admitted {
             user,
-            authentication,
-            kept,
+            proof,
             new: true,
         })
     }

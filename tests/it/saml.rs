@@ -8,7 +8,7 @@ use toml::{Table, Value as Toml};
 use crate::support::{
     Sidecar, Upstream, Visitor,
     browser::Browser,
-    federated::{APP, app, callback, go_to_provider, visitor},
+    federated::{APP, app, assertion_consumer_service, go_to_provider, visitor},
     forms::Form,
     route,
     sidecar::list,
@@ -32,8 +32,8 @@ impl Site {
     /// has these keys besides its two lines.
     fn with(registered: &Value, environment: &[(&str, &str)], keys: &[(&str, Toml)]) -> Self {
         let sidecar = app();
-        let acs = callback(&sidecar, "idp");
-        let entity_id = acs.replace("/callback/", "/metadata/");
+        let acs = assertion_consumer_service(&sidecar, "idp");
+        let entity_id = acs.replace("/acs", "/metadata");
         let mut known = json!({
             "AssertionConsumerService": [{
                 "Binding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST",
@@ -357,14 +357,14 @@ fn what_it_says_of_itself_is_at_its_own_address() {
     ];
     let site = Site::with(&json!({}), &[], &keys);
     let mut somebody = visitor(&site.sidecar);
-    let page = somebody.open("/.auth/metadata/idp");
+    let page = somebody.open("/.auth/saml/idp/metadata");
     assert_eq!(page.answer.status, 200);
     let media_type = page.answer.header("content-type");
     assert_eq!(media_type, Some("application/samlmetadata+xml"));
     let text = page.text();
-    let acs = callback(&site.sidecar, "idp");
+    let acs = assertion_consumer_service(&site.sidecar, "idp");
     for part in [
-        format!("entityID=\"{}\"", acs.replace("/callback/", "/metadata/")),
+        format!("entityID=\"{}\"", acs.replace("/acs", "/metadata")),
         format!("Location=\"{acs}\""),
         "AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"true\"".to_owned(),
         "use=\"signing\"".to_owned(),
@@ -375,6 +375,9 @@ fn what_it_says_of_itself_is_at_its_own_address() {
     }
     assert!(!text.contains("PRIVATE"));
     // the same each time
-    assert_eq!(somebody.open("/.auth/metadata/idp").text(), text);
-    assert_eq!(somebody.open("/.auth/metadata/nobody").answer.status, 404);
+    assert_eq!(somebody.open("/.auth/saml/idp/metadata").text(), text);
+    assert_eq!(
+        somebody.open("/.auth/saml/nobody/metadata").answer.status,
+        404
+    );
 }

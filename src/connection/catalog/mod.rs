@@ -248,7 +248,7 @@ impl File {
             let strategy = Strategy {
                 name: self.name,
                 family: entry.about.family,
-                speaks_openid: base.speaks_openid,
+                speaks: base.speaks,
                 parse: base.parse,
                 schema: base.schema,
             };

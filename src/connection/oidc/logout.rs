@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::{
     Logout, Oidc, Refused, Remembered, Signed,
@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{ConnectionData, Ended, EndedWhose, Leaving, Rejection, Reply, SignOut},
+    connection::{
+        ConnectionData, Departure, Ended, EndedWhose, Leaving, Once, Rejection, Reply, SignOut,
+    },
     crypto::{
         self,
         jose::{self, Verified},
@@ -49,12 +51,12 @@ pub(crate) enum LogoutTokenError {
 
 #[async_trait]
 impl SignOut for Oidc {
-    async fn begin(&self, leaving: Leaving<'_>) -> Result<Option<Url>, Rejection> {
+    async fn begin(&self, leaving: Leaving<'_>) -> Result<Departure, Rejection> {
         let metadata = self.provider.metadata().await;
         let metadata = metadata.map_err(|error| self.reject(error.into()))?;
         let offered = metadata.end_session_endpoint.clone();
         let Some(mut to) = offered.filter(|_| self.set.logout == Logout::Provider) else {
-            return Ok(None);
+            return Ok(Departure::Nowhere);
         };
         let remembered: Option<Remembered> = ConnectionData::read(leaving.kept);
         let mut query = to.query_pairs_mut();
@@ -68,7 +70,7 @@ impl SignOut for Oidc {
             .append_pair("post_logout_redirect_uri", leaving.back.as_str())
             .append_pair("state", leaving.state);
         drop(query);
-        Ok(Some(to))
+        Ok(Departure::Redirect(to))
     }
 
     async fn notified(&self, reply: Reply<'_>, now: Timestamp) -> Result<Ended, Rejection> {
@@ -155,10 +157,10 @@ impl Oidc {
         let named = [b"logout", self.id.as_str().as_bytes(), jti.as_bytes()];
         Ok(Ended {
             whose: whose(claims)?,
-            once: Some((
-                crypto::sha256_parts(&named),
-                Timestamp::from_millis(until.saturating_mul(1000)),
-            )),
+            once: Some(Once {
+                hash: crypto::sha256_parts(&named),
+                until: Timestamp::from_millis(until.saturating_mul(1000)),
+            }),
         })
     }
 }

@@ -279,7 +279,7 @@ impl Oidc {
                 id_token: tokens.id_token.clone(),
                 more: self.parts.keep_tokens.then(|| More::of(tokens, now)),
             }),
-            sid: token.sid,
+            sids: token.sid.into_iter().collect(),
             ends: None,
         };
         Ok(Authenticated::new(identity, auth_time, token.amr, token.acr).keeping(kept))

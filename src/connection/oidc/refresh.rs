@@ -145,7 +145,7 @@ impl Oidc {
                     lasting: more.lasting,
                 }),
             }),
-            sid: kept.sid.clone(),
+            sids: kept.sids.clone(),
             ends: None,
         });
         let token = match &tokens.id_token {
@@ -179,7 +179,7 @@ impl Oidc {
                     id_token: tokens.id_token.clone(),
                     more: Some(More::of(&tokens, now)),
                 }),
-                sid: sid.or_else(|| kept.sid.clone()),
+                sids: sid.map_or_else(|| kept.sids.clone(), |sid| vec![sid]),
                 ends: None,
             },
             identity,

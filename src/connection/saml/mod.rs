@@ -17,7 +17,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ use url::{Url, form_urlencoded};
 
 pub(crate) use self::config::*;
 use self::{
-    assertion::Assertion,
+    assertion::{Assertion, SKEW},
     descriptor::{Descriptor, OwnKey},
     metadata::{Demands, IdentityProvider, MetadataError},
     refused::{IDENTITY, METADATA, ProviderError, REQUEST, RESPONSE, Refused},
@@ -37,11 +37,12 @@ use self::{
     response::{Expected, Signed},
 };
 use super::{
-    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Peer, Rejection, Reply, Start,
-    Step, UpstreamParam, cached::Cached, registry::Parts,
+    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Once, Peer, Rejection, Reply,
+    Start, Step, UpstreamParam, cached::Cached, registry::Parts,
 };
 use crate::{
     clock::Timestamp,
+    crypto,
     egress::http::Client,
     identity::{ConnectionId, Identity, Subject},
     protocol::xml::{Ciphers, Hashes, SigningCertificate, base64},
@@ -145,6 +146,10 @@ impl Connection for Saml {
         }
     }
 
+    fn takes_saml(&self) -> bool {
+        true
+    }
+
     async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection> {
         let begun = self.request(&start).await;
         begun.map_err(|refused| self.reject(refused))
@@ -176,7 +181,7 @@ impl Connection for Saml {
     }
 
     fn metadata(&self) -> Option<String> {
-        let acs = self.parts.callback(&self.id);
+        let acs = self.parts.assertion_consumer_service(&self.id);
         let descriptor = Descriptor {
             entity_id: &self.entity_id,
             acs: acs.as_str(),
@@ -207,7 +212,7 @@ impl Saml {
             signed_in_since: force_authn.then_some(start.peer.now),
             authn_contexts: authn_contexts.to_vec(),
         };
-        let acs = self.parts.callback(&self.id);
+        let acs = self.parts.assertion_consumer_service(&self.id);
         let request = Request {
             id: &asked.id,
             now: start.peer.now,
@@ -258,7 +263,7 @@ impl Saml {
         peer: &Peer,
     ) -> Result<Assertion, Refused> {
         let (set, service_provider) = (self.set.clone(), self.entity_id.clone());
-        let acs = self.parts.callback(&self.id);
+        let acs = self.parts.assertion_consumer_service(&self.id);
         let now = peer.now;
         // Anybody may bring a response.
         let _turn = VERIFYING.acquire().await.map_err(|_| Refused::Verifier)?;
@@ -312,10 +317,20 @@ impl Saml {
         let (at, context) = (assertion.authn_instant, assertion.authn_context.clone());
         let kept = Kept {
             data: ConnectionData::default(),
-            sid: assertion.session_index.clone(),
+            sids: assertion.session_index.clone().into_iter().collect(),
             ends: assertion.session_not_on_or_after,
         };
-        Ok(Authenticated::new(identity, at, Vec::new(), context).keeping(kept))
+        let named = [
+            b"assertion",
+            self.id.as_str().as_bytes(),
+            assertion.id.as_bytes(),
+        ];
+        let once = Once {
+            hash: crypto::sha256_parts(&named),
+            until: assertion.not_on_or_after + Duration::from_secs(SKEW.unsigned_abs()),
+        };
+        let who = Authenticated::new(identity, at, Vec::new(), context);
+        Ok(who.keeping(kept).once(once))
     }
 
     /// The provider, by its metadata as they are now.

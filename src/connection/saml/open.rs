@@ -49,7 +49,7 @@ impl OpenConnection for Config {
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
         let set = self.read(common, &parts.http)?;
-        let own = parts.page(&format!("metadata/{id}"));
+        let own = parts.page(&format!("saml/{id}/metadata"));
         Ok(Arc::new(Saml {
             entity_id: self.entity_id.clone().unwrap_or_else(|| own.into()),
             id,

@@ -5,7 +5,7 @@ use super::*;
 fn kept(text: &'static str, sid: Option<&str>) -> Kept {
     Kept {
         data: ConnectionData(bytes::Bytes::from_static(text.as_bytes())),
-        sid: sid.map(str::to_owned),
+        sids: sid.map(str::to_owned).into_iter().collect(),
         ends: None,
     }
 }

@@ -139,9 +139,17 @@ pub(crate) struct SignOut {
 pub(crate) struct SignedOut {
     /// What is worth saying besides.
     pub(crate) notice: Option<Notice>,
-    /// The provider may still hold a session of its own under this name.
-    pub(crate) still_at: Option<String>,
+    pub(crate) still_at: Option<StillAt>,
     pub(crate) sign_in: Href,
+}
+
+/// Where a person who signed out may be signed in still, by the name of the connection.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StillAt {
+    Provider(String),
+    /// The provider has ended its own session, but not those of all that hang on it.
+    ItsApplications(String),
 }
 
 /// The application that is built in: it shows what arrives.

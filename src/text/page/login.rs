@@ -294,6 +294,27 @@ pub(crate) struct Onward {
     pub(crate) display_name: String,
 }
 
+/// The same with a form, where a provider wants one.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PostOnward {
+    pub(crate) action: Href,
+    pub(crate) display_name: String,
+    pub(crate) fields: Vec<super::Hidden>,
+}
+
+/// Asks before somebody is signed in by an answer that this browser did not ask for.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ConfirmSignIn {
+    /// The answer once more.
+    pub(crate) action: Href,
+    pub(crate) fields: Vec<super::Hidden>,
+    /// What people call the connection.
+    pub(crate) display_name: String,
+    /// Who it says they are.
+    pub(crate) name: String,
+    pub(crate) stay: Href,
+}
+
 /// The end of a trial login, which signs nobody in: the operator reads in the terminal what came of
 /// it.
 #[derive(Clone, Debug, Serialize)]

@@ -18,8 +18,8 @@ use url::Url;
 pub(crate) use account::{Account, Demo, SignOut, SignedOut};
 pub(crate) use failure::Failure;
 pub(crate) use login::{
-    ChooseConnection, Login, LoopBroken, Onward, Owner, Repost, SignInAgain, SignUp, StartAgain,
-    SwitchUser, Trial,
+    ChooseConnection, ConfirmSignIn, Login, LoopBroken, Onward, Owner, PostOnward, Repost,
+    SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
 };
 
 /// A page of ours with everything it shows.
@@ -28,12 +28,14 @@ pub(crate) use login::{
 pub(crate) enum Page {
     Account(Box<Account>),
     ChooseConnection(ChooseConnection),
+    ConfirmSignIn(ConfirmSignIn),
     Demo(Demo),
     Failure(Failure),
     Login(Login),
     LoopBroken(LoopBroken),
     Onward(Onward),
     Owner(Owner),
+    PostOnward(PostOnward),
     Repost(Repost),
     SignInAgain(SignInAgain),
     SignOut(SignOut),
@@ -50,12 +52,14 @@ impl Page {
         match self {
             Self::Account(_) => "account.html",
             Self::ChooseConnection(_) => "choose-connection.html",
+            Self::ConfirmSignIn(_) => "confirm-sign-in.html",
             Self::Demo(_) => "demo.html",
             Self::Failure(_) => "failure.html",
             Self::Login(_) => "login.html",
             Self::LoopBroken(_) => "loop-broken.html",
             Self::Onward(_) => "onward.html",
             Self::Owner(_) => "owner.html",
+            Self::PostOnward(_) => "post-onward.html",
             Self::Repost(_) => "repost.html",
             Self::SignInAgain(_) => "sign-in-again.html",
             Self::SignOut(_) => "sign-out.html",
@@ -73,8 +77,9 @@ impl Page {
             Self::ChooseConnection(_) | Self::Login(_) | Self::Owner(_) | Self::SignUp(_) => {
                 Some(Script::Fragment)
             }
-            Self::Repost(_) => Some(Script::Submit),
+            Self::PostOnward(_) | Self::Repost(_) => Some(Script::Submit),
             Self::Account(_)
+            | Self::ConfirmSignIn(_)
             | Self::Demo(_)
             | Self::Failure(_)
             | Self::LoopBroken(_)
@@ -86,6 +91,13 @@ impl Page {
             | Self::SwitchUser(_)
             | Self::Trial(_) => None,
         }
+    }
+}
+
+impl Page {
+    /// Whether its form leaves the site.
+    pub(crate) const fn leaves(&self) -> bool {
+        matches!(self, Self::PostOnward(_))
     }
 }
 

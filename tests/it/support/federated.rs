@@ -30,6 +30,11 @@ pub(crate) fn callback(sidecar: &Sidecar, name: &str) -> String {
     format!("{}/.auth/callback/{name}", sidecar.origin_of(APP))
 }
 
+/// The same of one by SAML.
+pub(crate) fn assertion_consumer_service(sidecar: &Sidecar, name: &str) -> String {
+    format!("{}/.auth/saml/{name}/acs", sidecar.origin_of(APP))
+}
+
 /// The four lines of a connection by OpenID Connect.
 pub(crate) fn oidc(sidecar: Sidecar, name: &str, issuer: &str) -> Sidecar {
     let lines = [

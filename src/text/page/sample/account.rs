@@ -7,7 +7,7 @@ use crate::{
         Account, Demo, SignOut, SignedOut,
         account::{
             AccountNotice, Email, IdentityRow, LinkRow, PasswordChange, ProfileFields, SessionRow,
-            Visitor,
+            StillAt, Visitor,
         },
     },
 };
@@ -46,7 +46,7 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
         }),
         Page::SignedOut(SignedOut {
             notice: None,
-            still_at: Some(provider.to_owned()),
+            still_at: Some(StillAt::Provider(provider.to_owned())),
             sign_in: href("/.auth/login"),
         }),
     ]

@@ -2,8 +2,8 @@
 
 use super::{Field, FieldProblem, Hidden, Page, button, field, href, id, post};
 use crate::text::page::{
-    ChooseConnection, Login, LoopBroken, Names, Onward, Owner, Repost, SignInAgain, SignUp,
-    StartAgain, SwitchUser, Trial,
+    ChooseConnection, ConfirmSignIn, Login, LoopBroken, Names, Onward, Owner, PostOnward, Repost,
+    SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
     login::{LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy},
 };
 
@@ -147,6 +147,24 @@ pub(super) fn on_the_way(name: &str, provider: &str) -> Vec<Page> {
         Page::Onward(Onward {
             to: href("https://idp.example.com/authorize?state=abc&nonce=d"),
             display_name: provider.to_owned(),
+        }),
+        Page::PostOnward(PostOnward {
+            action: href("https://idp.example.com/saml2/sso"),
+            display_name: provider.to_owned(),
+            fields: vec![Hidden {
+                name: "SAMLRequest".to_owned(),
+                value: "PHNhbWw+".to_owned(),
+            }],
+        }),
+        Page::ConfirmSignIn(ConfirmSignIn {
+            action: href("/.auth/saml/acme/acs?confirmed=1"),
+            fields: vec![Hidden {
+                name: "SAMLResponse".to_owned(),
+                value: "PHNhbWw+".to_owned(),
+            }],
+            display_name: provider.to_owned(),
+            name: name.to_owned(),
+            stay: href("/"),
         }),
         Page::Repost(Repost {
             action: href("/.auth/saml/acme/acs"),

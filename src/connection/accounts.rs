@@ -1,0 +1,81 @@
+//! Accounts whose credentials a connection keeps.
+
+use async_trait::async_trait;
+
+use super::{AccountKey, Authenticated, LoginName, LoginNames, Peer, Rejection};
+use crate::{identity::Subject, secret::Secret, store::AccountRecord};
+
+/// Accounts whose credentials this connection keeps.
+#[async_trait]
+pub(crate) trait Accounts: Send + Sync {
+    /// Whether strangers may make an account.
+    fn signup(&self) -> bool;
+    /// What an account is named by.
+    fn names(&self) -> LoginNames;
+    /// The shortest new password, in characters.
+    fn least_password(&self) -> usize;
+    /// Whose budget a try with this name is paid from. It takes as long for a name that nobody
+    /// has.
+    async fn account_key(&self, login: &LoginName) -> Result<AccountKey, Rejection>;
+    /// Checks what was typed and hashes the password; the admission writes it.
+    async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError>;
+    /// Replaces the password of a person who knows the current one.
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        current: &Secret,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError>;
+    /// Replaces a password on the operator's word.
+    async fn set_password(
+        &self,
+        subject: &Subject,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError>;
+}
+
+/// What a stranger typed into the sign-up form.
+#[derive(Clone, Debug)]
+pub(crate) struct SignUp {
+    pub(crate) email: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) password: Secret,
+}
+
+/// An account that is ready to be written, and the proof of who it will be.
+#[derive(Debug)]
+pub(crate) struct PreparedAccount {
+    pub(crate) account: AccountRecord,
+    pub(crate) who: Box<Authenticated>,
+}
+
+/// Why an account was not made or changed. The person may know all of it but
+/// [`Rejected`](Self::Rejected).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error("the e-mail address is not one")]
+    BadEmail,
+    #[error("a name has at most 256 bytes and no control characters")]
+    BadName,
+    #[error("a username has 1 to 64 letters, digits and . _ -")]
+    BadUsername,
+    #[error("the password is longer than {most} bytes")]
+    PasswordTooLong { most: usize },
+    #[error("the password is shorter than {least} characters")]
+    PasswordTooShort { least: usize },
+    #[error("the username is taken")]
+    UsernameTaken,
+    #[error("the current password is wrong")]
+    WrongPassword,
+    #[error("{0}")]
+    Rejected(Rejection),
+}
+
+impl From<Rejection> for AccountError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}

@@ -1,0 +1,222 @@
+//! What providers say of sessions that ended, and how they are answered.
+
+use http::StatusCode;
+
+use super::{Engine, Turn, Visit, finish::post_onward};
+use crate::{
+    connection::{
+        ConnectionSettings, Ended, EndedWhose, Fault, LogoutMessage, LogoutReply, LogoutRequest,
+        Rejection, Reply, SignOut, SingleLogout,
+    },
+    identity::ConnectionId,
+    problem::Causes,
+    session::sid_hash,
+    store::{EventKind, StoreError, Whose},
+    text::page::failure::FailureKind,
+};
+
+impl Engine {
+    /// POST backchannel-logout/{connection}: the provider says that sessions ended (OpenID Connect
+    /// Back-Channel Logout 1.0 section 2.8).
+    pub(crate) async fn backchannel_logout(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        body: &[u8],
+    ) -> StatusCode {
+        let Some((_, sign_out)) = self.signs_out(id) else {
+            return StatusCode::NOT_FOUND;
+        };
+        match sign_out.notified(Reply::Form(body), visit.now).await {
+            Ok(ended) => self.end_by_provider(visit, id, ended, "backchannel").await,
+            Err(rejection) => self.refuse_notice(visit, &rejection),
+        }
+    }
+
+    /// GET frontchannel-logout/{connection}, in a frame of the provider's page (OpenID Connect
+    /// Front-Channel Logout 1.0 section 3). Our cookies do not come with it, so it is the name of
+    /// the session that counts.
+    pub(crate) async fn frontchannel_logout(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        query: &str,
+    ) -> StatusCode {
+        let Some((_, sign_out)) = self.signs_out(id) else {
+            return StatusCode::NOT_FOUND;
+        };
+        match sign_out.notified_in_front(query) {
+            Ok(ended) => self.end_by_provider(visit, id, ended, "frontchannel").await,
+            Err(rejection) => self.refuse_notice(visit, &rejection),
+        }
+    }
+
+    fn signs_out(&self, id: &ConnectionId) -> Option<(&ConnectionSettings, &dyn SignOut)> {
+        let (connection, settings) = self.connections.enabled(id)?;
+        Some((settings, connection.sign_out()?))
+    }
+
+    fn refuse_notice(&self, visit: &Visit, rejection: &Rejection) -> StatusCode {
+        self.event(visit, EventKind::LogoutFailed, rejection.step)
+            .connection(&rejection.connection)
+            .log();
+        tracing::warn!(
+            error = %Causes(rejection),
+            connection = %rejection.connection,
+            step = rejection.step,
+            request_id = visit.request_id,
+            "a provider's notice of a logout was refused"
+        );
+        match rejection.fault {
+            Fault::Busy | Fault::Internal | Fault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::Denied | Fault::Misbehaved | Fault::Misconfigured => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    async fn end_by_provider(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        ended: Ended,
+        way: &'static str,
+    ) -> StatusCode {
+        let away = |error: &StoreError| {
+            self.store_is_away(visit, error);
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        if let Some(once) = ended.once {
+            match self.parts.once.first_use(once.first()).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(connection = %id, "a notice of a logout came twice");
+                    return StatusCode::BAD_REQUEST;
+                }
+                Err(error) => return away(&error),
+            }
+        }
+        match self.end_there(visit, id, ended.whose, way).await {
+            Ok(()) => StatusCode::OK,
+            Err(error) => away(&error),
+        }
+    }
+
+    /// Ends what a provider names.
+    async fn end_there(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        whose: EndedWhose,
+        way: &'static str,
+    ) -> Result<(), StoreError> {
+        let event = self
+            .event(visit, EventKind::SessionRevoked, way)
+            .connection(id);
+        let whose = match whose {
+            EndedWhose::Sid(sid) => Whose::Sid(sid_hash(id, &sid)),
+            EndedWhose::Subject(subject) => Whose::Identity(id.clone(), subject),
+        };
+        self.parts
+            .sessions
+            .revoke_all(&whose, event)
+            .await
+            .map(drop)
+    }
+
+    /// GET and POST saml/{connection}/slo, brought by the browser: the provider asks for a logout, or
+    /// answers ours (SAML profiles section 4.4).
+    pub(crate) async fn single_logout(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        reply: Reply<'_>,
+    ) -> Turn {
+        let Some((settings, single_logout)) = self.logs_out(id) else {
+            return self.failure(visit, FailureKind::NotFound, Vec::new());
+        };
+        let request = match single_logout.read(reply, visit.now).await {
+            Ok(LogoutMessage::Request(request)) => request,
+            Ok(LogoutMessage::Response { state, there }) => {
+                return match self.remembered(visit, &state).await {
+                    Ok(Some(leave)) if leave.connection == *id => self.gone(visit, &leave, there),
+                    Ok(_) => self.signed_out(visit, None),
+                    Err(error) => self.store_is_away(visit, &error),
+                };
+            }
+            Err(rejection) => {
+                let status = self.refuse_notice(visit, &rejection);
+                return self
+                    .failure(visit, FailureKind::BadRequest, Vec::new())
+                    .status(status);
+            }
+        };
+        let done = match self.end_requested(visit, id, &request).await {
+            Ok(done) => done,
+            Err(error) => return self.store_is_away(visit, &error),
+        };
+        match single_logout.answer(&request, done).await {
+            Ok(LogoutReply::Redirect(to)) => self.leave(visit, to, &settings.display_name),
+            Ok(LogoutReply::Post(form)) => post_onward(form, &settings.display_name),
+            // It came with a browser.
+            Ok(LogoutReply::Soap(_)) => self.signed_out(visit, None),
+            Err(rejection) => {
+                self.note_rejection(visit, &rejection);
+                self.signed_out(visit, None)
+            }
+        }
+    }
+
+    /// POST saml/{connection}/slo, from the provider itself (SAML bindings section 3.2).
+    pub(crate) async fn single_logout_by_soap(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        body: &[u8],
+    ) -> Result<String, StatusCode> {
+        let (_, single_logout) = self.logs_out(id).ok_or(StatusCode::NOT_FOUND)?;
+        let refused = |rejection: Rejection| self.refuse_notice(visit, &rejection);
+        let message = single_logout.read(Reply::Soap(body), visit.now).await;
+        let LogoutMessage::Request(request) = message.map_err(refused)? else {
+            return Err(StatusCode::BAD_REQUEST);
+        };
+        let done = self.end_requested(visit, id, &request).await;
+        let done = done.map_err(|error| {
+            self.store_is_away(visit, &error);
+            StatusCode::SERVICE_UNAVAILABLE
+        })?;
+        match single_logout
+            .answer(&request, done)
+            .await
+            .map_err(refused)?
+        {
+            LogoutReply::Soap(envelope) => Ok(envelope),
+            LogoutReply::Post(_) | LogoutReply::Redirect(_) => Err(StatusCode::BAD_REQUEST),
+        }
+    }
+
+    fn logs_out(&self, id: &ConnectionId) -> Option<(&ConnectionSettings, &dyn SingleLogout)> {
+        let (connection, settings) = self.connections.enabled(id)?;
+        Some((settings, connection.single_logout()?))
+    }
+
+    /// Ends what a request names. `false`: it came before.
+    async fn end_requested(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        request: &LogoutRequest,
+    ) -> Result<bool, StoreError> {
+        if !self.parts.once.first_use(request.once.first()).await? {
+            tracing::warn!(connection = %id, "a request for a logout came twice");
+            return Ok(false);
+        }
+        let way = if request.soap {
+            "soap"
+        } else {
+            "single-logout"
+        };
+        for whose in &request.whose {
+            self.end_there(visit, id, whose.clone(), way).await?;
+        }
+        Ok(true)
+    }
+}
