@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, TextEncoder,
+    Encoder, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, TextEncoder,
     register_histogram_vec, register_int_counter, register_int_counter_vec, register_int_gauge,
+    register_int_gauge_vec,
 };
 
 macro_rules! metrics {
@@ -34,6 +35,9 @@ metrics! {
         "vestibule_config_reloads_total", "Reloads of the configuration, by result", &["result"]);
     CONFIG_GENERATION: IntGauge = register_int_gauge!(
         "vestibule_config_generation", "How often the configuration was swapped in");
+    EXPIRIES: IntGaugeVec = register_int_gauge_vec!(
+        "vestibule_connection_expiry_timestamp_seconds",
+        "When what a connection needs ends, from 30 days before on", &["connection", "what"]);
     STORE_ERRORS: IntCounter = register_int_counter!(
         "vestibule_store_errors_total", "Calls to a store that failed");
     PASSWORD_HASHES: IntCounterVec = register_int_counter_vec!(

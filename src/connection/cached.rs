@@ -26,6 +26,8 @@ pub(crate) trait Passing: Clone + fmt::Display {
 pub(crate) struct Cached<T, E> {
     held: ArcSwapOption<Held<T>>,
     clock: Arc<dyn Clock>,
+    fresh: Duration,
+    stale: Duration,
     /// The last failure, and when.
     fetching: Mutex<Option<(Timestamp, E)>>,
 }
@@ -41,7 +43,19 @@ impl<T, E: Passing> Cached<T, E> {
         Self {
             held: ArcSwapOption::empty(),
             clock,
+            fresh: FRESH,
+            stale: STALE,
             fetching: Mutex::new(None),
+        }
+    }
+
+    /// The same, with what is used for `fresh` without asking again, and for `stale` when asking
+    /// again fails.
+    pub(crate) fn keeping(self, fresh: Duration, stale: Duration) -> Self {
+        Self {
+            fresh,
+            stale,
+            ..self
         }
     }
 
@@ -51,18 +65,18 @@ impl<T, E: Passing> Cached<T, E> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        if let Some(value) = self.younger(self.clock.now(), FRESH) {
+        if let Some(value) = self.younger(self.clock.now(), self.fresh) {
             return Ok(value);
         }
         let mut failed = match self.fetching.try_lock() {
             Ok(failed) => failed,
-            Err(_) => match self.younger(self.clock.now(), STALE) {
+            Err(_) => match self.younger(self.clock.now(), self.stale) {
                 Some(value) => return Ok(value),
                 None => self.fetching.lock().await,
             },
         };
         let now = self.clock.now();
-        if let Some(value) = self.younger(now, FRESH) {
+        if let Some(value) = self.younger(now, self.fresh) {
             return Ok(value);
         }
         let error = match &*failed {
@@ -81,7 +95,7 @@ impl<T, E: Passing> Cached<T, E> {
                 }
             },
         };
-        match self.younger(now, STALE).filter(|_| error.is_passing()) {
+        match self.younger(now, self.stale).filter(|_| error.is_passing()) {
             Some(value) => {
                 tracing::warn!(%error, "what was known of a provider is used for longer");
                 Ok(value)

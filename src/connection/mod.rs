@@ -25,6 +25,7 @@ mod rejection;
 pub(crate) mod saml;
 mod seen;
 mod sign_out;
+mod tended;
 mod throttle;
 mod tokens;
 
@@ -45,9 +46,10 @@ pub(crate) use self::{
     rejection::{Fault, Rejection},
     seen::{Check, Said, Seen},
     sign_out::{
-        Departure, Ended, EndedWhose, Leaving, LogoutMessage, LogoutReply, LogoutRequest,
+        Departure, Ended, EndedWhose, Leaving, LogoutMessage, LogoutReply, LogoutRequest, Notices,
         ProviderSession, SignOut, SingleLogout,
     },
+    tended::{Expiry, Tended},
     throttle::{
         AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
     },
@@ -107,8 +109,12 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn single_logout(&self) -> Option<&dyn SingleLogout> {
         None
     }
-    /// Signing out at the provider, and being told that somebody did.
+    /// Signing out at the provider.
     fn sign_out(&self) -> Option<&dyn SignOut> {
+        None
+    }
+    /// Being told that somebody signed out there.
+    fn notices(&self) -> Option<&dyn Notices> {
         None
     }
     /// The provider's tokens for the application, kept fresh.
@@ -116,8 +122,13 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
         None
     }
     /// What this deployment says of itself as the provider's partner: SAML metadata.
-    fn metadata(&self) -> Option<String> {
+    fn metadata(&self) -> Option<Result<String, Rejection>> {
         None
+    }
+    /// What is done now and then, whether people come or not: documents of the provider are read
+    /// again.
+    async fn tend(&self) -> Tended {
+        Tended::default()
     }
     /// The public keys of this deployment as the provider's client: a JWK set (RFC 7517 section 5).
     fn jwks(&self) -> Option<Result<String, Rejection>> {

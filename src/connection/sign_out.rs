@@ -12,6 +12,11 @@ use crate::{clock::Timestamp, identity::Subject};
 pub(crate) trait SignOut: Send + Sync {
     /// How the provider's session ends too.
     async fn begin(&self, leaving: Leaving<'_>) -> Result<Departure, Rejection>;
+}
+
+/// Being told of the end of sessions, by OpenID Connect.
+#[async_trait]
+pub(crate) trait Notices: Send + Sync {
     /// The provider says, from server to server, that sessions ended.
     async fn notified(&self, reply: Reply<'_>, now: Timestamp) -> Result<Ended, Rejection>;
     /// The provider has the browser say so. Nothing is signed in it.

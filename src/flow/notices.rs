@@ -6,7 +6,7 @@ use super::{Engine, Turn, Visit, finish::post_onward};
 use crate::{
     connection::{
         ConnectionSettings, Ended, EndedWhose, Fault, LogoutMessage, LogoutReply, LogoutRequest,
-        Rejection, Reply, SignOut, SingleLogout,
+        Notices, Rejection, Reply, SingleLogout,
     },
     identity::ConnectionId,
     problem::Causes,
@@ -24,10 +24,10 @@ impl Engine {
         id: &ConnectionId,
         body: &[u8],
     ) -> StatusCode {
-        let Some((_, sign_out)) = self.signs_out(id) else {
+        let Some(notices) = self.notices_of(id) else {
             return StatusCode::NOT_FOUND;
         };
-        match sign_out.notified(Reply::Form(body), visit.now).await {
+        match notices.notified(Reply::Form(body), visit.now).await {
             Ok(ended) => self.end_by_provider(visit, id, ended, "backchannel").await,
             Err(rejection) => self.refuse_notice(visit, &rejection),
         }
@@ -42,18 +42,18 @@ impl Engine {
         id: &ConnectionId,
         query: &str,
     ) -> StatusCode {
-        let Some((_, sign_out)) = self.signs_out(id) else {
+        let Some(notices) = self.notices_of(id) else {
             return StatusCode::NOT_FOUND;
         };
-        match sign_out.notified_in_front(query) {
+        match notices.notified_in_front(query) {
             Ok(ended) => self.end_by_provider(visit, id, ended, "frontchannel").await,
             Err(rejection) => self.refuse_notice(visit, &rejection),
         }
     }
 
-    fn signs_out(&self, id: &ConnectionId) -> Option<(&ConnectionSettings, &dyn SignOut)> {
-        let (connection, settings) = self.connections.enabled(id)?;
-        Some((settings, connection.sign_out()?))
+    fn notices_of(&self, id: &ConnectionId) -> Option<&dyn Notices> {
+        let (connection, _) = self.connections.enabled(id)?;
+        connection.notices()
     }
 
     fn refuse_notice(&self, visit: &Visit, rejection: &Rejection) -> StatusCode {

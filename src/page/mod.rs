@@ -260,7 +260,14 @@ impl Site {
     fn metadata(&self, visit: &Visit, id: &ConnectionId, headers: &HeaderMap) -> Response<Bytes> {
         let connection = self.engine.connections.enabled(id);
         match connection.and_then(|(connection, _)| connection.metadata()) {
-            Some(document) => headers::metadata(document),
+            Some(Ok(document)) => headers::metadata(document),
+            Some(Err(rejection)) => {
+                tracing::error!(
+                    error = &rejection as &dyn std::error::Error,
+                    "there are no metadata"
+                );
+                self.failure(visit, FailureKind::Unavailable, headers)
+            }
             None => self.failure(visit, FailureKind::NotFound, headers),
         }
     }

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     clock::Timestamp,
     connection::{
-        ConnectionData, Departure, Ended, EndedWhose, Leaving, Once, Rejection, Reply, SignOut,
+        ConnectionData, Departure, Ended, EndedWhose, Leaving, Notices, Once, Rejection, Reply,
+        SignOut,
     },
     crypto::{
         self,
@@ -72,7 +73,10 @@ impl SignOut for Oidc {
         drop(query);
         Ok(Departure::Redirect(to))
     }
+}
 
+#[async_trait]
+impl Notices for Oidc {
     async fn notified(&self, reply: Reply<'_>, now: Timestamp) -> Result<Ended, Rejection> {
         let ended = self.read_logout_token(reply, now).await;
         ended.map_err(|refused| self.reject(refused))

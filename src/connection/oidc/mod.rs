@@ -42,8 +42,8 @@ use self::{
     token::Tokens,
 };
 use super::{
-    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Peer, Refresh, Rejection,
-    Reply, Seen, SignOut, Start, Step, UpstreamParam,
+    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Notices, Peer, Refresh,
+    Rejection, Reply, Seen, SignOut, Start, Step, UpstreamParam,
     beginnings::Beginnings,
     oauth::{self, Answer, ResponseMode, Seed},
     registry::Parts,
@@ -159,6 +159,10 @@ impl Connection for Oidc {
 
     fn checks(&self) -> Vec<Check> {
         checks::all()
+    }
+
+    fn notices(&self) -> Option<&dyn Notices> {
+        Some(self)
     }
 
     fn sign_out(&self) -> Option<&dyn SignOut> {

@@ -1,11 +1,13 @@
 //! What an assertion says, and the checks of it (SAML 2.0 core section 2, profiles section 4.1.4).
 
 use chrono::DateTime;
+use openssl::pkey::{PKey, Private};
+use serde::{Deserialize, Serialize};
 
 use super::response::{Expected, MOST_BYTES, ResponseError as E};
 use crate::{
     clock::Timestamp,
-    protocol::xml::{self, Document, Element, EncryptionError},
+    protocol::xml::{self, Ciphers, Document, Element, EncryptionError},
 };
 
 /// The namespace of assertions.
@@ -16,7 +18,7 @@ const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 /// How far clocks may be apart, in seconds.
 pub(crate) const SKEW: i64 = 60;
 /// A message is made when it is asked for: an hour is a clock that nobody sets, more is an old one.
-const OLDEST: i64 = 3600;
+pub(crate) const OLDEST: i64 = 3600;
 /// The most attributes, and values of one.
 const MOST_ATTRIBUTES: usize = 500;
 const MOST_VALUES: usize = 10_000;
@@ -37,7 +39,7 @@ pub(crate) struct Assertion {
 }
 
 /// A name identifier (core section 2.2.3).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct NameId {
     pub(crate) value: String,
     pub(crate) format: Option<String>,
@@ -65,14 +67,14 @@ impl Assertion {
         let issuer = assertion.only(SAML, "Issuer").ok_or(E::Issuer)?;
         check_issuer(issuer, expected.identity_provider)?;
         let subject = assertion.only(SAML, "Subject").ok_or(E::NoSubject)?;
-        let name_id = name_id(subject, expected)?;
+        let name_id = NameId::of(subject, &expected.names())?;
         let not_on_or_after = check_confirmations(subject, expected)?;
         check_conditions(assertion, expected)?;
         let statement = Statement::check(assertion, expected)?;
         Ok(Self {
             id,
             name_id,
-            attributes: attributes(assertion)?,
+            attributes: attributes(assertion, expected)?,
             authn_instant: statement.authn_instant,
             authn_context: statement.authn_context,
             session_index: statement.session_index,
@@ -82,32 +84,43 @@ impl Assertion {
     }
 }
 
-/// The identifier of a subject, also one that is encrypted.
-fn name_id(subject: &Element, expected: &Expected<'_>) -> Result<NameId, E> {
-    let plain = subject.all(SAML, "NameID").count();
-    let encrypted = subject.all(SAML, "EncryptedID").count();
-    let unnamed = subject.all(SAML, "BaseID").count();
-    match (plain, encrypted, unnamed) {
-        (1, 0, 0) => {
-            let name_id = subject.only(SAML, "NameID").ok_or(E::NoSubject)?;
-            NameId::read(name_id, expected)
-        }
-        (0, 1, 0) => {
-            let around = subject.only(SAML, "EncryptedID").ok_or(E::NoSubject)?;
-            let octets = xml::open(around, expected.keys, expected.ciphers)?;
-            let document = Document::parse(&octets, MOST_BYTES).map_err(|_| EncryptionError)?;
-            if !document.root.is(SAML, "NameID") {
-                return Err(E::NoSubject);
-            }
-            NameId::read(&document.root, expected)
-        }
-        _ => Err(E::NoSubject),
-    }
+/// What a name identifier is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameIdRules<'a> {
+    /// The entity ID of this side.
+    pub(crate) service_provider: &'a str,
+    /// The kind that it must be; any, if none is set.
+    pub(crate) format: Option<&'a str>,
+    pub(crate) keys: &'a [PKey<Private>],
+    pub(crate) ciphers: Ciphers,
 }
 
 impl NameId {
+    /// The identifier of a subject, also one that is encrypted.
+    pub(crate) fn of(subject: &Element, rules: &NameIdRules<'_>) -> Result<Self, E> {
+        let plain = subject.all(SAML, "NameID").count();
+        let encrypted = subject.all(SAML, "EncryptedID").count();
+        let unnamed = subject.all(SAML, "BaseID").count();
+        match (plain, encrypted, unnamed) {
+            (1, 0, 0) => {
+                let name_id = subject.only(SAML, "NameID").ok_or(E::NoSubject)?;
+                Self::read(name_id, rules)
+            }
+            (0, 1, 0) => {
+                let around = subject.only(SAML, "EncryptedID").ok_or(E::NoSubject)?;
+                let octets = xml::open(around, rules.keys, rules.ciphers)?;
+                let document = Document::parse(&octets, MOST_BYTES).map_err(|_| EncryptionError)?;
+                if !document.root.is(SAML, "NameID") {
+                    return Err(E::NoSubject);
+                }
+                Self::read(&document.root, rules)
+            }
+            _ => Err(E::NoSubject),
+        }
+    }
+
     /// Reads the identifier of a subject.
-    fn read(element: &Element, expected: &Expected<'_>) -> Result<Self, E> {
+    fn read(element: &Element, rules: &NameIdRules<'_>) -> Result<Self, E> {
         let own = |name: &str| element.attribute(name).map(str::to_owned);
         let value = element.text().map(|text| text.trim().to_owned());
         let name_id = Self {
@@ -118,13 +131,11 @@ impl NameId {
         };
         // A name that is somebody else's here.
         let qualifier = name_id.sp_name_qualifier.as_deref();
-        if qualifier.is_some_and(|qualifier| qualifier != expected.service_provider) {
+        if qualifier.is_some_and(|qualifier| qualifier != rules.service_provider) {
             return Err(E::OtherQualifier);
         }
         // The request may have been changed on its way: another kind of name is another person's.
-        let wanted = expected
-            .name_id_format
-            .filter(|format| *format != UNSPECIFIED);
+        let wanted = rules.format.filter(|format| *format != UNSPECIFIED);
         if wanted.is_some() && name_id.format.as_deref() != wanted {
             return Err(E::OtherFormat);
         }
@@ -177,7 +188,7 @@ fn check_confirmation(confirmation: &Element, expected: &Expected<'_>) -> Result
     }
     let until = time(data, "NotOnOrAfter")?.ok_or(E::Malformed("NotOnOrAfter"))?;
     check_window(data, expected.now)?;
-    if data.attribute("InResponseTo") != Some(expected.request_id) {
+    if data.attribute("InResponseTo") != expected.request_id {
         return Err(E::InResponseTo);
     }
     Ok(until)
@@ -271,12 +282,23 @@ impl Statement {
 }
 
 /// The attributes: the values of those with one name together, since many providers write each role
-/// as an attribute of its own. An encrypted one is passed over.
-fn attributes(assertion: &Element) -> Result<Vec<Attribute>, E> {
+/// as an attribute of its own.
+fn attributes(assertion: &Element, expected: &Expected<'_>) -> Result<Vec<Attribute>, E> {
     let mut all: Vec<Attribute> = Vec::new();
     let mut left = MOST_ATTRIBUTES;
     let statements = assertion.all(SAML, "AttributeStatement");
-    for element in statements.flat_map(|statement| statement.all(SAML, "Attribute")) {
+    for element in statements.flat_map(Element::elements) {
+        let opened;
+        let element = if element.is(SAML, "EncryptedAttribute") {
+            let octets = xml::open(element, expected.keys, expected.ciphers)?;
+            opened = Document::parse(&octets, MOST_BYTES).map_err(|_| EncryptionError)?;
+            &opened.root
+        } else {
+            element
+        };
+        if !element.is(SAML, "Attribute") {
+            return Err(E::Malformed("AttributeStatement"));
+        }
         let name = element.attribute("Name").ok_or(E::Malformed("Name"))?;
         let values = element.all(SAML, "AttributeValue").filter_map(value);
         left = left.checked_sub(1).ok_or(E::TooMuch)?;

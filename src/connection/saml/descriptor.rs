@@ -7,6 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openssl::{
     asn1::Asn1Time,
     bn::BigNum,
+    ecdsa::EcdsaSig,
     error::ErrorStack,
     hash::MessageDigest,
     pkey::{Id, PKey, Private},
@@ -14,13 +15,22 @@ use openssl::{
     x509::{X509, X509Name},
 };
 
-use super::{metadata::METADATA, response::SAMLP};
+use super::{
+    message::{MessageError, push_attribute},
+    metadata::METADATA,
+    response::SAMLP,
+};
 use crate::{
-    protocol::xml::{DS, XENC, escape},
+    protocol::xml::{DS, XENC, escape, signature_algorithm_of, signed},
     secret::Secret,
 };
 
-const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+pub(super) const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+pub(super) const ARTIFACT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact";
+const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+const SOAP: &str = "urn:oasis:names:tc:SAML:2.0:bindings:SOAP";
+/// The ID of our metadata, when they are signed.
+const ID: &str = "_metadata";
 /// When the certificates of our keys begin and end: they stand for the keys alone, which go with the
 /// configuration.
 const BEGIN: &str = "20000101000000Z";
@@ -41,10 +51,6 @@ impl std::fmt::Debug for OwnKey {
     }
 }
 
-/// How a key signs (RFC 9231 section 2.3).
-const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
-const ECDSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256";
-
 impl OwnKey {
     /// Reads PEM.
     pub(crate) fn parse(text: &Secret) -> Result<Self, ErrorStack> {
@@ -63,18 +69,31 @@ impl OwnKey {
     }
 
     pub(crate) fn signature_algorithm(&self) -> &'static str {
-        if self.is_rsa() {
-            RSA_SHA256
-        } else {
-            ECDSA_SHA256
-        }
+        signature_algorithm_of(&self.key)
+    }
+
+    /// Its certificate, which stands for the key alone, in DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        &self.certificate
     }
 
     /// A signature over these octets.
     pub(crate) fn sign(&self, octets: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
         signer.update(octets)?;
-        signer.sign_to_vec()
+        let signature = signer.sign_to_vec()?;
+        if self.is_rsa() {
+            return Ok(signature);
+        }
+        // Both numbers in the length of the field, one behind the other (RFC 4050 section 3.3).
+        let size = i32::try_from(self.key.bits().div_ceil(8)).unwrap_or_default();
+        let signature = EcdsaSig::from_der(&signature)?;
+        let (mut r, s) = (
+            signature.r().to_vec_padded(size)?,
+            signature.s().to_vec_padded(size)?,
+        );
+        r.extend(s);
+        Ok(r)
     }
 }
 
@@ -101,47 +120,112 @@ fn certificate(key: &PKey<Private>) -> Result<Vec<u8>, ErrorStack> {
 pub(crate) struct Descriptor<'a> {
     pub(crate) entity_id: &'a str,
     pub(crate) acs: &'a str,
+    pub(crate) slo: &'a str,
+    /// Whether responses come by artifact.
+    pub(crate) artifact: bool,
     pub(crate) name_id_format: Option<&'a str>,
     pub(crate) signing: Option<&'a OwnKey>,
+    /// The one that will sign.
+    pub(crate) next_signing: Option<&'a OwnKey>,
     pub(crate) decryption: &'a [OwnKey],
+    /// Whether they are signed themselves.
+    pub(crate) signed: bool,
+    /// What people may read about this service.
+    pub(crate) name: &'a str,
+    pub(crate) requested_attributes: &'a [String],
     pub(crate) wants_signed_assertions: bool,
 }
 
 impl Descriptor<'_> {
     /// The metadata as XML.
-    pub(crate) fn to_xml(self) -> String {
-        let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
-        let _ = write!(
-            xml,
-            r#"<md:EntityDescriptor xmlns:md="{METADATA}" xmlns:ds="{DS}" entityID=""#
-        );
-        escape(&mut xml, self.entity_id, true);
-        let (signed, wanted) = (self.signing.is_some(), self.wants_signed_assertions);
-        let _ = write!(
-            xml,
-            r#""><md:SPSSODescriptor protocolSupportEnumeration="{SAMLP}" AuthnRequestsSigned="{signed}" WantAssertionsSigned="{wanted}">"#
-        );
-        if let Some(key) = self.signing {
+    pub(crate) fn to_xml(self) -> Result<String, MessageError> {
+        let mut before =
+            format!(r#"<md:EntityDescriptor xmlns:md="{METADATA}" xmlns:ds="{DS}" ID="{ID}""#);
+        push_attribute(&mut before, "entityID", self.entity_id);
+        before.push('>');
+        let role = self.role();
+        let after = format!("{role}</md:EntityDescriptor>");
+        let signing = self.signing.filter(|_| self.signed);
+        let xml = match signing {
+            None => format!("{before}{after}"),
+            Some(key) => {
+                let both = (before.as_str(), after.as_str());
+                let signed = signed(both, ID, (key.key(), key.certificate()));
+                signed.ok_or(MessageError::SignXml)?
+            }
+        };
+        Ok(format!(r#"<?xml version="1.0" encoding="UTF-8"?>{xml}"#))
+    }
+
+    fn role(&self) -> String {
+        let mut xml = String::from("<md:SPSSODescriptor");
+        let (signs, wants) = (self.signing.is_some(), self.wants_signed_assertions);
+        push_attribute(&mut xml, "protocolSupportEnumeration", SAMLP);
+        push_attribute(&mut xml, "AuthnRequestsSigned", &signs.to_string());
+        push_attribute(&mut xml, "WantAssertionsSigned", &wants.to_string());
+        xml.push('>');
+        for key in [self.signing, self.next_signing].into_iter().flatten() {
             push_key(&mut xml, "signing", key);
         }
         for key in self.decryption {
             push_key(&mut xml, "encryption", key);
         }
-        if let Some(format) = self.name_id_format {
-            xml.push_str("<md:NameIDFormat>");
-            escape(&mut xml, format, false);
-            xml.push_str("</md:NameIDFormat>");
+        for binding in [REDIRECT, POST, SOAP] {
+            xml.push_str("<md:SingleLogoutService");
+            push_attribute(&mut xml, "Binding", binding);
+            push_attribute(&mut xml, "Location", self.slo);
+            xml.push_str("/>");
         }
-        let _ = write!(
-            xml,
-            r#"<md:AssertionConsumerService Binding="{POST}" Location=""#
-        );
-        escape(&mut xml, self.acs, true);
-        xml.push_str(
-            r#"" index="0" isDefault="true"/></md:SPSSODescriptor></md:EntityDescriptor>"#,
-        );
+        if let Some(format) = self.name_id_format {
+            push_element(&mut xml, "NameIDFormat", format);
+        }
+        let bindings: &[&str] = if self.artifact {
+            &[ARTIFACT, POST]
+        } else {
+            &[POST]
+        };
+        for (index, binding) in bindings.iter().enumerate() {
+            xml.push_str("<md:AssertionConsumerService");
+            push_attribute(&mut xml, "Binding", binding);
+            push_attribute(&mut xml, "Location", self.acs);
+            push_attribute(&mut xml, "index", &index.to_string());
+            if index == 0 {
+                push_attribute(&mut xml, "isDefault", "true");
+            }
+            xml.push_str("/>");
+        }
+        if !self.requested_attributes.is_empty() {
+            xml.push_str(
+                "<md:AttributeConsumingService index=\"0\"><md:ServiceName xml:lang=\"en\">",
+            );
+            escape(&mut xml, self.name, false);
+            xml.push_str("</md:ServiceName>");
+            for name in self.requested_attributes {
+                xml.push_str("<md:RequestedAttribute");
+                push_attribute(&mut xml, "Name", name);
+                push_attribute(&mut xml, "NameFormat", name_format(name));
+                xml.push_str("/>");
+            }
+            xml.push_str("</md:AttributeConsumingService>");
+        }
+        xml.push_str("</md:SPSSODescriptor>");
         xml
     }
+}
+
+/// Which kind of name that is (core section 8.2).
+fn name_format(name: &str) -> &'static str {
+    if name.contains(':') {
+        "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
+    } else {
+        "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
+    }
+}
+
+fn push_element(xml: &mut String, name: &str, text: &str) {
+    let _ = write!(xml, "<md:{name}>");
+    escape(xml, text, false);
+    let _ = write!(xml, "</md:{name}>");
 }
 
 fn push_key(xml: &mut String, usage: &str, key: &OwnKey) {

@@ -14,23 +14,66 @@ use crate::{
 /// The namespace of metadata.
 pub(crate) const METADATA: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
-pub(crate) const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 /// The largest metadata, in bytes: those of a federation are larger, and are for whoever splits them.
 pub(crate) const MOST_BYTES: usize = 1 << 20;
 /// The most certificates of one provider.
 const MOST_CERTIFICATES: usize = 16;
+/// The most addresses of one service.
+const MOST_ENDPOINTS: usize = 32;
 
 /// An identity provider, as far as it matters here.
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityProvider {
     pub(crate) entity_id: String,
-    /// Where requests go by HTTP-Redirect.
-    pub(crate) sign_on: Url,
-    /// The same as the provider writes it.
-    pub(crate) sign_on_written: String,
+    /// Where authentication requests go.
+    pub(crate) sign_on: Vec<Endpoint>,
+    /// Where requests to end sessions go.
+    pub(crate) logout: Vec<Endpoint>,
+    /// Where artifacts are resolved.
+    pub(crate) artifacts: Vec<Endpoint>,
     pub(crate) certificates: Vec<SigningCertificate>,
     pub(crate) wants_signed_requests: bool,
     pub(crate) valid_until: Option<Timestamp>,
+}
+
+/// Where a provider takes messages (section 2.2.2).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Endpoint {
+    pub(crate) binding: Binding,
+    pub(crate) location: Url,
+    /// The same as the provider writes it.
+    pub(crate) written: String,
+    /// Where answers go instead, and as the provider writes that.
+    pub(crate) response: Option<(Url, String)>,
+    /// Which of several it is (section 2.2.3).
+    pub(crate) index: Option<u16>,
+}
+
+/// How messages travel.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Binding {
+    Post,
+    Redirect,
+    #[serde(skip)]
+    Soap,
+}
+
+impl Binding {
+    fn parse(uri: &str) -> Option<Self> {
+        match uri.strip_prefix("urn:oasis:names:tc:SAML:2.0:bindings:")? {
+            "HTTP-POST" => Some(Self::Post),
+            "HTTP-Redirect" => Some(Self::Redirect),
+            "SOAP" => Some(Self::Soap),
+            _ => None,
+        }
+    }
+}
+
+/// The first of these bindings that is offered.
+pub(crate) fn first<'a>(offered: &'a [Endpoint], wanted: &[Binding]) -> Option<&'a Endpoint> {
+    let mut wanted = wanted.iter();
+    wanted.find_map(|binding| offered.iter().find(|one| one.binding == *binding))
 }
 
 /// What is expected of metadata.
@@ -57,7 +100,7 @@ pub(crate) enum MetadataError {
     NoCertificate,
     #[error("they name no provider{}", .0.as_ref().map(|id| format!(" with the entity ID {id:?}")).unwrap_or_default())]
     NoProvider(Option<String>),
-    #[error("they name no address for HTTP-Redirect")]
+    #[error("they name no address for HTTP-Redirect or HTTP-POST")]
     NoSignOn,
     #[error("they name several providers: say which with idp_entity_id")]
     SeveralProviders,
@@ -110,7 +153,12 @@ impl IdentityProvider {
                 valid_until.map_or(Some(until), |least: Timestamp| Some(least.min(until)));
         }
         let wants = entity.role.attribute("WantAuthnRequestsSigned");
-        let (sign_on, sign_on_written) = sign_on(entity.role, demands.danger_plain_http)?;
+        let named = |name: &str| endpoints(entity.role, name, demands.danger_plain_http);
+        let mut sign_on = named("SingleSignOnService")?;
+        sign_on.retain(|one| one.binding != Binding::Soap);
+        if sign_on.is_empty() {
+            return Err(MetadataError::NoSignOn);
+        }
         let entity_id = entity.element.attribute("entityID");
         let entity_id = entity_id.filter(|id| !id.is_empty() && id.len() <= 1024);
         Ok(Self {
@@ -118,7 +166,8 @@ impl IdentityProvider {
                 .ok_or(MetadataError::Malformed("entityID"))?
                 .to_owned(),
             sign_on,
-            sign_on_written,
+            logout: named("SingleLogoutService")?,
+            artifacts: named("ArtifactResolutionService")?,
             certificates: certificates(entity.role)?,
             wants_signed_requests: wants.is_some_and(|wants| ["true", "1"].contains(&wants)),
             valid_until,
@@ -173,20 +222,47 @@ fn time(element: &Element) -> Result<Option<Timestamp>, MetadataError> {
     Ok(Some(Timestamp::from_millis(time.timestamp_millis())))
 }
 
-fn sign_on(role: &Element, danger_plain_http: bool) -> Result<(Url, String), MetadataError> {
-    let services = role.all(METADATA, "SingleSignOnService");
-    let mut redirect = services.filter(|one| one.attribute("Binding") == Some(REDIRECT));
-    let service = redirect.next().ok_or(MetadataError::NoSignOn)?;
-    let location = service.attribute("Location").unwrap_or_default();
-    let url = Url::parse(location).map_err(|_| MetadataError::Malformed("Location"))?;
-    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
-        || url
-            .host_str()
-            .is_some_and(|host| host.ends_with(".localhost"));
+/// The services of that name whose binding is known.
+fn endpoints(
+    role: &Element,
+    name: &str,
+    danger_plain_http: bool,
+) -> Result<Vec<Endpoint>, MetadataError> {
+    let mut all = Vec::new();
+    for service in role.all(METADATA, name).take(MOST_ENDPOINTS) {
+        let binding = service.attribute("Binding").and_then(Binding::parse);
+        let Some(binding) = binding else { continue };
+        let written = service.attribute("Location").unwrap_or_default();
+        let response = match service.attribute("ResponseLocation") {
+            Some(text) if !text.is_empty() => {
+                Some((location(text, danger_plain_http)?, text.to_owned()))
+            }
+            _ => None,
+        };
+        all.push(Endpoint {
+            binding,
+            location: location(written, danger_plain_http)?,
+            written: written.to_owned(),
+            response,
+            index: service
+                .attribute("index")
+                .and_then(|index| index.parse().ok()),
+        });
+    }
+    Ok(all)
+}
+
+/// An address to which a browser may be sent.
+fn location(written: &str, danger_plain_http: bool) -> Result<Url, MetadataError> {
+    let malformed = MetadataError::Malformed("Location");
+    let url = Url::parse(written).map_err(|_| malformed.clone())?;
+    let local = url.host_str().is_some_and(|host| {
+        ["localhost", "127.0.0.1", "[::1]"].contains(&host) || host.ends_with(".localhost")
+    });
     match url.scheme() {
-        "https" => Ok((url, location.to_owned())),
-        "http" if local || danger_plain_http => Ok((url, location.to_owned())),
-        _ => Err(MetadataError::Malformed("Location")),
+        "https" => Ok(url),
+        "http" if local || danger_plain_http => Ok(url),
+        _ => Err(malformed),
     }
 }
 

@@ -5,12 +5,17 @@
 //! response ([`response`]) and the assertion in it ([`assertion`]), and reads who that is
 //! ([`attributes`]). Nothing in a message chooses the keys by which it is verified.
 
+mod artifact;
 mod assertion;
 mod attributes;
 mod config;
 mod descriptor;
+mod logout;
+mod message;
 mod metadata;
 mod open;
+mod provider;
+mod received;
 mod refused;
 mod request;
 mod response;
@@ -21,31 +26,32 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
 use openssl::pkey::{PKey, Private};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use url::{Url, form_urlencoded};
+use url::Url;
 
 pub(crate) use self::config::*;
 use self::{
     assertion::{Assertion, SKEW},
     descriptor::{Descriptor, OwnKey},
-    metadata::{Demands, IdentityProvider, MetadataError},
-    refused::{IDENTITY, METADATA, ProviderError, REQUEST, RESPONSE, Refused},
-    request::Request,
-    response::{Expected, Signed},
+    message::Head,
+    metadata::{Binding, IdentityProvider, first},
+    received::Received,
+    refused::{ARTIFACT, ProviderError, RESPONSE, Refused},
+    request::{Comparison, Request},
+    response::{Expected, ResponseError, Signed},
 };
 use super::{
     Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Once, Peer, Rejection, Reply,
-    Start, Step, UpstreamParam, cached::Cached, registry::Parts,
+    SignOut, SingleLogout, Start, Step, Tended, UpstreamParam, cached::Cached, registry::Parts,
 };
 use crate::{
     clock::Timestamp,
     crypto,
     egress::http::Client,
     identity::{ConnectionId, Identity, Subject},
-    protocol::xml::{Ciphers, Hashes, SigningCertificate, base64},
+    protocol::xml::{Ciphers, Hashes, SigningCertificate},
     random,
     store::Pin,
 };
@@ -54,8 +60,6 @@ use crate::{
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 /// So many responses are verified at once, in all.
 static VERIFYING: Semaphore = Semaphore::const_new(4);
-/// The longest encoded message, in bytes.
-const MOST_ENCODED: usize = response::MOST_BYTES / 3 * 4 + (8 << 10);
 
 /// A provider that speaks SAML 2.0.
 #[derive(Debug)]
@@ -81,7 +85,18 @@ struct Set {
     authn_contexts: Vec<String>,
     force_authn: bool,
     provider_name: Option<String>,
+    is_passive: bool,
+    comparison: Comparison,
+    /// Set, or whichever the provider has.
+    request_binding: Option<Binding>,
+    artifact: bool,
+    idp_initiated: bool,
+    /// Whether the provider's session ends with ours.
+    logout: bool,
+    requested_attributes: Vec<String>,
     signing: Option<OwnKey>,
+    next_signing: Option<OwnKey>,
+    sign_metadata: bool,
     decryption: Vec<OwnKey>,
     keys: Vec<PKey<Private>>,
     ciphers: Ciphers,
@@ -115,17 +130,6 @@ struct Asked {
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     authn_contexts: Vec<String>,
 }
-
-/// What is done and checked at a login, in order.
-const CHECKS: [Check; 4] = [
-    Check::step(METADATA, "the provider's metadata are there and good"),
-    Check::step(REQUEST, "the request was made"),
-    Check::step(
-        RESPONSE,
-        "signed by the provider, an answer to this request, for this service, and good now",
-    ),
-    Check::step(IDENTITY, "it says who that is for longer than this login"),
-];
 
 #[async_trait]
 impl Connection for Saml {
@@ -161,7 +165,11 @@ impl Connection for Saml {
         reply: Reply<'_>,
         peer: &Peer,
     ) -> Result<Step, Rejection> {
-        let asked = kept.and_then(ConnectionData::read).ok_or(Refused::Unasked);
+        let asked = match kept.map(ConnectionData::read) {
+            Some(Some(asked)) => Ok(Some(asked)),
+            None if self.set.idp_initiated => Ok(None),
+            _ => Err(Refused::Unasked),
+        };
         let who = match asked {
             Ok(asked) => self.finish(asked, reply, peer).await,
             Err(refused) => Err(refused),
@@ -177,20 +185,44 @@ impl Connection for Saml {
     }
 
     fn checks(&self) -> Vec<Check> {
-        CHECKS.to_vec()
+        let steps = refused::STEPS.iter().copied();
+        // An artifact is resolved only where one is asked for.
+        steps
+            .filter(|check| self.set.artifact || check.step != ARTIFACT)
+            .collect()
     }
 
-    fn metadata(&self) -> Option<String> {
+    fn metadata(&self) -> Option<Result<String, Rejection>> {
         let acs = self.parts.assertion_consumer_service(&self.id);
+        let slo = self.parts.single_logout_service(&self.id);
         let descriptor = Descriptor {
             entity_id: &self.entity_id,
             acs: acs.as_str(),
+            slo: slo.as_str(),
+            artifact: self.set.artifact,
             name_id_format: self.set.name_id_format.as_deref(),
             signing: self.set.signing.as_ref(),
+            next_signing: self.set.next_signing.as_ref(),
             decryption: &self.set.decryption,
+            signed: self.set.sign_metadata,
+            name: self.set.provider_name.as_deref().unwrap_or("Vestibule"),
+            requested_attributes: &self.set.requested_attributes,
             wants_signed_assertions: matches!(self.set.signed, Signed::Assertion | Signed::Both),
         };
-        Some(descriptor.to_xml())
+        let made = descriptor.to_xml().map_err(Refused::from);
+        Some(made.map_err(|refused| self.reject(refused)))
+    }
+
+    fn sign_out(&self) -> Option<&dyn SignOut> {
+        Some(self)
+    }
+
+    fn single_logout(&self) -> Option<&dyn SingleLogout> {
+        Some(self)
+    }
+
+    async fn tend(&self) -> Tended {
+        self.tend_metadata().await
     }
 }
 
@@ -213,43 +245,71 @@ impl Saml {
             authn_contexts: authn_contexts.to_vec(),
         };
         let acs = self.parts.assertion_consumer_service(&self.id);
+        let ways = match self.set.request_binding {
+            Some(binding) => vec![binding],
+            None => vec![Binding::Redirect, Binding::Post],
+        };
+        let endpoint = first(&provider.sign_on, &ways).ok_or(Refused::NoBinding)?;
         let request = Request {
-            id: &asked.id,
-            now: start.peer.now,
-            to: &provider.sign_on,
-            destination: &provider.sign_on_written,
-            issuer: &self.entity_id,
+            head: Head {
+                name: "AuthnRequest",
+                id: &asked.id,
+                now: start.peer.now,
+                destination: &endpoint.written,
+                issuer: &self.entity_id,
+                in_response_to: None,
+            },
             acs: acs.as_str(),
+            response_binding: if self.set.artifact {
+                descriptor::ARTIFACT
+            } else {
+                descriptor::POST
+            },
             force_authn,
+            is_passive: self.set.is_passive,
             name_id_format: self.set.name_id_format.as_deref(),
             authn_contexts,
-            comparison: "exact",
+            comparison: self.set.comparison,
             provider_name: self.set.provider_name.as_deref(),
+            wants_attributes: !self.set.requested_attributes.is_empty(),
         };
         let signing = self.set.signing.as_ref();
         if provider.wants_signed_requests && signing.is_none() {
             return Err(Refused::NoSigningKey);
         }
-        let mut to = request.redirect(start.state, signing)?;
+        let mut to = endpoint.location.clone();
         for (name, param) in &self.set.upstream_params {
             if let Some(value) = param.value(start.passed) {
                 to.query_pairs_mut().append_pair(name, value);
             }
         }
-        Ok(Step::Redirect {
-            to,
-            keep: ConnectionData::of(&asked),
+        let (message, keep) = (request.message(), ConnectionData::of(&asked));
+        let state = Some(start.state);
+        Ok(match endpoint.binding {
+            Binding::Post => Step::Post {
+                form: message.form(&to, state, signing)?,
+                keep,
+            },
+            Binding::Redirect | Binding::Soap => Step::Redirect {
+                to: message.redirect(&to, state, signing)?,
+                keep,
+            },
         })
     }
 
     async fn finish(
         &self,
-        asked: Asked,
+        asked: Option<Asked>,
         reply: Reply<'_>,
         peer: &Peer,
     ) -> Result<Authenticated, Refused> {
-        let octets = message(reply)?;
         let provider = self.identity_provider().await?;
+        let octets = if let Some(artifact) = artifact::read(reply) {
+            self.resolve(&artifact, &provider).await?
+        } else {
+            let posted = Received::posted(reply, "SAMLResponse");
+            posted.ok_or(Refused::NoMessage)?
+        };
         let assertion = self.verified(octets, asked, provider, peer).await?;
         self.authenticated(&assertion, peer)
     }
@@ -258,41 +318,39 @@ impl Saml {
     async fn verified(
         &self,
         octets: Vec<u8>,
-        asked: Asked,
+        asked: Option<Asked>,
         provider: Arc<IdentityProvider>,
         peer: &Peer,
     ) -> Result<Assertion, Refused> {
         let (set, service_provider) = (self.set.clone(), self.entity_id.clone());
         let acs = self.parts.assertion_consumer_service(&self.id);
         let now = peer.now;
+        let certificates = self.usable(&provider, now)?;
         // Anybody may bring a response.
         let _turn = VERIFYING.acquire().await.map_err(|_| Refused::Verifier)?;
         let checked = tokio::task::spawn_blocking(move || {
-            let all = provider.certificates.iter();
-            let usable = all.filter(|one| set.expired_certificates || one.is_valid_at(now));
-            let certificates: Vec<SigningCertificate> = usable.cloned().collect();
-            if certificates.is_empty() {
-                return Err(Refused::NoCertificate);
-            }
+            let asked = asked.as_ref();
             let expected = Expected {
                 identity_provider: &provider.entity_id,
                 service_provider: &service_provider,
                 acs: acs.as_str(),
-                request_id: &asked.id,
+                request_id: asked.map(|asked| asked.id.as_str()),
                 certificates: &certificates,
                 keys: &set.keys,
                 ciphers: set.ciphers,
                 signed: set.signed,
                 hashes: set.hashes,
-                max_age: asked.max_age,
-                signed_in_since: asked.signed_in_since,
+                max_age: asked.and_then(|asked| asked.max_age),
+                signed_in_since: asked.and_then(|asked| asked.signed_in_since),
                 name_id_format: set.name_id_format.as_deref(),
-                authn_contexts: &asked.authn_contexts,
+                authn_contexts: asked.map_or(&set.authn_contexts, |asked| &asked.authn_contexts),
                 now,
             };
-            Ok(response::check(&octets, &expected)?)
+            response::check(&octets, &expected)
         });
-        checked.await.map_err(|_| Refused::Verifier)?
+        let checked: Result<Assertion, ResponseError> =
+            checked.await.map_err(|_| Refused::Verifier)?;
+        Ok(checked?)
     }
 
     /// Who the assertion is about.
@@ -315,9 +373,10 @@ impl Saml {
             groups,
         };
         let (at, context) = (assertion.authn_instant, assertion.authn_context.clone());
+        let (name_id, index) = (&assertion.name_id, assertion.session_index.as_deref());
         let kept = Kept {
-            data: ConnectionData::default(),
-            sids: assertion.session_index.clone().into_iter().collect(),
+            data: logout::remember(name_id, index),
+            sids: logout::session_names(&name_id.value, index),
             ends: assertion.session_not_on_or_after,
         };
         let named = [
@@ -333,100 +392,13 @@ impl Saml {
         Ok(who.keeping(kept).once(once))
     }
 
-    /// The provider, by its metadata as they are now.
-    async fn identity_provider(&self) -> Result<Arc<IdentityProvider>, ProviderError> {
-        let provider = self.metadata.get(|| self.read_metadata()).await?;
-        // They may end before they are read again.
-        let now = self.parts.clock.now();
-        match provider.valid_until.filter(|until| *until <= now) {
-            Some(until) => Err(MetadataError::Expired(until).into()),
-            None => Ok(provider),
-        }
-    }
-
-    async fn read_metadata(&self) -> Result<IdentityProvider, ProviderError> {
-        let octets = match &self.set.source {
-            Source::File(octets) => octets.clone(),
-            Source::Url(url) => self.fetch(url).await?,
-        };
-        let (signer, entity_id) = (self.set.signer.clone(), self.set.idp_entity_id.clone());
-        let demands = self.demands();
-        let (now, danger_plain_http) = (demands.now, demands.danger_plain_http);
-        let read = tokio::task::spawn_blocking(move || {
-            let demands = Demands {
-                entity_id: entity_id.as_deref(),
-                signer: signer.as_ref(),
-                now,
-                danger_plain_http,
-            };
-            IdentityProvider::parse(&octets, &demands)
-        });
-        Ok(read.await.map_err(|_| ProviderError::Reader)??)
-    }
-
-    fn demands(&self) -> Demands<'_> {
-        Demands {
-            entity_id: self.set.idp_entity_id.as_deref(),
-            signer: self.set.signer.as_ref(),
-            now: self.parts.clock.now(),
-            danger_plain_http: self.set.danger_plain_http,
-        }
-    }
-
-    /// The entity ID that a file names, if it can be read.
-    fn read_file_entity_id(&self) -> String {
-        let Source::File(octets) = &self.set.source else {
-            return String::new();
-        };
-        // Who it is does not end with the metadata.
-        let demands = Demands {
-            now: Timestamp::from_millis(i64::MIN),
-            ..self.demands()
-        };
-        let provider = IdentityProvider::parse(octets, &demands);
-        provider.map(|one| one.entity_id).unwrap_or_default()
-    }
-
-    async fn fetch(&self, url: &Url) -> Result<Bytes, ProviderError> {
-        let request = http::Request::builder()
-            .method(Method::GET)
-            .uri(url.as_str())
-            .header(
-                header::ACCEPT,
-                "application/samlmetadata+xml, application/xml;q=0.9",
-            )
-            .body(Bytes::new());
-        // A URL is a URI.
-        let answer = self.set.http.send(request.unwrap_or_default()).await;
-        let answer =
-            answer.map_err(|error| ProviderError::Http(url.to_string(), Arc::new(error)))?;
-        if answer.status() != StatusCode::OK {
-            return Err(ProviderError::Status(url.to_string(), answer.status()));
-        }
-        Ok(answer.into_body())
-    }
-
     fn reject(&self, refused: Refused) -> Rejection {
         Rejection {
             connection: self.id.clone(),
             fault: refused.fault(),
             step: refused.step(),
-            check: None,
+            check: refused.check(),
             source: Some(Box::new(refused)),
         }
     }
-}
-
-/// The message in the answer of the browser (bindings section 3.5.4).
-fn message(reply: Reply<'_>) -> Result<Vec<u8>, Refused> {
-    let Reply::Form(body) = reply else {
-        return Err(Refused::NoMessage);
-    };
-    let mut found = form_urlencoded::parse(body).filter(|(name, _)| name == "SAMLResponse");
-    let (Some((_, text)), None) = (found.next(), found.next()) else {
-        return Err(Refused::NoMessage);
-    };
-    let text = Some(text).filter(|text| text.len() <= MOST_ENCODED);
-    text.and_then(|text| base64(&text))
-        .ok_or(Refused::NoMessage)
 }

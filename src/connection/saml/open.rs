@@ -4,15 +4,17 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use openssl::x509::X509;
 use url::Url;
 
 use super::{
-    Config, Saml, Set, Source, attributes,
+    Config, Logout, ResponseBinding, Saml, Set, Source, attributes,
     descriptor::OwnKey,
     metadata::{Demands, IdentityProvider},
+    provider::REFRESH,
 };
 use crate::{
     clock::Timestamp,
@@ -25,6 +27,7 @@ use crate::{
     identity::ConnectionId,
     problem::Problem,
     protocol::xml::{Ciphers, Hashes, SigningCertificate},
+    secret::Secret,
 };
 
 /// What an operator may not set with `upstream_params` (bindings section 3.4.4).
@@ -54,13 +57,21 @@ impl OpenConnection for Config {
             entity_id: self.entity_id.clone().unwrap_or_else(|| own.into()),
             id,
             set,
-            metadata: Cached::new(parts.clock.clone()),
+            metadata: Cached::new(parts.clock.clone()).keeping(
+                self.metadata_refresh.map_or(REFRESH, |span| span.0),
+                Duration::MAX,
+            ),
             parts: parts.clone(),
         }))
     }
 
     fn files(&self) -> Vec<&Path> {
-        let files = [&self.metadata, &self.metadata_certificate, &self.ca];
+        let files = [
+            &self.metadata,
+            &self.metadata_certificate,
+            &self.ca,
+            &self.client_certificate,
+        ];
         files.into_iter().flatten().map(PathBuf::as_path).collect()
     }
 }
@@ -74,19 +85,17 @@ impl Config {
         keep(source.as_ref().map(drop).map_err(Clone::clone));
         let signer = self.metadata_certificate.as_deref().map(signer).transpose();
         keep(signer.as_ref().map(drop).map_err(Clone::clone));
-        let signing = self.signing_key.as_ref().map(OwnKey::parse).transpose();
-        let signing = signing.map_err(|_| {
-            Problem::new("signing_key", "it is no private key in PEM").hint("openssl genrsa 3072")
-        });
+        let signing = signing_key("signing_key", self.signing_key.as_ref());
         keep(signing.as_ref().map(drop).map_err(Clone::clone));
-        let decryption = self.decryption_keys.iter().enumerate();
-        let decryption: Result<Vec<OwnKey>, Problem> = decryption
-            .map(|(index, text)| {
-                let key = OwnKey::parse(text).ok().filter(OwnKey::is_rsa);
-                let at = format!("decryption_keys[{index}]");
-                key.ok_or_else(|| Problem::new(at, "it is no RSA key in PEM"))
-            })
-            .collect();
+        let next_signing = signing_key("next_signing_key", self.next_signing_key.as_ref());
+        keep(next_signing.as_ref().map(drop).map_err(Clone::clone));
+        keep(self.check_signing_key());
+        let refresh = self.metadata_refresh.map(|span| span.0);
+        if refresh.is_some_and(|every| every < LEAST_REFRESH) {
+            let problem = Problem::new("metadata_refresh", "that is too often");
+            keep(Err(problem.hint("10s at least")));
+        }
+        let decryption = self.decryption_keys();
         keep(decryption.as_ref().map(drop).map_err(Clone::clone));
         for text in [&self.entity_id, &self.idp_entity_id].into_iter().flatten() {
             if text.is_empty() || text.len() > 1024 {
@@ -118,9 +127,12 @@ impl Config {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let (Ok(source), Ok(signer), Ok(signing), Ok(decryption), Ok(mapping), Ok(http)) =
-            (source, signer, signing, decryption, mapping, http)
+        let (Ok(source), Ok(signer), Ok(signing), Ok(next_signing), Ok(decryption)) =
+            (source, signer, signing, next_signing, decryption)
         else {
+            return Err(problems);
+        };
+        let (Ok(mapping), Ok(http)) = (mapping, http) else {
             return Err(problems);
         };
         Ok(Set {
@@ -133,7 +145,16 @@ impl Config {
             authn_contexts: self.authn_contexts.clone(),
             force_authn: self.force_authn,
             provider_name: self.provider_name.clone(),
+            is_passive: self.is_passive,
+            comparison: self.authn_context_comparison,
+            request_binding: self.request_binding,
+            artifact: self.response_binding == ResponseBinding::Artifact,
+            idp_initiated: self.idp_initiated,
+            logout: self.logout == Logout::Provider,
+            requested_attributes: self.requested_attributes.clone(),
             signing,
+            next_signing,
+            sign_metadata: self.sign_metadata,
             keys: decryption.iter().map(|key| key.key().clone()).collect(),
             decryption,
             ciphers: if self.danger_cbc {
@@ -152,6 +173,31 @@ impl Config {
             mapping,
             http,
         })
+    }
+
+    fn decryption_keys(&self) -> Result<Vec<OwnKey>, Problem> {
+        let decryption = self.decryption_keys.iter().enumerate();
+        decryption
+            .map(|(index, text)| {
+                let key = OwnKey::parse(text).ok().filter(OwnKey::is_rsa);
+                let at = format!("decryption_keys[{index}]");
+                key.ok_or_else(|| Problem::new(at, "it is no RSA key in PEM"))
+            })
+            .collect()
+    }
+
+    /// Whoever signs has a key.
+    fn check_signing_key(&self) -> Result<(), Problem> {
+        let key = if self.sign_metadata {
+            "sign_metadata"
+        } else if self.next_signing_key.is_some() {
+            "next_signing_key"
+        } else {
+            return Ok(());
+        };
+        let problem = Problem::new(key, "there is no signing_key");
+        let is_there = self.signing_key.is_some().then_some(());
+        is_there.ok_or_else(|| problem.hint("openssl genrsa 3072 > saml.pem"))
     }
 
     /// Where the metadata come from.
@@ -190,20 +236,39 @@ impl Config {
             hosts: host.into_iter().collect(),
             danger_plain_http: self.danger_plain_http,
         });
-        let Some(path) = &self.ca else {
+        let read = |key: &'static str, path: &Path| {
+            fs::read(path).map_err(|error| {
+                Problem::new(key, format!("{} cannot be read: {error}", path.display()))
+            })
+        };
+        let ca = self
+            .ca
+            .as_deref()
+            .map(|path| read("ca", path))
+            .transpose()?;
+        let identity = match (&self.client_certificate, &self.client_certificate_key) {
+            (Some(path), Some(key)) => Some((read("client_certificate", path)?, key.clone())),
+            (None, None) => None,
+            _ => {
+                let why = "client_certificate and client_certificate_key belong together";
+                return Err(Problem::new("client_certificate", why));
+            }
+        };
+        if ca.is_none() && identity.is_none() {
             return Ok(client);
-        };
-        let ca = fs::read(path).map_err(|error| {
-            Problem::new("ca", format!("{} cannot be read: {error}", path.display()))
-        })?;
-        let tls = ClientTls {
-            ca: Some(ca),
-            identity: None,
-        };
+        }
         client
-            .with_tls(&tls)
+            .with_tls(&ClientTls { ca, identity })
             .map_err(|error| Problem::new("ca", error.to_string()))
     }
+}
+
+/// Nobody's metadata change more often.
+const LEAST_REFRESH: Duration = Duration::from_secs(10);
+
+fn signing_key(name: &'static str, key: Option<&Secret>) -> Result<Option<OwnKey>, Problem> {
+    let key = key.map(OwnKey::parse).transpose();
+    key.map_err(|_| Problem::new(name, "it is no private key in PEM").hint("openssl genrsa 3072"))
 }
 
 /// Who must have signed the metadata.

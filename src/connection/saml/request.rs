@@ -1,122 +1,92 @@
-//! The authentication request (SAML 2.0 core section 3.4.1) by HTTP-Redirect (bindings section 3.4).
+//! The authentication request (SAML 2.0 core section 3.4.1).
 
-use std::io::Write as _;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chrono::{DateTime, SecondsFormat};
-use flate2::{Compression, write::DeflateEncoder};
-use url::{Url, form_urlencoded};
-
-use super::{assertion::SAML, descriptor::OwnKey, response::SAMLP};
-use crate::{clock::Timestamp, protocol::xml::escape};
-
-const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+use super::message::{Head, Message, push_attribute};
+use crate::protocol::xml::escape;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Request<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) now: Timestamp,
-    pub(crate) to: &'a Url,
-    /// The same as the provider writes it.
-    pub(crate) destination: &'a str,
-    /// The entity ID of this side.
-    pub(crate) issuer: &'a str,
-    /// Where the response comes to.
+    pub(crate) head: Head<'a>,
+    /// Where the response comes to, and by which binding.
     pub(crate) acs: &'a str,
+    pub(crate) response_binding: &'a str,
     pub(crate) force_authn: bool,
+    pub(crate) is_passive: bool,
     pub(crate) name_id_format: Option<&'a str>,
     /// One of these contexts; any, if there are none.
     pub(crate) authn_contexts: &'a [String],
-    pub(crate) comparison: &'a str,
+    pub(crate) comparison: Comparison,
     pub(crate) provider_name: Option<&'a str>,
+    /// Whether our metadata say which attributes are wanted.
+    pub(crate) wants_attributes: bool,
+}
+
+/// How the context of a login compares with what was asked for (section 3.3.2.2.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Comparison {
+    Better,
+    #[default]
+    Exact,
+    Maximum,
+    Minimum,
+}
+
+impl Comparison {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Exact => "exact",
+            Self::Maximum => "maximum",
+            Self::Minimum => "minimum",
+        }
+    }
 }
 
 impl Request<'_> {
-    /// The request as XML.
-    pub(crate) fn to_xml(&self) -> String {
-        let mut xml = format!(r#"<samlp:AuthnRequest xmlns:samlp="{SAMLP}" xmlns:saml="{SAML}""#);
-        let mut attribute = |name: &str, value: &str| {
-            xml.push(' ');
-            xml.push_str(name);
-            xml.push_str("=\"");
-            escape(&mut xml, value, true);
-            xml.push('"');
-        };
-        attribute("ID", self.id);
-        attribute("Version", "2.0");
-        attribute("IssueInstant", &instant(self.now));
-        attribute("Destination", self.destination);
-        attribute("AssertionConsumerServiceURL", self.acs);
-        attribute("ProtocolBinding", POST);
+    /// The request as a message.
+    pub(crate) fn message(&self) -> Message {
+        let mut attributes = vec![
+            ("AssertionConsumerServiceURL", self.acs),
+            ("ProtocolBinding", self.response_binding),
+        ];
         if self.force_authn {
-            attribute("ForceAuthn", "true");
+            attributes.push(("ForceAuthn", "true"));
+        }
+        if self.is_passive {
+            attributes.push(("IsPassive", "true"));
+        }
+        if self.wants_attributes {
+            attributes.push(("AttributeConsumingServiceIndex", "0"));
         }
         if let Some(name) = self.provider_name {
-            attribute("ProviderName", name);
+            attributes.push(("ProviderName", name));
         }
-        xml.push_str("><saml:Issuer>");
-        escape(&mut xml, self.issuer, false);
-        xml.push_str("</saml:Issuer><samlp:NameIDPolicy AllowCreate=\"true\"");
+        Message::new(&self.head, &attributes, &self.content())
+    }
+
+    fn content(&self) -> String {
+        let mut xml = String::from("<samlp:NameIDPolicy AllowCreate=\"true\"");
         if let Some(format) = self.name_id_format {
-            xml.push_str(" Format=\"");
-            escape(&mut xml, format, true);
-            xml.push('"');
+            push_attribute(&mut xml, "Format", format);
         }
         xml.push_str("/>");
-        if !self.authn_contexts.is_empty() {
-            xml.push_str("<samlp:RequestedAuthnContext Comparison=\"");
-            escape(&mut xml, self.comparison, true);
-            xml.push_str("\">");
-            for context in self.authn_contexts {
+        // The others are as good: they are taken when they come back.
+        let asked = match self.comparison {
+            Comparison::Exact => self.authn_contexts,
+            _ => self.authn_contexts.get(..1).unwrap_or_default(),
+        };
+        if !asked.is_empty() {
+            xml.push_str("<samlp:RequestedAuthnContext");
+            push_attribute(&mut xml, "Comparison", self.comparison.name());
+            xml.push('>');
+            for context in asked {
                 xml.push_str("<saml:AuthnContextClassRef>");
                 escape(&mut xml, context, false);
                 xml.push_str("</saml:AuthnContextClassRef>");
             }
             xml.push_str("</samlp:RequestedAuthnContext>");
         }
-        xml.push_str("</samlp:AuthnRequest>");
         xml
     }
-
-    /// Where the browser is sent (section 3.4.4.1).
-    pub(crate) fn redirect(
-        &self,
-        relay_state: &str,
-        signing: Option<&OwnKey>,
-    ) -> Result<Url, std::io::Error> {
-        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::default());
-        deflate.write_all(self.to_xml().as_bytes())?;
-        let message = STANDARD.encode(deflate.finish()?);
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query
-            .append_pair("SAMLRequest", &message)
-            .append_pair("RelayState", relay_state);
-        let mut query = match signing {
-            None => query.finish(),
-            // What is signed is these octets, as they are sent.
-            Some(key) => query
-                .append_pair("SigAlg", key.signature_algorithm())
-                .finish(),
-        };
-        if let Some(key) = signing {
-            let signature = STANDARD.encode(key.sign(query.as_bytes())?);
-            let signature = form_urlencoded::byte_serialize(signature.as_bytes());
-            query.push_str("&Signature=");
-            query.extend(signature);
-        }
-        let mut to = self.to.clone();
-        let query = match to.query() {
-            Some(before) if !before.is_empty() => format!("{before}&{query}"),
-            _ => query,
-        };
-        to.set_query(Some(&query));
-        Ok(to)
-    }
-}
-
-/// An xs:dateTime in UTC.
-pub(crate) fn instant(at: Timestamp) -> String {
-    let at = DateTime::from_timestamp_millis(at.millis()).unwrap_or_default();
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -6,7 +6,7 @@
 
 use openssl::pkey::{PKey, Private};
 
-use super::assertion::{Assertion, SAML, check_issued, check_issuer};
+use super::assertion::{Assertion, NameIdRules, SAML, check_issued, check_issuer};
 use crate::{
     clock::Timestamp,
     connection::oauth::printable,
@@ -18,7 +18,7 @@ use crate::{
 
 /// The namespace of protocol messages.
 pub(crate) const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
-const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
+pub(super) const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 /// The largest message, in bytes.
 pub(crate) const MOST_BYTES: usize = 256 << 10;
 
@@ -30,8 +30,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) service_provider: &'a str,
     /// Where responses come to.
     pub(crate) acs: &'a str,
-    /// The request that this is an answer to.
-    pub(crate) request_id: &'a str,
+    /// The request that this is an answer to. `None`: nobody asked.
+    pub(crate) request_id: Option<&'a str>,
     pub(crate) certificates: &'a [SigningCertificate],
     /// Our own, for what is encrypted.
     pub(crate) keys: &'a [PKey<Private>],
@@ -47,6 +47,18 @@ pub(crate) struct Expected<'a> {
     /// One of these contexts must come back; any, if there are none.
     pub(crate) authn_contexts: &'a [String],
     pub(crate) now: Timestamp,
+}
+
+impl Expected<'_> {
+    /// What the name of the person is held against.
+    pub(crate) fn names(&self) -> NameIdRules<'_> {
+        NameIdRules {
+            service_provider: self.service_provider,
+            format: self.name_id_format,
+            keys: self.keys,
+            ciphers: self.ciphers,
+        }
+    }
 }
 
 /// What must be signed. One of both always is.
@@ -96,6 +108,8 @@ pub(crate) enum ResponseError {
     NotOneAssertion,
     #[error("it is no response")]
     NoResponse,
+    #[error("it is no message about a logout")]
+    NoLogout,
     #[error("there is no statement of an authentication")]
     NoStatement,
     #[error("nobody is named")]
@@ -210,7 +224,7 @@ fn decrypted(around: &Element, expected: &Expected<'_>) -> Result<Document, Resp
     Ok(document)
 }
 
-fn is_signed(element: &Element) -> bool {
+pub(super) fn is_signed(element: &Element) -> bool {
     element.all(DS, "Signature").next().is_some()
 }
 
@@ -233,7 +247,7 @@ fn check_envelope(
     if let Some(issuer) = response.all(SAML, "Issuer").next() {
         check_issuer(issuer, expected.identity_provider)?;
     }
-    if response.attribute("InResponseTo") != Some(expected.request_id) {
+    if response.attribute("InResponseTo") != expected.request_id {
         return Err(E::InResponseTo);
     }
     let status = response.only(SAMLP, "Status");
@@ -247,7 +261,7 @@ fn check_envelope(
 }
 
 /// The codes of a status, without what they begin with (core section 3.2.2.2).
-fn said(code: &Element) -> String {
+pub(super) fn said(code: &Element) -> String {
     let names = code.walk().filter_map(|code| code.attribute("Value"));
     let names = names.map(|name| name.rsplit(':').next().unwrap_or_default());
     let names: Vec<String> = names.take(3).map(printable).collect();

@@ -57,7 +57,7 @@ fn judge(
         identity_provider: &text(&profile.said["idp_entity_id"]),
         service_provider: &text(&profile.said["sp_entity_id"]),
         acs: &text(&profile.said["acs"]),
-        request_id: &text(&facts["in_response_to"]),
+        request_id: Some(&text(&facts["in_response_to"])),
         certificates: &certificates,
         keys: &profile.keys,
         ciphers: Ciphers::WithCbc,
@@ -164,7 +164,7 @@ mod made_here {
             identity_provider: "idp",
             service_provider: "sp",
             acs: "https://sp/acs",
-            request_id: "_q",
+            request_id: Some("_q"),
             certificates: std::slice::from_ref(&signer.certificate),
             keys: &[],
             ciphers: Ciphers::Authenticated,
@@ -632,7 +632,7 @@ mod metadata {
         let one = entity("idp", &role(&good, &there));
         let provider = parse(&one, None).unwrap();
         assert_eq!(provider.entity_id, "idp");
-        assert_eq!(provider.sign_on.as_str(), "https://idp/sso");
+        assert_eq!(provider.sign_on[0].location.as_str(), "https://idp/sso");
         assert_eq!(provider.certificates.len(), 1);
         let several = |ends: &str| {
             let other = entity("other", &role(&good, &there)).replace("'_m'", "'_n'");

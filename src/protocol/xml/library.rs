@@ -20,6 +20,11 @@ pub(super) fn is_verified(text: &str, certificate: &SigningCertificate) -> bool 
     in_library(verify).is_some()
 }
 
+/// The document with the values of the signature that stands empty in it.
+pub(super) fn sign(text: &str, key: &[u8]) -> Option<String> {
+    in_library(|| Crypto::sign_xml(text, key).ok())
+}
+
 /// Calls the library, which is told before the first time that it has no way to files and the
 /// network, and nothing to say on our standard error.
 fn in_library<T>(call: impl FnOnce() -> Option<T>) -> Option<T> {

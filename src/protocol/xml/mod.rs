@@ -6,19 +6,28 @@
 //! It is given what [`Document::to_xml`] writes, and what it returns, the octets that were
 //! digested, is read by the same reader once more.
 
+mod detached;
 mod encryption;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod library;
 mod reader;
 mod signature;
+mod signing;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::sync::Arc;
 
-pub(crate) use self::{encryption::*, reader::XmlError, signature::*, writer::escape};
+pub(crate) use self::{
+    detached::verify_octets,
+    encryption::*,
+    reader::XmlError,
+    signature::*,
+    signing::{signature_algorithm_of, signed},
+    writer::escape,
+};
 
 /// The namespace of `xml:lang` and its like, which needs no declaration (Namespaces in XML 1.0
 /// section 3).

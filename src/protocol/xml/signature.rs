@@ -25,11 +25,11 @@ use crate::clock::Timestamp;
 
 /// The namespace of XML signatures.
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
-const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
+pub(super) const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
-/// A document has at most a signed message and a signed assertion in it.
-const MOST_SIGNATURES: usize = 2;
+/// A document has at most a signed envelope, a signed message and a signed assertion in it.
+const MOST_SIGNATURES: usize = 3;
 /// The smallest RSA modulus, in bits.
 const LEAST_RSA: u32 = 2048;
 
@@ -70,7 +70,7 @@ pub(crate) enum Hashes {
 
 /// The kinds of keys that sign.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Family {
+pub(super) enum Family {
     Ecdsa,
     Rsa,
 }
@@ -79,7 +79,7 @@ enum Family {
 #[derive(Clone, Debug)]
 pub(crate) struct SigningCertificate {
     pub(super) der: CertificateDer,
-    family: Family,
+    pub(super) family: Family,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
 }
@@ -359,7 +359,7 @@ fn check_algorithm(
 }
 
 /// What a sender wrote, for the log.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let chars = text.chars().filter(char::is_ascii_graphic);
     chars.take(100).collect()
 }
@@ -371,7 +371,7 @@ fn family(signature: &Element) -> Option<Family> {
 }
 
 /// RFC 9231 section 2.3.
-fn signature_algorithm(name: &str, sha1: bool) -> Option<Family> {
+pub(super) fn signature_algorithm(name: &str, sha1: bool) -> Option<Family> {
     if let Some(more) = name.strip_prefix("http://www.w3.org/2001/04/xmldsig-more#") {
         return match more {
             "rsa-sha256" | "rsa-sha384" | "rsa-sha512" => Some(Family::Rsa),

@@ -4,6 +4,8 @@
 //! [`App::build`] makes from one set of settings what a reload swaps, [`Live`]; every `Arc<dyn …>`
 //! is made here and nowhere else. What goes on beside the requests is in [`App::watch`].
 
+mod tend;
+
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher as _},
@@ -345,7 +347,12 @@ impl App {
     ///
     /// The feed is followed apart from the rest: a slow sweep must not delay a revocation.
     pub(crate) async fn watch(&self, live: &ArcSwap<Live>) {
-        tokio::join!(self.follow(live), self.keep_house());
+        let clock = self.clock.as_ref();
+        tokio::join!(
+            self.follow(live),
+            self.keep_house(),
+            tend::tend(live, clock)
+        );
     }
 
     async fn follow(&self, live: &ArcSwap<Live>) {

@@ -1,0 +1,158 @@
+//! The provider, by its metadata as they are now, and calls to it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use url::Url;
+
+use super::{
+    Saml, Source,
+    metadata::{Demands, IdentityProvider, MetadataError},
+    refused::{ProviderError, Refused},
+};
+use crate::{
+    clock::Timestamp,
+    connection::{Expiry, Tended},
+    protocol::xml::SigningCertificate,
+};
+
+/// What a SOAP request is about (SAML 2.0 bindings section 3.2.3.1).
+const SOAP_ACTION: &str = "http://www.oasis-open.org/committees/security";
+
+impl Saml {
+    /// The provider, by its metadata as they are now.
+    pub(super) async fn identity_provider(&self) -> Result<Arc<IdentityProvider>, ProviderError> {
+        let provider = self.metadata.get(|| self.read_metadata()).await?;
+        // They may end before they are read again.
+        let now = self.parts.clock.now();
+        match provider.valid_until.filter(|until| *until <= now) {
+            Some(until) => Err(MetadataError::Expired(until).into()),
+            None => Ok(provider),
+        }
+    }
+
+    /// Its certificates that are between their dates.
+    pub(super) fn usable(
+        &self,
+        provider: &IdentityProvider,
+        now: Timestamp,
+    ) -> Result<Vec<SigningCertificate>, Refused> {
+        let all = provider.certificates.iter();
+        let usable = all.filter(|one| self.set.expired_certificates || one.is_valid_at(now));
+        let usable: Vec<SigningCertificate> = usable.cloned().collect();
+        let some = (!usable.is_empty()).then_some(usable);
+        some.ok_or(Refused::NoCertificate)
+    }
+
+    async fn read_metadata(&self) -> Result<IdentityProvider, ProviderError> {
+        let octets = match &self.set.source {
+            Source::File(octets) => octets.clone(),
+            Source::Url(url) => self.fetch(url).await?,
+        };
+        let (signer, entity_id) = (self.set.signer.clone(), self.set.idp_entity_id.clone());
+        let demands = self.demands();
+        let (now, danger_plain_http) = (demands.now, demands.danger_plain_http);
+        let read = tokio::task::spawn_blocking(move || {
+            let demands = Demands {
+                entity_id: entity_id.as_deref(),
+                signer: signer.as_ref(),
+                now,
+                danger_plain_http,
+            };
+            IdentityProvider::parse(&octets, &demands)
+        });
+        Ok(read.await.map_err(|_| ProviderError::Reader)??)
+    }
+
+    pub(super) fn demands(&self) -> Demands<'_> {
+        Demands {
+            entity_id: self.set.idp_entity_id.as_deref(),
+            signer: self.set.signer.as_ref(),
+            now: self.parts.clock.now(),
+            danger_plain_http: self.set.danger_plain_http,
+        }
+    }
+
+    /// The entity ID that a file names, if it can be read.
+    pub(super) fn read_file_entity_id(&self) -> String {
+        let Source::File(octets) = &self.set.source else {
+            return String::new();
+        };
+        // Who it is does not end with the metadata.
+        let demands = Demands {
+            now: Timestamp::from_millis(i64::MIN),
+            ..self.demands()
+        };
+        let provider = IdentityProvider::parse(octets, &demands);
+        provider.map(|one| one.entity_id).unwrap_or_default()
+    }
+
+    async fn fetch(&self, url: &Url) -> Result<Bytes, ProviderError> {
+        let request = http::Request::builder()
+            .method(Method::GET)
+            .uri(url.as_str())
+            .header(
+                header::ACCEPT,
+                "application/samlmetadata+xml, application/xml;q=0.9",
+            )
+            .body(Bytes::new());
+        self.send(url, request).await
+    }
+
+    /// Calls the provider from here (bindings section 3.2.3).
+    pub(super) async fn call(&self, url: &Url, envelope: String) -> Result<Vec<u8>, ProviderError> {
+        let request = http::Request::builder()
+            .method(Method::POST)
+            .uri(url.as_str())
+            .header(header::CONTENT_TYPE, "text/xml; charset=utf-8")
+            .header("soapaction", SOAP_ACTION)
+            .body(Bytes::from(envelope));
+        Ok(self.send(url, request).await?.to_vec())
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        request: http::Result<http::Request<Bytes>>,
+    ) -> Result<Bytes, ProviderError> {
+        // A URL is a URI.
+        let answer = self.set.http.send(request.unwrap_or_default()).await;
+        let answer =
+            answer.map_err(|error| ProviderError::Http(url.to_string(), Arc::new(error)))?;
+        if answer.status() != StatusCode::OK {
+            return Err(ProviderError::Status(url.to_string(), answer.status()));
+        }
+        Ok(answer.into_body())
+    }
+
+    /// Reads the metadata again when it is time, and says what ends soon.
+    pub(super) async fn tend_metadata(&self) -> Tended {
+        let read = self.metadata.get(|| self.read_metadata()).await;
+        let provider = match read {
+            Ok(provider) => provider,
+            Err(error) => {
+                return Tended {
+                    failed: Some(error.to_string()),
+                    ends: Vec::new(),
+                };
+            }
+        };
+        let newest = provider.certificates.iter().map(|one| one.not_after).max();
+        let certificate = newest.map(|at| Expiry {
+            what: "certificate",
+            at,
+        });
+        let metadata = provider.valid_until.map(|at| Expiry {
+            what: "metadata",
+            at,
+        });
+        Tended {
+            failed: None,
+            ends: certificate.into_iter().chain(metadata).collect(),
+        }
+    }
+}
+
+/// Metadata are read again after an hour, unless something else is set.
+pub(super) const REFRESH: Duration = Duration::from_secs(3600);
