@@ -31,6 +31,7 @@ mod providers_work;
 
 // Login by SAML 2.0.
 mod saml;
+mod saml_logout;
 
 // What a provider that is slow, or somebody who asks for much, costs everybody else.
 mod slow_providers;

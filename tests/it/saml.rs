@@ -2,131 +2,18 @@
 
 use std::{fs, process::Command};
 
-use serde_json::{Value, json};
-use toml::{Table, Value as Toml};
+use serde_json::json;
+use toml::Value as Toml;
 
 use crate::support::{
-    Sidecar, Upstream, Visitor,
+    Visitor,
     browser::Browser,
-    federated::{APP, app, assertion_consumer_service, go_to_provider, visitor},
-    forms::Form,
+    federated::{APP, assertion_consumer_service, go_to_provider, visitor},
     route,
+    saml::{Site, key_pair},
     sidecar::list,
-    simplesamlphp::SimpleSamlPhp,
     visitor::Page,
 };
-
-/// An app behind a sidecar whose only connection is `idp`.
-struct Site {
-    upstream: Upstream,
-    sidecar: Sidecar,
-    provider: SimpleSamlPhp,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self::with(&json!({}), &[], &[])
-    }
-
-    /// One whose provider knows it with `registered` over what everybody says, and whose connection
-    /// has these keys besides its two lines.
-    fn with(registered: &Value, environment: &[(&str, &str)], keys: &[(&str, Toml)]) -> Self {
-        let sidecar = app();
-        let acs = assertion_consumer_service(&sidecar, "idp");
-        let entity_id = acs.replace("/acs", "/metadata");
-        let mut known = json!({
-            "AssertionConsumerService": [{
-                "Binding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST",
-                "Location": acs,
-            }],
-            "metadata-set": "saml20-sp-remote",
-        });
-        for (name, value) in registered.as_object().unwrap() {
-            known[name] = value.clone();
-        }
-        let provider = SimpleSamlPhp::with(&json!({ entity_id: known }), environment);
-        let lines = [
-            ("strategy", "saml".to_owned()),
-            ("metadata_url", provider.entity_id()),
-        ];
-        let table: Table = lines
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), Toml::from(value)))
-            .collect();
-        let mut sidecar = sidecar.set("connections.idp", Toml::Table(table));
-        for (key, value) in keys {
-            sidecar.change(&format!("connections.idp.{key}"), value.clone());
-        }
-        let upstream = Upstream::start();
-        let sidecar = sidecar.route(route("/").to(&upstream)).start();
-        Self {
-            upstream,
-            sidecar,
-            provider,
-        }
-    }
-
-    /// Somebody new, and where signing in at the provider led them.
-    #[track_caller]
-    fn sign_in(&self, path: &str, login: &str) -> (Visitor, Page) {
-        let mut somebody = visitor(&self.sidecar);
-        let page = go_to_provider(&mut somebody, path, "idp");
-        let page = self.provider.sign_in(&mut somebody, &page, login);
-        (somebody, page)
-    }
-
-    /// The same, up to the provider's answer.
-    fn answer(&self, login: &str) -> (Visitor, Page, Form) {
-        let mut somebody = visitor(&self.sidecar);
-        let page = go_to_provider(&mut somebody, "/", "idp");
-        let form = page.form_with("password");
-        let form = form.fill("username", login).fill("password", login);
-        let page = somebody.submit(&page, &form);
-        let page = somebody.follow(page);
-        let form = page.form_with("SAMLResponse");
-        (somebody, page, form)
-    }
-
-    #[track_caller]
-    fn expect_session(&self, visitor: &Visitor, page: &Page) {
-        assert!(
-            visitor.session().is_some(),
-            "no session, but {} {:?}\n{}\n{}",
-            page.url,
-            page.answer,
-            self.sidecar.log_about("idp"),
-            self.provider.log(),
-        );
-    }
-
-    #[track_caller]
-    fn expect_refused(&self, visitor: &Visitor, page: &Page, why: &str) {
-        assert!(visitor.session().is_none(), "{why}");
-        assert!(page.answer.status >= 400, "{why}: {page:?}");
-        let log = self.sidecar.log_about("idp");
-        assert!(log.contains(why), "{why}: {log}");
-    }
-}
-
-/// A key and its certificate, for the side of the application.
-fn key_pair() -> (String, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name);
-    let made = Command::new("openssl")
-        .args([
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-        ])
-        .args(["-subj", "/CN=sp", "-keyout"])
-        .arg(path("key"))
-        .arg("-out")
-        .arg(path("crt"))
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let certificate = fs::read_to_string(path("crt")).unwrap();
-    let lines = certificate.lines().filter(|line| !line.contains("---"));
-    (fs::read_to_string(path("key")).unwrap(), lines.collect())
-}
 
 #[test]
 fn somebody_signs_in_at_the_page_that_was_wanted() {
@@ -380,4 +267,143 @@ fn what_it_says_of_itself_is_at_its_own_address() {
         somebody.open("/.auth/saml/nobody/metadata").answer.status,
         404
     );
+}
+
+/// A login that begins at the provider.
+fn begun_there(site: &Site, visitor: &mut Visitor, relay_state: &str) -> Page {
+    let entity_id = assertion_consumer_service(&site.sidecar, "idp").replace("/acs", "/metadata");
+    let url = format!(
+        "{}/saml2/idp/SSOService.php?spentityid={entity_id}&RelayState={relay_state}",
+        site.provider.origin()
+    );
+    let page = visitor.go(&url);
+    let page = site.provider.sign_in(visitor, &page, "alice");
+    visitor.carry_on(page)
+}
+
+#[test]
+fn a_login_that_begins_at_the_provider_waits_for_the_person_and_is_off_by_default() {
+    let site = Site::new();
+    let mut alice = visitor(&site.sidecar);
+    let page = begun_there(&site, &mut alice, "/wanted");
+    assert!(alice.session().is_none());
+    assert!(
+        site.sidecar.log().contains("nobody asked for this answer"),
+        "{page:?}"
+    );
+    let site = Site::with(&json!({}), &[], &[("idp_initiated", true.into())]);
+    let mut alice = visitor(&site.sidecar);
+    let page = begun_there(&site, &mut alice, "/wanted");
+    assert!(alice.session().is_none(), "another site may have begun it");
+    assert!(page.text().contains("alice@example.org"), "{}", page.text());
+    let form = page.form_with("SAMLResponse");
+    // which cannot say that the person agreed
+    let mut elsewhere = visitor(&site.sidecar);
+    let evil = Page {
+        url: site.provider.origin().parse().unwrap(),
+        answer: page.answer.clone(),
+    };
+    let mut forged = form.clone();
+    forged.action = page.url.join(&form.action).unwrap().to_string();
+    let asked = elsewhere.submit(&evil, &forged);
+    assert_eq!(asked.answer.status, 200, "{asked:?}");
+    assert!(elsewhere.session().is_none());
+    let home = alice.submit(&page, &form);
+    let home = alice.follow(home);
+    site.expect_session(&alice, &home);
+    assert_eq!(home.url.path(), "/wanted");
+    // and once
+    let mut again = visitor(&site.sidecar);
+    again.submit(&page, &form);
+    assert!(again.session().is_none(), "an answer is good once");
+}
+
+#[test]
+fn an_address_elsewhere_is_no_place_to_begin_at() {
+    let site = Site::with(&json!({}), &[], &[("idp_initiated", true.into())]);
+    for evil in [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+    ] {
+        let mut alice = visitor(&site.sidecar);
+        let page = begun_there(&site, &mut alice, evil);
+        let form = page.form_with("SAMLResponse");
+        let home = alice.submit(&page, &form);
+        let home = alice.follow(home);
+        site.expect_session(&alice, &home);
+        assert_eq!(home.url.host_str(), Some(APP), "{evil}");
+        assert_eq!(home.url.path(), "/", "{evil}");
+    }
+}
+
+#[test]
+fn a_response_can_be_fetched_for_an_artifact() {
+    let (key, certificate) = key_pair();
+    let registered = json!({
+        "certData": certificate,
+        "AssertionConsumerService": [{
+            "Binding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact",
+            "Location": "ACS",
+        }],
+    });
+    let there = json!({ "saml20.sendartifact": true }).to_string();
+    let environment = [("SAML_IDENTITY_PROVIDER", there.as_str())];
+    let keys = [
+        ("signing_key", Toml::from(key)),
+        ("response_binding", "artifact".into()),
+    ];
+    let site = Site::with(&registered, &environment, &keys);
+    let (mut alice, page) = site.sign_in("/wanted", "alice");
+    site.expect_session(&alice, &page);
+    assert_eq!(page.url.path(), "/wanted");
+    assert_eq!(
+        alice.me().unwrap()["user"]["profile"]["given_name"],
+        "Alice"
+    );
+    // one of another provider, and one that nobody made
+    for artifact in [
+        "AAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "AAAA",
+    ] {
+        let mut bob = visitor(&site.sidecar);
+        let state = site.relay_state(&mut bob);
+        let url = format!(
+            "{}?SAMLart={}&RelayState={state}",
+            assertion_consumer_service(&site.sidecar, "idp"),
+            artifact.replace('=', "%3D"),
+        );
+        let page = bob.go(&url);
+        assert!(page.answer.status >= 400, "{page:?}");
+        assert!(bob.session().is_none());
+    }
+}
+
+#[test]
+fn requests_go_by_a_form_where_the_provider_wants_that_and_signed() {
+    let (key, certificate) = key_pair();
+    let registered = json!({ "validate.authnrequest": true, "certData": certificate });
+    let there = json!({
+        "SingleSignOnServiceBinding": ["urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"],
+    });
+    let there = there.to_string();
+    let environment = [("SAML_IDENTITY_PROVIDER", there.as_str())];
+    let site = Site::with(&registered, &environment, &[("signing_key", key.into())]);
+    let (alice, page) = site.sign_in("/", "alice");
+    site.expect_session(&alice, &page);
+    let browser = Browser::start();
+    let url = format!("{}/page", site.sidecar.origin_of(APP));
+    browser.goto(&url);
+    browser
+        .arrives(&format!("{}/.auth/login", site.sidecar.origin_of(APP)))
+        .click("a[href*='/login/idp']");
+    site.provider.sign_in_by_browser(&browser, "alice");
+    browser.arrives(&url);
+    let (other, _) = key_pair();
+    let site = Site::with(&registered, &environment, &[("signing_key", other.into())]);
+    let mut alice = visitor(&site.sidecar);
+    let page = go_to_provider(&mut alice, "/", "idp");
+    let page = alice.carry_on(page);
+    assert!(page.forms().iter().all(|form| !form.has("password")));
 }

@@ -224,7 +224,7 @@ fn decrypted(around: &Element, expected: &Expected<'_>) -> Result<Document, Resp
     Ok(document)
 }
 
-pub(super) fn is_signed(element: &Element) -> bool {
+fn is_signed(element: &Element) -> bool {
     element.all(DS, "Signature").next().is_some()
 }
 

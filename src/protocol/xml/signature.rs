@@ -28,8 +28,8 @@ pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 pub(super) const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
-/// A document has at most a signed envelope, a signed message and a signed assertion in it.
-const MOST_SIGNATURES: usize = 3;
+/// A document has at most a signed message and a signed assertion in it.
+const MOST_SIGNATURES: usize = 2;
 /// The smallest RSA modulus, in bits.
 const LEAST_RSA: u32 = 2048;
 

@@ -34,6 +34,7 @@ pub(crate) mod oauth1_provider;
 pub(crate) mod openid_provider;
 pub(crate) mod presets;
 pub(crate) mod process;
+pub(crate) mod saml;
 pub(crate) mod servers;
 pub(crate) mod shapes;
 pub(crate) mod sidecar;

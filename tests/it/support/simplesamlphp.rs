@@ -80,6 +80,11 @@ impl SimpleSamlPhp {
         lines.collect::<Vec<_>>().join("\n")
     }
 
+    /// Its private key, in PEM.
+    pub(crate) fn key(&self) -> String {
+        fs::read_to_string(self.folder.join("cert/idp.key")).unwrap()
+    }
+
     /// Signs somebody in at its page.
     pub(crate) fn sign_in_by_browser(&self, browser: &Browser, login: &str) {
         browser.fill("input[name=username]", login);

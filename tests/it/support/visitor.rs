@@ -161,7 +161,11 @@ impl Visitor {
             let answer = |form: &Form| {
                 let answers = form.has("code") || form.has("error");
                 form.method == "POST"
-                    && (form.has("SAMLResponse") || (form.has("state") && answers))
+                    // this one waits for the person
+                    && !form.action.contains("confirmed")
+                    && (form.has("SAMLRequest")
+                        || form.has("SAMLResponse")
+                        || (form.has("state") && answers))
             };
             let Some(form) = page.forms().into_iter().find(answer) else {
                 break;

@@ -1,5 +1,5 @@
 <?php
-$metadata['__DYNAMIC:1__'] = [
+$metadata['__DYNAMIC:1__'] = json_decode(getenv('SAML_IDENTITY_PROVIDER') ?: '{}', true) + [
     'host' => '__DEFAULT__',
     'privatekey' => 'idp.key',
     'certificate' => 'idp.crt',
