@@ -64,13 +64,26 @@ pub(super) fn run(place: &Place, command: &Command, json: bool) -> anyhow::Resul
                 return Ok(Ended::NotAsAsked);
             };
             let counts = execute::have_done(place, &remote::Command::ConnectionsCount)?;
-            let shown = connection(&settings, entry, &counts);
+            let mut shown = connection(&settings, entry, &counts);
+            let ask = remote::Command::ConnectionFacts { name: name.clone() };
+            let facts = execute::have_done(place, &ask)?;
+            if let (Value::Object(shown), Value::Object(facts)) = (&mut shown, facts) {
+                shown.extend(facts);
+            }
             if json {
                 output::json(&shown);
             } else {
-                for (field, _) in shown.as_object().into_iter().flatten() {
-                    let value = output::cell(&shown, field);
-                    output::line(&format!("{:<16} {value}", field.replace('_', " ")));
+                for (field, value) in shown.as_object().into_iter().flatten() {
+                    let name = field.replace('_', " ");
+                    match value {
+                        Value::Array(all) if all.len() > 1 => {
+                            for one in all {
+                                let one = one.as_str().unwrap_or_default();
+                                output::line(&format!("{name:<24} {}", output::plain(one)));
+                            }
+                        }
+                        _ => output::line(&format!("{name:<24} {}", output::cell(&shown, field))),
+                    }
                 }
             }
         }

@@ -127,9 +127,18 @@ struct Operator<'a> {
 }
 
 impl Operator<'_> {
+    /// What a connection knows of its provider.
+    async fn facts(&self, name: &str) -> anyhow::Result<Value> {
+        let id: ConnectionId = name.parse()?;
+        let found = self.live.site.engine.connections.find(&id);
+        let (connection, _) = found.ok_or_else(|| anyhow!("there is no connection {name:?}"))?;
+        Ok(Value::Object(connection.facts().await))
+    }
+
     async fn carry_out(&self, command: Command) -> anyhow::Result<Value> {
         match command {
             Command::ConnectionAdopt { name } => self.adopt(&name).await,
+            Command::ConnectionFacts { name } => self.facts(&name).await,
             Command::ConnectionRename { from, to } => self.rename(&from, &to).await,
             Command::ConnectionTry { name } => self.begin_trial(&name).await,
             Command::ConnectionTried { token } => self.trial_report(&token).await,

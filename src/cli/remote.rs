@@ -22,6 +22,9 @@ pub(super) enum Command {
     ConnectionAdopt {
         name: String,
     },
+    ConnectionFacts {
+        name: String,
+    },
     ConnectionRename {
         from: String,
         to: String,

@@ -35,6 +35,7 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use url::Url;
 
 pub(crate) use self::{
@@ -125,6 +126,11 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn metadata(&self) -> Option<Result<String, Rejection>> {
         None
     }
+    /// What the operator may want to know of it besides its settings: who the provider is, and until
+    /// when its certificates are good. The provider may be asked for that.
+    async fn facts(&self) -> Facts {
+        Facts::new()
+    }
     /// What is done now and then, whether people come or not: documents of the provider are read
     /// again.
     async fn tend(&self) -> Tended {
@@ -135,6 +141,9 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
         None
     }
 }
+
+/// Names and values, for the operator.
+pub(crate) type Facts = Map<String, Value>;
 
 /// What is known when a login begins.
 #[derive(Clone, Copy, Debug)]

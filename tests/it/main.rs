@@ -32,6 +32,7 @@ mod providers_work;
 // Login by SAML 2.0.
 mod saml;
 mod saml_logout;
+mod saml_operator;
 
 // What a provider that is slow, or somebody who asks for much, costs everybody else.
 mod slow_providers;

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use openssl::pkey::{PKey, Private};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -38,13 +39,14 @@ use self::{
     message::Head,
     metadata::{Binding, IdentityProvider, first},
     received::Received,
-    refused::{ARTIFACT, ProviderError, RESPONSE, Refused},
+    refused::{ARTIFACT, IDENTITY, ProviderError, RESPONSE, Refused},
     request::{Comparison, Request},
     response::{Expected, ResponseError, Signed},
 };
 use super::{
-    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Once, Peer, Rejection, Reply,
-    SignOut, SingleLogout, Start, Step, Tended, UpstreamParam, cached::Cached, registry::Parts,
+    Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer, Rejection,
+    Reply, SignOut, SingleLogout, Start, Step, Tended, UpstreamParam, cached::Cached,
+    registry::Parts,
 };
 use crate::{
     clock::Timestamp,
@@ -58,6 +60,8 @@ use crate::{
 
 /// The names of one login only (core section 8.3.8).
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
+/// So much of a response is shown to the operator of a trial, in bytes.
+const MOST_SHOWN: usize = 64 << 10;
 /// So many responses are verified at once, in all.
 static VERIFYING: Semaphore = Semaphore::const_new(4);
 
@@ -221,6 +225,10 @@ impl Connection for Saml {
         Some(self)
     }
 
+    async fn facts(&self) -> Facts {
+        self.known_facts().await
+    }
+
     async fn tend(&self) -> Tended {
         self.tend_metadata().await
     }
@@ -310,6 +318,9 @@ impl Saml {
             let posted = Received::posted(reply, "SAMLResponse");
             posted.ok_or(Refused::NoMessage)?
         };
+        // Also where it is refused: the operator of a trial looks for what is wrong in it.
+        let text = String::from_utf8_lossy(octets.get(..MOST_SHOWN).unwrap_or(&octets));
+        peer.seen.add(RESPONSE, &json!({ "response": text }));
         let assertion = self.verified(octets, asked, provider, peer).await?;
         self.authenticated(&assertion, peer)
     }
@@ -356,8 +367,18 @@ impl Saml {
     /// Who the assertion is about.
     fn authenticated(&self, assertion: &Assertion, peer: &Peer) -> Result<Authenticated, Refused> {
         let claims = attributes::claims(assertion);
-        peer.seen
-            .add(RESPONSE, &serde_json::Value::Object(claims.clone()));
+        peer.seen.add(
+            IDENTITY,
+            &json!({
+                "id": assertion.id,
+                "name_id": assertion.name_id,
+                "authn_instant": assertion.authn_instant.to_string(),
+                "authn_context": assertion.authn_context,
+                "session_index": assertion.session_index,
+                "session_not_on_or_after": assertion.session_not_on_or_after.map(|at| at.to_string()),
+                "attributes": claims,
+            }),
+        );
         let subject = match &self.set.user_id_attribute {
             Some(name) => attributes::only(assertion, name),
             None => Some(assertion.name_id.value.as_str())

@@ -4,16 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
+use serde_json::Value;
 use url::Url;
 
 use super::{
     Saml, Source,
-    metadata::{Demands, IdentityProvider, MetadataError},
+    metadata::{Demands, Endpoint, IdentityProvider, MetadataError},
     refused::{ProviderError, Refused},
 };
 use crate::{
     clock::Timestamp,
-    connection::{Expiry, Tended},
+    connection::{Expiry, Facts, Tended},
     protocol::xml::SigningCertificate,
 };
 
@@ -124,6 +125,46 @@ impl Saml {
             return Err(ProviderError::Status(url.to_string(), answer.status()));
         }
         Ok(answer.into_body())
+    }
+
+    /// Who both sides are, and until when what they need is good.
+    pub(super) async fn known_facts(&self) -> Facts {
+        let mut facts = Facts::new();
+        facts.insert("entity_id".to_owned(), self.entity_id.clone().into());
+        let source = match &self.set.source {
+            Source::File(_) => "a file".to_owned(),
+            Source::Url(url) => url.to_string(),
+        };
+        facts.insert("provider_metadata".to_owned(), source.into());
+        let provider = match self.identity_provider().await {
+            Ok(provider) => provider,
+            Err(error) => {
+                facts.insert("provider_problem".to_owned(), error.to_string().into());
+                return facts;
+            }
+        };
+        let addresses = |all: &[Endpoint]| {
+            let one = |one: &Endpoint| format!("{:?} {}", one.binding, one.written);
+            all.iter().map(one).collect::<Vec<_>>()
+        };
+        let certificate = |one: &SigningCertificate| {
+            let (from, until) = (one.not_before, one.not_after);
+            format!("{from} to {until}, {}", one.name())
+        };
+        let certificates = provider.certificates.iter().map(certificate);
+        let until = provider.valid_until.map(|until| until.to_string());
+        let more = [
+            ("provider_entity_id", provider.entity_id.clone().into()),
+            ("provider_sign_on", addresses(&provider.sign_on).into()),
+            ("provider_logout", addresses(&provider.logout).into()),
+            (
+                "provider_certificates",
+                certificates.collect::<Vec<_>>().into(),
+            ),
+            ("provider_metadata_until", until.into()),
+        ];
+        facts.extend(more.map(|(name, value): (&str, Value)| (name.to_owned(), value)));
+        facts
     }
 
     /// Reads the metadata again when it is time, and says what ends soon.

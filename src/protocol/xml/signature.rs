@@ -12,7 +12,7 @@ use openssl::{
     error::ErrorStack,
     nid::Nid,
     pkey::{Id, Public},
-    x509::X509,
+    x509::{X509, X509NameEntryRef},
 };
 use samael::crypto::CertificateDer;
 
@@ -135,6 +135,29 @@ impl SigningCertificate {
             not_before: timestamp(x509.not_before())?,
             not_after: timestamp(x509.not_after())?,
         })
+    }
+
+    /// Its subject and the SHA-256 of it, as people compare certificates.
+    pub(crate) fn name(&self) -> String {
+        let x509 = X509::from_der(self.der.der_data());
+        let subject = x509.ok().map(|one| {
+            let entries = one.subject_name().entries();
+            let text = |entry: &X509NameEntryRef| {
+                let value = entry.data().to_string().ok()?;
+                let name = entry.object().nid().short_name().ok()?;
+                Some(format!("{name}={}", printable(&value)))
+            };
+            entries.filter_map(text).collect::<Vec<_>>().join(", ")
+        });
+        let hash: Vec<String> = openssl::sha::sha256(self.der.der_data())
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect();
+        format!(
+            "{} (SHA-256 {})",
+            subject.unwrap_or_default(),
+            hash.join(":")
+        )
     }
 
     /// Whether that is between its dates.

@@ -1,7 +1,7 @@
 //! SimpleSAMLphp as an identity provider, on PHP's own web server. The people are `alice` and `bob`,
 //! whose passwords are their names.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 
@@ -27,21 +27,7 @@ impl SimpleSamlPhp {
         for name in ["cert", "data", "log", "sessions", "tmp"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        let (key, certificate) = (
-            dir.path().join("cert/idp.key"),
-            dir.path().join("cert/idp.crt"),
-        );
-        let made = Command::new("openssl")
-            .args([
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            ])
-            .args(["-subj", "/CN=idp", "-keyout"])
-            .arg(key)
-            .arg("-out")
-            .arg(certificate)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        make_key(&dir.path().join("cert"), "idp");
         let mut command = Command::new("php");
         command
             .args([
@@ -80,6 +66,19 @@ impl SimpleSamlPhp {
         lines.collect::<Vec<_>>().join("\n")
     }
 
+    /// Makes another key and its certificate, in files of that name.
+    pub(crate) fn make_key(&self, name: &str) {
+        make_key(&self.folder.join("cert"), name);
+    }
+
+    /// It says and does this from now on, over what it does by default.
+    pub(crate) fn change(&self, settings: &Value) {
+        let path = self.folder.join("provider.json");
+        let next = path.with_extension("next");
+        fs::write(&next, settings.to_string()).unwrap();
+        fs::rename(next, path).unwrap();
+    }
+
     /// Its private key, in PEM.
     pub(crate) fn key(&self) -> String {
         fs::read_to_string(self.folder.join("cert/idp.key")).unwrap()
@@ -106,4 +105,19 @@ impl SimpleSamlPhp {
         let path = self.folder.join("log/simplesamlphp.log");
         fs::read_to_string(path).unwrap_or_default()
     }
+}
+
+fn make_key(folder: &Path, name: &str) {
+    let path = |ending: &str| folder.join(format!("{name}.{ending}"));
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args(["-subj", "/CN=idp", "-keyout"])
+        .arg(path("key"))
+        .arg("-out")
+        .arg(path("crt"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
 }
