@@ -33,6 +33,7 @@ mod providers_work;
 mod saml;
 mod saml_logout;
 mod saml_operator;
+mod saml_samlp;
 
 // What a provider that is slow, or somebody who asks for much, costs everybody else.
 mod slow_providers;

@@ -209,113 +209,141 @@ fn parameter(url: &Url, name: &str) -> String {
     found.unwrap().1.into_owned()
 }
 
-#[test]
-fn a_request_is_believed_when_it_is_the_providers_and_for_here_and_now() {
-    let site = site(REDIRECT, REDIRECT);
-    let mut alice = signed_in(&site, "alice");
-    let on_its_way = request_on_its_way(&site, &mut alice.clone());
-    let to: Url = on_its_way.answer.location().parse().unwrap();
-    let genuine = inflated(&parameter(&to, "SAMLRequest"));
-    let query = to.query().unwrap();
-    let slo = "/.auth/saml/idp/slo";
-    let mut stranger = site.sidecar.visitor();
-    let mut refused = |query: &str, why: &str| {
-        let page = stranger.open(&format!("http://{APP}:{}{slo}?{query}", site.sidecar.port));
+/// A request of the provider that ends alice's session, before it has come.
+struct OnItsWay {
+    site: Site,
+    alice: Visitor,
+    query: String,
+    xml: String,
+}
+
+impl OnItsWay {
+    fn new() -> Self {
+        let site = site(REDIRECT, REDIRECT);
+        let alice = signed_in(&site, "alice");
+        let on_its_way = request_on_its_way(&site, &mut alice.clone());
+        let to: Url = on_its_way.answer.location().parse().unwrap();
+        Self {
+            xml: inflated(&parameter(&to, "SAMLRequest")),
+            query: to.query().unwrap().to_owned(),
+            alice,
+            site,
+        }
+    }
+
+    #[track_caller]
+    fn refused(&self, query: &str, why: &str) {
+        let before = self.site.sidecar.log().len();
+        let page = stranger_opens(&self.site, query);
         assert_eq!(page.answer.status, 400, "{why}: {:?}", page.answer);
-        let log = site.sidecar.log();
-        assert!(log.contains(why), "{why}: {log}");
-        assert!(alice.clone().me().is_some(), "{why}");
-    };
-    // as it came, but for one thing
+        let log = self.site.sidecar.log();
+        assert!(log[before..].contains(why), "{why}: {}", &log[before..]);
+        assert!(self.alice.clone().me().is_some(), "{why}");
+    }
+
+    /// The value of an attribute.
+    fn value(&self, begin: &str) -> &str {
+        let (_, rest) = self.xml.split_once(begin).unwrap();
+        rest.split_once('"').unwrap().0
+    }
+
+    /// Another message by the provider's own key.
+    fn mint(&self, xml: &str) -> String {
+        signed_query(&self.site, ("SAMLRequest", xml), None, RSA_SHA256)
+    }
+
+    #[track_caller]
+    fn changed(&self, from: &str, to: &str) -> String {
+        let xml = self.xml.replace(from, to);
+        assert_ne!(xml, self.xml, "{from}");
+        self.mint(&xml)
+    }
+}
+
+#[test]
+fn a_request_is_believed_as_it_came_from_the_provider_and_once() {
+    let mut request = OnItsWay::new();
+    let query = request.query.clone();
     let (unsigned, _) = query.split_once("&SigAlg").unwrap();
-    refused(unsigned, "it is not signed");
+    request.refused(unsigned, "it is not signed");
     let (without, signature) = query.split_once("&Signature=").unwrap();
-    refused(without, "there is no message");
-    refused(
+    request.refused(without, "there is no message");
+    request.refused(
         &format!("{without}&Signature=AAAA"),
         "the signature is wrong",
     );
-    refused(&format!("{query}&SAMLRequest=AAAA"), "there is no message");
-    refused(
+    request.refused(&format!("{query}&SAMLRequest=AAAA"), "there is no message");
+    request.refused(
         &format!(
             "{}&Signature={signature}",
             without.replace("SAMLRequest", "%53AMLRequest")
         ),
         "there is no message",
     );
-    refused(
+    request.refused(
         &format!("{query}&RelayState=a&RelayState=b"),
         "there is no message",
     );
-    refused(&format!("{query}&RelayState=other"), "there is no message");
-    // minted by the provider's own key
-    let mint = |xml: &str| signed_query(&site, ("SAMLRequest", xml), None, RSA_SHA256);
-    let changed = |from: &str, to: &str| {
-        let xml = genuine.replace(from, to);
-        assert_ne!(xml, genuine, "{from}");
-        mint(&xml)
-    };
-    let between = |begin: &str| {
-        let from = genuine.find(begin).unwrap() + begin.len();
-        let to = genuine[from..].find('"').unwrap() + from;
-        genuine[from..to].to_owned()
-    };
-    refused(
-        &changed("saml/idp/slo", "saml/other/slo"),
+    request.refused(&format!("{query}&RelayState=other"), "there is no message");
+    // and at last as it was meant, which counts once
+    let page = stranger_opens(&request.site, &query);
+    let answer: Url = page.answer.location().parse().unwrap();
+    assert!(inflated(&parameter(&answer, "SAMLResponse")).contains("status:Success"));
+    assert!(request.alice.me().is_none());
+    let page = stranger_opens(&request.site, &query);
+    let answer: Url = page.answer.location().parse().unwrap();
+    assert!(inflated(&parameter(&answer, "SAMLResponse")).contains("status:Responder"));
+}
+
+#[test]
+fn a_request_is_for_here_and_now() {
+    let request = OnItsWay::new();
+    request.refused(
+        &request.changed("saml/idp/slo", "saml/other/slo"),
         "Destination is another address",
     );
-    refused(
-        &changed("/saml2/idp/metadata.php", "/evil"),
+    request.refused(
+        &request.changed("/saml2/idp/metadata.php", "/evil"),
         "Issuer is somebody else",
     );
-    let issued = between("IssueInstant=\"");
-    refused(
-        &changed(&issued, "2020-01-01T00:00:00Z"),
+    let issued = request.value("IssueInstant=\"");
+    request.refused(
+        &request.changed(issued, "2020-01-01T00:00:00Z"),
         "it was issued long ago",
     );
-    refused(
-        &changed(&issued, "2090-01-01T00:00:00Z"),
+    request.refused(
+        &request.changed(issued, "2090-01-01T00:00:00Z"),
         "it was issued in the future",
     );
-    let until = between("NotOnOrAfter=\"");
-    refused(
-        &changed(&until, "2020-01-01T00:00:00Z"),
+    let until = request.value("NotOnOrAfter=\"");
+    request.refused(
+        &request.changed(until, "2020-01-01T00:00:00Z"),
         "it is no longer good",
     );
-    refused(
-        &changed("Version=\"2.0\"", "Version=\"1.1\""),
+    request.refused(
+        &request.changed("Version=\"2.0\"", "Version=\"1.1\""),
         "it is of another version",
     );
-    refused(
-        &signed_query(&site, ("SAMLRequest", &genuine), None, RSA_SHA1),
+    request.refused(
+        &signed_query(&request.site, ("SAMLRequest", &request.xml), None, RSA_SHA1),
         "an algorithm is not accepted",
     );
-    refused(
+    request.refused(
         &signed_query(
-            &site,
-            ("SAMLRequest", &format!("<!DOCTYPE a>{genuine}")),
+            &request.site,
+            ("SAMLRequest", &format!("<!DOCTYPE a>{}", request.xml)),
             None,
             RSA_SHA256,
         ),
         "it cannot be read",
     );
     // somebody else's name ends nobody
-    let name = between("<saml:NameID ");
-    assert!(!name.is_empty());
-    let start = genuine.find("</saml:NameID>").unwrap();
-    let somebody_else = format!("{}x{}", &genuine[..start], &genuine[start..]);
-    let somebody_else = somebody_else.replace(&between(" ID=\""), "_another");
-    let page = stranger_opens(&site, &mint(&somebody_else));
+    let start = request.xml.find("</saml:NameID>").unwrap();
+    let somebody_else = format!("{}x{}", &request.xml[..start], &request.xml[start..]);
+    let somebody_else = somebody_else.replace(request.value(" ID=\""), "_another");
+    let page = stranger_opens(&request.site, &request.mint(&somebody_else));
     assert_eq!(page.answer.status, 303, "{:?}", page.answer);
-    assert!(alice.clone().me().is_some());
-    // and at last as it was meant, which counts once
-    let page = stranger_opens(&site, query);
-    let answer: Url = page.answer.location().parse().unwrap();
-    assert!(inflated(&parameter(&answer, "SAMLResponse")).contains("status:Success"));
-    assert!(alice.me().is_none());
-    let page = stranger_opens(&site, query);
-    let answer: Url = page.answer.location().parse().unwrap();
-    assert!(inflated(&parameter(&answer, "SAMLResponse")).contains("status:Responder"));
+    assert!(request.alice.clone().me().is_some());
 }
 
 fn stranger_opens(site: &Site, query: &str) -> Page {

@@ -248,3 +248,72 @@ fn push_key(xml: &mut String, usage: &str, key: &OwnKey) {
     }
     xml.push_str("</md:KeyDescriptor>");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        connection::saml::metadata::MOST_BYTES,
+        protocol::xml::{Document, Hashes, SigningCertificate, fixture::Signer},
+    };
+
+    fn own_key() -> OwnKey {
+        let pem = Signer::rsa().key().private_key_to_pem_pkcs8().unwrap();
+        OwnKey::parse(&Secret::new(String::from_utf8(pem).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn metadata_say_what_this_service_takes_and_can_be_signed() {
+        let (signing, next, decryption) = (own_key(), own_key(), [own_key()]);
+        let wanted = ["mail".to_owned(), "urn:oid:2.5.4.3".to_owned()];
+        let descriptor = Descriptor {
+            entity_id: "https://sp.example/metadata?a=1&b=2",
+            acs: "https://sp.example/acs",
+            slo: "https://sp.example/slo",
+            artifact: true,
+            name_id_format: Some("urn:name"),
+            signing: Some(&signing),
+            next_signing: Some(&next),
+            decryption: &decryption,
+            signed: true,
+            name: "A & B",
+            requested_attributes: &wanted,
+            wants_signed_assertions: true,
+        };
+        let xml = descriptor.to_xml().unwrap();
+        let document = Document::parse(xml.as_bytes(), MOST_BYTES).unwrap();
+        let certificate = SigningCertificate::from_der(signing.certificate()).unwrap();
+        let read = document.verified(&document.root, &[certificate], Hashes::Strong);
+        let read = read.unwrap();
+        let role = read.only(METADATA, "SPSSODescriptor").unwrap();
+        let uses: Vec<_> = role
+            .all(METADATA, "KeyDescriptor")
+            .map(|key| key.attribute("use").unwrap_or_default())
+            .collect();
+        assert_eq!(uses, ["signing", "signing", "encryption"]);
+        let services = role.all(METADATA, "AssertionConsumerService");
+        let bindings: Vec<_> = services.map(|one| one.attribute("Binding")).collect();
+        assert_eq!(bindings, [Some(ARTIFACT), Some(POST)]);
+        assert_eq!(role.all(METADATA, "SingleLogoutService").count(), 3);
+        let asked = role.only(METADATA, "AttributeConsumingService").unwrap();
+        assert_eq!(asked.all(METADATA, "RequestedAttribute").count(), 2);
+        // in the order of the schema (SAML 2.0 metadata section 2.4.4)
+        let mut names: Vec<String> = role.elements().map(|one| one.name.to_string()).collect();
+        names.dedup();
+        assert_eq!(
+            names,
+            [
+                "KeyDescriptor",
+                "SingleLogoutService",
+                "NameIDFormat",
+                "AssertionConsumerService",
+                "AttributeConsumingService"
+            ]
+        );
+        let unsigned = Descriptor {
+            signed: false,
+            ..descriptor
+        };
+        assert!(!unsigned.to_xml().unwrap().contains("SignatureValue"));
+    }
+}

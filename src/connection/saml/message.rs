@@ -178,3 +178,79 @@ pub(crate) fn instant(at: Timestamp) -> String {
     let at = DateTime::from_timestamp_millis(at.millis()).unwrap_or_default();
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        connection::{Reply, saml::received::Received},
+        protocol::xml::{Hashes, SigningCertificate, fixture::Signer},
+        secret::Secret,
+    };
+
+    fn message() -> Message {
+        let head = Head {
+            name: "LogoutRequest",
+            id: "_1",
+            now: Timestamp::from_millis(1_700_000_000_000),
+            destination: "https://idp.example/slo?a=1&b=2",
+            issuer: "https://sp.example/<\"&>",
+            in_response_to: None,
+        };
+        Message::new(
+            &head,
+            &[("Reason", "a\"b")],
+            "<saml:NameID>alice</saml:NameID>",
+        )
+    }
+
+    fn keys() -> [OwnKey; 2] {
+        [Signer::rsa(), Signer::ecdsa()].map(|signer| {
+            let pem = signer.key().private_key_to_pem_pkcs8().unwrap();
+            OwnKey::parse(&Secret::new(String::from_utf8(pem).unwrap())).unwrap()
+        })
+    }
+
+    /// What is sent is read by the very code that reads what providers send.
+    #[test]
+    fn what_is_signed_here_verifies_by_each_binding_and_each_kind_of_key() {
+        let to: Url = "https://idp.example/slo?a=1".parse().unwrap();
+        let keys = keys();
+        for (index, key) in keys.iter().enumerate() {
+            let certificate = SigningCertificate::from_der(key.certificate()).unwrap();
+            let other = keys.get(1 - index).unwrap();
+            let other = SigningCertificate::from_der(other.certificate()).unwrap();
+            let state = Some("state & more");
+            let redirect = message().redirect(&to, state, Some(key)).unwrap();
+            let query = redirect.query().unwrap().strip_prefix("a=1&").unwrap();
+            let form = message().form(&to, state, Some(key)).unwrap();
+            let mut body = form_urlencoded::Serializer::new(String::new());
+            let body = body.extend_pairs(&form.fields).finish();
+            let envelope = message().envelope(Some(key)).unwrap();
+            for reply in [
+                Reply::Query(query),
+                Reply::Form(body.as_bytes()),
+                Reply::Soap(envelope.as_bytes()),
+            ] {
+                let received = Received::read(reply, &["SAMLRequest"]).unwrap();
+                assert_eq!(received.relay_state.is_none(), received.by_soap());
+                let by = |one: &SigningCertificate| {
+                    received.verified(std::slice::from_ref(one), Hashes::Strong)
+                };
+                let element = by(&certificate).unwrap();
+                assert_eq!(element.attribute("Reason"), Some("a\"b"), "{reply:?}");
+                let issuer = element.only(SAML, "Issuer").unwrap().text();
+                assert_eq!(issuer.as_deref(), Some("https://sp.example/<\"&>"));
+                assert!(by(&other).is_err(), "{reply:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_key_is_not_signed() {
+        let to: Url = "https://idp.example/slo".parse().unwrap();
+        let redirect = message().redirect(&to, None, None).unwrap();
+        assert!(!redirect.as_str().contains("Signature"), "{redirect}");
+        assert!(!message().envelope(None).unwrap().contains("Signature"));
+    }
+}

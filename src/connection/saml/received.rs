@@ -131,7 +131,10 @@ impl Received {
         };
         Some(Self {
             octets: inflate(&base64(&decode(message)?)?)?,
-            relay_state: relay_state.and_then(decode),
+            relay_state: match relay_state {
+                Some(state) => Some(decode(state)?),
+                None => None,
+            },
             binding: Binding::Redirect(signature),
         })
     }
@@ -192,4 +195,64 @@ fn inflate(octets: &[u8]) -> Option<Vec<u8>> {
     let mut bounded = DeflateDecoder::new(octets).take(most + 1);
     bounded.read_to_end(&mut text).ok()?;
     (text.len() <= MOST_BYTES).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use flate2::{Compression, write::DeflateEncoder};
+
+    use super::*;
+
+    const NAMES: [&str; 2] = ["SAMLRequest", "SAMLResponse"];
+
+    fn deflated(octets: &[u8]) -> String {
+        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::default());
+        deflate.write_all(octets).unwrap();
+        let text = STANDARD.encode(deflate.finish().unwrap());
+        form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    }
+
+    #[test]
+    fn a_query_holds_one_message_that_is_read_in_one_way() {
+        let message = deflated(b"<a/>");
+        let good = format!("a=b&SAMLRequest={message}&RelayState=x%20y+z");
+        let received = Received::read(Reply::Query(&good), &NAMES).unwrap();
+        assert_eq!(received.octets, b"<a/>");
+        assert_eq!(received.relay_state.as_deref(), Some("x y z"));
+        for bad in [
+            String::new(),
+            format!("SAMLRequest={message}&SAMLRequest={message}"),
+            format!("SAMLRequest={message}&SAMLResponse={message}"),
+            format!("SAMLRequest={message}&%53AMLRequest={message}"),
+            format!("SAMLRequest={message}&RelayState=a&RelayState=b"),
+            format!("SAMLRequest={message}&SigAlg=a"),
+            format!("SAMLRequest={message}&Signature=AAAA"),
+            format!("SAMLRequest={message}&SAMLEncoding=urn%3Aother"),
+            format!("SAMLRequest={message}&RelayState=%ff"),
+            format!("SAMLart={message}"),
+            "SAMLRequest=AAAA".to_owned(),
+            "SAMLRequest=%".to_owned(),
+        ] {
+            assert!(
+                Received::read(Reply::Query(&bad), &NAMES).is_none(),
+                "{bad}"
+            );
+        }
+        let other = format!("SAMLResponse={message}");
+        assert!(Received::read(Reply::Query(&other), &["SAMLRequest"]).is_none());
+    }
+
+    #[test]
+    fn what_swells_is_cut_off() {
+        let most = vec![b' '; MOST_BYTES];
+        let query = format!("SAMLRequest={}", deflated(&most));
+        assert!(Received::read(Reply::Query(&query), &NAMES).is_some());
+        let bomb = vec![b' '; 100 << 20];
+        let query = format!("SAMLRequest={}", deflated(&bomb));
+        assert!(query.len() < 300_000);
+        assert!(Received::read(Reply::Query(&query), &NAMES).is_none());
+    }
 }

@@ -90,3 +90,78 @@ impl Request<'_> {
         xml
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn request(contexts: &[String]) -> Request<'_> {
+        Request {
+            head: Head {
+                name: "AuthnRequest",
+                id: "_1",
+                now: Timestamp::from_millis(1_700_000_000_000),
+                destination: "https://idp.example/sso",
+                issuer: "https://sp.example",
+                in_response_to: None,
+            },
+            acs: "https://sp.example/acs",
+            response_binding: "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST",
+            force_authn: false,
+            is_passive: false,
+            name_id_format: None,
+            authn_contexts: contexts,
+            comparison: Comparison::Exact,
+            provider_name: None,
+            wants_attributes: false,
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_in_the_request() {
+        let plain = request(&[]).message().to_xml();
+        assert_eq!(
+            plain,
+            "<samlp:AuthnRequest xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" \
+             xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"_1\" Version=\"2.0\" \
+             IssueInstant=\"2023-11-14T22:13:20Z\" Destination=\"https://idp.example/sso\" \
+             AssertionConsumerServiceURL=\"https://sp.example/acs\" \
+             ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\"><saml:Issuer>\
+             https://sp.example</saml:Issuer><samlp:NameIDPolicy AllowCreate=\"true\"/>\
+             </samlp:AuthnRequest>"
+        );
+        let contexts = ["urn:two".to_owned(), "urn:three".to_owned()];
+        let asked = Request {
+            force_authn: true,
+            is_passive: true,
+            name_id_format: Some("urn:name"),
+            provider_name: Some("A & B"),
+            wants_attributes: true,
+            ..request(&contexts)
+        };
+        let xml = asked.message().to_xml();
+        for part in [
+            " ForceAuthn=\"true\"",
+            " IsPassive=\"true\"",
+            " AttributeConsumingServiceIndex=\"0\"",
+            " ProviderName=\"A &amp; B\"",
+            "<samlp:NameIDPolicy AllowCreate=\"true\" Format=\"urn:name\"/>",
+            "<samlp:RequestedAuthnContext Comparison=\"exact\"><saml:AuthnContextClassRef>urn:two\
+             </saml:AuthnContextClassRef><saml:AuthnContextClassRef>urn:three",
+        ] {
+            assert!(xml.contains(part), "{part}: {xml}");
+        }
+        // the least of them is asked for, and each of them is good enough
+        let least = Request {
+            comparison: Comparison::Minimum,
+            ..request(&contexts)
+        };
+        let xml = least.message().to_xml();
+        assert!(xml.contains("Comparison=\"minimum\""), "{xml}");
+        assert!(
+            xml.contains("urn:two") && !xml.contains("urn:three"),
+            "{xml}"
+        );
+    }
+}

@@ -45,6 +45,11 @@ impl Signer {
         }
     }
 
+    /// Its key.
+    pub(crate) fn key(&self) -> &PKey<Private> {
+        &self.key
+    }
+
     /// The certificate.
     pub(crate) fn der(&self) -> &[u8] {
         &self.der
