@@ -31,9 +31,15 @@ pub(crate) use self::{
 /// The public test data beside the project, when it is there: `VESTIBULE_SHARED` or `../shared`.
 #[cfg(test)]
 pub(crate) fn shared_data(file: &str) -> Option<String> {
+    std::fs::read_to_string(shared_folder().join(file)).ok()
+}
+
+/// Where that is.
+#[cfg(test)]
+pub(crate) fn shared_folder() -> std::path::PathBuf {
     let folder = std::env::var_os("VESTIBULE_SHARED").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
         Into::into,
     );
-    std::fs::read_to_string(folder.join("data").join(file)).ok()
+    folder.join("data")
 }

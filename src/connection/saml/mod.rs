@@ -10,6 +10,8 @@ mod assertion;
 mod attributes;
 mod config;
 mod descriptor;
+#[cfg(test)]
+mod fixtures;
 mod logout;
 mod message;
 mod metadata;
