@@ -205,11 +205,22 @@ enum Found<P, E> {
 fn found(response: &Element) -> Result<Found<&Element, &Element>, ResponseError> {
     let mut plain = response.all(SAML, "Assertion");
     let mut encrypted = response.all(SAML, "EncryptedAssertion");
-    match (plain.next(), encrypted.next()) {
-        (Some(one), None) if plain.next().is_none() => Ok(Found::Plain(one)),
-        (None, Some(one)) if encrypted.next().is_none() => Ok(Found::Encrypted(one)),
-        _ => Err(ResponseError::NotOneAssertion),
-    }
+    let found = match (plain.next(), encrypted.next()) {
+        (Some(one), None) => Found::Plain(one),
+        (None, Some(one)) => Found::Encrypted(one),
+        _ => return Err(ResponseError::NotOneAssertion),
+    };
+    let (Found::Plain(one) | Found::Encrypted(one)) = &found;
+    // Also none around it, where an extension could be: it is there to be mistaken for it.
+    let all = response.walk().filter(is_assertion).count();
+    let own = one.walk().filter(is_assertion).count();
+    (all == own)
+        .then_some(found)
+        .ok_or(ResponseError::NotOneAssertion)
+}
+
+fn is_assertion(element: &&Element) -> bool {
+    element.is(SAML, "Assertion") || element.is(SAML, "EncryptedAssertion")
 }
 
 /// An assertion that was encrypted: a document of its own, to be looked at like any other.

@@ -361,8 +361,7 @@ mod made_here {
         format!("<ds:Signature{inside}</ds:Signature>")
     }
 
-    /// The eight ways of wrapping of SAML Raider, and some more: whoever is named, it is the one
-    /// that was signed.
+    /// The eight ways of wrapping of SAML Raider, and some more.
     #[test]
     fn nobody_is_named_but_in_what_was_signed() {
         let signer = Signer::rsa();
@@ -445,10 +444,7 @@ mod made_here {
         texts.push(whole.replace("</samlp:Response>", &format!("{extra}</samlp:Response>")));
         for (number, text) in texts.iter().enumerate() {
             match judge(text, &signer) {
-                Ok(found) => {
-                    assert_eq!(found.name_id.value, "alice", "{number}: {text}");
-                    assert_eq!(number, 13, "{text}");
-                }
+                Ok(_) => panic!("{number}: {text}"),
                 Err(ResponseError::Xml(XmlError::Malformed)) => panic!("{number}: {text}"),
                 Err(_) => {}
             }
