@@ -65,7 +65,6 @@ impl Document {
             return Err(XmlError::TooLarge(most));
         }
         let text = std::str::from_utf8(octets).map_err(|_| XmlError::NotText)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // Section 2.2.
         if !text.chars().all(is_char) {
             return Err(XmlError::NotText);

@@ -28,6 +28,8 @@ mod reader {
         assert_eq!(first, "t<A\n\r");
         let again = parse(&read.to_xml()).unwrap();
         assert_eq!(again, read);
+        let marked = format!("\u{feff}{text}");
+        assert_eq!(parse(&marked).unwrap(), read);
     }
 
     #[test]
@@ -37,6 +39,8 @@ mod reader {
             ("", E::NotOneRoot),
             ("x", E::NotOneRoot),
             ("<a/>x", E::NotOneRoot),
+            ("\u{feff}\u{feff}<a/>", E::NotOneRoot),
+            (" \u{feff}<a/>", E::NotOneRoot),
             ("<a/><b/>", E::NotOneRoot),
             ("<a>", E::NotOneRoot),
             ("<a></b>", E::Malformed),
