@@ -180,6 +180,11 @@ pub(crate) fn check(octets: &[u8], expected: &Expected<'_>) -> Result<Assertion,
             })?
         }
     };
+    let is_open = matches!(assertion, Found::Encrypted(_)) && signed_assertion.is_none();
+    if is_open && signed_response.is_none() && expected.ciphers == Ciphers::WithCbc {
+        // The same: that there is no signature in it would be told of what was changed.
+        return Err(EncryptionError.into());
+    }
     match (expected.signed, &signed_response, &signed_assertion) {
         (Signed::Assertion | Signed::Both, _, None) => return Err(E::Unsigned("the assertion")),
         (Signed::Response | Signed::Both, None, _) => return Err(E::Unsigned("the response")),
@@ -212,14 +217,14 @@ fn found(response: &Element) -> Result<Found<&Element, &Element>, ResponseError>
     };
     let (Found::Plain(one) | Found::Encrypted(one)) = &found;
     // Also none around it, where an extension could be: it is there to be mistaken for it.
-    let all = response.walk().filter(is_assertion).count();
-    let own = one.walk().filter(is_assertion).count();
+    let all = response.walk().filter(|one| is_assertion(one)).count();
+    let own = one.walk().filter(|one| is_assertion(one)).count();
     (all == own)
         .then_some(found)
         .ok_or(ResponseError::NotOneAssertion)
 }
 
-fn is_assertion(element: &&Element) -> bool {
+fn is_assertion(element: &Element) -> bool {
     element.is(SAML, "Assertion") || element.is(SAML, "EncryptedAssertion")
 }
 
