@@ -15,6 +15,7 @@ mod claims;
 mod config;
 mod connections;
 pub(crate) mod database;
+mod federation;
 mod login;
 mod oauth;
 pub(crate) mod oauth1;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{metadata::Binding, request::Comparison, response::Signed};
-use crate::{secret::Secret, units::Span};
+use crate::{connection::federation::Logout, secret::Secret, units::Span};
 
 /// How responses come.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
@@ -15,17 +15,6 @@ pub(crate) enum ResponseBinding {
     Artifact,
     #[default]
     Post,
-}
-
-/// Whose session ends when somebody signs out here.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Logout {
-    /// Ours alone.
-    Local,
-    /// The provider's as well.
-    #[default]
-    Provider,
 }
 
 /// What is set besides the common keys.

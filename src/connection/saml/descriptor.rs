@@ -252,10 +252,7 @@ fn push_key(xml: &mut String, usage: &str, key: &OwnKey) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        connection::saml::metadata::MOST_BYTES,
-        protocol::xml::{Document, Hashes, SigningCertificate, fixture::Signer},
-    };
+    use crate::protocol::xml::{Document, Hashes, SigningCertificate, fixture::Signer};
 
     fn own_key() -> OwnKey {
         let pem = Signer::rsa().key().private_key_to_pem_pkcs8().unwrap();
@@ -281,7 +278,7 @@ mod tests {
             wants_signed_assertions: true,
         };
         let xml = descriptor.to_xml().unwrap();
-        let document = Document::parse(xml.as_bytes(), MOST_BYTES).unwrap();
+        let document = Document::parse(xml.as_bytes(), 64 << 10).unwrap();
         let certificate = SigningCertificate::from_der(signing.certificate()).unwrap();
         let read = document.verified(&document.root, &[certificate], Hashes::Strong);
         let read = read.unwrap();

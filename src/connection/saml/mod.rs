@@ -27,12 +27,10 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use openssl::pkey::{PKey, Private};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::Semaphore;
-use url::Url;
 
 pub(crate) use self::config::*;
 use self::{
@@ -41,13 +39,15 @@ use self::{
     message::Head,
     metadata::{Binding, IdentityProvider, first},
     received::Received,
-    refused::{ARTIFACT, IDENTITY, ProviderError, RESPONSE, Refused},
+    refused::{ARTIFACT, IDENTITY, RESPONSE, Refused},
     request::{Comparison, Request},
     response::{Expected, ResponseError, Signed},
 };
 use super::{
     Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer, Rejection,
-    Reply, SignOut, SingleLogout, Start, Step, Tended, UpstreamParam, cached::Cached,
+    Reply, SignOut, SingleLogout, Start, Step, Tended, UpstreamParam,
+    cached::Cached,
+    federation::{ProviderError, Source},
     registry::Parts,
 };
 use crate::{
@@ -112,13 +112,6 @@ struct Set {
     upstream_params: BTreeMap<String, UpstreamParam>,
     mapping: Mapping,
     http: Client,
-}
-
-/// Where the metadata come from.
-#[derive(Clone, Debug)]
-enum Source {
-    File(Bytes),
-    Url(Url),
 }
 
 /// What a flow remembers between the request and the response.

@@ -7,11 +7,10 @@ use std::{
     time::Duration,
 };
 
-use openssl::x509::X509;
 use url::Url;
 
 use super::{
-    Config, Logout, ResponseBinding, Saml, Set, Source, attributes,
+    Config, ResponseBinding, Saml, Set,
     descriptor::OwnKey,
     metadata::{Demands, IdentityProvider},
     provider::REFRESH,
@@ -21,12 +20,13 @@ use crate::{
     connection::{
         Common, Connection,
         cached::Cached,
+        federation::{Logout, Source, mapping, signer},
         registry::{OpenConnection, Parts},
     },
     egress::http::{Client, ClientTls, Written},
     identity::ConnectionId,
     problem::Problem,
-    protocol::xml::{Ciphers, Hashes, SigningCertificate},
+    protocol::xml::{Ciphers, Hashes},
     secret::Secret,
 };
 
@@ -81,7 +81,7 @@ impl Config {
     fn read(&self, common: &Common, client: &Client) -> Result<Set, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut keep = |found: Result<(), Problem>| problems.extend(found.err());
-        let source = self.source();
+        let source = Source::of(self.metadata_url.as_deref(), self.metadata.as_deref());
         keep(source.as_ref().map(drop).map_err(Clone::clone));
         let signer = self.metadata_certificate.as_deref().map(signer).transpose();
         keep(signer.as_ref().map(drop).map_err(Clone::clone));
@@ -110,7 +110,7 @@ impl Config {
                 keep(Err(problem.hint("the checks of the answer hang on it")));
             }
         }
-        let mapping = attributes::mapping(&common.claims).map_err(|found| problems.extend(found));
+        let mapping = mapping(&common.claims).map_err(|found| problems.extend(found));
         let http = self.http(client).map_err(|problem| problems.push(problem));
         if let (Ok(Source::File(octets)), Ok(signer)) = (&source, &signer) {
             let demands = Demands {
@@ -200,34 +200,6 @@ impl Config {
         is_there.ok_or_else(|| problem.hint("openssl genrsa 3072 > saml.pem"))
     }
 
-    /// Where the metadata come from.
-    fn source(&self) -> Result<Source, Problem> {
-        match (&self.metadata_url, &self.metadata) {
-            (Some(url), None) => {
-                let parsed = Url::parse(url).ok();
-                let parsed = parsed.filter(|url| ["http", "https"].contains(&url.scheme()));
-                let problem = Problem::new("metadata_url", "it is no http(s) address").hint(url);
-                parsed.map(Source::Url).ok_or(problem)
-            }
-            (None, Some(path)) => {
-                let read = fs::read(path).map(|octets| Source::File(octets.into()));
-                read.map_err(|error| {
-                    let why = format!("{} cannot be read: {error}", path.display());
-                    Problem::new("metadata", why)
-                })
-            }
-            (None, None) => Err(
-                Problem::new("metadata_url", "the key metadata_url is missing")
-                    .hint("the provider shows it; metadata names a file instead"),
-            ),
-            (Some(_), Some(_)) => Err(Problem::new(
-                "metadata",
-                "metadata and metadata_url are both there",
-            )
-            .hint("one of them is enough")),
-        }
-    }
-
     fn http(&self, client: &Client) -> Result<Client, Problem> {
         let url = self.metadata_url.as_ref();
         let url = url.and_then(|url| Url::parse(url).ok());
@@ -269,14 +241,4 @@ const LEAST_REFRESH: Duration = Duration::from_secs(10);
 fn signing_key(name: &'static str, key: Option<&Secret>) -> Result<Option<OwnKey>, Problem> {
     let key = key.map(OwnKey::parse).transpose();
     key.map_err(|_| Problem::new(name, "it is no private key in PEM").hint("openssl genrsa 3072"))
-}
-
-/// Who must have signed the metadata.
-fn signer(path: &Path) -> Result<SigningCertificate, Problem> {
-    let problem = |why: String| Problem::new("metadata_certificate", why);
-    let pem = fs::read(path)
-        .map_err(|error| problem(format!("{} cannot be read: {error}", path.display())))?;
-    let der = X509::from_pem(&pem).and_then(|certificate| certificate.to_der());
-    let der = der.map_err(|error| problem(format!("{}: {error}", path.display())))?;
-    SigningCertificate::from_der(&der).map_err(|error| problem(error.to_string()))
 }

@@ -3,18 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{Method, header};
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    Saml, Source,
+    Saml,
     metadata::{Demands, Endpoint, IdentityProvider, MetadataError},
-    refused::{ProviderError, Refused},
+    refused::Refused,
 };
 use crate::{
     clock::Timestamp,
-    connection::{Expiry, Facts, Tended},
+    connection::{
+        Facts, Tended,
+        federation::{ProviderError, Source, send, tended},
+    },
     protocol::xml::SigningCertificate,
 };
 
@@ -47,10 +50,7 @@ impl Saml {
     }
 
     async fn read_metadata(&self) -> Result<IdentityProvider, ProviderError> {
-        let octets = match &self.set.source {
-            Source::File(octets) => octets.clone(),
-            Source::Url(url) => self.fetch(url).await?,
-        };
+        let octets = self.set.source.read(&self.set.http).await?;
         let (signer, entity_id) = (self.set.signer.clone(), self.set.idp_entity_id.clone());
         let demands = self.demands();
         let (now, danger_plain_http) = (demands.now, demands.danger_plain_http);
@@ -89,18 +89,6 @@ impl Saml {
         provider.map(|one| one.entity_id).unwrap_or_default()
     }
 
-    async fn fetch(&self, url: &Url) -> Result<Bytes, ProviderError> {
-        let request = http::Request::builder()
-            .method(Method::GET)
-            .uri(url.as_str())
-            .header(
-                header::ACCEPT,
-                "application/samlmetadata+xml, application/xml;q=0.9",
-            )
-            .body(Bytes::new());
-        self.send(url, request).await
-    }
-
     /// Calls the provider from here (bindings section 3.2.3).
     pub(super) async fn call(&self, url: &Url, envelope: String) -> Result<Vec<u8>, ProviderError> {
         let request = http::Request::builder()
@@ -109,22 +97,7 @@ impl Saml {
             .header(header::CONTENT_TYPE, "text/xml; charset=utf-8")
             .header("soapaction", SOAP_ACTION)
             .body(Bytes::from(envelope));
-        Ok(self.send(url, request).await?.to_vec())
-    }
-
-    async fn send(
-        &self,
-        url: &Url,
-        request: http::Result<http::Request<Bytes>>,
-    ) -> Result<Bytes, ProviderError> {
-        // A URL is a URI.
-        let answer = self.set.http.send(request.unwrap_or_default()).await;
-        let answer =
-            answer.map_err(|error| ProviderError::Http(url.to_string(), Arc::new(error)))?;
-        if answer.status() != StatusCode::OK {
-            return Err(ProviderError::Status(url.to_string(), answer.status()));
-        }
-        Ok(answer.into_body())
+        Ok(send(&self.set.http, url, request).await?.to_vec())
     }
 
     /// Who both sides are, and until when what they need is good.
@@ -170,28 +143,10 @@ impl Saml {
     /// Reads the metadata again when it is time, and says what ends soon.
     pub(super) async fn tend_metadata(&self) -> Tended {
         let read = self.metadata.get(|| self.read_metadata()).await;
-        let provider = match read {
-            Ok(provider) => provider,
-            Err(error) => {
-                return Tended {
-                    failed: Some(error.to_string()),
-                    ends: Vec::new(),
-                };
-            }
-        };
-        let newest = provider.certificates.iter().map(|one| one.not_after).max();
-        let certificate = newest.map(|at| Expiry {
-            what: "certificate",
-            at,
-        });
-        let metadata = provider.valid_until.map(|at| Expiry {
-            what: "metadata",
-            at,
-        });
-        Tended {
-            failed: None,
-            ends: certificate.into_iter().chain(metadata).collect(),
-        }
+        tended(match &read {
+            Ok(provider) => Ok((&provider.certificates, provider.valid_until)),
+            Err(error) => Err(error),
+        })
     }
 }
 

@@ -1,13 +1,8 @@
 //! Why a login by SAML did not go on.
 
-use std::sync::Arc;
-
-use http::StatusCode;
-
-use super::{message::MessageError, metadata::MetadataError, response::ResponseError};
+use super::{message::MessageError, response::ResponseError};
 use crate::{
-    connection::{Check, Fault, TooManyClaims, cached::Passing},
-    egress::http::HttpError,
+    connection::{Check, Fault, TooManyClaims, cached::Passing, federation::ProviderError},
     protocol::xml::SignatureError,
 };
 
@@ -117,29 +112,6 @@ impl ResponseError {
             | Self::NotAgain => "authn-instant",
             Self::AuthnContext(_) => "authn-context",
             Self::SessionOver => "session",
-        }
-    }
-}
-
-/// Why there are no metadata.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum ProviderError {
-    #[error("{0} was not fetched: {1}")]
-    Http(String, Arc<HttpError>),
-    #[error("the metadata: {0}")]
-    Metadata(#[from] MetadataError),
-    #[error("what reads metadata did not end")]
-    Reader,
-    #[error("{0} answered {1}")]
-    Status(String, StatusCode),
-}
-
-impl Passing for ProviderError {
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Http(..) | Self::Reader => true,
-            Self::Metadata(_) => false,
-            Self::Status(_, status) => status.is_server_error(),
         }
     }
 }
