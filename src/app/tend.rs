@@ -51,7 +51,7 @@ pub(super) async fn tend(live: &ArcSwap<Live>, clock: &dyn Clock) {
             .map(|(connection, _)| connection.clone())
             .collect();
         known.retain(|id, one| {
-            let stays = enabled.iter().any(|connection| connection.id() == id);
+            let stays = connections.enabled(id).is_some();
             if !stays {
                 forget(id, one);
             }
@@ -91,12 +91,7 @@ fn take_in(id: &ConnectionId, known: &mut Known, tended: Tended, now: Timestamp)
     {
         tracing::warn!(connection = %id, error, "what a provider says of itself was not read");
     }
-    if tended.failed.is_some() {
-        // What was known stays known.
-        known.failed = tended.failed;
-        return;
-    }
-    known.failed = None;
+    known.failed = tended.failed;
     known.told.retain(|what, (expiry, _)| {
         let stays = tended.ends.contains(expiry);
         if !stays {

@@ -27,7 +27,8 @@ pub(crate) struct Cached<T, E> {
     held: ArcSwapOption<Held<T>>,
     clock: Arc<dyn Clock>,
     fresh: Duration,
-    stale: Duration,
+    /// `None`: for as long as nothing else comes.
+    stale: Option<Duration>,
     /// The last failure, and when.
     fetching: Mutex<Option<(Timestamp, E)>>,
 }
@@ -44,18 +45,66 @@ impl<T, E: Passing> Cached<T, E> {
             held: ArcSwapOption::empty(),
             clock,
             fresh: FRESH,
-            stale: STALE,
+            stale: Some(STALE),
             fetching: Mutex::new(None),
         }
     }
 
-    /// The same, with what is used for `fresh` without asking again, and for `stale` when asking
-    /// again fails.
-    pub(crate) fn keeping(self, fresh: Duration, stale: Duration) -> Self {
+    /// The same, for what is [renewed](Self::renew) on schedule: after `fresh` it is asked for again,
+    /// and the last good one serves until that has worked.
+    pub(crate) fn scheduled(self, fresh: Duration) -> Self {
         Self {
             fresh,
-            stale,
+            stale: None,
             ..self
+        }
+    }
+
+    /// The last good value, fetched if there is none.
+    pub(crate) async fn last_or<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        match self.last() {
+            Some(value) => Ok(value),
+            None => self.get(fetch).await,
+        }
+    }
+
+    /// Fetches it again if it is not fresh. A failure changes nothing.
+    pub(crate) async fn renew<F>(&self, fetch: impl FnOnce() -> F) -> Result<(), E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut failed = self.fetching.lock().await;
+        let now = self.clock.now();
+        if self.younger(now, self.fresh).is_some() {
+            return Ok(());
+        }
+        match fetch().await {
+            Ok(value) => {
+                *failed = None;
+                self.put(now, Arc::new(value));
+                Ok(())
+            }
+            Err(error) => {
+                *failed = Some((self.clock.now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// What is held, whatever its age.
+    pub(crate) fn last(&self) -> Option<Arc<T>> {
+        let held = self.held.load();
+        held.as_ref().map(|held| held.value.clone())
+    }
+
+    /// What is held, if it may be used when there is nothing better.
+    fn stale(&self, now: Timestamp) -> Option<Arc<T>> {
+        match self.stale {
+            Some(than) => self.younger(now, than),
+            None => self.last(),
         }
     }
 
@@ -70,7 +119,7 @@ impl<T, E: Passing> Cached<T, E> {
         }
         let mut failed = match self.fetching.try_lock() {
             Ok(failed) => failed,
-            Err(_) => match self.younger(self.clock.now(), self.stale) {
+            Err(_) => match self.stale(self.clock.now()) {
                 Some(value) => return Ok(value),
                 None => self.fetching.lock().await,
             },
@@ -95,7 +144,7 @@ impl<T, E: Passing> Cached<T, E> {
                 }
             },
         };
-        match self.younger(now, self.stale).filter(|_| error.is_passing()) {
+        match self.stale(now).filter(|_| error.is_passing()) {
             Some(value) => {
                 tracing::warn!(%error, "what was known of a provider is used for longer");
                 Ok(value)
@@ -114,5 +163,67 @@ impl<T, E: Passing> Cached<T, E> {
     /// Holds another value.
     pub(crate) fn put(&self, now: Timestamp, value: Arc<T>) {
         self.held.store(Some(Arc::new(Held { at: now, value })));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+    #[error("no")]
+    struct No {
+        passing: bool,
+    }
+
+    impl Passing for No {
+        fn is_passing(&self) -> bool {
+            self.passing
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn what_is_fetched_serves_for_a_while_and_longer_if_asking_fails_in_passing() {
+        let clock = Arc::new(ManualClock::at(Timestamp::default()));
+        let cached = Cached::<u32, No>::new(clock.clone());
+        let no = |passing| async move { Err(No { passing }) };
+        assert_eq!(cached.get(|| async { Ok(1) }).await, Ok(Arc::new(1)));
+        assert_eq!(cached.get(|| async { Ok(2) }).await, Ok(Arc::new(1)));
+        clock.advance(FRESH);
+        assert_eq!(cached.get(|| no(true)).await, Ok(Arc::new(1)));
+        clock.advance(PAUSE);
+        let wrong = cached.get(|| no(false)).await;
+        assert_eq!(wrong, Err(No { passing: false }));
+        clock.advance(STALE);
+        let away = cached.get(|| no(true)).await;
+        assert_eq!(away, Err(No { passing: true }));
+    }
+
+    #[tokio::test]
+    async fn what_is_renewed_on_schedule_serves_until_there_is_a_better_one() {
+        let clock = Arc::new(ManualClock::at(Timestamp::default()));
+        let cached = Cached::<u32, No>::new(clock.clone()).scheduled(HOUR);
+        let asked = AtomicU32::new(0);
+        let fetch = |value: Option<u32>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            async move { value.ok_or(No { passing: false }) }
+        };
+        assert!(cached.last_or(|| fetch(None)).await.is_err());
+        assert_eq!(cached.renew(|| fetch(Some(1))).await, Ok(()));
+        assert_eq!(cached.renew(|| fetch(Some(2))).await, Ok(()));
+        assert_eq!(cached.last_or(|| fetch(Some(3))).await, Ok(Arc::new(1)));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        clock.advance(HOUR * 24 * 365);
+        assert!(cached.renew(|| fetch(None)).await.is_err());
+        // nobody who signs in waits for the provider
+        assert_eq!(cached.last_or(|| fetch(Some(4))).await, Ok(Arc::new(1)));
+        assert_eq!(cached.renew(|| fetch(Some(5))).await, Ok(()));
+        assert_eq!(cached.last_or(|| fetch(None)).await, Ok(Arc::new(5)));
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
     }
 }

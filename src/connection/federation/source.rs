@@ -118,18 +118,17 @@ impl Passing for ProviderError {
     }
 }
 
-/// What ends soon of metadata, or why there are none.
+/// What ends of the metadata that are held, and why there are no newer ones.
 pub(crate) fn tended(
-    read: Result<(&[SigningCertificate], Option<Timestamp>), &ProviderError>,
+    read: Result<(), ProviderError>,
+    held: Option<(&[SigningCertificate], Option<Timestamp>)>,
 ) -> Tended {
-    let (certificates, valid_until) = match read {
-        Ok(read) => read,
-        Err(error) => {
-            return Tended {
-                failed: Some(error.to_string()),
-                ends: Vec::new(),
-            };
-        }
+    let failed = read.err().map(|error| error.to_string());
+    let Some((certificates, valid_until)) = held else {
+        return Tended {
+            failed,
+            ends: Vec::new(),
+        };
     };
     let newest = certificates.iter().map(|one| one.not_after).max();
     let certificate = newest.map(|at| Expiry {
@@ -141,7 +140,7 @@ pub(crate) fn tended(
         at,
     });
     Tended {
-        failed: None,
+        failed,
         ends: certificate.into_iter().chain(metadata).collect(),
     }
 }

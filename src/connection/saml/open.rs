@@ -57,10 +57,8 @@ impl OpenConnection for Config {
             entity_id: self.entity_id.clone().unwrap_or_else(|| own.into()),
             id,
             set,
-            metadata: Cached::new(parts.clock.clone()).keeping(
-                self.metadata_refresh.map_or(REFRESH, |span| span.0),
-                Duration::MAX,
-            ),
+            metadata: Cached::new(parts.clock.clone())
+                .scheduled(self.metadata_refresh.map_or(REFRESH, |span| span.0)),
             parts: parts.clone(),
         }))
     }

@@ -27,7 +27,7 @@ const SOAP_ACTION: &str = "http://www.oasis-open.org/committees/security";
 impl Saml {
     /// The provider, by its metadata as they are now.
     pub(super) async fn identity_provider(&self) -> Result<Arc<IdentityProvider>, ProviderError> {
-        let provider = self.metadata.get(|| self.read_metadata()).await?;
+        let provider = self.metadata.last_or(|| self.read_metadata()).await?;
         // They may end before they are read again.
         let now = self.parts.clock.now();
         match provider.valid_until.filter(|until| *until <= now) {
@@ -142,11 +142,13 @@ impl Saml {
 
     /// Reads the metadata again when it is time, and says what ends soon.
     pub(super) async fn tend_metadata(&self) -> Tended {
-        let read = self.metadata.get(|| self.read_metadata()).await;
-        tended(match &read {
-            Ok(provider) => Ok((&provider.certificates, provider.valid_until)),
-            Err(error) => Err(error),
-        })
+        let read = self.metadata.renew(|| self.read_metadata()).await;
+        let held = self.metadata.last();
+        let held = held.as_deref();
+        tended(
+            read,
+            held.map(|one| (one.certificates.as_slice(), one.valid_until)),
+        )
     }
 }
 
