@@ -12,6 +12,7 @@ use crate::support::{
     route,
     saml::{Site, key_pair},
     sidecar::list,
+    tls::Authority,
     visitor::Page,
 };
 
@@ -406,4 +407,54 @@ fn requests_go_by_a_form_where_the_provider_wants_that_and_signed() {
     let page = go_to_provider(&mut alice, "/", "idp");
     let page = alice.carry_on(page);
     assert!(page.forms().iter().all(|form| !form.has("password")));
+}
+
+/// The artifact is resolved over TLS, and who asks shows a certificate (bindings section 3.2.3.2).
+#[test]
+fn an_artifact_is_resolved_by_who_has_the_certificate() {
+    let (authority, others) = (Authority::new(), Authority::new());
+    let dir = tempfile::tempdir().unwrap();
+    let there = json!({ "saml20.sendartifact": true }).to_string();
+    let environment = [("SAML_IDENTITY_PROVIDER", there.as_str())];
+    let registered = json!({
+        "AssertionConsumerService": [{
+            "Binding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact",
+            "Location": "ACS",
+        }],
+    });
+    for (own, gets_in) in [(&authority, true), (&others, false)] {
+        let keys = [("response_binding", "artifact".into())];
+        let mut site = Site::with(&registered, &environment, &keys);
+        let leaf = authority.leaf(dir.path(), &["idp.localhost"]);
+        let front = authority.front(&leaf, site.provider.port());
+        let mut operator = site.sidecar.visitor();
+        let metadata = operator.open(&site.provider.entity_id()).text();
+        let path = "/saml2/idp/ArtifactResolutionService.php";
+        let plain = format!("{}{path}", site.provider.origin());
+        assert!(metadata.contains(&plain), "{metadata}");
+        let metadata = metadata.replace(&plain, &format!("https://idp.localhost:{front}{path}"));
+        let file = site.sidecar.path("idp.xml");
+        fs::write(&file, metadata).unwrap();
+        let client = own.leaf(dir.path(), &["sp.localhost"]);
+        let key = fs::read_to_string(&client.key_file).unwrap();
+        site.sidecar = site.sidecar.without("connections.idp.metadata_url");
+        for (name, value) in [
+            ("metadata", file.display().to_string()),
+            ("ca", authority.file(dir.path()).display().to_string()),
+            ("client_certificate", client.cert_file.display().to_string()),
+            ("client_certificate_key", key),
+        ] {
+            site.sidecar
+                .change(&format!("connections.idp.{name}"), value);
+        }
+        site.sidecar.write();
+        site.sidecar.cli_ok(&["connections", "adopt", "idp"]);
+        site.sidecar.restart();
+        let (alice, page) = site.sign_in("/", "alice");
+        if gets_in {
+            site.expect_session(&alice, &page);
+        } else {
+            site.expect_refused(&alice, &page, "resolve-artifact");
+        }
+    }
 }

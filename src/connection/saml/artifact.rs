@@ -11,7 +11,7 @@ use super::{
     message::{Head, Message},
     metadata::{Binding, Endpoint, IdentityProvider},
     received::in_envelope,
-    refused::Refused,
+    refused::{ARTIFACT, Refused},
     response::{MOST_BYTES, ResponseError as E, SAMLP, SUCCESS, said},
 };
 use crate::{
@@ -82,7 +82,8 @@ impl Saml {
         content.push_str("</samlp:Artifact>");
         let message = Message::new(&head, &[], &content);
         let envelope = message.envelope(self.set.signing.as_ref())?;
-        let answer = self.call(&endpoint.location, envelope).await?;
+        let answer = self.call(&endpoint.location, envelope).await;
+        let answer = answer.map_err(|error| Refused::from(error).at(ARTIFACT))?;
         response(&answer, (&provider.entity_id, &id), now).map_err(Refused::ArtifactResponse)
     }
 }

@@ -53,7 +53,7 @@ fn request_id(state: &str) -> String {
 impl SignOut for Saml {
     async fn begin(&self, leaving: Leaving<'_>) -> Result<Departure, Rejection> {
         let begun = self.ask_to_end(leaving).await;
-        begun.map_err(|refused| self.reject(refused))
+        begun.map_err(|refused| self.reject(refused.at(LOGOUT)))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     egress::http::{Client, ClientTls, Written},
     identity::ConnectionId,
     problem::Problem,
-    protocol::xml::{Ciphers, Hashes},
+    protocol::xml::{Ciphers, Hashes, SigningCertificate},
     secret::Secret,
 };
 
@@ -109,19 +109,15 @@ impl Config {
             }
         }
         let mapping = mapping(&common.claims).map_err(|found| problems.extend(found));
-        let http = self.http(client).map_err(|problem| problems.push(problem));
-        if let (Ok(Source::File(octets)), Ok(signer)) = (&source, &signer) {
-            let demands = Demands {
-                entity_id: self.idp_entity_id.as_deref(),
-                signer: signer.as_ref(),
-                // They may have ended, which no start hangs on.
-                now: Timestamp::from_millis(i64::MIN),
-                danger_plain_http: self.danger_plain_http,
-            };
-            if let Err(error) = IdentityProvider::parse(octets, &demands) {
-                problems.push(Problem::new("metadata", error.to_string()));
+        let known = match (&source, &signer) {
+            (Ok(Source::File(octets)), Ok(signer)) => {
+                let known = self.provider_in_file(octets, signer.as_ref());
+                known.map_err(|problem| problems.push(problem)).ok()
             }
-        }
+            _ => None,
+        };
+        let http = self.http(client, known.as_ref());
+        let http = http.map_err(|problem| problems.push(problem));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -198,12 +194,36 @@ impl Config {
         is_there.ok_or_else(|| problem.hint("openssl genrsa 3072 > saml.pem"))
     }
 
-    fn http(&self, client: &Client) -> Result<Client, Problem> {
+    fn provider_in_file(
+        &self,
+        octets: &[u8],
+        signer: Option<&SigningCertificate>,
+    ) -> Result<IdentityProvider, Problem> {
+        let demands = Demands {
+            entity_id: self.idp_entity_id.as_deref(),
+            signer,
+            // They may have ended, which no start hangs on.
+            now: Timestamp::from_millis(i64::MIN),
+            danger_plain_http: self.danger_plain_http,
+        };
+        let read = IdentityProvider::parse(octets, &demands);
+        read.map_err(|error| Problem::new("metadata", error.to_string()))
+    }
+
+    /// What calls the provider: also at a private address, if the operator wrote its host, here or
+    /// in the file with its metadata.
+    fn http(&self, client: &Client, known: Option<&IdentityProvider>) -> Result<Client, Problem> {
         let url = self.metadata_url.as_ref();
         let url = url.and_then(|url| Url::parse(url).ok());
-        let host = url.and_then(|url| url.host_str().map(str::to_owned));
+        let endpoints = known.into_iter().flat_map(|known| {
+            let all = known.artifacts.iter().chain(&known.logout);
+            all.map(|endpoint| endpoint.location.clone())
+        });
+        let hosts = url.into_iter().chain(endpoints);
         let client = client.written(Written {
-            hosts: host.into_iter().collect(),
+            hosts: hosts
+                .filter_map(|url| url.host_str().map(str::to_owned))
+                .collect(),
             danger_plain_http: self.danger_plain_http,
         });
         let read = |key: &'static str, path: &Path| {

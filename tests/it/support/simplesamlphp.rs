@@ -79,6 +79,10 @@ impl SimpleSamlPhp {
         fs::rename(next, path).unwrap();
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port
+    }
+
     /// Its private key, in PEM.
     pub(crate) fn key(&self) -> String {
         fs::read_to_string(self.folder.join("cert/idp.key")).unwrap()

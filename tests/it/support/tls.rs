@@ -1,8 +1,10 @@
 //! Certificates made for one test, and connections that trust them.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
+    thread,
 };
 
 use openssl::{
@@ -122,6 +124,40 @@ impl Authority {
             builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
         }
         builder.build()
+    }
+
+    /// A port where TLS ends, before a server on loopback that speaks plain HTTP and closes after
+    /// each answer. Only who shows a certificate of this authority gets through.
+    pub(crate) fn front(&self, leaf: &Leaf, to: u16) -> u16 {
+        let acceptor = self.acceptor(leaf, true);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = acceptor.accept(stream.unwrap()) else {
+                    continue;
+                };
+                let mut request = Vec::new();
+                let mut byte = [0];
+                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+                    request.push(byte[0]);
+                }
+                let head = String::from_utf8_lossy(&request).to_lowercase();
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length:"));
+                let mut body = vec![0; length.map_or(0, |text| text.trim().parse().unwrap())];
+                stream.read_exact(&mut body).unwrap();
+                let mut behind = TcpStream::connect(("127.0.0.1", to)).unwrap();
+                behind.write_all(&request).unwrap();
+                behind.write_all(&body).unwrap();
+                let mut answer = Vec::new();
+                behind.read_to_end(&mut answer).unwrap();
+                stream.write_all(&answer).unwrap();
+                let _ = stream.shutdown();
+            }
+        });
+        port
     }
 
     /// Connects to a loopback port as `host`, trusting this authority; `protocols` in ALPN's own
