@@ -12,6 +12,9 @@ pub(crate) const FRESH: Duration = Duration::from_secs(3600);
 /// And how long when asking again fails: a provider that is away for a night still gets nobody in
 /// by old keys for longer than this.
 pub(crate) const STALE: Duration = Duration::from_secs(24 * 3600);
+/// So long before it ends, what is held is asked for again, and at most this often then.
+const AHEAD: Duration = Duration::from_mins(5);
+const LEAST: Duration = Duration::from_secs(10);
 /// After a failure nobody asks again for so long.
 pub(crate) const PAUSE: Duration = Duration::from_secs(2);
 
@@ -29,6 +32,8 @@ pub(crate) struct Cached<T, E> {
     fresh: Duration,
     /// `None`: for as long as nothing else comes.
     stale: Option<Duration>,
+    /// When a value ends by its own word.
+    ends: fn(&T) -> Option<Timestamp>,
     /// The last failure, and when.
     fetching: Mutex<Option<(Timestamp, E)>>,
 }
@@ -46,16 +51,18 @@ impl<T, E: Passing> Cached<T, E> {
             clock,
             fresh: FRESH,
             stale: Some(STALE),
+            ends: |_| None,
             fetching: Mutex::new(None),
         }
     }
 
-    /// The same, for what is [renewed](Self::renew) on schedule: after `fresh` it is asked for again,
-    /// and the last good one serves until that has worked.
-    pub(crate) fn scheduled(self, fresh: Duration) -> Self {
+    /// The same, for what is [renewed](Self::renew) on schedule: after `fresh`, and shortly before it
+    /// ends, it is asked for again. The last good one serves until that has worked, or it has ended.
+    pub(crate) fn scheduled(self, fresh: Duration, ends: fn(&T) -> Option<Timestamp>) -> Self {
         Self {
             fresh,
             stale: None,
+            ends,
             ..self
         }
     }
@@ -65,7 +72,7 @@ impl<T, E: Passing> Cached<T, E> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        match self.last() {
+        match self.stale(self.clock.now()) {
             Some(value) => Ok(value),
             None => self.get(fetch).await,
         }
@@ -78,7 +85,7 @@ impl<T, E: Passing> Cached<T, E> {
     {
         let mut failed = self.fetching.lock().await;
         let now = self.clock.now();
-        if self.younger(now, self.fresh).is_some() {
+        if self.is_renewed(now) {
             return Ok(());
         }
         match fetch().await {
@@ -94,6 +101,16 @@ impl<T, E: Passing> Cached<T, E> {
         }
     }
 
+    fn is_renewed(&self, now: Timestamp) -> bool {
+        let held = self.held.load();
+        let Some(held) = held.as_ref() else {
+            return false;
+        };
+        let ends_soon = (self.ends)(&held.value).is_some_and(|ends| ends <= now + AHEAD);
+        let age = now.since(held.at);
+        age < self.fresh && (!ends_soon || age < LEAST)
+    }
+
     /// What is held, whatever its age.
     pub(crate) fn last(&self) -> Option<Arc<T>> {
         let held = self.held.load();
@@ -104,8 +121,12 @@ impl<T, E: Passing> Cached<T, E> {
     fn stale(&self, now: Timestamp) -> Option<Arc<T>> {
         match self.stale {
             Some(than) => self.younger(now, than),
-            None => self.last(),
+            None => self.last().filter(|value| self.is_good(value, now)),
         }
+    }
+
+    fn is_good(&self, value: &T, now: Timestamp) -> bool {
+        (self.ends)(value).is_none_or(|ends| now < ends)
     }
 
     /// The value, fetched if it is not there or not fresh. Who comes while it is fetched has the
@@ -157,7 +178,8 @@ impl<T, E: Passing> Cached<T, E> {
     pub(crate) fn younger(&self, now: Timestamp, than: Duration) -> Option<Arc<T>> {
         let held = self.held.load();
         let held = held.as_ref()?;
-        (now.since(held.at) < than).then(|| held.value.clone())
+        let is_younger = now.since(held.at) < than && self.is_good(&held.value, now);
+        is_younger.then(|| held.value.clone())
     }
 
     /// Holds another value.
@@ -207,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_renewed_on_schedule_serves_until_there_is_a_better_one() {
         let clock = Arc::new(ManualClock::at(Timestamp::default()));
-        let cached = Cached::<u32, No>::new(clock.clone()).scheduled(HOUR);
+        let cached = Cached::<u32, No>::new(clock.clone()).scheduled(HOUR, |_| None);
         let asked = AtomicU32::new(0);
         let fetch = |value: Option<u32>| {
             asked.fetch_add(1, Ordering::Relaxed);
@@ -225,5 +247,27 @@ mod tests {
         assert_eq!(cached.renew(|| fetch(Some(5))).await, Ok(()));
         assert_eq!(cached.last_or(|| fetch(None)).await, Ok(Arc::new(5)));
         assert_eq!(asked.load(Ordering::Relaxed), 4);
+    }
+    #[tokio::test]
+    async fn what_ends_is_renewed_before_and_does_not_serve_behind_its_end() {
+        let clock = Arc::new(ManualClock::at(Timestamp::default()));
+        // each is good until the second that it says
+        let cached = Cached::<i64, No>::new(clock.clone())
+            .scheduled(HOUR, |until| Some(Timestamp::from_millis(until * 1000)));
+        let no = || async { Err(No { passing: true }) };
+        assert_eq!(cached.renew(|| async { Ok(1000) }).await, Ok(()));
+        clock.advance(Duration::from_secs(690));
+        assert_eq!(cached.renew(no).await, Ok(()));
+        clock.advance(Duration::from_secs(20));
+        assert!(cached.renew(no).await.is_err());
+        assert_eq!(cached.last_or(no).await, Ok(Arc::new(1000)));
+        clock.advance(Duration::from_secs(290));
+        assert!(cached.last_or(no).await.is_err());
+        clock.advance(PAUSE);
+        // here somebody has to wait for it
+        assert_eq!(
+            cached.last_or(|| async { Ok(5000) }).await,
+            Ok(Arc::new(5000))
+        );
     }
 }

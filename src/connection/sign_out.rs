@@ -28,8 +28,8 @@ pub(crate) trait Notices: Send + Sync {
 pub(crate) trait SingleLogout: Send + Sync {
     /// Verifies a message, whichever it is.
     async fn read(&self, reply: Reply<'_>, now: Timestamp) -> Result<LogoutMessage, Rejection>;
-    /// Answers a request, when what it asks for was done or could not be.
-    async fn answer(&self, request: &LogoutRequest, done: bool) -> Result<LogoutReply, Rejection>;
+    /// Answers a request, when what it asks for was done.
+    async fn answer(&self, request: &LogoutRequest) -> Result<LogoutReply, Rejection>;
 }
 
 /// A message of the provider about the end of sessions.

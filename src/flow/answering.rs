@@ -59,8 +59,9 @@ impl Engine {
             all,
         };
         let key = flow.once().key();
-        let used = self.parts.sessions.store().peek(&key, visit.now).await?;
-        Ok(used.is_none().then_some(turn))
+        let store = self.parts.sessions.store();
+        let used = store.was_used(&key, visit.now).await?;
+        Ok((!used).then_some(turn))
     }
 
     /// An answer that was refused ends the flow, also for who brings its cookie once more. Nothing

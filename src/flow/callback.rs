@@ -100,7 +100,9 @@ impl Engine {
                 Some(&flow.return_to),
             ),
             // The button was pressed twice, or the page was kept: who is signed in goes on.
-            None if visit.session.is_some() => self.pass_on(visit, "/", None).await,
+            None if visit.session.is_some() => {
+                self.pass_on(visit, &wanted_unasked(state), None).await
+            }
             None => match connection.resume(None, answer.reply, &visit.peer()).await {
                 Ok(Step::Done { who }) if answer.confirmed => {
                     let flow = self.begin_flow(wanted_unasked(state), None);

@@ -1,12 +1,14 @@
 //! What providers say of sessions that ended, and how they are answered.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
-use super::{Engine, Turn, Visit, finish::post_onward};
+use super::{Engine, Turn, Visit, finish::post_onward, sign_out::Leave};
 use crate::{
     connection::{
         ConnectionSettings, Ended, EndedWhose, Fault, LogoutMessage, LogoutReply, LogoutRequest,
-        Notices, Rejection, Reply, SingleLogout,
+        Notices, Once, Rejection, Reply, SingleLogout,
     },
     identity::ConnectionId,
     problem::Causes,
@@ -14,6 +16,9 @@ use crate::{
     store::{EventKind, StoreError, Whose},
     text::page::failure::FailureKind,
 };
+
+/// Who carries a notice out has so long for it; then it counts when it comes again.
+const AT_WORK: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// POST backchannel-logout/{connection}: the provider says that sessions ended (OpenID Connect
@@ -56,7 +61,8 @@ impl Engine {
         connection.notices()
     }
 
-    fn refuse_notice(&self, visit: &Visit, rejection: &Rejection) -> StatusCode {
+    /// A message about a logout that led nowhere.
+    pub(super) fn refuse_notice(&self, visit: &Visit, rejection: &Rejection) -> StatusCode {
         self.event(visit, EventKind::LogoutFailed, rejection.step)
             .connection(&rejection.connection)
             .log();
@@ -65,7 +71,7 @@ impl Engine {
             connection = %rejection.connection,
             step = rejection.step,
             request_id = visit.request_id,
-            "a provider's notice of a logout was refused"
+            "a message about a logout failed"
         );
         match rejection.fault {
             Fault::Busy | Fault::Internal | Fault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
@@ -84,20 +90,47 @@ impl Engine {
             self.store_is_away(visit, error);
             StatusCode::SERVICE_UNAVAILABLE
         };
-        if let Some(once) = ended.once {
-            match self.parts.once.first_use(once.first()).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::warn!(connection = %id, "a notice of a logout came twice");
-                    return StatusCode::BAD_REQUEST;
-                }
-                Err(error) => return away(&error),
-            }
-        }
-        match self.end_there(visit, id, ended.whose, way).await {
-            Ok(()) => StatusCode::OK,
+        match self
+            .carried_out(visit, id, (&[ended.whose], way), ended.once)
+            .await
+        {
+            Ok(true) => StatusCode::OK,
+            Ok(false) => StatusCode::BAD_REQUEST,
             Err(error) => away(&error),
         }
+    }
+
+    /// Ends what a notice names, if that has not been done before. What did not work, for whatever
+    /// reason, counts when it comes again.
+    async fn carried_out(
+        &self,
+        visit: &Visit,
+        id: &ConnectionId,
+        (whose, way): (&[EndedWhose], &'static str),
+        once: Option<Once>,
+    ) -> Result<bool, StoreError> {
+        let store = &self.parts.once;
+        let use_of_it = once.as_ref().map(Once::first);
+        if let Some(use_of_it) = &use_of_it {
+            let (key, until) = (use_of_it.key(), visit.now + AT_WORK);
+            if !store.lease(&key, visit.now, until).await? {
+                tracing::warn!(connection = %id, "a notice of a logout came twice");
+                return Ok(false);
+            }
+        }
+        let mut done = Ok(());
+        for one in whose {
+            if done.is_ok() {
+                done = self.end_there(visit, id, one.clone(), way).await;
+            }
+        }
+        if let Some(use_of_it) = use_of_it {
+            store.release(&use_of_it.key()).await?;
+            if done.is_ok() {
+                store.first_use(use_of_it).await?;
+            }
+        }
+        done.map(|()| true)
     }
 
     /// Ends what a provider names.
@@ -138,7 +171,11 @@ impl Engine {
             Ok(LogoutMessage::Response { state, there }) => {
                 return match self.remembered(visit, &state).await {
                     Ok(Some(leave)) if leave.connection == *id => self.gone(visit, &leave, there),
-                    Ok(_) => self.signed_out(visit, None),
+                    Ok(_) => {
+                        let connection = id.clone();
+                        let to = String::new();
+                        self.gone(visit, &Leave { connection, to }, there)
+                    }
                     Err(error) => self.store_is_away(visit, &error),
                 };
             }
@@ -149,17 +186,18 @@ impl Engine {
                     .status(status);
             }
         };
-        let done = match self.end_requested(visit, id, &request).await {
-            Ok(done) => done,
-            Err(error) => return self.store_is_away(visit, &error),
-        };
-        match single_logout.answer(&request, done).await {
-            Ok(LogoutReply::Redirect(to)) => self.leave(visit, to, &settings.display_name),
+        if let Err(error) = self.end_requested(visit, id, &request).await {
+            return self.store_is_away(visit, &error);
+        }
+        match single_logout.answer(&request).await {
+            // A form that brought it was the provider's, and so is the policy of that page. In a frame
+            // there is room for no page of ours.
+            Ok(LogoutReply::Redirect(to)) => Turn::see_other(to.as_str()),
             Ok(LogoutReply::Post(form)) => post_onward(form, &settings.display_name),
             // It came with a browser.
             Ok(LogoutReply::Soap(_)) => self.signed_out(visit, None),
             Err(rejection) => {
-                self.note_rejection(visit, &rejection);
+                self.refuse_notice(visit, &rejection);
                 self.signed_out(visit, None)
             }
         }
@@ -179,15 +217,11 @@ impl Engine {
             return Err(StatusCode::BAD_REQUEST);
         };
         let done = self.end_requested(visit, id, &request).await;
-        let done = done.map_err(|error| {
+        done.map_err(|error| {
             self.store_is_away(visit, &error);
             StatusCode::SERVICE_UNAVAILABLE
         })?;
-        match single_logout
-            .answer(&request, done)
-            .await
-            .map_err(refused)?
-        {
+        match single_logout.answer(&request).await.map_err(refused)? {
             LogoutReply::Soap(envelope) => Ok(envelope),
             LogoutReply::Post(_) | LogoutReply::Redirect(_) => Err(StatusCode::BAD_REQUEST),
         }
@@ -198,25 +232,20 @@ impl Engine {
         Some((settings, connection.single_logout()?))
     }
 
-    /// Ends what a request names. `false`: it came before.
+    /// Ends what a request names. One that was carried out before is answered as it was then: what
+    /// began since is not meant.
     async fn end_requested(
         &self,
         visit: &Visit,
         id: &ConnectionId,
         request: &LogoutRequest,
-    ) -> Result<bool, StoreError> {
-        if !self.parts.once.first_use(request.once.first()).await? {
-            tracing::warn!(connection = %id, "a request for a logout came twice");
-            return Ok(false);
-        }
+    ) -> Result<(), StoreError> {
         let way = if request.soap {
             "soap"
         } else {
             "single-logout"
         };
-        for whose in &request.whose {
-            self.end_there(visit, id, whose.clone(), way).await?;
-        }
-        Ok(true)
+        let (whose, once) = ((request.whose.as_slice(), way), Some(request.once));
+        self.carried_out(visit, id, whose, once).await.map(drop)
     }
 }

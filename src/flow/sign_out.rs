@@ -154,7 +154,7 @@ impl Engine {
             Ok(Departure::Post(form)) => post_onward(form, &settings.display_name),
             Ok(Departure::Told(there)) => self.gone(visit, &leave, there),
             Err(rejection) => {
-                self.note_rejection(visit, &rejection);
+                self.refuse_notice(visit, &rejection);
                 self.gone(visit, &leave, ProviderSession::Unknown)
             }
         })

@@ -158,8 +158,11 @@ impl Site {
                     Reply::Query(raw)
                 };
                 let reposted = query.one(REPOSTED).is_some();
-                // Another site may say so, too.
-                let confirmed = query.one(CONFIRMED).is_some() && self.is_own(visit, asked);
+                // Another site may say so, too: only the browser's own word counts.
+                let told = asked.headers().contains_key("sec-fetch-site")
+                    || asked.headers().contains_key(header::ORIGIN);
+                let own = posted && told && self.is_own(visit, asked);
+                let confirmed = own && query.one(CONFIRMED).is_some();
                 let page = match endpoint {
                     Endpoint::SamlAcs(_) => format!("saml/{id}/acs"),
                     _ => format!("callback/{id}"),

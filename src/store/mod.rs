@@ -100,6 +100,9 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
 pub(crate) trait OneTimeStore: fmt::Debug + Send + Sync {
     /// `true` for the first caller only, until `used.until`.
     async fn first_use(&self, used: OneTimeUse) -> Result<bool, StoreError>;
+    /// Whether something was noted as used, by [`first_use`](Self::first_use) or in the transaction
+    /// that issued a session, and still is at `now`.
+    async fn was_used(&self, key: &OneTimeKey, now: Timestamp) -> Result<bool, StoreError>;
     /// `true` for the first caller only, until `until` or until it is [released](Self::release).
     async fn lease(
         &self,

@@ -5,6 +5,7 @@
 mod entity;
 mod known;
 mod source;
+mod turns;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,6 +14,7 @@ pub(crate) use self::{
     entity::{Demands, Entity, METADATA, MetadataError, certificates, location, speaks},
     known::{mapping, name_known},
     source::{ProviderError, Source, send, signer, tended},
+    turns::{NotDone, Turns},
 };
 
 /// Whose session ends when somebody signs out here.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::form_urlencoded;
 
 use super::{
-    Saml,
+    Saml, VERIFYING,
     assertion::{SAML, check_issued, check_issuer},
     message::{Head, Message},
     metadata::{Binding, Endpoint, IdentityProvider},
@@ -73,7 +73,7 @@ impl Saml {
             name: "ArtifactResolve",
             id: &id,
             now,
-            destination: &endpoint.written,
+            destination: Some(&endpoint.written),
             issuer: &self.entity_id,
             in_response_to: None,
         };
@@ -81,10 +81,14 @@ impl Saml {
         escape(&mut content, &artifact.text, false);
         content.push_str("</samlp:Artifact>");
         let message = Message::new(&head, &[], &content);
-        let envelope = message.envelope(self.set.signing.as_ref())?;
+        // Who begins a login can bring one.
+        let _turn = self.resolving.turn().await?;
+        let envelope = self.envelope(message).await?;
         let answer = self.call(&endpoint.location, envelope).await;
         let answer = answer.map_err(|error| Refused::from(error).at(ARTIFACT))?;
-        response(&answer, (&provider.entity_id, &id), now).map_err(Refused::ArtifactResponse)
+        let provider = provider.clone();
+        let read = VERIFYING.done(move || response(&answer, (&provider.entity_id, &id), now));
+        read.await?.map_err(Refused::ArtifactResponse)
     }
 }
 

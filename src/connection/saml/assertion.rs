@@ -165,16 +165,16 @@ pub(crate) fn check_issued(element: &Element, now: Timestamp) -> Result<(), E> {
 }
 
 /// One of the confirmations must be for us, now, and of this login (profiles section 4.1.4.2);
-/// until when it is. What is wrong with the last of them is what is told.
+/// until when the last of them is. What is wrong with the last of others is what is told.
 fn check_confirmations(subject: &Element, expected: &Expected<'_>) -> Result<Timestamp, E> {
-    let mut wrong = E::NoConfirmation;
+    let (mut good, mut wrong) = (None, E::NoConfirmation);
     for confirmation in subject.all(SAML, "SubjectConfirmation") {
         match check_confirmation(confirmation, expected) {
-            Ok(until) => return Ok(until),
+            Ok(until) => good = good.max(Some(until)),
             Err(error) => wrong = error,
         }
     }
-    Err(wrong)
+    good.ok_or(wrong)
 }
 
 fn check_confirmation(confirmation: &Element, expected: &Expected<'_>) -> Result<Timestamp, E> {

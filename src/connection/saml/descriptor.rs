@@ -10,6 +10,7 @@ use openssl::{
     ecdsa::EcdsaSig,
     error::ErrorStack,
     hash::MessageDigest,
+    nid::Nid,
     pkey::{Id, PKey, Private},
     sign::Signer,
     x509::{X509, X509Name},
@@ -52,11 +53,16 @@ impl std::fmt::Debug for OwnKey {
 }
 
 impl OwnKey {
-    /// Reads PEM.
-    pub(crate) fn parse(text: &Secret) -> Result<Self, ErrorStack> {
-        let key = PKey::private_key_from_pem(text.expose().as_bytes())?;
-        let certificate = certificate(&key)?;
-        Ok(Self { key, certificate })
+    /// Reads PEM. `None`: it is neither RSA with 2048 bits nor on P-256.
+    pub(crate) fn parse(text: &Secret) -> Option<Self> {
+        let key = PKey::private_key_from_pem(text.expose().as_bytes()).ok()?;
+        let is_good = match key.id() {
+            Id::RSA => key.bits() >= 2048,
+            Id::EC => key.ec_key().ok()?.group().curve_name() == Some(Nid::X9_62_PRIME256V1),
+            _ => false,
+        };
+        let certificate = certificate(&key).ok()?;
+        is_good.then_some(Self { key, certificate })
     }
 
     /// Whether something can be encrypted for it.

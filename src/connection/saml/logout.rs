@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Saml, VERIFYING,
+    LOGOUTS, Saml, Sent,
     assertion::{NameId, NameIdRules, OLDEST, SAML, SKEW, check_issued, check_issuer, time},
     message::{Head, Message, push_attribute},
     metadata::{Binding, Endpoint, IdentityProvider, first},
@@ -24,7 +24,6 @@ use crate::{
     random::hex,
 };
 
-const RESPONDER: &str = "urn:oasis:names:tc:SAML:2.0:status:Responder";
 const PARTIAL: &str = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout";
 
 /// Whom a provider knows by a session, for the request that ends it.
@@ -64,8 +63,8 @@ impl SingleLogout for Saml {
         read.map_err(|error| self.reject(error.at(LOGOUT)))
     }
 
-    async fn answer(&self, request: &LogoutRequest, done: bool) -> Result<LogoutReply, Rejection> {
-        let answered = self.answer_logout(request, done).await;
+    async fn answer(&self, request: &LogoutRequest) -> Result<LogoutReply, Rejection> {
+        let answered = self.answer_logout(request).await;
         answered.map_err(|error| self.reject(error.at(LOGOUT)))
     }
 }
@@ -73,7 +72,7 @@ impl SingleLogout for Saml {
 impl Saml {
     async fn ask_to_end(&self, leaving: Leaving<'_>) -> Result<Departure, Refused> {
         let remembered: Option<Remembered> = leaving.kept.read();
-        let Some(remembered) = remembered.filter(|_| self.set.logout) else {
+        let Some(remembered) = remembered else {
             return Ok(Departure::Nowhere);
         };
         let provider = self.identity_provider().await?;
@@ -83,19 +82,15 @@ impl Saml {
         };
         let id = request_id(leaving.state);
         let message = self.logout_request(&id, endpoint, &remembered);
-        let (to, state, key) = (
-            &endpoint.location,
-            Some(leaving.state),
-            self.set.signing.as_ref(),
-        );
-        Ok(match endpoint.binding {
-            Binding::Redirect => Departure::Redirect(message.redirect(to, state, key)?),
-            Binding::Post => Departure::Post(message.form(to, state, key)?),
-            Binding::Soap => {
-                let envelope = message.envelope(key)?;
-                let answer = self.call(to, envelope).await?;
-                Departure::Told(self.told(answer, id, provider).await?)
-            }
+        if endpoint.binding == Binding::Soap {
+            let envelope = self.envelope(message).await?;
+            let answer = self.call(&endpoint.location, envelope).await?;
+            return Ok(Departure::Told(self.told(answer, id, provider).await?));
+        }
+        let to = (endpoint.binding, endpoint.location.clone());
+        Ok(match self.sent(message, to, Some(leaving.state)).await? {
+            Sent::Form(form) => Departure::Post(form),
+            Sent::Url(to) => Departure::Redirect(to),
         })
     }
 
@@ -106,7 +101,7 @@ impl Saml {
             name: "LogoutRequest",
             id,
             now,
-            destination: &endpoint.written,
+            destination: Some(&endpoint.written),
             issuer: &self.entity_id,
             in_response_to: None,
         };
@@ -142,21 +137,19 @@ impl Saml {
     ) -> Result<ProviderSession, Refused> {
         let (now, hashes) = (self.parts.clock.now(), self.set.hashes);
         let certificates = self.usable(&provider, now)?;
-        let _turn = VERIFYING.acquire().await.map_err(|_| Refused::Verifier)?;
-        let read = tokio::task::spawn_blocking(move || {
+        let read = LOGOUTS.done(move || {
             let document = Document::parse(&answer, MOST_BYTES)?;
             let message = in_envelope(&document).ok_or(E::Malformed("Body"))?;
             let response = document.verified(message, &certificates, hashes)?;
-            check_head(
-                &response,
-                "LogoutResponse",
-                (&provider.entity_id, None),
-                now,
-            )?;
+            let sides = Sides {
+                identity_provider: &provider.entity_id,
+                destination: None,
+                is_named: false,
+            };
+            check_head(&response, "LogoutResponse", sides, now)?;
             there(&response, &id)
         });
-        let read = read.await.map_err(|_| Refused::Verifier)?;
-        read.map_err(Refused::Logout)
+        read.await?.map_err(Refused::Logout)
     }
 
     async fn read_logout(
@@ -171,25 +164,41 @@ impl Saml {
         let slo = self.parts.single_logout_service(&self.id);
         let (set, service_provider) = (self.set.clone(), self.entity_id.clone());
         let id = self.id.clone();
-        // Anybody may bring one.
-        let _turn = VERIFYING.acquire().await.map_err(|_| Refused::Verifier)?;
-        let read = tokio::task::spawn_blocking(move || {
-            let message = received.verified(&certificates, set.hashes)?;
-            let sides = (provider.entity_id.as_str(), Some(slo.as_str()));
+        // Anybody may bring one: what is not for here is not verified.
+        let read = LOGOUTS.done(move || {
+            let soap = received.by_soap();
+            let sides = Sides {
+                identity_provider: &provider.entity_id,
+                destination: Some(slo.as_str()),
+                is_named: !soap,
+            };
+            let check = |message: &Element| {
+                let name = if message.is(SAMLP, "LogoutResponse") && !soap {
+                    "LogoutResponse"
+                } else {
+                    "LogoutRequest"
+                };
+                check_head(message, name, sides, now)
+            };
+            let message = received.verified(check, &certificates, set.hashes)?;
+            check(&message)?;
             if message.is(SAMLP, "LogoutResponse") {
-                check_head(&message, "LogoutResponse", sides, now)?;
-                let state = received.relay_state.ok_or(E::InResponseTo)?;
+                let Some(state) = received.relay_state else {
+                    // It was lost, and with it which request this answers.
+                    return Ok(LogoutMessage::Response {
+                        state: String::new(),
+                        there: ProviderSession::Unknown,
+                    });
+                };
                 let there = there(&message, &request_id(&state))?;
                 return Ok(LogoutMessage::Response { state, there });
             }
-            check_head(&message, "LogoutRequest", sides, now)?;
             let rules = NameIdRules {
                 service_provider: &service_provider,
                 format: None,
                 keys: &set.keys,
                 ciphers: set.ciphers,
             };
-            let soap = received.by_soap();
             let read = request(&message, &rules, now)?;
             let named = [b"logout", id.as_str().as_bytes(), read.id.as_bytes()];
             let longest = u64::try_from(OLDEST + 2 * SKEW).unwrap_or_default();
@@ -204,16 +213,11 @@ impl Saml {
                 whose: read.sids.into_iter().map(EndedWhose::Sid).collect(),
             }))
         });
-        let read = read.await.map_err(|_| Refused::Verifier)?;
-        read.map_err(Refused::Logout)
+        read.await?.map_err(Refused::Logout)
     }
 
     /// Section 3.7.2.
-    async fn answer_logout(
-        &self,
-        request: &LogoutRequest,
-        done: bool,
-    ) -> Result<LogoutReply, Refused> {
+    async fn answer_logout(&self, request: &LogoutRequest) -> Result<LogoutReply, Refused> {
         let provider = self.identity_provider().await?;
         let endpoint = first(&provider.logout, &[Binding::Redirect, Binding::Post]);
         let endpoint = endpoint.filter(|_| !request.soap);
@@ -231,33 +235,39 @@ impl Saml {
             name: "LogoutResponse",
             id: &id,
             now: self.parts.clock.now(),
-            destination: to.map_or(&*provider.entity_id, |(_, _, written)| written),
+            destination: to.map(|(_, _, written)| written),
             issuer: &self.entity_id,
             in_response_to: Some(&request.id),
         };
-        let status = if done { SUCCESS } else { RESPONDER };
         let content =
-            format!("<samlp:Status><samlp:StatusCode Value=\"{status}\"/></samlp:Status>");
+            format!("<samlp:Status><samlp:StatusCode Value=\"{SUCCESS}\"/></samlp:Status>");
         let message = Message::new(&head, &[], &content);
-        let (state, key) = (request.relay_state.as_deref(), self.set.signing.as_ref());
-        Ok(match to {
-            Some((Binding::Redirect, to, _)) => {
-                LogoutReply::Redirect(message.redirect(to, state, key)?)
-            }
-            Some((_, to, _)) => LogoutReply::Post(message.form(to, state, key)?),
-            None if request.soap => LogoutReply::Soap(message.envelope(key)?),
-            None => return Err(Refused::NoLogoutService),
-        })
+        if request.soap {
+            return Ok(LogoutReply::Soap(self.envelope(message).await?));
+        }
+        let (binding, to, _) = to.ok_or(Refused::NoLogoutService)?;
+        let state = request.relay_state.as_deref();
+        Ok(
+            match self.sent(message, (binding, to.clone()), state).await? {
+                Sent::Form(form) => LogoutReply::Post(form),
+                Sent::Url(to) => LogoutReply::Redirect(to),
+            },
+        )
     }
 }
 
+/// From whom a message must be, and for whom.
+#[derive(Clone, Copy, Debug)]
+struct Sides<'a> {
+    identity_provider: &'a str,
+    /// Any, if there is none.
+    destination: Option<&'a str>,
+    /// Whether it must say so (bindings sections 3.4.5.2 and 3.5.5.2).
+    is_named: bool,
+}
+
 /// What every message must be: of that kind, issued now, by the provider, for this address.
-fn check_head(
-    message: &Element,
-    name: &str,
-    (identity_provider, destination): (&str, Option<&str>),
-    now: Timestamp,
-) -> Result<(), E> {
+fn check_head(message: &Element, name: &str, sides: Sides<'_>, now: Timestamp) -> Result<(), E> {
     if !message.is(SAMLP, name) {
         return Err(E::NoLogout);
     }
@@ -266,10 +276,10 @@ fn check_head(
     }
     check_issued(message, now)?;
     let issuer = message.only(SAML, "Issuer").ok_or(E::Issuer)?;
-    check_issuer(issuer, identity_provider)?;
-    let said = message.attribute("Destination");
-    match destination {
-        Some(destination) if said != Some(destination) => Err(E::Destination),
+    check_issuer(issuer, sides.identity_provider)?;
+    match (message.attribute("Destination"), sides.destination) {
+        (Some(said), Some(destination)) if said != destination => Err(E::Destination),
+        (None, Some(_)) if sides.is_named => Err(E::Destination),
         _ => Ok(()),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Head<'a> {
     pub(crate) id: &'a str,
     pub(crate) now: Timestamp,
     /// Where it goes, as the provider writes it.
-    pub(crate) destination: &'a str,
+    pub(crate) destination: Option<&'a str>,
     /// The entity ID of this side.
     pub(crate) issuer: &'a str,
     pub(crate) in_response_to: Option<&'a str>,
@@ -61,10 +61,10 @@ impl Message {
             ("ID", head.id),
             ("Version", "2.0"),
             ("IssueInstant", &instant),
-            ("Destination", head.destination),
         ];
+        let destination = head.destination.map(|to| ("Destination", to));
         let in_response_to = head.in_response_to.map(|id| ("InResponseTo", id));
-        let own = own.into_iter().chain(in_response_to);
+        let own = own.into_iter().chain(destination).chain(in_response_to);
         for (name, value) in own.chain(attributes.iter().copied()) {
             push_attribute(&mut before, name, value);
         }
@@ -193,7 +193,7 @@ mod tests {
             name: "LogoutRequest",
             id: "_1",
             now: Timestamp::from_millis(1_700_000_000_000),
-            destination: "https://idp.example/slo?a=1&b=2",
+            destination: Some("https://idp.example/slo?a=1&b=2"),
             issuer: "https://sp.example/<\"&>",
             in_response_to: None,
         };
@@ -235,7 +235,7 @@ mod tests {
                 let received = Received::read(reply, &["SAMLRequest"]).unwrap();
                 assert_eq!(received.relay_state.is_none(), received.by_soap());
                 let by = |one: &SigningCertificate| {
-                    received.verified(std::slice::from_ref(one), Hashes::Strong)
+                    received.verified(|_| Ok(()), std::slice::from_ref(one), Hashes::Strong)
                 };
                 let element = by(&certificate).unwrap();
                 assert_eq!(element.attribute("Reason"), Some("a\"b"), "{reply:?}");

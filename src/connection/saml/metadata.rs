@@ -77,15 +77,15 @@ impl IdentityProvider {
         let role = &entity.role;
         let wants = role.attribute("WantAuthnRequestsSigned");
         let named = |name: &str| endpoints(role, name, demands.danger_plain_http);
-        let mut sign_on = named("SingleSignOnService")?;
+        let (mut sign_on, unusable) = named("SingleSignOnService");
         sign_on.retain(|one| one.binding != Binding::Soap);
         if sign_on.is_empty() {
-            return Err(MetadataError::NoSignOn);
+            return Err(unusable.unwrap_or(MetadataError::NoSignOn));
         }
         Ok(Self {
             sign_on,
-            logout: named("SingleLogoutService")?,
-            artifacts: named("ArtifactResolutionService")?,
+            logout: named("SingleLogoutService").0,
+            artifacts: named("ArtifactResolutionService").0,
             certificates: certificates(role)?,
             wants_signed_requests: wants.is_some_and(|wants| ["true", "1"].contains(&wants)),
             valid_until: entity.valid_until,
@@ -94,32 +94,44 @@ impl IdentityProvider {
     }
 }
 
-/// The services of that name whose binding is known.
+/// The services of that name whose binding is known, and what is wrong with the last of those whose
+/// address is of no use: nobody is kept out by one that is not needed.
 fn endpoints(
     role: &Element,
     name: &str,
     danger_plain_http: bool,
-) -> Result<Vec<Endpoint>, MetadataError> {
-    let mut all = Vec::new();
+) -> (Vec<Endpoint>, Option<MetadataError>) {
+    let (mut all, mut unusable) = (Vec::new(), None);
     for service in role.all(METADATA, name).take(MOST_ENDPOINTS) {
+        match Endpoint::read(service, danger_plain_http) {
+            Ok(read) => all.extend(read),
+            Err(error) => unusable = Some(error),
+        }
+    }
+    (all, unusable)
+}
+
+impl Endpoint {
+    /// `None`: by another binding.
+    fn read(service: &Element, danger_plain_http: bool) -> Result<Option<Self>, MetadataError> {
         let binding = service.attribute("Binding").and_then(Binding::parse);
-        let Some(binding) = binding else { continue };
-        let written = service.attribute("Location").unwrap_or_default();
-        let response = match service.attribute("ResponseLocation") {
-            Some(text) if !text.is_empty() => {
-                Some((location(text, danger_plain_http)?, text.to_owned()))
-            }
-            _ => None,
+        let Some(binding) = binding else {
+            return Ok(None);
         };
-        all.push(Endpoint {
+        let written = service.attribute("Location").unwrap_or_default();
+        let response = service.attribute("ResponseLocation");
+        let response = response.filter(|text| !text.is_empty());
+        let response = response.map(|text| {
+            let url = location(text, danger_plain_http)?;
+            Ok::<_, MetadataError>((url, text.to_owned()))
+        });
+        let index = service.attribute("index");
+        Ok(Some(Self {
             binding,
             location: location(written, danger_plain_http)?,
             written: written.to_owned(),
-            response,
-            index: service
-                .attribute("index")
-                .and_then(|index| index.parse().ok()),
-        });
+            response: response.transpose()?,
+            index: index.and_then(|index| index.parse().ok()),
+        }))
     }
-    Ok(all)
 }

@@ -1,5 +1,8 @@
 //! SAML 2.0, as a service provider: the Web Browser SSO profile (profiles section 4.1).
 //!
+//! A session ends on both sides by messages of their own ([`logout`]). The metadata are read again
+//! on schedule ([`provider`]).
+//!
 //! [`Connection::begin`] makes the request ([`request`]) for the provider that the metadata name
 //! ([`metadata`]); its ID travels in the flow's sealed cookie. [`Connection::resume`] checks the
 //! response ([`response`]) and the assertion in it ([`assertion`]), and reads who that is
@@ -24,30 +27,35 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use openssl::pkey::{PKey, Private};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use url::Url;
 
 pub(crate) use self::config::*;
 use self::{
     assertion::{Assertion, SKEW},
     descriptor::{Descriptor, OwnKey},
-    message::Head,
+    message::{Head, Message, MessageError},
     metadata::{Binding, IdentityProvider, first},
     received::Received,
     refused::{ARTIFACT, IDENTITY, RESPONSE, Refused},
     request::{Comparison, Request},
-    response::{Expected, ResponseError, Signed},
+    response::{Expected, Signed},
 };
 use super::{
-    Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer, Rejection,
-    Reply, SignOut, SingleLogout, Start, Step, Tended, UpstreamParam,
+    Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer,
+    ProviderForm, Rejection, Reply, SignOut, SingleLogout, Start, Step, Tended, UpstreamParam,
+    beginnings::Beginnings,
     cached::Cached,
-    federation::{ProviderError, Source},
+    federation::{ProviderError, Source, Turns},
     registry::Parts,
 };
 use crate::{
@@ -64,8 +72,10 @@ use crate::{
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 /// So much of a response is shown to the operator of a trial, in bytes.
 const MOST_SHOWN: usize = 64 << 10;
-/// So many responses are verified at once, in all.
-static VERIFYING: Semaphore = Semaphore::const_new(4);
+/// Responses, messages about logouts, and what we sign, each in all: none takes the turns of another.
+static VERIFYING: Turns = Turns::new(4);
+static LOGOUTS: Turns = Turns::new(2);
+static SIGNING: Turns = Turns::new(4);
 
 /// A provider that speaks SAML 2.0.
 #[derive(Debug)]
@@ -75,6 +85,10 @@ pub(crate) struct Saml {
     entity_id: String,
     set: Set,
     metadata: Cached<IdentityProvider, ProviderError>,
+    /// Our own metadata, which hang on the settings alone.
+    own_metadata: OnceLock<String>,
+    /// Who waits for the provider to resolve an artifact.
+    resolving: Beginnings,
     parts: Parts,
 }
 
@@ -112,6 +126,13 @@ struct Set {
     upstream_params: BTreeMap<String, UpstreamParam>,
     mapping: Mapping,
     http: Client,
+}
+
+/// How a message goes to the provider.
+#[derive(Debug)]
+enum Sent {
+    Form(ProviderForm),
+    Url(Url),
 }
 
 /// What a flow remembers between the request and the response.
@@ -208,12 +229,17 @@ impl Connection for Saml {
             requested_attributes: &self.set.requested_attributes,
             wants_signed_assertions: matches!(self.set.signed, Signed::Assertion | Signed::Both),
         };
+        if let Some(known) = self.own_metadata.get() {
+            return Some(Ok(known.clone()));
+        }
         let made = descriptor.to_xml().map_err(Refused::from);
-        Some(made.map_err(|refused| self.reject(refused)))
+        let made = made.map_err(|refused| self.reject(refused));
+        Some(made.map(|made| self.own_metadata.get_or_init(|| made).clone()))
     }
 
     fn sign_out(&self) -> Option<&dyn SignOut> {
-        Some(self)
+        // Messages that are not signed are refused, or should be (profiles section 4.4.3.1).
+        (self.set.logout && self.set.signing.is_some()).then_some(self)
     }
 
     fn single_logout(&self) -> Option<&dyn SingleLogout> {
@@ -258,7 +284,7 @@ impl Saml {
                 name: "AuthnRequest",
                 id: &asked.id,
                 now: start.peer.now,
-                destination: &endpoint.written,
+                destination: Some(&endpoint.written),
                 issuer: &self.entity_id,
                 in_response_to: None,
             },
@@ -287,17 +313,40 @@ impl Saml {
             }
         }
         let (message, keep) = (request.message(), ConnectionData::of(&asked));
-        let state = Some(start.state);
-        Ok(match endpoint.binding {
-            Binding::Post => Step::Post {
-                form: message.form(&to, state, signing)?,
-                keep,
+        Ok(
+            match self
+                .sent(message, (endpoint.binding, to), Some(start.state))
+                .await?
+            {
+                Sent::Form(form) => Step::Post { form, keep },
+                Sent::Url(to) => Step::Redirect { to, keep },
             },
-            Binding::Redirect | Binding::Soap => Step::Redirect {
-                to: message.redirect(&to, state, signing)?,
-                keep,
-            },
-        })
+        )
+    }
+
+    /// A message on its way, signed if there is a key.
+    async fn sent(
+        &self,
+        message: Message,
+        (binding, to): (Binding, Url),
+        state: Option<&str>,
+    ) -> Result<Sent, Refused> {
+        let (key, state) = (self.set.signing.clone(), state.map(str::to_owned));
+        let made = SIGNING.done(move || {
+            let (key, state) = (key.as_ref(), state.as_deref());
+            Ok::<_, MessageError>(match binding {
+                Binding::Post => Sent::Form(message.form(&to, state, key)?),
+                Binding::Redirect | Binding::Soap => Sent::Url(message.redirect(&to, state, key)?),
+            })
+        });
+        Ok(made.await??)
+    }
+
+    /// The same, from server to server.
+    async fn envelope(&self, message: Message) -> Result<String, Refused> {
+        let key = self.set.signing.clone();
+        let made = SIGNING.done(move || message.envelope(key.as_ref()));
+        Ok(made.await??)
     }
 
     async fn finish(
@@ -333,8 +382,7 @@ impl Saml {
         let now = peer.now;
         let certificates = self.usable(&provider, now)?;
         // Anybody may bring a response.
-        let _turn = VERIFYING.acquire().await.map_err(|_| Refused::Verifier)?;
-        let checked = tokio::task::spawn_blocking(move || {
+        let checked = VERIFYING.done(move || {
             let asked = asked.as_ref();
             let expected = Expected {
                 identity_provider: &provider.entity_id,
@@ -354,9 +402,7 @@ impl Saml {
             };
             response::check(&octets, &expected)
         });
-        let checked: Result<Assertion, ResponseError> =
-            checked.await.map_err(|_| Refused::Verifier)?;
-        Ok(checked?)
+        Ok(checked.await??)
     }
 
     /// Who the assertion is about.
@@ -402,7 +448,8 @@ impl Saml {
         ];
         let once = Once {
             hash: crypto::sha256_parts(&named),
-            until: assertion.not_on_or_after + Duration::from_secs(SKEW.unsigned_abs()),
+            // The clocks of two processes may be apart as well.
+            until: assertion.not_on_or_after + Duration::from_secs(2 * SKEW.unsigned_abs()),
         };
         let who = Authenticated::new(identity, at, Vec::new(), context);
         Ok(who.keeping(kept).once(once))

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     clock::Timestamp,
     connection::{
         Common, Connection,
+        beginnings::Beginnings,
         cached::Cached,
         federation::{Logout, Source, mapping, signer},
         registry::{OpenConnection, Parts},
@@ -57,8 +58,12 @@ impl OpenConnection for Config {
             entity_id: self.entity_id.clone().unwrap_or_else(|| own.into()),
             id,
             set,
-            metadata: Cached::new(parts.clock.clone())
-                .scheduled(self.metadata_refresh.map_or(REFRESH, |span| span.0)),
+            own_metadata: OnceLock::new(),
+            resolving: Beginnings::default(),
+            metadata: Cached::new(parts.clock.clone()).scheduled(
+                self.metadata_refresh.map_or(REFRESH, |span| span.0),
+                |provider| provider.valid_until,
+            ),
             parts: parts.clone(),
         }))
     }
@@ -88,6 +93,7 @@ impl Config {
         let next_signing = signing_key("next_signing_key", self.next_signing_key.as_ref());
         keep(next_signing.as_ref().map(drop).map_err(Clone::clone));
         keep(self.check_signing_key());
+        keep(self.check_begun_there());
         let refresh = self.metadata_refresh.map(|span| span.0);
         if refresh.is_some_and(|every| every < LEAST_REFRESH) {
             let problem = Problem::new("metadata_refresh", "that is too often");
@@ -173,11 +179,31 @@ impl Config {
         let decryption = self.decryption_keys.iter().enumerate();
         decryption
             .map(|(index, text)| {
-                let key = OwnKey::parse(text).ok().filter(OwnKey::is_rsa);
+                let key = OwnKey::parse(text).filter(OwnKey::is_rsa);
                 let at = format!("decryption_keys[{index}]");
                 key.ok_or_else(|| Problem::new(at, "it is no RSA key in PEM"))
             })
             .collect()
+    }
+
+    /// What cannot be had of a login that begins at the provider.
+    fn check_begun_there(&self) -> Result<(), Problem> {
+        let (why, hint) = if !self.idp_initiated {
+            return Ok(());
+        } else if self.response_binding == ResponseBinding::Artifact {
+            (
+                "an artifact is resolved once, before the person is asked and not again",
+                "take responses by post",
+            )
+        } else if self.force_authn {
+            (
+                "force_authn asks for a login that is new",
+                "one that begins at the provider may be an old one",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Problem::new("idp_initiated", why).hint(hint))
     }
 
     /// Whoever signs has a key.
@@ -257,6 +283,10 @@ impl Config {
 const LEAST_REFRESH: Duration = Duration::from_secs(10);
 
 fn signing_key(name: &'static str, key: Option<&Secret>) -> Result<Option<OwnKey>, Problem> {
-    let key = key.map(OwnKey::parse).transpose();
-    key.map_err(|_| Problem::new(name, "it is no private key in PEM").hint("openssl genrsa 3072"))
+    let problem = || {
+        let why = "it is no private key in PEM, RSA of 2048 bits at least or on P-256";
+        Problem::new(name, why).hint("openssl genrsa 3072")
+    };
+    key.map(|key| OwnKey::parse(key).ok_or_else(problem))
+        .transpose()
 }

@@ -73,10 +73,14 @@ impl Received {
     }
 
     fn from_form(body: &[u8], names: &[&str]) -> Option<Self> {
-        let mut found = form_urlencoded::parse(body).filter(|(name, _)| names.contains(&&**name));
-        let (Some((_, text)), None) = (found.next(), found.next()) else {
+        let ours = |name: &str| ["SAMLRequest", "SAMLResponse"].contains(&name);
+        let mut found = form_urlencoded::parse(body).filter(|(name, _)| ours(name));
+        let (Some((name, text)), None) = (found.next(), found.next()) else {
             return None;
         };
+        if !names.contains(&&*name) {
+            return None;
+        }
         let mut states = form_urlencoded::parse(body).filter(|(name, _)| name == "RelayState");
         let relay_state = states.next().map(|(_, state)| state.into_owned());
         let text = Some(text).filter(|text| text.len() <= MOST_ENCODED)?;
@@ -144,14 +148,20 @@ impl Received {
         matches!(self.binding, Binding::Soap)
     }
 
-    /// The message, as one of these keys has signed it.
+    /// The message, as one of these keys has signed it. What `check` refuses is not verified.
     pub(crate) fn verified(
         &self,
+        check: impl FnOnce(&Element) -> Result<(), E>,
         certificates: &[SigningCertificate],
         hashes: Hashes,
     ) -> Result<Element, E> {
         let document = Document::parse(&self.octets, MOST_BYTES)?;
         document.check_signatures(hashes)?;
+        let message = match &self.binding {
+            Binding::Soap => in_envelope(&document).ok_or(E::Malformed("Body"))?,
+            Binding::Post | Binding::Redirect(_) => &document.root,
+        };
+        check(message)?;
         match &self.binding {
             Binding::Redirect(None) => Err(SignatureError::NotSigned.into()),
             Binding::Redirect(Some((octets, algorithm, signature))) => {
@@ -164,9 +174,7 @@ impl Received {
                     Some(_) => Err(SignatureError::Misplaced.into()),
                 }
             }
-            Binding::Post => Ok(document.verified(&document.root, certificates, hashes)?),
-            Binding::Soap => {
-                let message = in_envelope(&document).ok_or(E::Malformed("Body"))?;
+            Binding::Post | Binding::Soap => {
                 Ok(document.verified(message, certificates, hashes)?)
             }
         }

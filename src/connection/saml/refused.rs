@@ -2,7 +2,12 @@
 
 use super::{message::MessageError, response::ResponseError};
 use crate::{
-    connection::{Check, Fault, TooManyClaims, cached::Passing, federation::ProviderError},
+    connection::{
+        Check, Fault, TooManyClaims,
+        beginnings::AllWaiting,
+        cached::Passing,
+        federation::{NotDone, ProviderError},
+    },
     protocol::xml::SignatureError,
 };
 
@@ -154,8 +159,10 @@ pub(crate) enum Refused {
     Response(#[from] ResponseError),
     #[error("nobody asked for this answer")]
     Unasked,
-    #[error("what verifies signatures did not end")]
-    Verifier,
+    #[error(transparent)]
+    Waiting(#[from] AllWaiting),
+    #[error(transparent)]
+    Work(#[from] NotDone),
 }
 
 impl Refused {
@@ -167,8 +174,8 @@ impl Refused {
             | Self::NoMessage
             | Self::Response(_)
             | Self::Unasked
-            | Self::Verifier => RESPONSE,
-            Self::Artifact | Self::ArtifactResponse(_) => ARTIFACT,
+            | Self::Work(_) => RESPONSE,
+            Self::Artifact | Self::ArtifactResponse(_) | Self::Waiting(_) => ARTIFACT,
             Self::Provider(_) => METADATA,
             Self::NoBinding | Self::NoSigningKey | Self::Message(_) => REQUEST,
             Self::Logout(_) | Self::NoLogoutService => LOGOUT,
@@ -212,7 +219,8 @@ impl Refused {
                 | ResponseError::NotAgain,
             )
             | Self::Unasked => Fault::Denied,
-            Self::Message(_) | Self::Verifier => Fault::Internal,
+            Self::Waiting(_) | Self::Work(NotDone::Busy) => Fault::Busy,
+            Self::Message(_) | Self::Work(NotDone::Broken) => Fault::Internal,
             Self::Artifact
             | Self::ArtifactResponse(_)
             | Self::Claims(_)

@@ -102,7 +102,7 @@ mod tests {
                 name: "AuthnRequest",
                 id: "_1",
                 now: Timestamp::from_millis(1_700_000_000_000),
-                destination: "https://idp.example/sso",
+                destination: Some("https://idp.example/sso"),
                 issuer: "https://sp.example",
                 in_response_to: None,
             },

@@ -219,6 +219,10 @@ impl OneTimeStore for Guarded {
         self.around("first_use", self.inner.first_use(used)).await
     }
 
+    async fn was_used(&self, key: &OneTimeKey, now: Timestamp) -> Result<bool, StoreError> {
+        self.inner.was_used(key, now).await
+    }
+
     async fn lease(
         &self,
         key: &OneTimeKey,

@@ -8,6 +8,19 @@ pub(super) async fn the_first_use_is_the_only_one(Fresh { store, .. }: &Store) {
     assert!(store.first_use(first(Purpose::Answer, 1)).await.unwrap());
     assert!(!store.first_use(first(Purpose::Answer, 1)).await.unwrap());
     assert!(store.first_use(first(Purpose::Answer, 2)).await.unwrap());
+    let one = key(Purpose::Answer, 1);
+    assert!(store.was_used(&one, at(1)).await.unwrap());
+    assert!(
+        !store
+            .was_used(&key(Purpose::Answer, 3), at(1))
+            .await
+            .unwrap()
+    );
+    assert!(!store.was_used(&key(Purpose::Flow, 1), at(1)).await.unwrap());
+    assert!(
+        !store.was_used(&one, at(1000)).await.unwrap(),
+        "it has ended"
+    );
     // A noted use is no row.
     let taken = store.take(&key(Purpose::Answer, 1), at(1)).await.unwrap();
     assert_eq!(taken, None);

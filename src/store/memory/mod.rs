@@ -279,6 +279,11 @@ impl OneTimeStore for Memory {
         Ok(true)
     }
 
+    async fn was_used(&self, key: &OneTimeKey, now: Timestamp) -> Result<bool, StoreError> {
+        let held = self.held.lock();
+        Ok(held.uses.get(key).is_some_and(|until| *until > now))
+    }
+
     async fn lease(
         &self,
         key: &OneTimeKey,

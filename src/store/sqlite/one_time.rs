@@ -26,6 +26,9 @@ const LEASE: &str = "INSERT INTO one_time_uses (purpose, hash, until) VALUES (?1
 const TAKE: &str = "DELETE FROM one_time_rows WHERE purpose = ?1 AND hash = ?2 AND until > ?3 \
     RETURNING payload";
 
+pub(super) const WAS_USED: &str =
+    "SELECT 1 FROM one_time_uses WHERE purpose = ?1 AND hash = ?2 AND until > ?3";
+
 pub(super) const PEEK: &str =
     "SELECT payload FROM one_time_rows WHERE purpose = ?1 AND hash = ?2 AND until > ?3";
 
@@ -92,6 +95,19 @@ impl OneTimeStore for Sqlite {
             let first = use_once(write.sql(), &used).await?;
             write.end(first).await?;
             Ok(first)
+        })
+        .await
+    }
+
+    async fn was_used(&self, key: &OneTimeKey, now: Timestamp) -> Result<bool, StoreError> {
+        self.within_patience(async {
+            let row = sqlx::query(WAS_USED)
+                .bind(key.purpose.name())
+                .bind(key.hash.as_slice())
+                .bind(now.millis())
+                .fetch_optional(&self.readers)
+                .await?;
+            Ok(row.is_some())
         })
         .await
     }
