@@ -4,7 +4,7 @@
 //! Every certificate of a set and every one that a message brings itself is trusted here, more than
 //! anybody would: what is refused, is not refused for a key.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openssl::{
@@ -209,9 +209,10 @@ impl Set {
             let text = shared_data(&format!("{NAME}/{name}.xml")).unwrap();
             let mut case = Case::of(name, text.into_bytes());
             let is_bad = name.starts_with("invalid_") || BAD.contains(&name);
-            case.stated = match is_bad || name == COMMENT_IN_DIGEST {
-                true => Stated::Bad,
-                false => Stated::Good,
+            case.stated = if is_bad || name == COMMENT_IN_DIGEST {
+                Stated::Bad
+            } else {
+                Stated::Good
             };
             case.certificates.extend(certificates.iter().cloned());
             case.is_signature = true;
@@ -336,15 +337,18 @@ impl Case {
     /// The message; an assertion alone goes into a response.
     fn enveloped(&self) -> Vec<u8> {
         let text = String::from_utf8_lossy(&self.octets);
-        let begin = text.find("Assertion").unwrap_or_default();
-        let is_assertion = text[..begin].rfind('<').is_some_and(|at| {
-            let before = text[..at].trim();
-            before.is_empty() || (before.starts_with("<?") && before.ends_with("?>"))
-        });
-        if !is_assertion {
+        let prolog = text
+            .trim_start()
+            .strip_prefix("<?")
+            .and_then(|rest| rest.split_once("?>"));
+        let assertion = prolog.map_or(&*text, |(_, rest)| rest).trim();
+        let name = assertion
+            .split([' ', '\n', '\r', '>'])
+            .next()
+            .unwrap_or_default();
+        if name.trim_start_matches('<').rsplit(':').next() != Some("Assertion") {
             return self.octets.clone();
         }
-        let assertion = &text[text[..begin].rfind('<').unwrap_or_default()..];
         let issued = attributes(&text, "IssueInstant").pop().unwrap_or_default();
         let (acs, id) = (&self.acs, &self.request_id);
         let response = format!(
@@ -380,7 +384,10 @@ impl Case {
 /// The certificates that lie beside the messages of a set.
 fn certificates_of(set: &str) -> Vec<Vec<u8>> {
     let files = files_of(set).unwrap_or_default().into_iter();
-    let files = files.filter(|file| file.ends_with(".pem") || file.ends_with(".crt"));
+    let files = files.filter(|file| {
+        let extension = Path::new(file).extension().unwrap_or_default();
+        extension == "pem" || extension == "crt"
+    });
     let texts = files.filter_map(|file| shared_data(&format!("{set}/{file}")));
     let read = texts.filter_map(|text| X509::from_pem(text.as_bytes()).ok());
     read.map(|x509| x509.to_der().unwrap()).collect()
@@ -415,12 +422,11 @@ fn attributes(text: &str, name: &str) -> Vec<String> {
 
 /// The texts of elements of that local name, likewise.
 fn elements(text: &str, name: &str) -> Vec<String> {
-    let end = format!("{name}>");
-    let found = text.match_indices(&end).filter_map(|(at, _)| {
-        let before = text[..at].rfind("</")?;
-        let is_end = !text[before..at].contains('>');
-        let begin = text[..before].rfind('>')? + 1;
-        is_end.then(|| text[begin..before].trim().to_owned())
+    let pieces: Vec<&str> = text.split("</").collect();
+    let ended = pieces.windows(2).filter_map(|pair| {
+        let end = pair[1].split('>').next()?;
+        let text = pair[0].rsplit('>').next()?.trim();
+        (end.rsplit(':').next() == Some(name)).then(|| text.to_owned())
     });
-    found.filter(|text| !text.is_empty()).collect()
+    ended.filter(|text| !text.is_empty()).collect()
 }

@@ -13,6 +13,7 @@ mod pages;
 mod passwords;
 mod paths;
 mod redirects;
+mod saml;
 mod transport;
 
 use crate::support::{
