@@ -53,8 +53,9 @@ const SAMLP_1: &str = "urn:oasis:names:tc:SAML:1.0:protocol";
 
 /// The attributes in a signature, outside of what says whose key it is.
 const ATTRIBUTES: [&str; 4] = ["Algorithm", "Id", "PrefixList", "URI"];
-/// The longest list of prefixes, in bytes.
+/// The longest list of prefixes: in bytes, and in prefixes, which are looked up at each element.
 const MOST_PREFIX_LIST: usize = 128;
+const MOST_PREFIXES: usize = 8;
 
 /// Attributes that some reader takes for an ID.
 const IDS: [&str; 5] = ["ID", "Id", "id", "AssertionID", "ResponseID"];
@@ -367,12 +368,12 @@ fn check_canonicalization(element: &Element) -> Result<(), SignatureError> {
     }
 }
 
-/// The prefixes are looked up at each element.
 fn is_prefix_list(element: &Element) -> bool {
     let list = element.attribute("PrefixList").unwrap_or_default();
     element.is(EXC_C14N, "InclusiveNamespaces")
         && children(element).is_empty()
         && list.len() <= MOST_PREFIX_LIST
+        && list.split_ascii_whitespace().count() <= MOST_PREFIXES
 }
 
 fn check_algorithm(

@@ -248,7 +248,7 @@ mod signatures {
             ),
             (list("a", "<x/>"), SignatureError::Shape("canonicalization")),
             (
-                list(&"a ".repeat(65), ""),
+                list(&"a ".repeat(9), ""),
                 SignatureError::Shape("canonicalization"),
             ),
             (
