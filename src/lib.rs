@@ -150,3 +150,13 @@ mod config;
 mod threats;
 
 pub use cli::main;
+
+/// What `fuzz/` calls; there is nothing of it in the program.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz {
+    /// See [`everything`](crate::connection::saml::fuzz::everything).
+    pub fn saml(octets: &[u8]) {
+        crate::connection::saml::fuzz::everything(octets);
+    }
+}

@@ -15,6 +15,10 @@ mod config;
 mod descriptor;
 #[cfg(test)]
 mod fixtures;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
+#[cfg(test)]
+mod hostile;
 mod logout;
 mod message;
 mod metadata;

@@ -6,7 +6,7 @@ use crate::{
     protocol::xml::{Ciphers, Hashes},
 };
 
-mod made_here {
+pub(super) mod made_here {
     use super::*;
     use crate::{
         connection::saml::assertion::Assertion,
@@ -14,13 +14,13 @@ mod made_here {
     };
 
     const NOW: &str = "2026-11-27T12:00:00Z";
-    const RESPONSE: &str = "<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol' \
+    pub(in crate::connection::saml) const RESPONSE: &str = "<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol' \
         xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' ID='_r' Version='2.0' \
         IssueInstant='2026-11-27T12:00:00Z' Destination='https://sp/acs' InResponseTo='_q'>\
         <saml:Issuer>idp</saml:Issuer>RESPONSE_SIGNATURE<samlp:Status><samlp:StatusCode \
         Value='urn:oasis:names:tc:SAML:2.0:status:Success'/></samlp:Status>ASSERTION\
         </samlp:Response>";
-    const ASSERTION: &str = "<saml:Assertion xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' \
+    pub(in crate::connection::saml) const ASSERTION: &str = "<saml:Assertion xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' \
         ID='_a' Version='2.0' IssueInstant='2026-11-27T12:00:00Z'><saml:Issuer>idp</saml:Issuer>\
         SIGNATURE<saml:Subject><saml:NameID>alice</saml:NameID><saml:SubjectConfirmation \
         Method='urn:oasis:names:tc:SAML:2.0:cm:bearer'><saml:SubjectConfirmationData \
@@ -68,7 +68,11 @@ mod made_here {
     }
 
     /// A response whose assertion is signed.
-    fn signed_assertion(signer: &Signer, response: &str, assertion: &str) -> String {
+    pub(in crate::connection::saml) fn signed_assertion(
+        signer: &Signer,
+        response: &str,
+        assertion: &str,
+    ) -> String {
         let assertion = signer.sign(assertion, "_a");
         response
             .replace("RESPONSE_SIGNATURE", "")
@@ -76,7 +80,11 @@ mod made_here {
     }
 
     /// A response that is signed itself.
-    fn signed_response(signer: &Signer, response: &str, assertion: &str) -> String {
+    pub(in crate::connection::saml) fn signed_response(
+        signer: &Signer,
+        response: &str,
+        assertion: &str,
+    ) -> String {
         let text = response
             .replace("ASSERTION", &assertion.replace("SIGNATURE", ""))
             .replace("RESPONSE_SIGNATURE", "SIGNATURE");
