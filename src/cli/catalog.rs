@@ -21,7 +21,7 @@ pub(super) fn run(place: &Place, name: Option<&str>, json: bool) -> Ended {
     };
     let Some(entry) = catalog::entry(name) else {
         output::complain(&format!(
-            "the catalogue has no {name:?}; see connections catalog, or use the strategy oidc or oauth2"
+            "the catalogue has no {name:?}; see connections catalog, or use the strategy oidc, oauth2 or saml"
         ));
         return Ended::NotAsAsked;
     };
@@ -49,7 +49,10 @@ pub(super) fn run(place: &Place, name: Option<&str>, json: bool) -> Ended {
 /// What the provider is told about this deployment.
 #[derive(Serialize)]
 struct Register {
-    redirect_uri: String,
+    redirect_uri: Option<String>,
+    /// By SAML: the entity ID, where our metadata are, and where responses come to.
+    entity_id: Option<String>,
+    assertion_consumer_service: Option<String>,
     jwks_uri: Option<String>,
     post_logout_redirect_uri: Option<String>,
     backchannel_logout_uri: Option<String>,
@@ -66,9 +69,13 @@ impl Register {
             },
         );
         let openid = entry.about.protocol == Protocol::Oidc;
+        let saml = entry.about.protocol == Protocol::Saml;
         let page = |page: &str| format!("{pages}/{page}/{name}");
+        let of_saml = |page: &str| saml.then(|| format!("{pages}/saml/{name}/{page}"));
         Self {
-            redirect_uri: page("callback"),
+            redirect_uri: (!saml).then(|| page("callback")),
+            entity_id: of_saml("metadata"),
+            assertion_consumer_service: of_saml("acs"),
             jwks_uri: entry.needs_keys().then(|| page("jwks")),
             post_logout_redirect_uri: entry.ends_its_session().then(|| format!("{pages}/logout")),
             backchannel_logout_uri: openid.then(|| page("backchannel-logout")),
@@ -112,11 +119,16 @@ fn show(name: &str, entry: &Entry, register: &Register) {
     }
     output::line(&format!("Its documentation: {}", about.docs));
     output::line("Register there");
-    output::line(&format!(
-        "  redirect URI             {}",
-        register.redirect_uri
-    ));
     for (what, address) in [
+        ("redirect URI             ", &register.redirect_uri),
+        (
+            "our metadata, and by their address the entity ID  ",
+            &register.entity_id,
+        ),
+        (
+            "or by hand, where responses come to by POST       ",
+            &register.assertion_consumer_service,
+        ),
         ("public keys (JWKS)       ", &register.jwks_uri),
         (
             "post-logout redirect URI ",
@@ -134,7 +146,9 @@ fn show(name: &str, entry: &Entry, register: &Register) {
     output::line("and write");
     output::line(&format!("  [connections.{name}]"));
     output::line(&format!("  strategy = \"{name}\""));
-    output::line("  client_id = \"…\"");
+    if entry.about.protocol != Protocol::Saml {
+        output::line("  client_id = \"…\"");
+    }
     if entry.gives_secret() {
         output::line("  client_secret = { env = \"…\" }");
     }

@@ -1287,7 +1287,10 @@ fn least(name: &str) -> String {
         .variables
         .iter()
         .filter(|(_, variable)| variable.default.is_none());
-    let mut text = format!("[connections.x]\nstrategy = \"{name}\"\nclient_id = \"app\"\n");
+    let mut text = format!("[connections.x]\nstrategy = \"{name}\"\n");
+    if entry.about.protocol != crate::connection::catalog::Protocol::Saml {
+        text.push_str("client_id = \"app\"\n");
+    }
     for (key, _) in needed {
         writeln!(text, "{key} = \"sample\"").unwrap();
     }
@@ -1306,6 +1309,12 @@ fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
         let pem = key.private_key_to_pem_pkcs8().unwrap();
         format!("{:?}", String::from_utf8(pem).unwrap())
     });
+    let folder = tempfile::tempdir().unwrap();
+    let signer = crate::protocol::xml::fixture::Signer::rsa();
+    let (certificate, client_key) = signer.pem();
+    let metadata = signer.metadata("https://idp.example");
+    std::fs::write(folder.path().join("client_certificate"), certificate).unwrap();
+    std::fs::write(folder.path().join("metadata"), metadata).unwrap();
     let route = "[[routes]]\nupstream = 'builtin:demo'\n";
     let mut opened = 0;
     for (name, entry) in crate::connection::catalog::all() {
@@ -1321,8 +1330,14 @@ fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
         for key in entry.needs.keys() {
             match key.as_str() {
                 "private_key" if name == "apple" => writeln!(text, "{key} = {elliptic}"),
-                "private_key" => writeln!(text, "{key} = {rsa}"),
+                "private_key" | "signing_key" => writeln!(text, "{key} = {rsa}"),
                 "decryption_keys" => writeln!(text, "{key} = [{rsa}]"),
+                "client_certificate_key" => writeln!(text, "{key} = {client_key:?}"),
+                "client_certificate" | "metadata" => {
+                    writeln!(text, "{key} = {:?}", folder.path().join(key))
+                }
+                "idp_entity_id" => writeln!(text, "{key} = \"https://idp.example\""),
+                "metadata_url" => writeln!(text, "{key} = \"https://idp.example/metadata\""),
                 other => panic!("{name} needs {other}"),
             }
             .unwrap();

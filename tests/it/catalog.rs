@@ -516,6 +516,8 @@ fn the_catalogue_says_what_to_register_and_to_write() {
         ("id-porten", "private_key_jwt"),
         ("keycloak", "/.auth/logout"),
         ("line", "Auth.js"),
+        ("okta-saml", "/.auth/saml/okta-saml/metadata"),
+        ("spid", "Note: Not met"),
     ] {
         let text = sidecar.cli_ok(&["connections", "catalog", name]);
         assert!(text.contains(word), "{word} in {text}");
@@ -531,6 +533,8 @@ fn the_catalogue_says_what_to_register_and_to_write() {
         assert!(apple.contains(word), "{word} in {apple}");
     }
     assert!(!apple.contains("client_secret"), "{apple}");
+    let okta = sidecar.cli_ok(&["connections", "catalog", "okta-saml"]);
+    assert!(!okta.contains("client_"), "{okta}");
     let gone = sidecar.cli_ok(&["connections", "catalog", "renren"]);
     assert!(gone.contains("cannot be used any more"), "{gone}");
     let unknown = sidecar.cli(&["connections", "catalog", "gogle"]);

@@ -82,6 +82,9 @@ mod oidc_sign_out;
 // The providers of the catalogue, by the lines that an operator writes.
 mod catalog;
 
+// Those of them that speak SAML: what is asked for.
+mod saml_catalog;
+
 // Login by plain OAuth 2.0: a real server, and providers in the shapes of their documentation.
 mod oauth2;
 

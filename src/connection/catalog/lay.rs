@@ -109,6 +109,10 @@ fn lay(
 ) {
     for (key, value) in under {
         let key = key.into_inner();
+        // One of both is enough: an operator who has the file needs no address.
+        if key == "metadata_url" && over.contains_key("metadata") {
+            continue;
+        }
         match (over.get_mut(&*key), value.into_inner()) {
             (None, value) => {
                 let value = filled(value, values, at);

@@ -2,7 +2,7 @@
 //!
 //! A file says what an operator need not know: issuer or endpoints, scopes, what this provider does
 //! otherwise. What it says is laid under the operator's own keys, and the whole is then a connection
-//! of `oidc` or `oauth2` like any other: so every key of those can be written over it, and an unknown
+//! of `oidc`, `oauth2` or `saml` like any other: so every key of those can be written over it, and an unknown
 //! one is refused. Variables, like the host of a self-hosted server, are keys of such a connection.
 
 mod lay;
@@ -82,11 +82,12 @@ pub(crate) enum Protocol {
     OAuth1,
     OAuth2,
     Oidc,
+    Saml,
 }
 
 impl Protocol {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::OAuth1, Self::OAuth2, Self::Oidc];
+    pub(crate) const ALL: [Self; 4] = [Self::OAuth1, Self::OAuth2, Self::Oidc, Self::Saml];
 
     /// The strategy that does the work.
     pub(crate) const fn strategy(self) -> &'static str {
@@ -94,6 +95,7 @@ impl Protocol {
             Self::OAuth1 => "oauth1",
             Self::OAuth2 => "oauth2",
             Self::Oidc => "oidc",
+            Self::Saml => "saml",
         }
     }
 }
@@ -156,7 +158,8 @@ impl Entry {
     /// Whether the provider gives a secret, which shows it that the client is this deployment.
     pub(crate) fn gives_secret(&self) -> bool {
         let minted = self.at(&["quirks", "minted_secret"]).is_some();
-        !minted && !matches!(self.method(), Some("private_key_jwt" | "none"))
+        let saml = self.about.protocol == Protocol::Saml;
+        !saml && !minted && !matches!(self.method(), Some("private_key_jwt" | "none"))
     }
 
     /// Whether the provider needs the public keys of this deployment: to check what is signed, or to

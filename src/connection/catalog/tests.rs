@@ -44,9 +44,15 @@ fn every_file_says_where_it_is_from() {
             assert!(used, "{name}: {variable} is used nowhere");
         }
         let mut addresses = entry.text.lines().filter(|line| {
-            ["issuer", "endpoint", "docs"]
-                .iter()
-                .any(|key| line.starts_with(key))
+            [
+                "issuer",
+                "endpoint",
+                "docs",
+                "metadata_url = \"{",
+                "metadata_url = \"h",
+            ]
+            .iter()
+            .any(|key| line.starts_with(key))
         });
         let plain = addresses.find(|line| !line.contains("\"https://"));
         assert!(plain.is_none(), "{name}: {plain:?}");

@@ -55,6 +55,29 @@ impl Signer {
         &self.der
     }
 
+    /// The certificate and the key.
+    pub(crate) fn pem(&self) -> (String, String) {
+        let certificate = X509::from_der(&self.der).unwrap().to_pem().unwrap();
+        let key = self.key.private_key_to_pem_pkcs8().unwrap();
+        let text = |pem| String::from_utf8(pem).unwrap();
+        (text(certificate), text(key))
+    }
+
+    /// The metadata of a provider whose key it is.
+    pub(crate) fn metadata(&self, entity_id: &str) -> String {
+        let certificate = openssl::base64::encode_block(&self.der);
+        format!(
+            "<md:EntityDescriptor xmlns:md='urn:oasis:names:tc:SAML:2.0:metadata' \
+             entityID='{entity_id}'><md:IDPSSODescriptor \
+             protocolSupportEnumeration='urn:oasis:names:tc:SAML:2.0:protocol'>\
+             <md:KeyDescriptor use='signing'><ds:KeyInfo xmlns:ds='{DS}'><ds:X509Data>\
+             <ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>\
+             </md:KeyDescriptor><md:SingleSignOnService \
+             Binding='urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect' \
+             Location='https://idp.example/sso'/></md:IDPSSODescriptor></md:EntityDescriptor>"
+        )
+    }
+
     /// Signs the element with that ID, which has `SIGNATURE` where its signature goes.
     pub(crate) fn sign(&self, text: &str, id: &str) -> String {
         let shape = format!(
