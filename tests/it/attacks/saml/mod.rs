@@ -371,6 +371,35 @@ fn saml_13_an_answer_is_good_once_also_for_twenty_at_a_time() {
     site.expect_genuine("idp");
 }
 
+/// Where logins may begin at the provider, an answer to somebody's request is none of those.
+#[test]
+fn saml_14_an_answer_that_was_asked_for_begins_no_login_elsewhere() {
+    let keys = [("idp_initiated", true.into())];
+    let site = Site::new(&["idp"], &registered((true, true)), &keys);
+    for state in [None, Some(""), Some("/")] {
+        let genuine = site.genuine("idp");
+        let mut form = genuine.form.clone();
+        if let Some(state) = state {
+            form = form.fill("RelayState", state);
+        }
+        let victim = Genuine {
+            visitor: visitor(&site.sidecar),
+            ..genuine
+        };
+        let mut elsewhere = victim.visitor.clone();
+        let page = elsewhere.submit(&victim.page, &form);
+        let page = elsewhere.carry_on(page);
+        assert!(elsewhere.session().is_none(), "{state:?}: {page:?}");
+        // and nobody is asked to go on
+        for form in page.forms() {
+            let page = elsewhere.submit(&page, &form);
+            elsewhere.carry_on(page);
+        }
+        assert!(elsewhere.session().is_none(), "{state:?}");
+    }
+    site.expect_genuine("idp");
+}
+
 /// Parameters that are there twice, and in the wrong place.
 #[test]
 fn saml_18_one_answer_is_in_one_place() {
