@@ -29,6 +29,7 @@ mod sign_out;
 mod tended;
 mod throttle;
 mod tokens;
+pub(crate) mod wsfed;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -114,6 +115,11 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     /// Signing out at the provider.
     fn sign_out(&self) -> Option<&dyn SignOut> {
         None
+    }
+    /// Whether the provider has the browser say that the person signed out there (WS-Federation 1.2
+    /// section 13.2.4). Anybody could have it say so: it ends a session in this browser, no more.
+    fn is_cleanup(&self, _: Reply<'_>) -> bool {
+        false
     }
     /// Being told that somebody signed out there.
     fn notices(&self) -> Option<&dyn Notices> {

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, catalog, database, oauth1, oauth2, oidc, saml};
+use super::{Common, Connection, catalog, database, oauth1, oauth2, oidc, saml, wsfed};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -59,6 +59,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks: Speaks::Saml,
         parse: parse::<saml::Config>,
         schema: |generator| generator.subschema_for::<saml::Config>(),
+    },
+    Strategy {
+        name: "wsfed",
+        family: Family::Enterprise,
+        speaks: Speaks::Other,
+        parse: parse::<wsfed::Config>,
+        schema: |generator| generator.subschema_for::<wsfed::Config>(),
     },
 ];
 

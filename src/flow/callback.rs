@@ -58,6 +58,9 @@ impl Engine {
         if page != answer.page {
             return self.failure(visit, FailureKind::NotFound, Vec::new());
         }
+        if connection.is_cleanup(answer.reply) {
+            return self.clean_up(visit, id).await;
+        }
         let state = answer
             .fields
             .first_of(&["state", "RelayState", "wctx"])

@@ -155,6 +155,34 @@ impl Engine {
             .map(drop)
     }
 
+    /// GET callback/{connection}, where the provider has the browser say that the person signed out
+    /// there: the session of this browser ends, if it rests on that connection. Another site can
+    /// have it say so too, and gains nothing by it: there is no way on from here.
+    pub(super) async fn clean_up(&self, visit: &Visit, id: &ConnectionId) -> Turn {
+        let Some(session) = visit.session() else {
+            return self.signed_out(visit, None);
+        };
+        let contents = session.contents();
+        let held = &contents.authentications;
+        if !held.iter().any(|one| one.connection == *id) {
+            return Turn::see_other(self.path("account"));
+        }
+        let event = self
+            .event(visit, EventKind::SessionRevoked, "cleanup")
+            .connection(id)
+            .session(session.id());
+        if let Err(error) = self.parts.sessions.revoke(session.id(), event).await {
+            return self.store_is_away(visit, &error);
+        }
+        let here = Visit {
+            session: None,
+            ..visit.clone()
+        };
+        let names = self.names();
+        let turn = self.signed_out(&here, None);
+        turn.with(names.clear(names.session()))
+    }
+
     /// GET and POST saml/{connection}/slo, brought by the browser: the provider asks for a logout, or
     /// answers ours (SAML profiles section 4.4).
     pub(crate) async fn single_logout(

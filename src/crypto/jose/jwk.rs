@@ -4,6 +4,7 @@ use josekit::{
     jwk::Jwk,
     jws::{self, JwsVerifier},
 };
+use openssl::pkey::{PKey, Public};
 use serde_json::{Map, Value};
 
 use super::{Algorithm, algorithm::Family, json};
@@ -138,5 +139,21 @@ pub(super) fn verifier(
         Family::Rsa(family) => Box::new(family.verifier_from_jwk(&jwk).ok()?),
         // No secret is ever a key of a set.
         Family::Hmac(_) => return None,
+    })
+}
+
+/// What verifies by a key that is no JWK.
+pub(super) fn public_verifier(
+    key: &PKey<Public>,
+    algorithm: Algorithm,
+) -> Option<Box<dyn JwsVerifier>> {
+    let der = key.public_key_to_der().ok()?;
+    let is_long = || usize::try_from(key.bits()).is_ok_and(|bits| bits >= LEAST_RSA);
+    Some(match Family::from(algorithm) {
+        Family::Ecdsa(family) => Box::new(family.verifier_from_der(der).ok()?),
+        Family::Eddsa => Box::new(jws::EdDSA.verifier_from_der(der).ok()?),
+        Family::Pss(family) if is_long() => Box::new(family.verifier_from_der(der).ok()?),
+        Family::Rsa(family) if is_long() => Box::new(family.verifier_from_der(der).ok()?),
+        Family::Hmac(_) | Family::Pss(_) | Family::Rsa(_) => return None,
     })
 }

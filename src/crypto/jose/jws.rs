@@ -2,13 +2,14 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use josekit::jws::JwsVerifier;
+use openssl::pkey::{PKey, Public};
 use serde_json::{Map, Value};
 
 use super::{
     Algorithm, JwkSet,
     algorithm::Family,
     json,
-    jwk::{Found, verifier},
+    jwk::{Found, public_verifier, verifier},
 };
 
 /// The largest token that is looked at, in bytes.
@@ -21,6 +22,8 @@ const LEAST_SECRET: usize = 32;
 /// What verifies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum VerificationKeys<'a> {
+    /// One public key, which is meant whatever the token says of its key.
+    Public(&'a PKey<Public>),
     /// Public keys. No secret is looked for among them.
     Set(&'a JwkSet),
     /// The octets of a secret of both sides.
@@ -93,8 +96,11 @@ pub(super) fn open_signed(
         return Err(JwsError::BadSignature);
     }
     let verifier: Box<dyn JwsVerifier> = match keys {
-        VerificationKeys::Set(_) if algorithm.is_symmetric() => {
+        VerificationKeys::Public(_) | VerificationKeys::Set(_) if algorithm.is_symmetric() => {
             return Err(JwsError::NotAllowed(algorithm));
+        }
+        VerificationKeys::Public(key) => {
+            public_verifier(key, algorithm).ok_or(JwsError::UnfitKey)?
         }
         VerificationKeys::Set(set) => match set.find(parts.kid.as_deref(), algorithm) {
             Found::Ambiguous => return Err(JwsError::Ambiguous),

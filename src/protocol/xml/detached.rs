@@ -2,7 +2,7 @@
 
 use openssl::{
     bn::BigNum, ecdsa::EcdsaSig, error::ErrorStack, hash::MessageDigest, pkey::PKey, pkey::Public,
-    sign::Verifier, x509::X509,
+    sign::Verifier,
 };
 
 use super::{Hashes, SignatureError, SigningCertificate};
@@ -25,7 +25,7 @@ pub(crate) fn verify_octets(
     };
     let fitting = certificates.iter().filter(|one| one.family == family);
     let is_by = |certificate: &SigningCertificate| {
-        let key = X509::from_der(certificate.der.der_data())?.public_key()?;
+        let key = certificate.public_key()?;
         match family {
             Family::Rsa => verify(&key, digest, octets, signature),
             Family::Ecdsa => {

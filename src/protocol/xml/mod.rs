@@ -88,7 +88,6 @@ impl Element {
         found.map(|one| one.value.as_str())
     }
 
-    #[cfg(test)]
     /// The value of an attribute with one.
     pub(crate) fn attribute_of(&self, namespace: &str, name: &str) -> Option<&str> {
         let mut all = self.attributes.iter();

@@ -13,6 +13,9 @@ use openssl::{
     nid::Nid,
     pkey::{Id, Public},
     x509::{X509, X509NameEntryRef},
+=======
+    pkey::{Id, PKey, Public},
+    x509::X509,
 };
 use samael::crypto::CertificateDer;
 
@@ -169,6 +172,11 @@ impl SigningCertificate {
             subject.unwrap_or_default(),
             hash.join(":")
         )
+    }
+
+    /// Its key.
+    pub(crate) fn public_key(&self) -> Result<PKey<Public>, ErrorStack> {
+        X509::from_der(self.der.der_data())?.public_key()
     }
 
     /// Whether that is between its dates.

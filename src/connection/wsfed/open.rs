@@ -1,0 +1,176 @@
+//! From the keys of the configuration to a connection.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use openssl::pkey::{Id, PKey, Private};
+use url::Url;
+
+use super::{Config, Set, Wsfed, metadata::SecurityTokenService, provider::REFRESH};
+use crate::{
+    clock::Timestamp,
+    connection::{
+        Common, Connection,
+        cached::Cached,
+        federation::{Demands, Logout, Source, mapping, signer},
+        registry::{OpenConnection, Parts},
+    },
+    egress::http::{Client, ClientTls, Written},
+    identity::ConnectionId,
+    problem::Problem,
+    protocol::xml::{Ciphers, Hashes},
+};
+
+/// What an operator may not set with `upstream_params` (WS-Federation 1.2 section 13.2).
+const OURS: [&str; 6] = ["wa", "wct", "wctx", "wfresh", "wreply", "wtrealm"];
+/// Nobody's metadata change more often.
+const LEAST_REFRESH: Duration = Duration::from_secs(10);
+
+impl OpenConnection for Config {
+    fn problems(&self, common: &Common) -> Vec<Problem> {
+        let set = self.read(common, &Client::new()).err();
+        set.unwrap_or_default()
+    }
+
+    fn open(
+        &self,
+        id: ConnectionId,
+        common: &Common,
+        parts: &Parts,
+    ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
+        let set = self.read(common, &parts.http)?;
+        let wreply = parts.callback(&id);
+        let every = self.metadata_refresh.map_or(REFRESH, |span| span.0);
+        Ok(Arc::new(Wsfed {
+            wtrealm: self.wtrealm.clone().unwrap_or_else(|| wreply.to_string()),
+            wreply,
+            id,
+            set,
+            metadata: Cached::new(parts.clock.clone()).keeping(every, Duration::MAX),
+            parts: parts.clone(),
+        }))
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        let files = [&self.metadata, &self.metadata_certificate, &self.ca];
+        files.into_iter().flatten().map(PathBuf::as_path).collect()
+    }
+}
+
+impl Config {
+    /// Everything that is set, or all that is wrong with it.
+    fn read(&self, common: &Common, client: &Client) -> Result<Set, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut keep = |found: Result<(), Problem>| problems.extend(found.err());
+        let source = Source::of(self.metadata_url.as_deref(), self.metadata.as_deref());
+        keep(source.as_ref().map(drop).map_err(Clone::clone));
+        let signer = self.metadata_certificate.as_deref().map(signer).transpose();
+        keep(signer.as_ref().map(drop).map_err(Clone::clone));
+        let keys = self.keys();
+        keep(keys.as_ref().map(drop).map_err(Clone::clone));
+        let refresh = self.metadata_refresh.map(|span| span.0);
+        if refresh.is_some_and(|every| every < LEAST_REFRESH) {
+            let problem = Problem::new("metadata_refresh", "that is too often");
+            keep(Err(problem.hint("10s at least")));
+        }
+        for (key, text) in [
+            ("wtrealm", &self.wtrealm),
+            ("idp_entity_id", &self.idp_entity_id),
+        ] {
+            let text = text.as_deref().unwrap_or("-");
+            if text.is_empty() || text.len() > 1024 {
+                keep(Err(Problem::new(key, "it has 1 to 1024 characters")));
+            }
+        }
+        let ours = common.upstream_params.keys();
+        for name in ours.filter(|name| OURS.contains(&name.as_str())) {
+            let key = format!("upstream_params.{name}");
+            let problem = Problem::new(key, "this parameter is set by us");
+            keep(Err(problem.hint("the checks of the answer hang on it")));
+        }
+        let mapping = mapping(&common.claims).map_err(|found| problems.extend(found));
+        let http = self.http(client).map_err(|problem| problems.push(problem));
+        if let (Ok(Source::File(octets)), Ok(signer)) = (&source, &signer) {
+            let demands = Demands {
+                entity_id: self.idp_entity_id.as_deref(),
+                signer: signer.as_ref(),
+                // They may have ended, which no start hangs on.
+                now: Timestamp::from_millis(i64::MIN),
+                danger_plain_http: self.danger_plain_http,
+            };
+            if let Err(error) = SecurityTokenService::parse(octets, &demands) {
+                problems.push(Problem::new("metadata", error.to_string()));
+            }
+        }
+        let (true, Ok(source), Ok(signer), Ok(keys), Ok(mapping), Ok(http)) =
+            (problems.is_empty(), source, signer, keys, mapping, http)
+        else {
+            return Err(problems);
+        };
+        Ok(Set {
+            source,
+            signer,
+            idp_entity_id: self.idp_entity_id.clone(),
+            wauth: self.wauth.clone(),
+            whr: self.whr.clone(),
+            wfresh: self.wfresh.map(|span| span.0),
+            user_id_attribute: self.user_id_attribute.clone(),
+            logout: self.logout == Logout::Provider,
+            keys,
+            ciphers: if self.danger_cbc {
+                Ciphers::WithCbc
+            } else {
+                Ciphers::Authenticated
+            },
+            hashes: if self.danger_sha1 {
+                Hashes::WithSha1
+            } else {
+                Hashes::Strong
+            },
+            expired_certificates: self.danger_expired_certificates,
+            future_authentication: self.danger_future_authentication,
+            danger_plain_http: self.danger_plain_http,
+            upstream_params: common.upstream_params.clone(),
+            mapping,
+            http,
+        })
+    }
+
+    fn keys(&self) -> Result<Vec<PKey<Private>>, Problem> {
+        let keys = self.decryption_keys.iter().enumerate();
+        keys.map(|(index, text)| {
+            let key = PKey::private_key_from_pem(text.expose().as_bytes()).ok();
+            let key = key.filter(|key| key.id() == Id::RSA);
+            let at = format!("decryption_keys[{index}]");
+            key.ok_or_else(|| Problem::new(at, "it is no RSA key in PEM"))
+        })
+        .collect()
+    }
+
+    fn http(&self, client: &Client) -> Result<Client, Problem> {
+        let url = self.metadata_url.as_ref();
+        let url = url.and_then(|url| Url::parse(url).ok());
+        let host = url.and_then(|url| url.host_str().map(str::to_owned));
+        let client = client.written(Written {
+            hosts: host.into_iter().collect(),
+            danger_plain_http: self.danger_plain_http,
+        });
+        let Some(path) = &self.ca else {
+            return Ok(client);
+        };
+        let ca = fs::read(path).map_err(|error| {
+            Problem::new("ca", format!("{} cannot be read: {error}", path.display()))
+        })?;
+        let tls = ClientTls {
+            ca: Some(ca),
+            identity: None,
+        };
+        client
+            .with_tls(&tls)
+            .map_err(|error| Problem::new("ca", error.to_string()))
+    }
+}

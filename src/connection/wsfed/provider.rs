@@ -1,0 +1,83 @@
+//! The provider, by its federation metadata as they are now.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Wsfed, metadata::SecurityTokenService, refused::Refused};
+use crate::{
+    clock::Timestamp,
+    connection::{
+        Tended,
+        federation::{Demands, MetadataError, ProviderError, Source, tended},
+    },
+    protocol::xml::SigningCertificate,
+};
+
+/// Metadata are read again after an hour, unless something else is set.
+pub(super) const REFRESH: Duration = Duration::from_secs(3600);
+
+impl Wsfed {
+    /// The provider, by its metadata as they are now.
+    pub(super) async fn provider(&self) -> Result<Arc<SecurityTokenService>, ProviderError> {
+        let provider = self.metadata.get(|| self.read_metadata()).await?;
+        // They may end before they are read again.
+        let now = self.parts.clock.now();
+        match provider.valid_until.filter(|until| *until <= now) {
+            Some(until) => Err(MetadataError::Expired(until).into()),
+            None => Ok(provider),
+        }
+    }
+
+    /// Its certificates that are between their dates.
+    pub(super) fn usable(
+        &self,
+        provider: &SecurityTokenService,
+        now: Timestamp,
+    ) -> Result<Vec<SigningCertificate>, Refused> {
+        let all = provider.certificates.iter();
+        let usable = all.filter(|one| self.set.expired_certificates || one.is_valid_at(now));
+        let usable: Vec<SigningCertificate> = usable.cloned().collect();
+        let some = (!usable.is_empty()).then_some(usable);
+        some.ok_or(Refused::NoCertificate)
+    }
+
+    async fn read_metadata(&self) -> Result<SecurityTokenService, ProviderError> {
+        let octets = self.set.source.read(&self.set.http).await?;
+        let (signer, entity_id) = (self.set.signer.clone(), self.set.idp_entity_id.clone());
+        let (now, danger_plain_http) = (self.parts.clock.now(), self.set.danger_plain_http);
+        let read = tokio::task::spawn_blocking(move || {
+            let demands = Demands {
+                entity_id: entity_id.as_deref(),
+                signer: signer.as_ref(),
+                now,
+                danger_plain_http,
+            };
+            SecurityTokenService::parse(&octets, &demands)
+        });
+        Ok(read.await.map_err(|_| ProviderError::Reader)??)
+    }
+
+    /// The entity ID that a file names, if it can be read.
+    pub(super) fn read_file_entity_id(&self) -> String {
+        let Source::File(octets) = &self.set.source else {
+            return String::new();
+        };
+        let demands = Demands {
+            entity_id: self.set.idp_entity_id.as_deref(),
+            signer: self.set.signer.as_ref(),
+            // Who it is does not end with the metadata.
+            now: Timestamp::from_millis(i64::MIN),
+            danger_plain_http: self.set.danger_plain_http,
+        };
+        let provider = SecurityTokenService::parse(octets, &demands);
+        provider.map(|one| one.entity_id).unwrap_or_default()
+    }
+
+    /// Reads the metadata again when it is time, and says what ends soon.
+    pub(super) async fn tend_metadata(&self) -> Tended {
+        let read = self.metadata.get(|| self.read_metadata()).await;
+        tended(match &read {
+            Ok(provider) => Ok((&provider.certificates, provider.valid_until)),
+            Err(error) => Err(error),
+        })
+    }
+}
