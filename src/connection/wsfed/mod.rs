@@ -37,8 +37,8 @@ use self::{
     token::{Expected, SKEW, Token, TokenError},
 };
 use super::{
-    Authenticated, Check, Connection, ConnectionData, Kept, Mapping, Once, Peer, Rejection, Reply,
-    SignOut, Start, Step, Tended, UpstreamParam,
+    Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer, Rejection,
+    Reply, SignOut, Start, Step, Tended, UpstreamParam,
     cached::Cached,
     federation::{ProviderError, Source, name_known},
     registry::Parts,
@@ -166,6 +166,10 @@ impl Connection for Wsfed {
 
     fn is_cleanup(&self, reply: Reply<'_>) -> bool {
         sign_out::is_cleanup(reply)
+    }
+
+    async fn facts(&self) -> Facts {
+        self.known_facts().await
     }
 
     async fn tend(&self) -> Tended {

@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use super::{Wsfed, metadata::SecurityTokenService, refused::Refused};
 use crate::{
     clock::Timestamp,
     connection::{
-        Tended,
+        Facts, Tended,
         federation::{Demands, MetadataError, ProviderError, Source, tended},
     },
     protocol::xml::SigningCertificate,
@@ -70,6 +72,42 @@ impl Wsfed {
         };
         let provider = SecurityTokenService::parse(octets, &demands);
         provider.map(|one| one.entity_id).unwrap_or_default()
+    }
+
+    /// Who both sides are, and until when what they need is good.
+    pub(super) async fn known_facts(&self) -> Facts {
+        let mut facts = Facts::new();
+        let mut add = |name: &str, value: Value| drop(facts.insert(name.to_owned(), value));
+        add("wtrealm", self.wtrealm.clone().into());
+        let source = match &self.set.source {
+            Source::File(_) => "a file".to_owned(),
+            Source::Url(url) => url.to_string(),
+        };
+        add("provider_metadata", source.into());
+        let provider = match self.provider().await {
+            Ok(provider) => provider,
+            Err(error) => {
+                add("provider_problem", error.to_string().into());
+                return facts;
+            }
+        };
+        let certificate = |one: &SigningCertificate| {
+            let (from, until) = (one.not_before, one.not_after);
+            format!("{from} to {until}, {}", one.name())
+        };
+        let certificates = provider.certificates.iter().map(certificate);
+        let until = provider.valid_until.map(|until| until.to_string());
+        add("provider_entity_id", provider.entity_id.clone().into());
+        add(
+            "provider_address",
+            provider.passive_requestor.as_str().into(),
+        );
+        add(
+            "provider_certificates",
+            certificates.collect::<Vec<_>>().into(),
+        );
+        add("provider_metadata_until", until.into());
+        facts
     }
 
     /// Reads the metadata again when it is time, and says what ends soon.

@@ -228,7 +228,10 @@ impl Claims {
         }
         let texts = values.filter_map(Element::text);
         let texts = texts.filter(|text| !text.is_empty()).map(Value::from);
-        let held = self.held.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+        let held = self
+            .held
+            .entry(name)
+            .or_insert_with(|| Value::Array(Vec::new()));
         if let Value::Array(held) = held {
             held.extend(texts);
             if held.len() > MOST_VALUES {

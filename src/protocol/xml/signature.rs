@@ -11,11 +11,8 @@ use openssl::{
     ec::EcKeyRef,
     error::ErrorStack,
     nid::Nid,
-    pkey::{Id, Public},
-    x509::{X509, X509NameEntryRef},
-=======
     pkey::{Id, PKey, Public},
-    x509::X509,
+    x509::{X509, X509NameEntryRef},
 };
 use samael::crypto::CertificateDer;
 
