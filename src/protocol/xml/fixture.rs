@@ -1,5 +1,6 @@
 //! A provider that signs, for tests.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openssl::{
     asn1::Asn1Time,
     bn::BigNum,
@@ -96,6 +97,36 @@ impl Signer {
         signed
             .trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
             .to_owned()
+    }
+
+    /// The same for an assertion of SAML 1.1, whose ID has a name of its own. The text must be
+    /// canonical XML.
+    pub(crate) fn sign_saml_1(&self, text: &str, id: &str) -> String {
+        const C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
+        let digested = text.replace("SIGNATURE", "");
+        let digest = STANDARD.encode(openssl::sha::sha256(digested.as_bytes()));
+        let info = |declared: &str| {
+            format!(
+                "<ds:SignedInfo{declared}><ds:CanonicalizationMethod Algorithm=\"{C14N}\">\
+                 </ds:CanonicalizationMethod><ds:SignatureMethod Algorithm=\"{}\">\
+                 </ds:SignatureMethod><ds:Reference URI=\"#{id}\"><ds:Transforms><ds:Transform \
+                 Algorithm=\"{DS}enveloped-signature\"></ds:Transform><ds:Transform \
+                 Algorithm=\"{C14N}\"></ds:Transform></ds:Transforms><ds:DigestMethod \
+                 Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"></ds:DigestMethod>\
+                 <ds:DigestValue>{digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>",
+                self.method
+            )
+        };
+        let canonical = info(&format!(" xmlns:ds=\"{DS}\""));
+        let mut signer = openssl::sign::Signer::new(MessageDigest::sha256(), &self.key).unwrap();
+        signer.update(canonical.as_bytes()).unwrap();
+        let value = STANDARD.encode(signer.sign_to_vec().unwrap());
+        let signature = format!(
+            "<ds:Signature xmlns:ds=\"{DS}\">{}<ds:SignatureValue>{value}</ds:SignatureValue>\
+             </ds:Signature>",
+            info("")
+        );
+        text.replace("SIGNATURE", &signature)
     }
 }
 
