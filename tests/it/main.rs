@@ -35,6 +35,10 @@ mod saml_logout;
 mod saml_operator;
 mod saml_samlp;
 
+// Login by WS-Federation.
+mod wsfed;
+mod wsfed_npm;
+
 // What a provider that is slow, or somebody who asks for much, costs everybody else.
 mod slow_providers;
 

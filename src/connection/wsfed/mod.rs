@@ -26,14 +26,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
 use openssl::pkey::{PKey, Private};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 pub(crate) use self::config::*;
 use self::{
     metadata::SecurityTokenService,
-    refused::{Refused, TOKEN},
+    refused::{IDENTITY, Refused, TOKEN},
     token::{Expected, SKEW, Token, TokenError},
 };
 use super::{
@@ -238,6 +238,7 @@ impl Wsfed {
         peer: &Peer,
     ) -> Result<Authenticated, Refused> {
         let wresult = answer(reply).ok_or(Refused::NoAnswer)?;
+        peer.seen.add(TOKEN, &json!({ "wresult": wresult }));
         let provider = self.provider().await?;
         let token = self.verified(wresult, asked, provider, peer).await?;
         self.authenticated(token, peer)
@@ -281,7 +282,7 @@ impl Wsfed {
     fn authenticated(&self, token: Token, peer: &Peer) -> Result<Authenticated, Refused> {
         let mut claims = token.claims;
         name_known(&mut claims);
-        peer.seen.add(TOKEN, &Value::Object(claims.clone()));
+        peer.seen.add(IDENTITY, &Value::Object(claims.clone()));
         let claimed = |name: &str| claims.get(name).and_then(Value::as_str).map(str::trim);
         let subject = match &self.set.user_id_attribute {
             Some(name) => claimed(name),
@@ -301,7 +302,10 @@ impl Wsfed {
             hash: crypto::sha256_parts(&named),
             until: token.not_on_or_after + Duration::from_secs(SKEW.unsigned_abs()),
         };
+        // A session that keeps nothing of a provider does not lead there when it ends.
+        let leads_there = self.set.logout.then(|| ConnectionData::of(&true));
         let kept = Kept {
+            data: leads_there.unwrap_or_default(),
             ends: token.session_ends,
             ..Kept::default()
         };

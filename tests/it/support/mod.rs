@@ -46,6 +46,7 @@ pub(crate) mod trial;
 pub(crate) mod upstream;
 pub(crate) mod visitor;
 pub(crate) mod websocket;
+pub(crate) mod wsfed;
 
 pub(crate) use self::{
     browser::Browser,

@@ -50,6 +50,19 @@ impl SimpleSamlPhp {
         }
     }
 
+    /// One that knows these relying parties of WS-Federation, by their realms.
+    pub(crate) fn with_relying_parties(known: &Value, environment: &[(&str, &str)]) -> Self {
+        let known = known.to_string();
+        let mut all = vec![("WSFED_RELYING_PARTIES", known.as_str())];
+        all.extend(environment);
+        Self::with(&Value::Object(serde_json::Map::new()), &all)
+    }
+
+    /// Where its metadata for WS-Federation are.
+    pub(crate) fn federation_metadata(&self) -> String {
+        format!("{}/module.php/adfs/idp/metadata.php", self.origin())
+    }
+
     /// Its entity ID, and where its metadata are.
     pub(crate) fn entity_id(&self) -> String {
         format!("{}/saml2/idp/metadata.php", self.origin())

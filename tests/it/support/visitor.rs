@@ -165,6 +165,7 @@ impl Visitor {
                     && !form.action.contains("confirmed")
                     && (form.has("SAMLRequest")
                         || form.has("SAMLResponse")
+                        || form.has("wresult")
                         || (form.has("state") && answers))
             };
             let Some(form) = page.forms().into_iter().find(answer) else {
