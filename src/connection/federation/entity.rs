@@ -14,7 +14,7 @@ use crate::{
 /// The namespace of metadata.
 pub(crate) const METADATA: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 /// The largest metadata, in bytes: those of a federation are larger, and are for whoever splits them.
-pub(crate) const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 1 << 20;
 /// The most certificates of one provider.
 const MOST_CERTIFICATES: usize = 16;
 

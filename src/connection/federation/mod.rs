@@ -10,8 +10,6 @@ mod turns;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-#[cfg(test)]
-pub(crate) use self::entity::MOST_BYTES;
 pub(crate) use self::{
     entity::{Demands, Entity, METADATA, MetadataError, certificates, location, speaks},
     known::{mapping, name_known},

@@ -50,7 +50,7 @@ impl OpenConnection for Config {
             wreply,
             id,
             set,
-            metadata: Cached::new(parts.clock.clone()).keeping(every, Duration::MAX),
+            metadata: Cached::new(parts.clock.clone()).scheduled(every),
             parts: parts.clone(),
         }))
     }

@@ -20,7 +20,7 @@ pub(super) const REFRESH: Duration = Duration::from_secs(3600);
 impl Wsfed {
     /// The provider, by its metadata as they are now.
     pub(super) async fn provider(&self) -> Result<Arc<SecurityTokenService>, ProviderError> {
-        let provider = self.metadata.get(|| self.read_metadata()).await?;
+        let provider = self.metadata.last_or(|| self.read_metadata()).await?;
         // They may end before they are read again.
         let now = self.parts.clock.now();
         match provider.valid_until.filter(|until| *until <= now) {
@@ -112,10 +112,12 @@ impl Wsfed {
 
     /// Reads the metadata again when it is time, and says what ends soon.
     pub(super) async fn tend_metadata(&self) -> Tended {
-        let read = self.metadata.get(|| self.read_metadata()).await;
-        tended(match &read {
-            Ok(provider) => Ok((&provider.certificates, provider.valid_until)),
-            Err(error) => Err(error),
-        })
+        let read = self.metadata.renew(|| self.read_metadata()).await;
+        let held = self.metadata.last();
+        let held = held.as_deref();
+        tended(
+            read,
+            held.map(|one| (one.certificates.as_slice(), one.valid_until)),
+        )
     }
 }
