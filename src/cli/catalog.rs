@@ -21,7 +21,7 @@ pub(super) fn run(place: &Place, name: Option<&str>, json: bool) -> Ended {
     };
     let Some(entry) = catalog::entry(name) else {
         output::complain(&format!(
-            "the catalogue has no {name:?}; see connections catalog, or use the strategy oidc, oauth2 or saml"
+            "the catalogue has no {name:?}; see connections catalog, or use the strategy oidc, oauth2, saml or wsfed"
         ));
         return Ended::NotAsAsked;
     };
@@ -146,7 +146,7 @@ fn show(name: &str, entry: &Entry, register: &Register) {
     output::line("and write");
     output::line(&format!("  [connections.{name}]"));
     output::line(&format!("  strategy = \"{name}\""));
-    if entry.about.protocol != Protocol::Saml {
+    if entry.has_clients() {
         output::line("  client_id = \"…\"");
     }
     if entry.gives_secret() {

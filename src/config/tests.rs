@@ -130,6 +130,26 @@ sign_metadata = true
 danger_cbc = true
 danger_expired_certificates = true
 danger_sha1 = true
+[connections.office]
+strategy = "wsfed"
+metadata_url = "https://sts.acme.example/metadata"
+metadata = "sts.xml"
+metadata_certificate = "federation.pem"
+idp_entity_id = "http://sts.acme.example/trust"
+wtrealm = "urn:acme:login"
+wauth = ["urn:oasis:names:tc:SAML:1.0:am:password"]
+whr = "urn:acme:home"
+wfresh = "0s"
+user_id_attribute = "urn:acme:id"
+logout = "local"
+metadata_refresh = "30m"
+decryption_keys = ["a key"]
+ca = "ca.pem"
+danger_cbc = true
+danger_expired_certificates = true
+danger_future_authentication = true
+danger_sha1 = true
+danger_plain_http = true
 [connections.staff]
 strategy = "shopify"
 shop = "acme"
@@ -1233,6 +1253,7 @@ fn the_reference_is_complete_and_works() {
         include_str!("../../docs/connections/oauth2.md"),
         include_str!("../../docs/connections/oidc.md"),
         include_str!("../../docs/connections/saml.md"),
+        include_str!("../../docs/connections/wsfed.md"),
     ]
     .concat();
     let words: BTreeSet<&str> = guides
@@ -1309,7 +1330,7 @@ fn least(name: &str) -> String {
         .iter()
         .filter(|(_, variable)| variable.default.is_none());
     let mut text = format!("[connections.x]\nstrategy = \"{name}\"\n");
-    if entry.about.protocol != crate::connection::catalog::Protocol::Saml {
+    if entry.has_clients() {
         text.push_str("client_id = \"app\"\n");
     }
     for (key, _) in needed {
@@ -1359,6 +1380,7 @@ fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
                 }
                 "idp_entity_id" => writeln!(text, "{key} = \"https://idp.example\""),
                 "metadata_url" => writeln!(text, "{key} = \"https://idp.example/metadata\""),
+                "wtrealm" => writeln!(text, "{key} = \"api://app\""),
                 other => panic!("{name} needs {other}"),
             }
             .unwrap();

@@ -2,6 +2,7 @@
 files! {
     "adfs",
     "adfs-saml",
+    "adfs-wsfed",
     "amazon",
     "aol",
     "apple",
@@ -26,6 +27,7 @@ files! {
     "eidas",
     "entra",
     "entra-saml",
+    "entra-wsfed",
     "evernote",
     "facebook",
     "fitbit",

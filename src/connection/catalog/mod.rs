@@ -2,7 +2,7 @@
 //!
 //! A file says what an operator need not know: issuer or endpoints, scopes, what this provider does
 //! otherwise. What it says is laid under the operator's own keys, and the whole is then a connection
-//! of `oidc`, `oauth2` or `saml` like any other: so every key of those can be written over it, and an unknown
+//! of `oidc`, `oauth2`, `saml` or `wsfed` like any other: so every key of those can be written over it, and an unknown
 //! one is refused. Variables, like the host of a self-hosted server, are keys of such a connection.
 
 mod lay;
@@ -83,11 +83,18 @@ pub(crate) enum Protocol {
     OAuth2,
     Oidc,
     Saml,
+    Wsfed,
 }
 
 impl Protocol {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::OAuth1, Self::OAuth2, Self::Oidc, Self::Saml];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::OAuth1,
+        Self::OAuth2,
+        Self::Oidc,
+        Self::Saml,
+        Self::Wsfed,
+    ];
 
     /// The strategy that does the work.
     pub(crate) const fn strategy(self) -> &'static str {
@@ -96,6 +103,7 @@ impl Protocol {
             Self::OAuth2 => "oauth2",
             Self::Oidc => "oidc",
             Self::Saml => "saml",
+            Self::Wsfed => "wsfed",
         }
     }
 }
@@ -155,11 +163,15 @@ impl Entry {
         method?.as_str()
     }
 
+    /// Whether this deployment is registered as a client.
+    pub(crate) fn has_clients(&self) -> bool {
+        !matches!(self.about.protocol, Protocol::Saml | Protocol::Wsfed)
+    }
+
     /// Whether the provider gives a secret, which shows it that the client is this deployment.
     pub(crate) fn gives_secret(&self) -> bool {
         let minted = self.at(&["quirks", "minted_secret"]).is_some();
-        let saml = self.about.protocol == Protocol::Saml;
-        !saml && !minted && !matches!(self.method(), Some("private_key_jwt" | "none"))
+        self.has_clients() && !minted && !matches!(self.method(), Some("private_key_jwt" | "none"))
     }
 
     /// Whether the provider needs the public keys of this deployment: to check what is signed, or to
@@ -174,7 +186,7 @@ impl Entry {
     /// Whether it is told when somebody signs out here.
     pub(crate) fn ends_its_session(&self) -> bool {
         let local = self.at(&["logout"]).and_then(toml::Value::as_str) == Some("local");
-        self.about.protocol == Protocol::Oidc && !local
+        [Protocol::Oidc, Protocol::Wsfed].contains(&self.about.protocol) && !local
     }
 
     /// What becomes of the e-mail addresses that it gives.

@@ -122,6 +122,7 @@ fn what_an_operator_has_to_bring() {
         ("ftn", false, true, Addresses::IfVerified),
         ("vk", false, false, Addresses::Unverified),
         ("entra", true, false, Addresses::Never),
+        ("entra-wsfed", false, false, Addresses::Never),
     ] {
         let entry = entry(name).unwrap();
         assert_eq!(entry.gives_secret(), gives_secret, "{name}");

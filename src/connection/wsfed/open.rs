@@ -50,7 +50,7 @@ impl OpenConnection for Config {
             wreply,
             id,
             set,
-            metadata: Cached::new(parts.clock.clone()).scheduled(every),
+            metadata: Cached::new(parts.clock.clone()).scheduled(every, |known| known.valid_until),
             parts: parts.clone(),
         }))
     }
