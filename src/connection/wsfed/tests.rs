@@ -670,6 +670,76 @@ fn nobody_is_named_but_in_the_one_token_that_was_signed() {
         let forged = judge(&whole, &mallory).map(drop);
         assert_eq!(forged, Err(E::Signature(SignatureError::BadSignature)));
     }
+    // What is signed along with the token is one assertion too many all the same.
+    let inner = SAML_1
+        .replace("SUBJECT", SUBJECT_1)
+        .replace(">alice<", ">admin<");
+    let inner = inner.replace("SIGNATURE", "").replace("_a", "_e");
+    let advice = format!("</saml:Conditions><saml:Advice>{inner}</saml:Advice>");
+    let advised = SAML_1.replace("</saml:Conditions>", &advice);
+    // it is declared around it
+    let advised = advised.replace(
+        "<saml:Advice><saml:Assertion xmlns:saml=\"urn:oasis:names:tc:SAML:1.0:assertion\" ",
+        "<saml:Advice><saml:Assertion ",
+    );
+    let judged = judge(&answer_1(&signer, &advised), &signer).map(drop);
+    assert_eq!(judged, Err(E::NotOneToken));
+    let empty = SAML_1.replace(
+        "</saml:Conditions>",
+        "</saml:Conditions><saml:Advice></saml:Advice>",
+    );
+    expect_alice(&judge(&answer_1(&signer, &empty), &signer).unwrap());
+    // Which check stands in the way.
+    let other = signer.sign(&SAML_2.replace("'_a'", "'_b'"), "_b");
+    for (text, error) in [
+        (answer(TRUST, &format!("{one}{other}")), E::NotOneToken),
+        (
+            answer(TRUST, &one.repeat(2)),
+            E::Signature(SignatureError::Id),
+        ),
+        (answer(TRUST, ""), E::NotOneToken),
+        (
+            answer(TRUST, "").replace(
+                "</t:RequestedSecurityToken>",
+                &format!("</t:RequestedSecurityToken>{one}"),
+            ),
+            E::NotOneToken,
+        ),
+        (
+            good.replace("urn:rp</wsa:Address>", "urn:rp2</wsa:Address>"),
+            E::AppliesTo,
+        ),
+        (good.replace("wsa:Address", "wsa:Metadata"), E::AppliesTo),
+        (
+            format!(
+                "<t:RequestSecurityTokenResponseCollection xmlns:t='{TRUST}'>{good}{}\
+                 </t:RequestSecurityTokenResponseCollection>",
+                answer(TRUST, "")
+            ),
+            E::NoResponse,
+        ),
+        (one.clone(), E::NoResponse),
+        (good.replace(TRUST, "urn:trust"), E::NoResponse),
+        (
+            format!("<!DOCTYPE x>{good}"),
+            E::Xml(XmlError::DocumentType),
+        ),
+        (
+            good.replace(">alice<", ">alice<!-- --><"),
+            E::Xml(XmlError::Extra),
+        ),
+        ("e30.e30".to_owned(), E::Jws(JwsError::Malformed)),
+        (String::new(), E::Jws(JwsError::Malformed)),
+        (
+            good.replace(
+                "<t:RequestedSecurityToken>",
+                &format!("<t:RequestedSecurityToken>{}", " ".repeat(256 << 10)),
+            ),
+            E::Xml(XmlError::TooLarge(256 << 10)),
+        ),
+    ] {
+        assert_eq!(judge(&text, &signer).map(drop), Err(error), "{text}");
+    }
     // An ID that is there twice, if it has another name the second time.
     let same = good.replace(
         "<t:RequestedSecurityToken>",
@@ -795,9 +865,12 @@ fn encrypted_tokens_open_by_our_keys_alone_and_are_checked_like_any_other() {
 
 mod metadata {
     use super::*;
-    use crate::connection::{
-        federation::{Demands, MetadataError},
-        wsfed::metadata::SecurityTokenService,
+    use crate::{
+        connection::{
+            federation::{Demands, MetadataError},
+            wsfed::metadata::SecurityTokenService,
+        },
+        protocol::{shared_data, xml::SigningCertificate},
     };
 
     /// In the shape of what AD FS publishes, as
@@ -875,6 +948,41 @@ mod metadata {
         SecurityTokenService::parse(text.as_bytes(), &demands)
     }
 
+    /// A document that Microsoft has published and signed.
+    #[test]
+    fn metadata_of_entra_are_read_and_are_as_they_were_signed() {
+        let folder = "xmldsig-xml-crypto";
+        let file = |name| shared_data(&format!("{folder}/wsfederation_metadata.{name}"));
+        let (Some(text), Some(pem)) = (file("xml"), file("pem")) else {
+            return;
+        };
+        let x509 = X509::from_pem(pem.as_bytes()).unwrap();
+        let signer = SigningCertificate::from_der(&x509.to_der().unwrap()).unwrap();
+        let parse = |text: &str| {
+            let demands = Demands {
+                entity_id: None,
+                signer: Some(&signer),
+                now: at(NOW),
+                danger_plain_http: false,
+            };
+            SecurityTokenService::parse(text.as_bytes(), &demands)
+        };
+        let service = parse(&text).unwrap();
+        let tenant = "8bd6e98d-e212-4022-b13f-a244fab4c253";
+        assert_eq!(
+            service.entity_id,
+            format!("https://sts.windows.net/{tenant}/")
+        );
+        let address = format!("https://login.windows.net/{tenant}/wsfed");
+        assert_eq!(service.passive_requestor.as_str(), address);
+        assert_eq!(service.certificates.len(), 2);
+        let elsewhere = text.replace("login.windows.net", "login.evil.example");
+        assert!(matches!(
+            parse(&elsewhere),
+            Err(MetadataError::Signature(_))
+        ));
+    }
+
     #[test]
     fn federation_metadata_name_an_address_and_all_keys_that_sign() {
         use MetadataError as M;
@@ -929,6 +1037,29 @@ mod metadata {
             assert_eq!(parse(&text).map(drop), Err(error), "{text}");
         }
     }
+}
+
+#[test]
+fn an_answer_is_one_form_with_one_of_each() {
+    use super::answer as read;
+    use crate::connection::Reply;
+    for (body, found) in [
+        ("wa=wsignin1.0&wresult=x&wctx=y", Some("x")),
+        ("wresult=x", None),
+        ("wa=wsignout1.0&wresult=x", None),
+        ("wa=wsignin1.0&wa=wsignin1.0&wresult=x", None),
+        ("wa=wsignin1.0&wresult=x&wresult=y", None),
+        ("wa=wsignin1.0", None),
+    ] {
+        assert_eq!(
+            read(Reply::Form(body.as_bytes())).as_deref(),
+            found,
+            "{body}"
+        );
+        assert_eq!(read(Reply::Query(body)), None, "{body}");
+    }
+    let long = format!("wa=wsignin1.0&wresult={}", "x".repeat((256 << 10) + 1));
+    assert_eq!(read(Reply::Form(long.as_bytes())), None);
 }
 
 #[test]
