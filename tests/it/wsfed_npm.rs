@@ -35,6 +35,11 @@ const LIFETIME: u64 = 50;
 
 /// A site whose provider knows it as `known` says over what everybody says.
 fn with(known: &Value, keys: &[(&str, Toml)]) -> Site {
+    naming(&KeyPair::rsa(), known, keys)
+}
+
+/// One whose provider names another key before its own.
+fn naming(other: &KeyPair, known: &Value, keys: &[(&str, Toml)]) -> Site {
     Site::with(
         |realm, reply| {
             let mut party = json!({ "wreply": reply, "options": { "lifetime": LIFETIME } });
@@ -43,7 +48,7 @@ fn with(known: &Value, keys: &[(&str, Toml)]) -> Site {
             }
             SamlpWsfed::with(json!({
                 "relying_parties": { realm: party },
-                "other_certificate": KeyPair::rsa().certificate,
+                "other_certificate": other.certificate,
             }))
         },
         keys,
@@ -75,6 +80,26 @@ fn somebody_signs_in_and_out_and_goes_on_where_they_wanted() {
         page.forms().iter().any(|form| form.has("login")),
         "{page:?}"
     );
+}
+
+#[test]
+fn each_key_of_the_metadata_signs_and_no_other() {
+    let [named, unknown] = [KeyPair::rsa(), KeyPair::rsa()];
+    for (key, good) in [(&named, true), (&unknown, false)] {
+        for jwt in [false, true] {
+            let options = json!({
+                "lifetime": LIFETIME, "jwt": jwt, "key": key.key, "cert": key.certificate,
+                "extendJWT": { "sub": "alice" },
+            });
+            let site = naming(&named, &json!({ "options": options }), &[]);
+            let (alice, page) = site.sign_in("/", "alice");
+            if good {
+                site.expect_session(&alice, &page);
+            } else {
+                site.expect_refused(&alice, &page, "the signature is wrong");
+            }
+        }
+    }
 }
 
 #[test]

@@ -14,22 +14,15 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct SamlpWsfed {
     server: Server,
-    /// By which it signs.
-    pub(crate) signing: KeyPair,
 }
 
 impl SamlpWsfed {
-    pub(crate) fn with(settings: Value) -> Self {
-        Self::signing_by(KeyPair::rsa(), settings)
-    }
-
-    /// One that signs by this key.
-    pub(crate) fn signing_by(signing: KeyPair, mut settings: Value) -> Self {
-        settings["key"] = signing.key.clone().into();
-        settings["certificate"] = signing.certificate.clone().into();
+    pub(crate) fn with(mut settings: Value) -> Self {
+        let signing = KeyPair::rsa();
+        settings["key"] = signing.key.into();
+        settings["certificate"] = signing.certificate.into();
         Self {
             server: Server::node("samlp-wsfed", settings),
-            signing,
         }
     }
 
