@@ -35,6 +35,9 @@ const INSTANTS: [&str; 2] = [
     "http://schemas.microsoft.com/ws/2008/06/identity/claims/authenticationinstant",
 ];
 
+/// What is said of the token, and not of the person (RFC 7519 section 4.1).
+const OF_THE_TOKEN: [&str; 6] = ["aud", "exp", "iat", "iss", "jti", "nbf"];
+
 /// Verifies and checks a JWT.
 pub(super) fn check(token: &str, expected: &Expected<'_>) -> Result<Token, E> {
     let verified = verified(token, expected)?;
@@ -43,7 +46,7 @@ pub(super) fn check(token: &str, expected: &Expected<'_>) -> Result<Token, E> {
     if !typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT")) {
         return Err(E::Malformed("typ"));
     }
-    let claims = verified.claims;
+    let mut claims = verified.claims;
     let (until, from) = (seconds(&claims, "exp")?, seconds(&claims, "nbf")?);
     let issued = seconds(&claims, "iat")?.or(from);
     let issued = issued.ok_or(E::Malformed("iat"))?;
@@ -67,6 +70,9 @@ pub(super) fn check(token: &str, expected: &Expected<'_>) -> Result<Token, E> {
     let method = expected.check_method(methods)?;
     let name = claims.get("sub").and_then(Value::as_str);
     let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
+    for name in OF_THE_TOKEN {
+        claims.remove(name);
+    }
     // What is signed of it, so that it has one name only.
     let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
     Ok(Token {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What an operator may not set with `upstream_params` (WS-Federation 1.2 section 13.2).
-const OURS: [&str; 6] = ["wa", "wct", "wctx", "wfresh", "wreply", "wtrealm"];
+const OURS: [&str; 7] = ["wa", "wauth", "wct", "wctx", "wfresh", "wreply", "wtrealm"];
 /// Nobody's metadata change more often.
 const LEAST_REFRESH: Duration = Duration::from_secs(10);
 

@@ -261,6 +261,7 @@ fn each_deviation_of_a_jwt_is_named() {
     ] {
         let token = judge(&jwt(&signer, &claims), &signer).unwrap();
         assert_eq!(token.name.as_deref(), name, "{claims}");
+        assert!(!token.claims.contains_key("exp"), "{claims}");
     }
     // Another type of token, no algorithm, and one whose key everybody knows.
     let access = json!({"alg": "RS256", "typ": "at+jwt"});

@@ -66,6 +66,13 @@ fn encrypted_tokens_open_by_our_keys_alone_and_are_checked_like_any_other() {
         assert_eq!(open(&text, &[]).map(drop), closed);
         let other = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
         assert_eq!(open(&text, &[other]).map(drop), closed);
+        // With another elsewhere, which nobody asks for.
+        let closing = "</t:RequestedSecurityToken>";
+        let elsewhere = text.replace(closing, &format!("{closing}{token}"));
+        assert_eq!(
+            open(&elsewhere, std::slice::from_ref(&key)).map(drop),
+            Err(E::NotOneToken)
+        );
         // Beside another in the open.
         let beside = answer(TRUST, &format!("{sealed}{token}"));
         assert_eq!(

@@ -146,6 +146,8 @@ fn what_is_more_than_one_token_is_refused_for_that() {
     let other = signer.sign(&SAML_2.replace("'_a'", "'_b'"), "_b");
     for (text, error) in [
         (answer(TRUST, &format!("{one}{other}")), E::NotOneToken),
+        (answer(TRUST, &format!("{one}<x/>")), E::NotOneToken),
+        (answer(TRUST, &format!("<x/>{one}")), E::NotOneToken),
         (
             answer(TRUST, &one.repeat(2)),
             E::Signature(SignatureError::Id),
