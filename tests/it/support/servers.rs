@@ -60,6 +60,12 @@ impl Server {
         self.process.kill9();
     }
 
+    /// Ends it with all that it has started, if it began a process group.
+    pub(crate) fn stop_group(&self) {
+        let group = format!("-{}", self.process.pid());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+    }
+
     /// What it has written so far.
     pub(crate) fn output(&self) -> String {
         self.process.output()

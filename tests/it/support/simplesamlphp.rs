@@ -1,7 +1,7 @@
 //! SimpleSAMLphp as an identity provider, on PHP's own web server. The people are `alice` and `bob`,
 //! whose passwords are their names.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 
 use serde_json::Value;
 
@@ -42,7 +42,8 @@ impl SimpleSamlPhp {
             .env("SAML_ORIGIN", format!("http://idp.localhost:{port}"))
             .env("SAML_SERVICE_PROVIDERS", service_providers.to_string())
             .envs(environment.iter().copied())
-            .current_dir(dir.path());
+            .current_dir(dir.path())
+            .process_group(0);
         let folder = dir.path().to_owned();
         Self {
             server: Server::spawn("simplesamlphp", &mut command, port, dir),
@@ -121,6 +122,13 @@ impl SimpleSamlPhp {
     pub(crate) fn log(&self) -> String {
         let path = self.folder.join("log/simplesamlphp.log");
         fs::read_to_string(path).unwrap_or_default()
+    }
+}
+
+/// Its workers outlive a server that is killed.
+impl Drop for SimpleSamlPhp {
+    fn drop(&mut self) {
+        self.server.stop_group();
     }
 }
 
