@@ -266,27 +266,65 @@ impl Building {
     }
 }
 
-/// A declaration (Namespaces in XML 1.0 sections 3 and 5). A relative URI has canonicalisation fail
-/// elsewhere, and a failure was taken for an empty text there once.
+/// A declaration (Namespaces in XML 1.0 sections 3 and 5). A relative URI, or one that is none, has
+/// canonicalisation fail elsewhere, and a failure was taken for an empty text there once.
 fn declaration(prefix: &str, value: String) -> Result<Declaration, XmlError> {
     let reserved = ["xml", "xmlns"].contains(&prefix)
         || [XML_NAMESPACE, "http://www.w3.org/2000/xmlns/"].contains(&value.as_str());
-    let scheme = value.split_once(':').map(|(scheme, _)| scheme);
-    let is_absolute = scheme.is_some_and(|scheme| {
-        let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-        scheme.starts_with(|char: char| char.is_ascii_alphabetic()) && scheme.bytes().all(rest)
-    });
     if value.len() > MOST_NAME {
         return Err(XmlError::TooMuch);
     }
     let is_none = prefix.is_empty() && value.is_empty();
-    if reserved || !(is_absolute || is_none) {
+    if reserved || !(is_none || is_absolute(&value)) {
         return Err(XmlError::Namespace);
     }
     Ok(Declaration {
         prefix: prefix.into(),
         namespace: value.into(),
     })
+}
+
+/// An absolute URI (RFC 3986), as far as namespaces are made of them: no user, no address of IPv6,
+/// and no `&`, which the library reads as something else in a namespace.
+fn is_absolute(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return false;
+    };
+    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let is_scheme = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
+        && scheme.bytes().all(in_scheme);
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (host, path) = match path.strip_prefix("//") {
+        Some(from_host) => {
+            let end = from_host.find('/').unwrap_or(from_host.len());
+            from_host.split_at(end)
+        }
+        None => ("", path),
+    };
+    let (host, port) = host.split_once(':').unwrap_or((host, "0"));
+    is_scheme
+        && consists_of(host, "-._~")
+        && (1..=5).contains(&port.len())
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && consists_of(path, "-._~!$'()*+,;=:@/")
+        && [query, fragment]
+            .iter()
+            .all(|part| consists_of(part, "-._~!$'()*+,;=:@/?"))
+}
+
+/// Letters, digits, these, and octets in percent-encoding.
+fn consists_of(part: &str, others: &str) -> bool {
+    let mut pieces = part.split('%');
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || others.as_bytes().contains(&byte))
+    };
+    let encoded = |text: &str| {
+        let octet = text.as_bytes().first_chunk::<2>();
+        octet.is_some_and(|octet| octet.iter().all(u8::is_ascii_hexdigit))
+    };
+    pieces.next().is_none_or(plain) && pieces.all(|piece| encoded(piece) && plain(piece))
 }
 
 /// Prefix and local name. Names are ASCII: no protocol here has others.

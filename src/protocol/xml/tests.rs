@@ -80,6 +80,19 @@ mod reader {
             ("<a xmlns:p=''/>", E::Namespace),
             ("<a xmlns='relative'/>", E::Namespace),
             ("<a xmlns:p='../x'/>", E::Namespace),
+            ("<a xmlns:p='urn:a b'/>", E::Namespace),
+            ("<a xmlns:p='urn:\u{e4}'/>", E::Namespace),
+            ("<a xmlns:p='urn:%zz'/>", E::Namespace),
+            ("<a xmlns:p='urn:%4'/>", E::Namespace),
+            ("<a xmlns:p='urn:a#b#c'/>", E::Namespace),
+            ("<a xmlns:p='http://a:b/'/>", E::Namespace),
+            ("<a xmlns:p='http://a@b/'/>", E::Namespace),
+            ("<a xmlns:p='http://a:/'/>", E::Namespace),
+            ("<a xmlns:p='http://a:999999999999/'/>", E::Namespace),
+            ("<a xmlns:p='http://a/&amp;b'/>", E::Namespace),
+            ("<a xmlns:p='http://[/'/>", E::Namespace),
+            ("<a xmlns:p='1:a'/>", E::Namespace),
+            ("<a xmlns:p=':a'/>", E::Namespace),
             ("<a xmlns:xml='urn:x'/>", E::Namespace),
             ("<a xmlns:p='http://www.w3.org/2000/xmlns/'/>", E::Namespace),
             ("<a xml:id='x'/>", E::Namespace),
@@ -98,6 +111,21 @@ mod reader {
             E::NotText
         );
         assert_eq!(Document::parse(b"<a></a>", 6).unwrap_err(), E::TooLarge(6));
+    }
+
+    #[test]
+    fn a_namespace_is_an_absolute_uri() {
+        for uri in [
+            "urn:oasis:names:tc:SAML:2.0:assertion",
+            "http://www.w3.org/2001/04/xmlenc#",
+            "http://a.example:8080/b/%C3%A4?c=d/e#f?",
+            "https://a",
+            "urn:x",
+            "file:///x",
+        ] {
+            let read = parse(&format!("<a xmlns='{uri}'/>")).unwrap();
+            assert_eq!(&*read.root.namespace, uri);
+        }
     }
 
     #[test]
