@@ -124,3 +124,75 @@ fn response(
     let alone = response.and_then(|response| document.detach(response));
     Ok(alone.ok_or(E::NoResponse)?.to_xml().into_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    #[test]
+    fn an_artifact_is_of_type_4_and_there_once() {
+        let mut octets = vec![0, 4, 1, 2];
+        octets.extend([7; 20]);
+        octets.extend([9; 20]);
+        let query = |octets: &[u8]| {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query
+                .append_pair("SAMLart", &STANDARD.encode(octets))
+                .finish()
+        };
+        let good = query(&octets);
+        let artifact = read(Reply::Query(&good)).unwrap();
+        assert_eq!(artifact.endpoint, 0x102);
+        assert_eq!(artifact.source, [7; 20]);
+        assert!(read(Reply::Form(good.as_bytes())).is_some());
+        assert!(read(Reply::Query(&format!("{good}&{good}"))).is_none());
+        assert!(read(Reply::Query(&query(&octets[..43]))).is_none());
+        octets[1] = 3;
+        assert!(read(Reply::Query(&query(&octets))).is_none());
+    }
+
+    #[test]
+    fn each_deviation_of_what_is_around_a_response_is_named() {
+        let good = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\
+             <p:ArtifactResponse xmlns:p=\"{SAMLP}\" xmlns:a=\"{SAML}\" Version=\"2.0\" \
+             IssueInstant=\"2023-11-14T22:13:20Z\" InResponseTo=\"_1\"><a:Issuer>https://idp\
+             </a:Issuer><p:Status><p:StatusCode Value=\"{SUCCESS}\"/></p:Status><p:Response \
+             ID=\"_r\"/></p:ArtifactResponse></s:Body></s:Envelope>"
+        );
+        let read = |text: &str| response(text.as_bytes(), ("https://idp", "_1"), NOW);
+        // alone, with what was declared around it: it is verified like any other
+        let alone = String::from_utf8(read(&good).unwrap()).unwrap();
+        assert!(alone.starts_with("<p:Response"), "{alone}");
+        assert!(alone.contains(SAMLP), "{alone}");
+        for (from, to, why) in [
+            (
+                "p:ArtifactResponse",
+                "p:LogoutResponse",
+                E::Malformed("ArtifactResponse"),
+            ),
+            ("\"2.0\"", "\"1.1\"", E::Version),
+            ("2023", "2022", E::IssuedLongAgo),
+            ("https://idp", "https://other", E::Issuer),
+            (
+                "InResponseTo=\"_1\"",
+                "InResponseTo=\"_2\"",
+                E::InResponseTo,
+            ),
+            (":Success", ":Requester", E::Status("Requester".to_owned())),
+            ("<p:Response ID=\"_r\"/>", "", E::NoResponse),
+            (
+                "<p:Response ID=\"_r\"/>",
+                "<p:Response ID=\"_r\"/><p:Response ID=\"_s\"/>",
+                E::NoResponse,
+            ),
+            ("s:Body>", "s:Other>", E::Malformed("Body")),
+        ] {
+            assert_eq!(read(&good.replace(from, to)), Err(why), "{from} {to}");
+        }
+    }
+}

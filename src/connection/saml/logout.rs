@@ -5,10 +5,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    LOGOUTS, Saml, Sent,
+    LOGOUTS, Saml,
     assertion::{NameId, NameIdRules, OLDEST, SAML, SKEW, check_issued, check_issuer, time},
     message::{Head, Message, push_attribute},
     metadata::{Binding, Endpoint, IdentityProvider, first},
+    outgoing::Sent,
     received::{Received, in_envelope},
     refused::{LOGOUT, Refused},
     response::{MOST_BYTES, ResponseError as E, SAMLP, SUCCESS, said},
@@ -346,4 +347,112 @@ pub(super) fn remember(name_id: &NameId, session_index: Option<&str>) -> Connect
         name_id: name_id.clone(),
         session_index: session_index.map(str::to_owned),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const INSTANT: &str = "2023-11-14T22:13:20Z";
+
+    fn element(text: &str) -> Element {
+        let declared = text.replacen(' ', &format!(" xmlns:p=\"{SAMLP}\" xmlns:a=\"{SAML}\" "), 1);
+        Document::parse(declared.as_bytes(), MOST_BYTES)
+            .unwrap()
+            .root
+    }
+
+    fn head(message: &str, is_named: bool) -> Result<(), E> {
+        let sides = Sides {
+            identity_provider: "https://idp",
+            destination: Some("https://sp/slo"),
+            is_named,
+        };
+        check_head(&element(message), "LogoutResponse", sides, NOW)
+    }
+
+    #[test]
+    fn each_deviation_of_what_every_message_must_be_is_named() {
+        let good = format!(
+            "<p:LogoutResponse Version=\"2.0\" IssueInstant=\"{INSTANT}\" \
+             Destination=\"https://sp/slo\"><a:Issuer>https://idp</a:Issuer></p:LogoutResponse>"
+        );
+        assert_eq!(head(&good, true), Ok(()));
+        for (from, to, why) in [
+            ("LogoutResponse", "LogoutRequest", E::NoLogout),
+            ("2.0", "1.1", E::Version),
+            ("2023", "2022", E::IssuedLongAgo),
+            ("2023", "2024", E::IssuedInFuture),
+            ("https://idp", "https://other", E::Issuer),
+            ("https://sp/slo", "https://sp/other", E::Destination),
+            (" Destination=\"https://sp/slo\"", "", E::Destination),
+        ] {
+            assert_eq!(head(&good.replace(from, to), true), Err(why), "{to}");
+        }
+        // from server to server it need not say where it goes
+        let unnamed = good.replace(" Destination=\"https://sp/slo\"", "");
+        assert_eq!(head(&unnamed, false), Ok(()));
+        let elsewhere = good.replace("sp/slo", "sp/other");
+        assert_eq!(head(&elsewhere, false), Err(E::Destination));
+    }
+
+    fn read(inside: &str) -> Result<Vec<String>, E> {
+        let rules = NameIdRules {
+            service_provider: "https://sp",
+            format: None,
+            keys: &[],
+            ciphers: crate::protocol::xml::Ciphers::Authenticated,
+        };
+        let text = format!("<p:LogoutRequest ID=\"_1\">{inside}</p:LogoutRequest>");
+        request(&element(&text), &rules, NOW).map(|named| named.sids)
+    }
+
+    #[test]
+    fn a_request_names_sessions_or_all_of_a_person() {
+        let alice = "<a:NameID>alice</a:NameID>";
+        let index = |text: &str| format!("<p:SessionIndex>{text}</p:SessionIndex>");
+        let (one, two) = (index("1"), index(" 2 "));
+        let both = read(&format!("{alice}{one}{two}"));
+        assert_eq!(both.unwrap(), ["1\nalice", "2\nalice"]);
+        assert_eq!(read(alice).unwrap(), ["\nalice"]);
+        assert!(session_names("alice", Some("1")).contains(&"1\nalice".to_owned()));
+        assert!(session_names("alice", Some("1")).contains(&"\nalice".to_owned()));
+        // an index that is empty is not all of them
+        let empty = read(&format!("{alice}{}", index("")));
+        assert_eq!(empty, Err(E::Malformed("SessionIndex")));
+        assert_eq!(read(&one), Err(E::NoSubject));
+        let many = read(&format!("{alice}{}", one.repeat(MOST_INDEXES + 1)));
+        assert_eq!(many, Err(E::TooMuch));
+        let others = "<a:NameID SPNameQualifier=\"https://other\">alice</a:NameID>";
+        assert_eq!(read(others), Err(E::OtherQualifier));
+    }
+
+    #[test]
+    fn an_answer_is_to_this_request_and_says_how_it_went() {
+        let answer = |id: &str, status: &str| {
+            let text = format!(
+                "<p:LogoutResponse InResponseTo=\"{id}\"><p:Status>{status}</p:Status>\
+                 </p:LogoutResponse>"
+            );
+            there(&element(&text), "_1")
+        };
+        let code = |value: &str| {
+            format!("<p:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:{value}\"/>")
+        };
+        let nested =
+            code("Success").replace("/>", &format!(">{}</p:StatusCode>", code("PartialLogout")));
+        for (status, there) in [
+            (code("Success"), ProviderSession::Ended),
+            (nested, ProviderSession::PartlyEnded),
+            (code("PartialLogout"), ProviderSession::PartlyEnded),
+            (code("Responder"), ProviderSession::Unknown),
+        ] {
+            assert_eq!(answer("_1", &status), Ok(there), "{status}");
+        }
+        assert_eq!(answer("_2", &code("Success")), Err(E::InResponseTo));
+        assert_eq!(answer("_1", ""), Err(E::Malformed("StatusCode")));
+        // what answers one sign-out answers no other
+        assert_ne!(request_id("a"), request_id("b"));
+    }
 }

@@ -27,20 +27,19 @@ use chrono::{DateTime, SecondsFormat};
 use openssl::pkey::{PKey, Private};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 pub(crate) use self::config::*;
 use self::{
     metadata::SecurityTokenService,
     refused::{IDENTITY, Refused, TOKEN},
-    token::{Expected, SKEW, Token, TokenError},
+    token::{Expected, SKEW, Token},
 };
 use super::{
     Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer, Rejection,
     Reply, SignOut, Start, Step, Tended, UpstreamParam,
     cached::Cached,
-    federation::{ProviderError, Source, name_known},
+    federation::{ProviderError, Source, Turns, name_known},
     registry::Parts,
 };
 use crate::{
@@ -58,7 +57,7 @@ const SIGN_IN: &str = "wsignin1.0";
 const NAME_IDENTIFIER: &str =
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier";
 /// So many answers are verified at once, in all.
-static VERIFYING: Semaphore = Semaphore::const_new(4);
+static VERIFYING: Turns = Turns::new(4);
 
 /// A provider that speaks WS-Federation.
 #[derive(Debug)]
@@ -256,8 +255,7 @@ impl Wsfed {
         let (wreply, now) = (self.wreply.clone(), peer.now);
         let certificates = self.usable(&provider, now)?;
         // Anybody may bring an answer.
-        let _turn = VERIFYING.acquire().await.map_err(|_| Refused::Verifier)?;
-        let checked = tokio::task::spawn_blocking(move || {
+        let checked = VERIFYING.done(move || {
             let expected = Expected {
                 provider: &provider.entity_id,
                 wtrealm: &wtrealm,
@@ -274,8 +272,7 @@ impl Wsfed {
             };
             response::check(&wresult, &expected)
         });
-        let checked: Result<Token, TokenError> = checked.await.map_err(|_| Refused::Verifier)?;
-        Ok(checked?)
+        Ok(checked.await??)
     }
 
     /// Who the token is about.

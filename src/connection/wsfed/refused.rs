@@ -2,7 +2,11 @@
 
 use super::token::TokenError;
 use crate::{
-    connection::{Check, Fault, TooManyClaims, cached::Passing, federation::ProviderError},
+    connection::{
+        Check, Fault, TooManyClaims,
+        cached::Passing,
+        federation::{NotDone, ProviderError},
+    },
     crypto::jose::JwsError,
     protocol::xml::SignatureError,
 };
@@ -119,8 +123,8 @@ pub(crate) enum Refused {
     Token(#[from] TokenError),
     #[error("nobody asked for this answer")]
     Unasked,
-    #[error("what verifies signatures did not end")]
-    Verifier,
+    #[error(transparent)]
+    Work(#[from] NotDone),
 }
 
 impl Refused {
@@ -132,7 +136,7 @@ impl Refused {
             | Self::NoCertificate
             | Self::Token(_)
             | Self::Unasked
-            | Self::Verifier => TOKEN,
+            | Self::Work(_) => TOKEN,
             Self::Provider(_) => METADATA,
         }
     }
@@ -164,7 +168,8 @@ impl Refused {
                 | TokenError::NotAgain,
             )
             | Self::Unasked => Fault::Denied,
-            Self::Verifier => Fault::Internal,
+            Self::Work(NotDone::Busy) => Fault::Busy,
+            Self::Work(NotDone::Broken) => Fault::Internal,
             Self::Claims(_) | Self::NoAnswer | Self::Token(_) => Fault::Misbehaved,
         }
     }

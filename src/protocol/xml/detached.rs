@@ -6,7 +6,10 @@ use openssl::{
 };
 
 use super::{Hashes, SignatureError, SigningCertificate};
-use crate::protocol::xml::signature::{Family, printable, signature_algorithm};
+use crate::protocol::xml::{
+    certificate::Family,
+    signature::{printable, signature_algorithm},
+};
 
 /// Checks that one of these keys has signed the octets.
 pub(crate) fn verify_octets(

@@ -6,6 +6,7 @@
 //! It is given what [`Document::to_xml`] writes, and what it returns, the octets that were
 //! digested, is read by the same reader once more.
 
+mod certificate;
 mod detached;
 mod encryption;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod writer;
 use std::sync::Arc;
 
 pub(crate) use self::{
+    certificate::{CertificateError, SigningCertificate},
     detached::verify_octets,
     encryption::*,
     reader::XmlError,
