@@ -21,7 +21,7 @@ use crate::{
         Once, ProviderSession, Rejection, Reply, SignOut, SingleLogout,
     },
     crypto,
-    protocol::xml::{Document, Element, escape},
+    protocol::xml::{Document, Element, Hashes, SigningCertificate, escape},
     random::hex,
 };
 
@@ -139,16 +139,8 @@ impl Saml {
         let (now, hashes) = (self.parts.clock.now(), self.set.hashes);
         let certificates = self.usable(&provider, now)?;
         let read = LOGOUTS.done(move || {
-            let document = Document::parse(&answer, MOST_BYTES)?;
-            let message = in_envelope(&document).ok_or(E::Malformed("Body"))?;
-            let response = document.verified(message, &certificates, hashes)?;
-            let sides = Sides {
-                identity_provider: &provider.entity_id,
-                destination: None,
-                is_named: false,
-            };
-            check_head(&response, "LogoutResponse", sides, now)?;
-            there(&response, &id)
+            let by = (certificates.as_slice(), hashes);
+            told(&answer, (&provider.entity_id, &id), by, now)
         });
         read.await?.map_err(Refused::Logout)
     }
@@ -319,6 +311,25 @@ fn request(message: &Element, rules: &NameIdRules<'_>, now: Timestamp) -> Result
     Ok(Named { id, sids })
 }
 
+/// The same, by what the provider answered from server to server.
+fn told(
+    answer: &[u8],
+    (identity_provider, id): (&str, &str),
+    (certificates, hashes): (&[SigningCertificate], Hashes),
+    now: Timestamp,
+) -> Result<ProviderSession, E> {
+    let document = Document::parse(answer, MOST_BYTES)?;
+    let message = in_envelope(&document).ok_or(E::Malformed("Body"))?;
+    let response = document.verified(message, certificates, hashes)?;
+    let sides = Sides {
+        identity_provider,
+        destination: None,
+        is_named: false,
+    };
+    check_head(&response, "LogoutResponse", sides, now)?;
+    there(&response, id)
+}
+
 /// What became of the session there, by the answer to the request with this ID.
 fn there(response: &Element, id: &str) -> Result<ProviderSession, E> {
     if response.attribute("InResponseTo") != Some(id) {
@@ -352,6 +363,7 @@ pub(super) fn remember(name_id: &NameId, session_index: Option<&str>) -> Connect
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::xml::{SignatureError, fixture::Signer};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
     const INSTANT: &str = "2023-11-14T22:13:20Z";
@@ -426,6 +438,35 @@ mod tests {
         assert_eq!(many, Err(E::TooMuch));
         let others = "<a:NameID SPNameQualifier=\"https://other\">alice</a:NameID>";
         assert_eq!(read(others), Err(E::OtherQualifier));
+    }
+
+    #[test]
+    fn what_is_told_from_server_to_server_is_signed() {
+        let (signer, other) = (Signer::rsa(), Signer::rsa());
+        let good = format!(
+            "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body>\
+             <p:LogoutResponse xmlns:p='{SAMLP}' ID='_r' Version='2.0' IssueInstant='{INSTANT}' \
+             InResponseTo='_1'><a:Issuer xmlns:a='{SAML}'>https://idp</a:Issuer>SIGNATURE\
+             <p:Status><p:StatusCode Value='{SUCCESS}'/></p:Status></p:LogoutResponse></s:Body>\
+             </s:Envelope>"
+        );
+        let read = |text: &str, id: &str, signer: &Signer| {
+            let certificates = std::slice::from_ref(&signer.certificate);
+            let by = (certificates, Hashes::Strong);
+            told(text.as_bytes(), ("https://idp", id), by, NOW)
+        };
+        let signed = signer.sign(&good, "_r");
+        assert_eq!(read(&signed, "_1", &signer), Ok(ProviderSession::Ended));
+        let wrong = Err(E::Signature(SignatureError::BadSignature));
+        assert_eq!(read(&signed, "_1", &other), wrong);
+        assert_eq!(read(&signed, "_2", &signer), Err(E::InResponseTo));
+        let forged = signed.replace("Success", "Responder");
+        assert_eq!(read(&forged, "_1", &signer), wrong);
+        let unsigned = good.replace("SIGNATURE", "");
+        let not = Err(E::Signature(SignatureError::NotSigned));
+        assert_eq!(read(&unsigned, "_1", &signer), not);
+        let elsewhere = signer.sign(&good.replace("https://idp", "https://other"), "_r");
+        assert_eq!(read(&elsewhere, "_1", &signer), Err(E::Issuer));
     }
 
     #[test]

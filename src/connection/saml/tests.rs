@@ -7,10 +7,18 @@ use crate::{
 };
 
 pub(super) mod made_here {
+    use openssl::{
+        pkey::{PKey, Private},
+        rsa::Rsa,
+    };
+
     use super::*;
     use crate::{
         connection::saml::assertion::Assertion,
-        protocol::xml::{SignatureError, XmlError, fixture::Signer},
+        protocol::xml::{
+            EncryptionError, SignatureError, XmlError,
+            fixture::{Signer, encrypted},
+        },
     };
 
     const NOW: &str = "2026-11-27T12:00:00Z";
@@ -106,6 +114,57 @@ pub(super) mod made_here {
             assert_eq!(groups.values, ["staff", "admins"]);
             assert_eq!(groups.friendly_name.as_deref(), Some("memberOf"));
         }
+    }
+
+    #[test]
+    fn what_is_encrypted_is_opened_wherever_it_may_be() {
+        let signer = Signer::rsa();
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let judge = |text: &str, keys: &[PKey<Private>]| {
+            judge_with(text, &signer, |expected| {
+                expected.keys = keys.to_vec().leak();
+            })
+        };
+        let ours = std::slice::from_ref(&key);
+        let around = |name: &str, inside: &str, bits: usize| {
+            let namespace = "xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion'";
+            let alone = inside.replacen(' ', &format!(" {namespace} "), 1);
+            let alone = if alone == inside {
+                inside.replacen('>', &format!(" {namespace}>"), 1)
+            } else {
+                alone
+            };
+            let sealed = encrypted(alone.as_bytes(), &key, bits);
+            format!("<saml:{name}>{sealed}</saml:{name}>")
+        };
+        let name_id = "<saml:NameID>alice</saml:NameID>";
+        let from = ASSERTION.find("<saml:Attribute Name='groups'").unwrap();
+        let to = ASSERTION.find("</saml:AttributeStatement>").unwrap();
+        let groups = ASSERTION.get(from..to).unwrap();
+        for bits in [128, 192, 256] {
+            let hidden = ASSERTION.replace(name_id, &around("EncryptedID", name_id, bits));
+            let hidden = hidden.replace(groups, &around("EncryptedAttribute", groups, bits));
+            let text = signed_assertion(&signer, RESPONSE, &hidden);
+            let assertion = judge(&text, ours).unwrap();
+            assert_eq!(assertion.name_id.value, "alice");
+            assert_eq!(assertion.attributes[1].values, ["staff", "admins"]);
+            let whole = signer.sign(ASSERTION, "_a");
+            let sealed = encrypted(whole.as_bytes(), &key, bits);
+            let sealed = format!("<saml:EncryptedAssertion>{sealed}</saml:EncryptedAssertion>");
+            let text = RESPONSE
+                .replace("RESPONSE_SIGNATURE", "")
+                .replace("ASSERTION", &sealed);
+            assert_eq!(judge(&text, ours).unwrap().name_id.value, "alice");
+            let closed = Err(ResponseError::Encryption(EncryptionError));
+            assert_eq!(judge(&text, &[]).map(drop), closed);
+        }
+        // one that is neither is passed over by nobody
+        let hidden = ASSERTION.replace(
+            name_id,
+            &around("EncryptedID", "<saml:Other>alice</saml:Other>", 256),
+        );
+        let text = signed_assertion(&signer, RESPONSE, &hidden);
+        assert_eq!(judge(&text, ours).map(drop), Err(ResponseError::NoSubject));
     }
 
     #[test]

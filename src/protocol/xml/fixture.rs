@@ -8,12 +8,13 @@ use openssl::{
     hash::MessageDigest,
     nid::Nid,
     pkey::{PKey, Private},
-    rsa::Rsa,
+    rsa::{Padding, Rsa},
+    symm::{Cipher, encrypt_aead},
     x509::{X509, X509Name},
 };
 use samael::crypto::{Crypto, CryptoProvider as _};
 
-use super::{DS, SigningCertificate};
+use super::{DS, SigningCertificate, XENC};
 
 /// A key and its certificate.
 pub(crate) struct Signer {
@@ -147,4 +148,32 @@ fn certificate(key: &PKey<Private>) -> Vec<u8> {
         .unwrap();
     x509.sign(key, MessageDigest::sha256()).unwrap();
     x509.build().to_der().unwrap()
+}
+
+/// What is sent to whoever has the key, by AES-GCM with a key of so many bits.
+pub(crate) fn encrypted(octets: &[u8], key: &PKey<Private>, bits: usize) -> String {
+    let cipher = match bits {
+        128 => Cipher::aes_128_gcm(),
+        192 => Cipher::aes_192_gcm(),
+        _ => Cipher::aes_256_gcm(),
+    };
+    let content = &[7; 32][..bits / 8];
+    let mut tag = [0; 16];
+    let sealed = encrypt_aead(cipher, content, Some(&[9; 12]), &[], octets, &mut tag).unwrap();
+    let octets = [&[9; 12][..], &sealed, &tag].concat();
+    let rsa = key.rsa().unwrap();
+    let mut sent = vec![0; usize::try_from(rsa.size()).unwrap()];
+    let sent_len = rsa
+        .public_encrypt(content, &mut sent, Padding::PKCS1_OAEP)
+        .unwrap();
+    sent.truncate(sent_len);
+    format!(
+        "<x:EncryptedData xmlns:x='{XENC}' Type='{XENC}Element'><x:EncryptionMethod \
+         Algorithm='http://www.w3.org/2009/xmlenc11#aes{bits}-gcm'/><ds:KeyInfo xmlns:ds='{DS}'>\
+         <x:EncryptedKey><x:EncryptionMethod Algorithm='{XENC}rsa-oaep-mgf1p'/><x:CipherData>\
+         <x:CipherValue>{}</x:CipherValue></x:CipherData></x:EncryptedKey></ds:KeyInfo>\
+         <x:CipherData><x:CipherValue>{}</x:CipherValue></x:CipherData></x:EncryptedData>",
+        STANDARD.encode(sent),
+        STANDARD.encode(octets)
+    )
 }
