@@ -458,3 +458,27 @@ fn an_artifact_is_resolved_by_who_has_the_certificate() {
         }
     }
 }
+
+#[test]
+fn nobody_is_asked_where_the_provider_must_not_ask() {
+    let site = Site::with(&json!({}), &[], &[("is_passive", true.into())]);
+    // who is not signed in there is not signed in here
+    let mut alice = visitor(&site.sidecar);
+    let page = go_to_provider(&mut alice, "/", "idp");
+    let page = alice.carry_on(page);
+    site.expect_refused(&alice, &page, "NoPassive");
+    // and who is, is: a login that began there leaves them signed in
+    let entity_id = assertion_consumer_service(&site.sidecar, "idp").replace("/acs", "/metadata");
+    let there = format!(
+        "{}/saml2/idp/SSOService.php?spentityid={entity_id}",
+        site.provider.origin()
+    );
+    let page = alice.go(&there);
+    let form = page.form_with("password");
+    let form = form.fill("username", "alice").fill("password", "alice");
+    let page = alice.submit(&page, &form);
+    alice.follow(page);
+    let page = go_to_provider(&mut alice, "/", "idp");
+    let page = alice.carry_on(page);
+    site.expect_session(&alice, &page);
+}

@@ -1,5 +1,11 @@
 //! Single Logout by SAML 2.0, at SimpleSAMLphp: both sides begin it, by each binding.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    thread,
+};
+
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use openssl::{
     base64::{decode_block, encode_block},
@@ -8,10 +14,10 @@ use openssl::{
     sign::Signer,
 };
 use serde_json::json;
-use std::io::{Read as _, Write as _};
 use toml::Value as Toml;
 use url::{Url, form_urlencoded};
 
+use crate::attacks::saml::minting::{Key, Signing};
 use crate::support::{
     Visitor,
     browser::Browser,
@@ -469,4 +475,94 @@ fn a_partial_logout_is_told() {
     assert_eq!(stranger_opens(&site, unsigned).answer.status, 400);
     // the genuine one leads on
     assert_eq!(stranger_opens(&site, query).answer.location(), "/bye");
+}
+
+/// A provider's service for logouts by SOAP, which answers `status` with a signature or without.
+fn soap_service(site: &Site, status: &str, signed: bool) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let key = PKey::private_key_from_pem(site.provider.key().as_bytes()).unwrap();
+    let (issuer, status) = (site.provider.entity_id(), status.to_owned());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = String::new();
+        while !request.contains("</s:Envelope>") {
+            let mut some = [0; 4096];
+            let count = stream.read(&mut some).unwrap();
+            assert!(count > 0, "{request}");
+            request.push_str(std::str::from_utf8(&some[..count]).unwrap());
+        }
+        assert!(request.contains("<ds:SignatureValue>"), "{request}");
+        let value = |name: &str| {
+            let (_, rest) = request.split_once(&format!(" {name}=\"")).unwrap();
+            rest.split_once('"').unwrap().0.to_owned()
+        };
+        let (id, instant) = (value("ID"), value("IssueInstant"));
+        // as exclusive canonical XML writes it
+        let answer = format!(
+            "<p:LogoutResponse xmlns:p=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_r\" \
+             InResponseTo=\"{id}\" IssueInstant=\"{instant}\" Version=\"2.0\"><a:Issuer \
+             xmlns:a=\"urn:oasis:names:tc:SAML:2.0:assertion\">{issuer}</a:Issuer>SIGNATURE\
+             <p:Status><p:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:{status}\">\
+             </p:StatusCode></p:Status></p:LogoutResponse>"
+        );
+        let answer = if signed {
+            Signing::with(Key::Private(key)).sign(&answer, "_r")
+        } else {
+            answer.replace("SIGNATURE", "")
+        };
+        let body = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>{answer}\
+             </s:Body></s:Envelope>"
+        );
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream
+            .write_all(format!("{head}{body}").as_bytes())
+            .unwrap();
+    });
+    port
+}
+
+/// No peer here takes them: the provider's own key answers.
+#[test]
+fn a_provider_that_takes_logouts_by_soap_alone_is_told_before_the_page_comes() {
+    for (status, signed, shows) in [
+        ("Success", true, None),
+        ("PartialLogout", true, Some("of all of its applications")),
+        ("Responder", true, Some("may still be signed in")),
+        ("Success", false, Some("may still be signed in")),
+    ] {
+        let mut site = site(REDIRECT, REDIRECT);
+        let port = soap_service(&site, status, signed);
+        let metadata = site
+            .sidecar
+            .visitor()
+            .open(&site.provider.entity_id())
+            .text();
+        let (before, rest) = metadata.split_once("<md:SingleLogoutService").unwrap();
+        let (_, after) = rest.split_once("/>").unwrap();
+        let metadata = format!(
+            "{before}<md:SingleLogoutService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:SOAP\" \
+             Location=\"http://idp.localhost:{port}/soap\"/>{after}"
+        );
+        let file = site.sidecar.path("idp.xml");
+        std::fs::write(&file, metadata).unwrap();
+        site.sidecar = site.sidecar.without("connections.idp.metadata_url");
+        site.sidecar
+            .change("connections.idp.metadata", file.display().to_string());
+        site.sidecar.write();
+        site.sidecar.cli_ok(&["connections", "adopt", "idp"]);
+        site.sidecar.restart();
+        let mut alice = signed_in(&site, "alice");
+        let page = alice.go("/.auth/logout?rd=/bye");
+        assert!(alice.me().is_none());
+        match shows {
+            None => expect_goodbye(&site, &page),
+            Some(words) => assert!(page.text().contains(words), "{status}: {}", page.text()),
+        }
+    }
 }

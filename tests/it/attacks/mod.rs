@@ -13,7 +13,7 @@ mod pages;
 mod passwords;
 mod paths;
 mod redirects;
-mod saml;
+pub(crate) mod saml;
 mod transport;
 
 use crate::support::{

@@ -131,7 +131,7 @@ impl Minting {
 
 /// What somebody signs with.
 #[derive(Clone)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Private(PKey<Private>),
     /// A secret, which both sides of an HMAC know.
     Secret(Vec<u8>),
@@ -139,7 +139,7 @@ pub(super) enum Key {
 
 /// How something is signed.
 #[derive(Clone)]
-pub(super) struct Signing {
+pub(crate) struct Signing {
     pub(super) key: Key,
     pub(super) method: String,
     pub(super) digest: String,
@@ -155,7 +155,7 @@ pub(super) struct Signing {
 }
 
 impl Signing {
-    pub(super) fn with(key: Key) -> Self {
+    pub(crate) fn with(key: Key) -> Self {
         Self {
             key,
             method: format!("{MORE}rsa-sha256"),
@@ -177,7 +177,7 @@ impl Signing {
     }
 
     /// Signs what is around `SIGNATURE`.
-    pub(super) fn sign(&self, text: &str, id: &str) -> String {
+    pub(crate) fn sign(&self, text: &str, id: &str) -> String {
         let digested = self.digested.clone();
         let digested = digested.unwrap_or_else(|| text.replace("SIGNATURE", ""));
         let digest = hash(algorithm(&self.digest), digested.as_bytes()).unwrap();

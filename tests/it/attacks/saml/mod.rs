@@ -5,7 +5,7 @@
 //! what is made here as it should be, gets in.
 
 mod encrypted;
-mod minting;
+pub(crate) mod minting;
 mod reading;
 mod shapes;
 mod wrapping;
