@@ -4,6 +4,7 @@
 
 mod entity;
 mod known;
+mod provider;
 mod source;
 mod turns;
 
@@ -13,7 +14,8 @@ use serde::Deserialize;
 pub(crate) use self::{
     entity::{Demands, Entity, METADATA, MetadataError, certificates, location, speaks},
     known::{mapping, name_known},
-    source::{ProviderError, Source, send, signer, tended},
+    provider::{Described, MetadataRules, Provider},
+    source::{ProviderError, Source, send, signer},
     turns::{NotDone, Turns},
 };
 

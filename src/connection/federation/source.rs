@@ -9,8 +9,7 @@ use url::Url;
 
 use super::MetadataError;
 use crate::{
-    clock::Timestamp,
-    connection::{Expiry, Tended, cached::Passing},
+    connection::cached::Passing,
     egress::http::{Client, HttpError},
     problem::Problem,
     protocol::xml::SigningCertificate,
@@ -115,32 +114,5 @@ impl Passing for ProviderError {
             Self::Metadata(_) => false,
             Self::Status(_, status) => status.is_server_error(),
         }
-    }
-}
-
-/// What ends of the metadata that are held, and why there are no newer ones.
-pub(crate) fn tended(
-    read: Result<(), ProviderError>,
-    held: Option<(&[SigningCertificate], Option<Timestamp>)>,
-) -> Tended {
-    let failed = read.err().map(|error| error.to_string());
-    let Some((certificates, valid_until)) = held else {
-        return Tended {
-            failed,
-            ends: Vec::new(),
-        };
-    };
-    let newest = certificates.iter().map(|one| one.not_after).max();
-    let certificate = newest.map(|at| Expiry {
-        what: "certificate",
-        at,
-    });
-    let metadata = valid_until.map(|at| Expiry {
-        what: "metadata",
-        at,
-    });
-    Tended {
-        failed,
-        ends: certificate.into_iter().chain(metadata).collect(),
     }
 }

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Reply, federation::Demands},
+    connection::{
+        Reply,
+        federation::{Demands, Described as _},
+    },
     protocol::xml::{self, Ciphers, Document, Hashes, SigningCertificate},
     secret::Secret,
 };

@@ -76,7 +76,7 @@ impl Saml {
         let Some(remembered) = remembered else {
             return Ok(Departure::Nowhere);
         };
-        let provider = self.identity_provider().await?;
+        let provider = self.provider.now().await?;
         let ways = [Binding::Redirect, Binding::Post, Binding::Soap];
         let Some(endpoint) = first(&provider.logout, &ways) else {
             return Ok(Departure::Nowhere);
@@ -137,7 +137,8 @@ impl Saml {
         provider: std::sync::Arc<IdentityProvider>,
     ) -> Result<ProviderSession, Refused> {
         let (now, hashes) = (self.parts.clock.now(), self.set.hashes);
-        let certificates = self.usable(&provider, now)?;
+        let certificates = self.provider.usable(&provider, now);
+        let certificates = certificates.ok_or(Refused::NoCertificate)?;
         let read = LOGOUTS.done(move || {
             let by = (certificates.as_slice(), hashes);
             told(&answer, (&provider.entity_id, &id), by, now)
@@ -152,8 +153,9 @@ impl Saml {
     ) -> Result<LogoutMessage, Refused> {
         let received = Received::read(reply, &["SAMLRequest", "SAMLResponse"]);
         let received = received.ok_or(Refused::NoMessage)?;
-        let provider = self.identity_provider().await?;
-        let certificates = self.usable(&provider, now)?;
+        let provider = self.provider.now().await?;
+        let certificates = self.provider.usable(&provider, now);
+        let certificates = certificates.ok_or(Refused::NoCertificate)?;
         let slo = self.parts.single_logout_service(&self.id);
         let (set, service_provider) = (self.set.clone(), self.entity_id.clone());
         let id = self.id.clone();
@@ -211,7 +213,7 @@ impl Saml {
 
     /// Section 3.7.2.
     async fn answer_logout(&self, request: &LogoutRequest) -> Result<LogoutReply, Refused> {
-        let provider = self.identity_provider().await?;
+        let provider = self.provider.now().await?;
         let endpoint = first(&provider.logout, &[Binding::Redirect, Binding::Post]);
         let endpoint = endpoint.filter(|_| !request.soap);
         let to = endpoint.map(|endpoint| match &endpoint.response {

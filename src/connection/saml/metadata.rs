@@ -1,11 +1,14 @@
 //! What an identity provider says of itself (SAML 2.0 metadata).
 
+use serde_json::Value;
 use url::Url;
 
-pub(crate) use crate::connection::federation::{Demands, METADATA, MetadataError};
+pub(crate) use crate::connection::federation::METADATA;
 use crate::{
     clock::Timestamp,
-    connection::federation::{Entity, certificates, location, speaks},
+    connection::federation::{
+        Demands, Described, Entity, MetadataError, certificates, location, speaks,
+    },
     protocol::xml::{Element, SigningCertificate},
 };
 
@@ -68,9 +71,8 @@ pub(crate) fn first<'a>(offered: &'a [Endpoint], wanted: &[Binding]) -> Option<&
     wanted.find_map(|binding| offered.iter().find(|one| one.binding == *binding))
 }
 
-impl IdentityProvider {
-    /// Reads the metadata of one provider, or of several, of which one is meant.
-    pub(crate) fn parse(octets: &[u8], demands: &Demands<'_>) -> Result<Self, MetadataError> {
+impl Described for IdentityProvider {
+    fn parse(octets: &[u8], demands: &Demands<'_>) -> Result<Self, MetadataError> {
         let entity = Entity::parse(octets, demands, |role| {
             role.is(METADATA, "IDPSSODescriptor") && speaks(role, SAMLP)
         })?;
@@ -91,6 +93,29 @@ impl IdentityProvider {
             valid_until: entity.valid_until,
             entity_id: entity.id,
         })
+    }
+
+    fn entity_id(&self) -> &str {
+        &self.entity_id
+    }
+
+    fn certificates(&self) -> &[SigningCertificate] {
+        &self.certificates
+    }
+
+    fn valid_until(&self) -> Option<Timestamp> {
+        self.valid_until
+    }
+
+    fn addresses(&self) -> Vec<(&'static str, Value)> {
+        let addresses = |all: &[Endpoint]| {
+            let one = |one: &Endpoint| format!("{:?} {}", one.binding, one.written);
+            Value::from(all.iter().map(one).collect::<Vec<_>>())
+        };
+        vec![
+            ("provider_sign_on", addresses(&self.sign_on)),
+            ("provider_logout", addresses(&self.logout)),
+        ]
     }
 }
 

@@ -1,7 +1,7 @@
 //! SAML 2.0, as a service provider: the Web Browser SSO profile (profiles section 4.1).
 //!
 //! A session ends on both sides by messages of their own ([`logout`]). The metadata are read again
-//! on schedule ([`provider`]).
+//! on schedule.
 //!
 //! [`Connection::begin`] makes the request ([`request`]) for the provider that the metadata name
 //! ([`metadata`]); its ID travels in the flow's sealed cookie. [`Connection::resume`] checks the
@@ -24,7 +24,6 @@ mod message;
 mod metadata;
 mod open;
 mod outgoing;
-mod provider;
 mod received;
 mod refused;
 mod request;
@@ -57,8 +56,7 @@ use super::{
     Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer, Rejection,
     Reply, SignOut, SingleLogout, Start, Step, Tended, UpstreamParam,
     beginnings::Beginnings,
-    cached::Cached,
-    federation::{ProviderError, Source, Turns},
+    federation::{MetadataRules, Provider, Turns},
     registry::Parts,
 };
 use crate::{
@@ -66,7 +64,7 @@ use crate::{
     crypto,
     egress::http::Client,
     identity::{ConnectionId, Identity, Subject},
-    protocol::xml::{Ciphers, Hashes, SigningCertificate},
+    protocol::xml::{Ciphers, Hashes},
     store::Pin,
 };
 
@@ -86,7 +84,7 @@ pub(crate) struct Saml {
     /// Of this side.
     entity_id: String,
     set: Set,
-    metadata: Cached<IdentityProvider, ProviderError>,
+    provider: Provider<IdentityProvider>,
     /// Our own metadata, which hang on the settings alone.
     own_metadata: OnceLock<String>,
     /// Who waits for the provider to resolve an artifact.
@@ -97,10 +95,7 @@ pub(crate) struct Saml {
 /// What is set, read and checked.
 #[derive(Clone, Debug)]
 struct Set {
-    source: Source,
-    /// Who must have signed the metadata.
-    signer: Option<SigningCertificate>,
-    idp_entity_id: Option<String>,
+    metadata: MetadataRules,
     signed: Signed,
     name_id_format: Option<String>,
     user_id_attribute: Option<String>,
@@ -123,8 +118,6 @@ struct Set {
     keys: Vec<PKey<Private>>,
     ciphers: Ciphers,
     hashes: Hashes,
-    expired_certificates: bool,
-    danger_plain_http: bool,
     upstream_params: BTreeMap<String, UpstreamParam>,
     mapping: Mapping,
     http: Client,
@@ -153,11 +146,7 @@ impl Connection for Saml {
     }
 
     fn pin(&self) -> Pin {
-        let issuer = match (&self.set.idp_entity_id, &self.set.source) {
-            (Some(id), _) => id.clone(),
-            (None, Source::Url(url)) => url.to_string(),
-            (None, Source::File(_)) => self.read_file_entity_id(),
-        };
+        let issuer = self.set.metadata.issuer::<IdentityProvider>();
         let by = self.set.user_id_attribute.as_deref().unwrap_or("NameID");
         Pin {
             strategy: "saml".to_owned(),
@@ -194,7 +183,7 @@ impl Connection for Saml {
     }
 
     async fn reach(&self) -> Result<(), Rejection> {
-        let known = self.identity_provider().await;
+        let known = self.provider.now().await;
         let known = known.map_err(Refused::from);
         known.map(drop).map_err(|refused| self.reject(refused))
     }
@@ -242,11 +231,14 @@ impl Connection for Saml {
     }
 
     async fn facts(&self) -> Facts {
-        self.known_facts().await
+        let mut facts = Facts::new();
+        facts.insert("entity_id".to_owned(), self.entity_id.clone().into());
+        self.provider.add_facts(&mut facts).await;
+        facts
     }
 
     async fn tend(&self) -> Tended {
-        self.tend_metadata().await
+        self.provider.tend().await
     }
 }
 
@@ -257,7 +249,7 @@ impl Saml {
         reply: Reply<'_>,
         peer: &Peer,
     ) -> Result<Authenticated, Refused> {
-        let provider = self.identity_provider().await?;
+        let provider = self.provider.now().await?;
         let octets = if let Some(artifact) = artifact::read(reply) {
             self.resolve(&artifact, &provider).await?
         } else {
@@ -282,7 +274,8 @@ impl Saml {
         let (set, service_provider) = (self.set.clone(), self.entity_id.clone());
         let acs = self.parts.assertion_consumer_service(&self.id);
         let now = peer.now;
-        let certificates = self.usable(&provider, now)?;
+        let certificates = self.provider.usable(&provider, now);
+        let certificates = certificates.ok_or(Refused::NoCertificate)?;
         // Anybody may bring a response.
         let checked = VERIFYING.done(move || {
             let asked = asked.as_ref();

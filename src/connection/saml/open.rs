@@ -9,19 +9,12 @@ use std::{
 
 use url::Url;
 
-use super::{
-    Config, ResponseBinding, Saml, Set,
-    descriptor::OwnKey,
-    metadata::{Demands, IdentityProvider},
-    provider::REFRESH,
-};
+use super::{Config, ResponseBinding, Saml, Set, descriptor::OwnKey, metadata::IdentityProvider};
 use crate::{
-    clock::Timestamp,
     connection::{
         Common, Connection,
         beginnings::Beginnings,
-        cached::Cached,
-        federation::{Logout, Source, mapping, signer},
+        federation::{Logout, MetadataRules, Provider, Source, mapping, signer},
         registry::{OpenConnection, Parts},
     },
     egress::http::{Client, ClientTls, Written},
@@ -54,16 +47,15 @@ impl OpenConnection for Config {
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
         let set = self.read(common, &parts.http)?;
         let own = parts.page(&format!("saml/{id}/metadata"));
+        let every = self.metadata_refresh.map(|span| span.0);
+        let (rules, http) = (set.metadata.clone(), set.http.clone());
         Ok(Arc::new(Saml {
             entity_id: self.entity_id.clone().unwrap_or_else(|| own.into()),
             id,
             set,
             own_metadata: OnceLock::new(),
             resolving: Beginnings::default(),
-            metadata: Cached::new(parts.clock.clone()).scheduled(
-                self.metadata_refresh.map_or(REFRESH, |span| span.0),
-                |provider| provider.valid_until,
-            ),
+            provider: Provider::new(rules, every, http, parts.clock.clone()),
             parts: parts.clone(),
         }))
     }
@@ -115,20 +107,22 @@ impl Config {
             }
         }
         let mapping = mapping(&common.claims).map_err(|found| problems.extend(found));
-        let known = match (&source, &signer) {
-            (Ok(Source::File(octets)), Ok(signer)) => {
-                let known = self.provider_in_file(octets, signer.as_ref());
-                known.map_err(|problem| problems.push(problem)).ok()
-            }
-            _ => None,
-        };
+        let rules = self.metadata_rules(source, signer);
+        let known = rules
+            .as_ref()
+            .and_then(MetadataRules::in_file::<IdentityProvider>);
+        let known = known.transpose();
+        let known = known.map_err(|error| {
+            problems.push(Problem::new("metadata", error.to_string()));
+        });
+        let known = known.ok().flatten();
         let http = self.http(client, known.as_ref());
         let http = http.map_err(|problem| problems.push(problem));
         if !problems.is_empty() {
             return Err(problems);
         }
-        let (Ok(source), Ok(signer), Ok(signing), Ok(next_signing), Ok(decryption)) =
-            (source, signer, signing, next_signing, decryption)
+        let (Some(metadata), Ok(signing), Ok(next_signing), Ok(decryption)) =
+            (rules, signing, next_signing, decryption)
         else {
             return Err(problems);
         };
@@ -136,9 +130,7 @@ impl Config {
             return Err(problems);
         };
         Ok(Set {
-            source,
-            signer,
-            idp_entity_id: self.idp_entity_id.clone(),
+            metadata,
             signed: self.signed,
             name_id_format: self.name_id_format.clone(),
             user_id_attribute: self.user_id_attribute.clone(),
@@ -167,8 +159,6 @@ impl Config {
             } else {
                 Hashes::Strong
             },
-            expired_certificates: self.danger_expired_certificates,
-            danger_plain_http: self.danger_plain_http,
             upstream_params: common.upstream_params.clone(),
             mapping,
             http,
@@ -220,20 +210,18 @@ impl Config {
         is_there.ok_or_else(|| problem.hint("openssl genrsa 3072 > saml.pem"))
     }
 
-    fn provider_in_file(
+    fn metadata_rules(
         &self,
-        octets: &[u8],
-        signer: Option<&SigningCertificate>,
-    ) -> Result<IdentityProvider, Problem> {
-        let demands = Demands {
-            entity_id: self.idp_entity_id.as_deref(),
-            signer,
-            // They may have ended, which no start hangs on.
-            now: Timestamp::from_millis(i64::MIN),
+        source: Result<Source, Problem>,
+        signer: Result<Option<SigningCertificate>, Problem>,
+    ) -> Option<MetadataRules> {
+        Some(MetadataRules {
+            source: source.ok()?,
+            signer: signer.ok()?,
+            entity_id: self.idp_entity_id.clone(),
+            expired_certificates: self.danger_expired_certificates,
             danger_plain_http: self.danger_plain_http,
-        };
-        let read = IdentityProvider::parse(octets, &demands);
-        read.map_err(|error| Problem::new("metadata", error.to_string()))
+        })
     }
 
     /// What calls the provider: also at a private address, if the operator wrote its host, here or

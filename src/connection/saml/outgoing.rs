@@ -1,5 +1,7 @@
 //! What we send: requests for a login, and how messages are signed and carried.
 
+use bytes::Bytes;
+use http::{Method, header};
 use url::Url;
 
 use super::{
@@ -10,7 +12,10 @@ use super::{
     request::Request,
 };
 use crate::{
-    connection::{ConnectionData, ProviderForm, Start, Step},
+    connection::{
+        ConnectionData, ProviderForm, Start, Step,
+        federation::{ProviderError, send},
+    },
     random,
 };
 
@@ -21,9 +26,12 @@ pub(super) enum Sent {
     Url(Url),
 }
 
+/// What a SOAP request is about (SAML 2.0 bindings section 3.2.3.1).
+const SOAP_ACTION: &str = "http://www.oasis-open.org/committees/security";
+
 impl Saml {
     pub(super) async fn request(&self, start: &Start<'_>) -> Result<Step, Refused> {
-        let provider = self.identity_provider().await?;
+        let provider = self.provider.now().await?;
         let wants = &start.wants;
         let authn_contexts = if wants.acr.is_empty() {
             &self.set.authn_contexts
@@ -113,5 +121,16 @@ impl Saml {
         let key = self.set.signing.clone();
         let made = SIGNING.done(move || message.envelope(key.as_ref()));
         Ok(made.await??)
+    }
+
+    /// Calls the provider from here (bindings section 3.2.3).
+    pub(super) async fn call(&self, url: &Url, envelope: String) -> Result<Vec<u8>, ProviderError> {
+        let request = http::Request::builder()
+            .method(Method::POST)
+            .uri(url.as_str())
+            .header(header::CONTENT_TYPE, "text/xml; charset=utf-8")
+            .header("soapaction", SOAP_ACTION)
+            .body(Bytes::from(envelope));
+        Ok(send(&self.set.http, url, request).await?.to_vec())
     }
 }

@@ -522,7 +522,10 @@ pub(super) mod made_here {
 mod metadata {
     use super::*;
     use crate::{
-        connection::saml::metadata::{Demands, IdentityProvider, MetadataError},
+        connection::{
+            federation::{Demands, Described as _, MetadataError},
+            saml::metadata::IdentityProvider,
+        },
         protocol::xml::fixture::Signer,
     };
 

@@ -1,11 +1,12 @@
 //! What a security token service says of itself (WS-Federation 1.2 section 3).
 
+use serde_json::Value;
 use url::Url;
 
 use crate::{
     clock::Timestamp,
     connection::federation::{
-        Demands, Entity, METADATA, MetadataError, certificates, location, speaks,
+        Demands, Described, Entity, METADATA, MetadataError, certificates, location, speaks,
     },
     protocol::xml::{Element, SigningCertificate},
 };
@@ -28,9 +29,8 @@ pub(crate) struct SecurityTokenService {
     pub(crate) valid_until: Option<Timestamp>,
 }
 
-impl SecurityTokenService {
-    /// Reads the metadata of one provider, or of several, of which one is meant.
-    pub(crate) fn parse(octets: &[u8], demands: &Demands<'_>) -> Result<Self, MetadataError> {
+impl Described for SecurityTokenService {
+    fn parse(octets: &[u8], demands: &Demands<'_>) -> Result<Self, MetadataError> {
         let entity = Entity::parse(octets, demands, is_token_service)?;
         let named = certificates(&entity.role);
         let certificates = match named {
@@ -48,6 +48,22 @@ impl SecurityTokenService {
             valid_until: entity.valid_until,
             entity_id: entity.id,
         })
+    }
+
+    fn entity_id(&self) -> &str {
+        &self.entity_id
+    }
+
+    fn certificates(&self) -> &[SigningCertificate] {
+        &self.certificates
+    }
+
+    fn valid_until(&self) -> Option<Timestamp> {
+        self.valid_until
+    }
+
+    fn addresses(&self) -> Vec<(&'static str, Value)> {
+        vec![("provider_address", self.passive_requestor.as_str().into())]
     }
 }
 

@@ -10,7 +10,6 @@ mod config;
 mod jwt;
 mod metadata;
 mod open;
-mod provider;
 mod refused;
 mod response;
 mod saml11;
@@ -38,16 +37,14 @@ use self::{
 use super::{
     Authenticated, Check, Connection, ConnectionData, Facts, Kept, Mapping, Once, Peer, Rejection,
     Reply, SignOut, Start, Step, Tended, UpstreamParam,
-    cached::Cached,
-    federation::{ProviderError, Source, Turns, name_known},
-    registry::Parts,
+    federation::{MetadataRules, Provider, Turns, name_known},
 };
 use crate::{
     clock::Timestamp,
     crypto,
     egress::http::Client,
     identity::{ConnectionId, Identity, Subject},
-    protocol::xml::{Ciphers, Hashes, SigningCertificate},
+    protocol::xml::{Ciphers, Hashes},
     store::Pin,
 };
 
@@ -68,17 +65,13 @@ pub(crate) struct Wsfed {
     /// Where its answers come to.
     wreply: Url,
     set: Set,
-    metadata: Cached<SecurityTokenService, ProviderError>,
-    parts: Parts,
+    provider: Provider<SecurityTokenService>,
 }
 
 /// What is set, read and checked.
 #[derive(Clone, Debug)]
 struct Set {
-    source: Source,
-    /// Who must have signed the metadata.
-    signer: Option<SigningCertificate>,
-    idp_entity_id: Option<String>,
+    metadata: MetadataRules,
     wauth: Vec<String>,
     whr: Option<String>,
     wfresh: Option<Duration>,
@@ -88,9 +81,7 @@ struct Set {
     keys: Vec<PKey<Private>>,
     ciphers: Ciphers,
     hashes: Hashes,
-    expired_certificates: bool,
     future_authentication: bool,
-    danger_plain_http: bool,
     upstream_params: BTreeMap<String, UpstreamParam>,
     mapping: Mapping,
     http: Client,
@@ -118,11 +109,7 @@ impl Connection for Wsfed {
     }
 
     fn pin(&self) -> Pin {
-        let issuer = match (&self.set.idp_entity_id, &self.set.source) {
-            (Some(id), _) => id.clone(),
-            (None, Source::Url(url)) => url.to_string(),
-            (None, Source::File(_)) => self.read_file_entity_id(),
-        };
+        let issuer = self.set.metadata.issuer::<SecurityTokenService>();
         let by = self.set.user_id_attribute.as_deref();
         Pin {
             strategy: "wsfed".to_owned(),
@@ -151,7 +138,7 @@ impl Connection for Wsfed {
     }
 
     async fn reach(&self) -> Result<(), Rejection> {
-        let known = self.provider().await.map_err(Refused::from);
+        let known = self.provider.now().await.map_err(Refused::from);
         known.map(drop).map_err(|refused| self.reject(refused))
     }
 
@@ -168,18 +155,21 @@ impl Connection for Wsfed {
     }
 
     async fn facts(&self) -> Facts {
-        self.known_facts().await
+        let mut facts = Facts::new();
+        facts.insert("wtrealm".to_owned(), self.wtrealm.clone().into());
+        self.provider.add_facts(&mut facts).await;
+        facts
     }
 
     async fn tend(&self) -> Tended {
-        self.tend_metadata().await
+        self.provider.tend().await
     }
 }
 
 impl Wsfed {
     /// Section 13.2.2.
     async fn request(&self, start: &Start<'_>) -> Result<Step, Refused> {
-        let provider = self.provider().await?;
+        let provider = self.provider.now().await?;
         let wants = &start.wants;
         let wauth = if wants.acr.is_empty() {
             &self.set.wauth
@@ -238,7 +228,7 @@ impl Wsfed {
     ) -> Result<Authenticated, Refused> {
         let wresult = answer(reply).ok_or(Refused::NoAnswer)?;
         peer.seen.add(TOKEN, &json!({ "wresult": wresult }));
-        let provider = self.provider().await?;
+        let provider = self.provider.now().await?;
         let token = self.verified(wresult, asked, provider, peer).await?;
         self.authenticated(token, peer)
     }
@@ -253,7 +243,8 @@ impl Wsfed {
     ) -> Result<Token, Refused> {
         let (set, wtrealm) = (self.set.clone(), self.wtrealm.clone());
         let (wreply, now) = (self.wreply.clone(), peer.now);
-        let certificates = self.usable(&provider, now)?;
+        let certificates = self.provider.usable(&provider, now);
+        let certificates = certificates.ok_or(Refused::NoCertificate)?;
         // Anybody may bring an answer.
         let checked = VERIFYING.done(move || {
             let expected = Expected {

@@ -10,19 +10,17 @@ use std::{
 use openssl::pkey::{Id, PKey, Private};
 use url::Url;
 
-use super::{Config, Set, Wsfed, metadata::SecurityTokenService, provider::REFRESH};
+use super::{Config, Set, Wsfed, metadata::SecurityTokenService};
 use crate::{
-    clock::Timestamp,
     connection::{
         Common, Connection,
-        cached::Cached,
-        federation::{Demands, Logout, Source, mapping, signer},
+        federation::{Logout, MetadataRules, Provider, Source, mapping, signer},
         registry::{OpenConnection, Parts},
     },
     egress::http::{Client, ClientTls, Written},
     identity::ConnectionId,
     problem::Problem,
-    protocol::xml::{Ciphers, Hashes},
+    protocol::xml::{Ciphers, Hashes, SigningCertificate},
 };
 
 /// What an operator may not set with `upstream_params` (WS-Federation 1.2 section 13.2).
@@ -44,14 +42,14 @@ impl OpenConnection for Config {
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
         let set = self.read(common, &parts.http)?;
         let wreply = parts.callback(&id);
-        let every = self.metadata_refresh.map_or(REFRESH, |span| span.0);
+        let every = self.metadata_refresh.map(|span| span.0);
+        let (rules, http) = (set.metadata.clone(), set.http.clone());
         Ok(Arc::new(Wsfed {
             wtrealm: self.wtrealm.clone().unwrap_or_else(|| wreply.to_string()),
             wreply,
             id,
             set,
-            metadata: Cached::new(parts.clock.clone()).scheduled(every, |known| known.valid_until),
-            parts: parts.clone(),
+            provider: Provider::new(rules, every, http, parts.clock.clone()),
         }))
     }
 
@@ -94,27 +92,20 @@ impl Config {
         }
         let mapping = mapping(&common.claims).map_err(|found| problems.extend(found));
         let http = self.http(client).map_err(|problem| problems.push(problem));
-        if let (Ok(Source::File(octets)), Ok(signer)) = (&source, &signer) {
-            let demands = Demands {
-                entity_id: self.idp_entity_id.as_deref(),
-                signer: signer.as_ref(),
-                // They may have ended, which no start hangs on.
-                now: Timestamp::from_millis(i64::MIN),
-                danger_plain_http: self.danger_plain_http,
-            };
-            if let Err(error) = SecurityTokenService::parse(octets, &demands) {
-                problems.push(Problem::new("metadata", error.to_string()));
-            }
+        let rules = self.metadata_rules(source, signer);
+        let known = rules
+            .as_ref()
+            .and_then(MetadataRules::in_file::<SecurityTokenService>);
+        if let Some(Err(error)) = known {
+            problems.push(Problem::new("metadata", error.to_string()));
         }
-        let (true, Ok(source), Ok(signer), Ok(keys), Ok(mapping), Ok(http)) =
-            (problems.is_empty(), source, signer, keys, mapping, http)
+        let (true, Some(metadata), Ok(keys), Ok(mapping), Ok(http)) =
+            (problems.is_empty(), rules, keys, mapping, http)
         else {
             return Err(problems);
         };
         Ok(Set {
-            source,
-            signer,
-            idp_entity_id: self.idp_entity_id.clone(),
+            metadata,
             wauth: self.wauth.clone(),
             whr: self.whr.clone(),
             wfresh: self.wfresh.map(|span| span.0),
@@ -131,12 +122,24 @@ impl Config {
             } else {
                 Hashes::Strong
             },
-            expired_certificates: self.danger_expired_certificates,
             future_authentication: self.danger_future_authentication,
-            danger_plain_http: self.danger_plain_http,
             upstream_params: common.upstream_params.clone(),
             mapping,
             http,
+        })
+    }
+
+    fn metadata_rules(
+        &self,
+        source: Result<Source, Problem>,
+        signer: Result<Option<SigningCertificate>, Problem>,
+    ) -> Option<MetadataRules> {
+        Some(MetadataRules {
+            source: source.ok()?,
+            signer: signer.ok()?,
+            entity_id: self.idp_entity_id.clone(),
+            expired_certificates: self.danger_expired_certificates,
+            danger_plain_http: self.danger_plain_http,
         })
     }
 

@@ -15,7 +15,7 @@ impl SignOut for Wsfed {
         if !self.set.logout {
             return Ok(Departure::Nowhere);
         }
-        let provider = self.provider().await;
+        let provider = self.provider.now().await;
         let provider = provider.map_err(|error| self.reject(Refused::from(error)))?;
         // There is no parameter that comes back by itself.
         let mut back = leaving.back.clone();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     connection::{
-        federation::{Demands, MetadataError},
+        federation::{Demands, Described as _, MetadataError},
         wsfed::metadata::SecurityTokenService,
     },
     protocol::{shared_data, xml::SigningCertificate},
