@@ -482,3 +482,18 @@ fn nobody_is_asked_where_the_provider_must_not_ask() {
     let page = alice.carry_on(page);
     site.expect_session(&alice, &page);
 }
+
+#[test]
+fn an_answer_comes_to_its_own_address_alone() {
+    let site = Site::new();
+    let (mut alice, page, answer) = site.answer("alice");
+    let mut elsewhere = answer.clone();
+    elsewhere.action = answer.action.replace("/saml/idp/acs", "/callback/idp");
+    assert_ne!(elsewhere.action, answer.action);
+    let refused = alice.submit(&page, &elsewhere);
+    assert_eq!(refused.answer.status, 404, "{refused:?}");
+    assert!(alice.session().is_none());
+    let home = alice.submit(&page, &answer);
+    let home = alice.carry_on(home);
+    site.expect_session(&alice, &home);
+}

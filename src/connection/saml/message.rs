@@ -246,6 +246,26 @@ mod tests {
         }
     }
 
+    /// Beside the signature of a query another one would be looked at by nobody.
+    #[test]
+    fn a_message_in_a_query_has_no_signature_of_its_own() {
+        let [key, _] = keys();
+        let certificate = SigningCertificate::from_der(key.certificate()).unwrap();
+        let signed = message().signed(Some(&key)).unwrap();
+        let twice = Message {
+            before: signed,
+            after: String::new(),
+            ..message()
+        };
+        let to: Url = "https://idp.example/slo".parse().unwrap();
+        let redirect = twice.redirect(&to, None, Some(&key)).unwrap();
+        let query = Reply::Query(redirect.query().unwrap());
+        let received = Received::read(query, &["SAMLRequest"]).unwrap();
+        let read = received.verified(|_| Ok(()), &[certificate], Hashes::Strong);
+        let misplaced = crate::protocol::xml::SignatureError::Misplaced;
+        assert_eq!(read.map(drop), Err(misplaced.into()));
+    }
+
     #[test]
     fn a_message_without_a_key_is_not_signed() {
         let to: Url = "https://idp.example/slo".parse().unwrap();
