@@ -4,6 +4,7 @@
 //! [`App::build`] makes from one set of settings what a reload swaps, [`Live`]; every `Arc<dyn …>`
 //! is made here and nowhere else. What goes on beside the requests is in [`App::watch`].
 
+mod recheck;
 mod tend;
 
 use std::{
@@ -351,7 +352,8 @@ impl App {
         tokio::join!(
             self.follow(live),
             self.keep_house(),
-            tend::tend(live, clock)
+            tend::tend(live, clock),
+            recheck::recheck(live, &self.sessions, clock)
         );
     }
 

@@ -143,6 +143,32 @@ danger_expired_certificates = true
 danger_future_authentication = true
 danger_sha1 = true
 danger_plain_http = true
+[connections.directory]
+strategy = "ldap"
+servers = ["ldaps://ldap.acme.example"]
+ca = "ca.pem"
+base_dn = "dc=acme,dc=example"
+bind_dn = "cn=reader,dc=acme,dc=example"
+bind_password = "a secret"
+direct_bind = "{username}@acme.example"
+domain_names = ["ACME"]
+user_base_dn = "ou=people"
+user_filter = "(uid={login})"
+user_id_attribute = "entryUUID"
+username_attribute = "uid"
+attributes = ["employeeNumber"]
+group_base_dn = "ou=groups"
+group_filter = "(member={dn})"
+group_name_attribute = "cn"
+group_attribute = "memberOf"
+nested_groups = "no"
+disabled_filter = "(shadowExpire=1)"
+change_password = "extended_operation"
+recheck = "5m"
+connect_timeout = "3s"
+timeout = "3s"
+connections = 8
+danger_plain_ldap = false
 [connections.staff]
 strategy = "shopify"
 shop = "acme"
@@ -1238,7 +1264,7 @@ fn the_reference_is_complete_and_works() {
     let settings = loaded(reference).unwrap().settings;
     assert_eq!(settings.connections.len(), 1);
     assert_eq!(settings.routes[0].public, ["/public/**"]);
-    assert!(reference.lines().count() < 220);
+    assert!(reference.lines().count() < 240);
     // Each strategy has a guide of its own.
     let guides = [
         reference,
@@ -1247,6 +1273,7 @@ fn the_reference_is_complete_and_works() {
         include_str!("../../docs/connections/oidc.md"),
         include_str!("../../docs/connections/saml.md"),
         include_str!("../../docs/connections/wsfed.md"),
+        include_str!("../../docs/connections/ldap.md"),
     ]
     .concat();
     let words: BTreeSet<&str> = guides
@@ -1373,6 +1400,8 @@ fn every_provider_of_the_catalogue_opens_by_a_few_lines() {
                 }
                 "idp_entity_id" => writeln!(text, "{key} = \"https://idp.example\""),
                 "metadata_url" => writeln!(text, "{key} = \"https://idp.example/metadata\""),
+                "base_dn" => writeln!(text, "{key} = \"dc=example,dc=com\""),
+                "servers" => writeln!(text, "{key} = [\"ldaps://ldap.example.com\"]"),
                 "wtrealm" => writeln!(text, "{key} = \"api://app\""),
                 other => panic!("{name} needs {other}"),
             }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{AccountKey, Authenticated, LoginName, LoginNames, Peer, Rejection};
+use super::{Authenticated, LoginNames, Peer, Rejection};
 use crate::{identity::Subject, secret::Secret, store::AccountRecord};
 
 /// Accounts whose credentials this connection keeps.
@@ -14,9 +14,6 @@ pub(crate) trait Accounts: Send + Sync {
     fn names(&self) -> LoginNames;
     /// The shortest new password, in characters.
     fn least_password(&self) -> usize;
-    /// Whose budget a try with this name is paid from. It takes as long for a name that nobody
-    /// has.
-    async fn account_key(&self, login: &LoginName) -> Result<AccountKey, Rejection>;
     /// Checks what was typed and hashes the password; the admission writes it.
     async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError>;
     /// Replaces the password of a person who knows the current one.

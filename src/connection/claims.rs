@@ -173,6 +173,15 @@ impl Mapping {
         Ok((profile, groups.unwrap_or_default()))
     }
 
+    /// The names of all claims that something is found in.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let paths = self.paths.values().flat_map(|paths| &paths.0);
+        paths.filter_map(|path| match path.0.first() {
+            Some(Hop::Member(name)) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     fn find<'a>(&self, claims: &'a Map<String, Value>, field: Field) -> Option<&'a Value> {
         self.paths.get(&field)?.find(claims)
     }

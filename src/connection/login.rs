@@ -107,18 +107,26 @@ pub(crate) enum BadPassword {
 pub(crate) struct PasswordReply {
     pub(crate) login: LoginName,
     pub(crate) password: Password,
+    /// In the place of that one from now on.
+    pub(crate) new_password: Option<Password>,
 }
 
 impl PasswordReply {
-    /// Reads the fields `login` and `password` of a body of type
+    /// Reads the fields `login`, `password` and perhaps `new_password` of a body of type
     /// `application/x-www-form-urlencoded`; others are passed over. Octets that are not UTF-8 are
     /// refused, because replacing them would make different passwords equal.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, BadReply> {
         let login = field(body, "login")?;
         let password = Secret::new(field(body, "password")?);
+        let new_password = match field(body, "new_password") {
+            Ok(typed) => Some(Password::parse(&Secret::new(typed))?),
+            Err(BadReply::Missing(_)) => None,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             login: LoginName::parse(&login)?,
             password: Password::parse(&password)?,
+            new_password,
         })
     }
 }

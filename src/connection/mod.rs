@@ -16,11 +16,13 @@ mod config;
 mod connections;
 pub(crate) mod database;
 mod federation;
+pub(crate) mod ldap;
 mod login;
 mod oauth;
 pub(crate) mod oauth1;
 pub(crate) mod oauth2;
 pub(crate) mod oidc;
+mod recheck;
 pub(crate) mod registry;
 mod rejection;
 pub(crate) mod saml;
@@ -43,9 +45,10 @@ use url::Url;
 pub(crate) use self::{
     accounts::{AccountError, Accounts, PreparedAccount, SignUp},
     claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
-    config::{Common, Passed, SyncProfile, TrustEmail, UpstreamParam},
+    config::{Common, Field, Passed, SyncProfile, TrustEmail, UpstreamParam},
     connections::{ConnectionSettings, Connections},
-    login::{LoginName, MOST_PASSWORD, Password, PasswordReply},
+    login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    recheck::{Recheck, Rechecked},
     rejection::{Fault, Rejection},
     seen::{Check, Said, Seen},
     sign_out::{
@@ -87,6 +90,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
         reply: Reply<'_>,
         peer: &Peer,
     ) -> Result<Step, Rejection>;
+    /// Whose budget a try at a password with this name is paid from.
+    async fn account_key(&self, login: LoginName) -> Result<AccountKey, Rejection> {
+        Ok(AccountKey::Name(self.id().clone(), login))
+    }
     /// Sign-up and change of password, where the credentials are ours.
     fn accounts(&self) -> Option<&dyn Accounts> {
         None
@@ -127,6 +134,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     }
     /// The provider's tokens for the application, kept fresh.
     fn refresh(&self) -> Option<&dyn Refresh> {
+        None
+    }
+    /// Asking the provider, without the person, whether what it said still holds.
+    fn recheck(&self) -> Option<&dyn Recheck> {
         None
     }
     /// What this deployment says of itself as the provider's partner: SAML metadata.
@@ -217,6 +228,26 @@ pub(crate) struct ProviderForm {
 pub(crate) enum Form {
     /// A name to sign in with and a password.
     Password(PasswordForm),
+    /// The old password and a new one.
+    NewPassword(NewPasswordForm),
+}
+
+/// What the form for a new password shows.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct NewPasswordForm {
+    /// The name that was signed in with.
+    pub(crate) login: String,
+    pub(crate) why: NewPasswordWhy,
+    /// The one that was typed is not good enough.
+    pub(crate) refused: bool,
+}
+
+/// Why a new password is needed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NewPasswordWhy {
+    Expired,
+    MustChange,
 }
 
 /// What the password form shows.

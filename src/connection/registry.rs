@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, catalog, database, oauth1, oauth2, oidc, saml, wsfed};
+use super::{Common, Connection, catalog, database, ldap, oauth1, oauth2, oidc, saml, wsfed};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -66,6 +66,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks: Speaks::Other,
         parse: parse::<wsfed::Config>,
         schema: |generator| generator.subschema_for::<wsfed::Config>(),
+    },
+    Strategy {
+        name: "ldap",
+        family: Family::Enterprise,
+        speaks: Speaks::Other,
+        parse: parse::<ldap::Config>,
+        schema: |generator| generator.subschema_for::<ldap::Config>(),
     },
 ];
 

@@ -21,6 +21,8 @@ pub(crate) struct Rejection {
 /// Who must act.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
+    /// The password was right, but the provider lets nobody use the account.
+    AccountClosed,
     /// We cannot take more at the moment.
     Busy,
     /// The person, or the provider on their behalf, got it wrong or said no.
@@ -31,6 +33,8 @@ pub(crate) enum Fault {
     Misconfigured,
     /// The provider broke its protocol.
     Misbehaved,
+    /// The password was right, but is too old, and cannot be changed here.
+    PasswordExpired,
     /// The provider does not answer.
     Unreachable,
 }
@@ -38,11 +42,13 @@ pub(crate) enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AccountClosed => "the account is closed",
             Self::Busy => "too busy",
             Self::Denied => "denied",
             Self::Internal => "internal error",
             Self::Misconfigured => "misconfigured",
             Self::Misbehaved => "the provider broke the protocol",
+            Self::PasswordExpired => "the password has expired",
             Self::Unreachable => "the provider is unreachable",
         })
     }

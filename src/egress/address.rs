@@ -61,6 +61,12 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether a name is this machine's (RFC 6761 section 6.3).
+pub(super) fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 fn is_public_6(address: Ipv6Addr) -> bool {
     let within = |nets: &[Ipv6Net]| nets.iter().any(|net| net.contains(&address));
     within(&GLOBAL_6) && !within(&SPECIAL_6)

@@ -21,7 +21,7 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-use super::address::is_public;
+use super::address::{is_localhost, is_public};
 use crate::{problem::causes, secret::Secret};
 
 /// How long a connection may take to come about, and the whole call.
@@ -174,11 +174,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
-}
-
-fn is_localhost(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// One client that goes everywhere, for hosts that are written; one that stays outside.

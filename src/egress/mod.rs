@@ -5,6 +5,7 @@
 
 mod address;
 pub(crate) mod http;
+pub(crate) mod ldap;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -112,7 +112,9 @@ impl Engine {
         let display_name = settings.display_name.clone();
         let kind = match rejection.fault {
             Fault::Busy => FailureKind::Busy,
-            Fault::Denied => FailureKind::ProviderRefused { display_name },
+            Fault::AccountClosed | Fault::Denied | Fault::PasswordExpired => {
+                FailureKind::ProviderRefused { display_name }
+            }
             Fault::Internal => FailureKind::Unavailable,
             Fault::Misbehaved => FailureKind::ProviderMisbehaved { display_name },
             Fault::Misconfigured => FailureKind::ConnectionBroken { display_name },
@@ -131,7 +133,10 @@ impl Engine {
             .event(visit, EventKind::LoginFailed, rejection.step)
             .connection(&rejection.connection);
         event.log();
-        if rejection.fault == Fault::Denied {
+        if matches!(
+            rejection.fault,
+            Fault::AccountClosed | Fault::Denied | Fault::PasswordExpired
+        ) {
             tracing::info!(
                 error = %Causes(rejection),
                 connection = %rejection.connection,

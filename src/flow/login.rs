@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     connection::{
-        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName, Passed,
-        PasswordReply, Rejection, Reply, Start, Step, Throttled, Wants,
+        Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName, Passed,
+        PasswordReply, Peer, Rejection, Reply, Start, Step, Throttled, Wants,
     },
     gate::{Outlook, Wanted},
     identity::ConnectionId,
@@ -173,7 +173,7 @@ impl Engine {
                         change: Some(self.login_href(&flow)),
                         forgot,
                     },
-                    form @ LoginForm::Identifier { .. } => form,
+                    form @ (LoginForm::Identifier { .. } | LoginForm::NewPassword { .. }) => form,
                 });
                 page.problem = page.form.is_none().then_some(LoginProblem::NoConnection);
                 self.show(visit, &flow, page).await
@@ -269,11 +269,12 @@ impl Engine {
         flow.add_fragment(fields.one("fragment"));
         let typed = fields.one("login").unwrap_or_default();
         // What is no answer to the form costs no hash, so it is not paid for either.
-        let body = fields.only(&["login", "password"]);
+        let body = fields.only(&["login", "password", "new_password"]);
         let Ok(PasswordReply { login, .. }) = PasswordReply::parse(body.as_bytes()) else {
-            return self.try_again(visit, &flow, id, typed).await;
+            let problem = LoginProblem::WrongCredentials;
+            return self.try_again(visit, &flow, (id, typed), problem).await;
         };
-        let allowance = match self.pay(visit, id, connection, login).await {
+        let allowance = match self.pay(visit, connection, login).await {
             Ok(allowance) => allowance,
             Err(Unpaid::Rejected(rejection)) => {
                 return self.rejected(visit, settings, &rejection, Some(&flow.return_to));
@@ -286,7 +287,10 @@ impl Engine {
                 return self.store_is_away(visit, &error);
             }
         };
-        let peer = visit.peer_allowed(allowance.proof());
+        let peer = Peer {
+            allowed: Some(allowance.proof()),
+            ..visit.peer_in(&flow)
+        };
         match connection
             .resume(Some(&flow.kept()), Reply::Form(body.as_bytes()), &peer)
             .await
@@ -297,11 +301,18 @@ impl Engine {
                 {
                     return self.store_is_away(visit, &error);
                 }
+                // What comes next in this connection is asked on its own page.
+                let begun = (id.clone(), settings.fingerprint);
+                flow.connection.get_or_insert(begun);
                 self.advance(visit, flow, settings, (step, None)).await
             }
-            Err(rejection) if rejection.fault == Fault::Denied => {
+            Err(rejection) if flow.trial.is_some() => {
+                self.end_trial(visit, &flow, settings, Err(&rejection))
+                    .await
+            }
+            Err(rejection) if let Some(problem) = form_problem(rejection.fault) => {
                 self.note_rejection(visit, &rejection);
-                self.try_again(visit, &flow, id, typed).await
+                self.try_again(visit, &flow, (id, typed), problem).await
             }
             Err(rejection) => self.rejected(visit, settings, &rejection, Some(&flow.return_to)),
         }
@@ -335,17 +346,11 @@ impl Engine {
     async fn pay(
         &self,
         visit: &Visit,
-        id: &ConnectionId,
         connection: &dyn Connection,
         name: LoginName,
     ) -> Result<Allowance, Unpaid> {
-        let account = match connection.accounts() {
-            Some(accounts) => accounts
-                .account_key(&name)
-                .await
-                .map_err(Unpaid::Rejected)?,
-            None => AccountKey::Name(id.clone(), name),
-        };
+        let account = connection.account_key(name).await;
+        let account = account.map_err(Unpaid::Rejected)?;
         let browser = self.known_browser(visit, &account);
         let attempt = Attempt {
             account: &account,
@@ -357,6 +362,20 @@ impl Engine {
             .login(attempt)
             .await
             .map_err(Unpaid::Throttled)
+    }
+}
+
+/// What the form says to a refusal that is between the person and the connection.
+fn form_problem(fault: Fault) -> Option<LoginProblem> {
+    match fault {
+        Fault::AccountClosed => Some(LoginProblem::AccountClosed),
+        Fault::Denied => Some(LoginProblem::WrongCredentials),
+        Fault::PasswordExpired => Some(LoginProblem::PasswordExpired),
+        Fault::Busy
+        | Fault::Internal
+        | Fault::Misbehaved
+        | Fault::Misconfigured
+        | Fault::Unreachable => None,
     }
 }
 

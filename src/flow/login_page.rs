@@ -6,13 +6,13 @@ use http::StatusCode;
 
 use super::{Engine, LoginFlow, Turn, Visit, login::MADE_FOR};
 use crate::{
-    connection::{Form, InlineForm, LoginNames, PasswordForm},
+    connection::{Form, InlineForm, LoginNames, NewPasswordWhy, PasswordForm},
     identity::ConnectionId,
     protocol::ReturnTo,
     store::EventKind,
     text::page::{
         Button, Hidden, Href, Names, Page, Post,
-        login::{Login, LoginForm, LoginProblem, StartAgainWhy},
+        login::{Login, LoginForm, LoginProblem, StartAgainWhy, WhyNewPassword},
     },
 };
 
@@ -33,10 +33,10 @@ impl Engine {
         &self,
         visit: &Visit,
         flow: &LoginFlow,
-        id: &ConnectionId,
-        typed: &str,
+        (id, typed): (&ConnectionId, &str),
+        problem: LoginProblem,
     ) -> Turn {
-        self.form_again(visit, flow, (id, typed), LoginProblem::WrongCredentials)
+        self.form_again(visit, flow, (id, typed), problem)
             .await
             .status(StatusCode::UNPROCESSABLE_ENTITY)
     }
@@ -99,14 +99,30 @@ impl Engine {
         form: Form,
         login: &str,
     ) -> Login {
-        let Form::Password(form) = form;
         let return_to = self.parse_return(&flow.return_to);
+        let (form, signup, problem) = match form {
+            Form::Password(form) => (
+                self.password_form(flow, id, &form, login),
+                form.signup,
+                None,
+            ),
+            Form::NewPassword(form) => {
+                let why = form.why;
+                let refused = form.refused.then_some(LoginProblem::NewPasswordRefused);
+                let form = LoginForm::NewPassword {
+                    post: self.post_to(flow, "login", id),
+                    login: form.login,
+                    why: why.into(),
+                };
+                (form, false, refused)
+            }
+        };
         Login {
             destination: self.destination(&return_to),
             notice: None,
-            problem: None,
-            sign_up: form.signup.then(|| self.sign_up_href(flow, id)),
-            form: Some(self.password_form(flow, id, &form, login)),
+            problem,
+            sign_up: signup.then(|| self.sign_up_href(flow, id)),
+            form: Some(form),
             buttons: Vec::new(),
             others: Some(self.login_href(flow)),
             fragment: String::new(),
@@ -252,6 +268,15 @@ fn names(names: LoginNames) -> Names {
         LoginNames::Email => Names::Email,
         LoginNames::EmailOrUsername => Names::EmailOrUsername,
         LoginNames::Username => Names::Username,
+    }
+}
+
+impl From<NewPasswordWhy> for WhyNewPassword {
+    fn from(why: NewPasswordWhy) -> Self {
+        match why {
+            NewPasswordWhy::Expired => Self::Expired,
+            NewPasswordWhy::MustChange => Self::MustChange,
+        }
     }
 }
 

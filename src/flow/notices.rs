@@ -75,7 +75,11 @@ impl Engine {
         );
         match rejection.fault {
             Fault::Busy | Fault::Internal | Fault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::Denied | Fault::Misbehaved | Fault::Misconfigured => StatusCode::BAD_REQUEST,
+            Fault::AccountClosed
+            | Fault::Denied
+            | Fault::Misbehaved
+            | Fault::Misconfigured
+            | Fault::PasswordExpired => StatusCode::BAD_REQUEST,
         }
     }
 

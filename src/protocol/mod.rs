@@ -18,6 +18,7 @@ mod email;
 mod forwarded;
 mod header_name;
 mod host;
+pub(crate) mod ldap;
 mod origin;
 mod path_pattern;
 mod return_to;

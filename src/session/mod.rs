@@ -14,6 +14,7 @@ mod follow;
 mod hot;
 mod kept;
 mod open;
+mod recheck;
 mod sessions;
 mod streams;
 #[cfg(test)]

@@ -84,6 +84,13 @@ pub(crate) trait SessionStore: OneTimeStore + ChangeFeed + fmt::Debug + Send + S
     async fn touch(&self, used: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
     /// The newest sessions first, at most `most`.
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError>;
+    /// Who is signed in by a connection, in the order of their subjects, after `after`; at most `most`.
+    async fn signed_in(
+        &self,
+        connection: &ConnectionId,
+        after: Option<&Subject>,
+        most: usize,
+    ) -> Result<Vec<Subject>, StoreError>;
     /// Lets the sessions with an identity of connection `from` hold it as one of `to`. What a
     /// provider calls its own session is hashed with the name, and stays as it was.
     async fn rename_connection(

@@ -39,6 +39,9 @@ mod saml_samlp;
 mod wsfed;
 mod wsfed_npm;
 
+// Login at a directory.
+mod ldap;
+
 // What a provider that is slow, or somebody who asks for much, costs everybody else.
 mod slow_providers;
 

@@ -1,5 +1,7 @@
 // The names of the files in `data/`; a test compares them.
 files! {
+    "389ds",
+    "active-directory",
     "adfs",
     "adfs-saml",
     "adfs-wsfed",
@@ -33,6 +35,7 @@ files! {
     "fitbit",
     "flickr",
     "franceconnect",
+    "freeipa",
     "ftn",
     "github",
     "github-enterprise",
@@ -64,6 +67,7 @@ files! {
     "okta-saml",
     "onelogin",
     "onelogin-saml",
+    "openldap",
     "patreon",
     "paypal",
     "pingfederate",

@@ -2,7 +2,7 @@
 //!
 //! A file says what an operator need not know: issuer or endpoints, scopes, what this provider does
 //! otherwise. What it says is laid under the operator's own keys, and the whole is then a connection
-//! of `oidc`, `oauth2`, `saml` or `wsfed` like any other: so every key of those can be written over it, and an unknown
+//! of `oidc`, `oauth2`, `saml`, `wsfed` or `ldap` like any other: so every key of those can be written over it, and an unknown
 //! one is refused. Variables, like the host of a self-hosted server, are keys of such a connection.
 
 mod lay;
@@ -79,6 +79,7 @@ pub(crate) struct About {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
+    Ldap,
     OAuth1,
     OAuth2,
     Oidc,
@@ -88,7 +89,8 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Ldap,
         Self::OAuth1,
         Self::OAuth2,
         Self::Oidc,
@@ -99,6 +101,7 @@ impl Protocol {
     /// The strategy that does the work.
     pub(crate) const fn strategy(self) -> &'static str {
         match self {
+            Self::Ldap => "ldap",
             Self::OAuth1 => "oauth1",
             Self::OAuth2 => "oauth2",
             Self::Oidc => "oidc",
@@ -165,7 +168,10 @@ impl Entry {
 
     /// Whether this deployment is registered as a client.
     pub(crate) fn has_clients(&self) -> bool {
-        !matches!(self.about.protocol, Protocol::Saml | Protocol::Wsfed)
+        !matches!(
+            self.about.protocol,
+            Protocol::Ldap | Protocol::Saml | Protocol::Wsfed
+        )
     }
 
     /// Whether the provider gives a secret, which shows it that the client is this deployment.

@@ -29,11 +29,6 @@ impl Accounts for Database {
         self.min_length
     }
 
-    async fn account_key(&self, login: &LoginName) -> Result<AccountKey, Rejection> {
-        let account = self.find_account(login).await?;
-        Ok(self.key(account.as_ref(), login))
-    }
-
     /// A username that is taken is said to be. An e-mail address that is taken is not looked up
     /// here: the work is the same, and the refusal comes from the admission, for which the page
     /// has one sentence.

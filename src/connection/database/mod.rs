@@ -136,6 +136,12 @@ impl Connection for Database {
         Ok(Step::Done { who: Box::new(who) })
     }
 
+    /// It takes as long for a name that nobody has.
+    async fn account_key(&self, login: LoginName) -> Result<AccountKey, Rejection> {
+        let account = self.find_account(&login).await?;
+        Ok(self.key(account.as_ref(), &login))
+    }
+
     fn accounts(&self) -> Option<&dyn Accounts> {
         Some(self)
     }

@@ -126,7 +126,7 @@ impl World {
     async fn sign_in(&self, login: &str, password: &str, from: &From) -> Outcome {
         let body = form(login, password);
         let reply = PasswordReply::parse(&body).unwrap();
-        let account = self.accounts().account_key(&reply.login).await.unwrap();
+        let account = self.members.account_key(reply.login.clone()).await.unwrap();
         let attempt = Attempt {
             account: &account,
             address: from.address,
@@ -391,8 +391,8 @@ async fn a_password_is_not_looked_at_without_the_proof() {
     world.member(None, Some("alice"), "correct horse").await;
     world.member(None, Some("bob"), "correct horse").await;
     let bob = world
-        .accounts()
-        .account_key(&LoginName::parse("bob").unwrap())
+        .members
+        .account_key(LoginName::parse("bob").unwrap())
         .await
         .unwrap();
     let attempt = Attempt {
@@ -530,8 +530,8 @@ async fn a_password_is_changed_by_whoever_knows_it() {
     let (world, _folder) = World::new("").await;
     let id = world.member(None, Some("alice"), "correct horse").await;
     let key = world
-        .accounts()
-        .account_key(&LoginName::parse("alice").unwrap())
+        .members
+        .account_key(LoginName::parse("alice").unwrap())
         .await
         .unwrap();
     let AccountKey::Subject(_, subject) = &key else {
@@ -666,8 +666,8 @@ async fn an_attacker_empties_the_budget_and_the_owner_still_comes_in() {
         .member(Some("alice@example.com"), Some("alice"), "correct horse")
         .await;
     let account = world
-        .accounts()
-        .account_key(&LoginName::parse("alice").unwrap())
+        .members
+        .account_key(LoginName::parse("alice").unwrap())
         .await
         .unwrap();
     // All spellings and both names spend the same budget, from all addresses of a network.
@@ -711,7 +711,7 @@ async fn an_attacker_empties_the_budget_and_the_owner_still_comes_in() {
     // A browser known to somebody else is a stranger here.
     world.member(None, Some("mallory"), "correct horse").await;
     let name = LoginName::parse("mallory").unwrap();
-    let mallory = world.accounts().account_key(&name).await.unwrap();
+    let mallory = world.members.account_key(name).await.unwrap();
     let other = KnownBrowser {
         account: mallory,
         browser: [2; 16],
@@ -963,8 +963,8 @@ async fn a_broken_store_denies() {
     let (world, _folder) = World::new("").await;
     world.member(None, Some("alice"), "correct horse").await;
     let account = world
-        .accounts()
-        .account_key(&LoginName::parse("alice").unwrap())
+        .members
+        .account_key(LoginName::parse("alice").unwrap())
         .await
         .unwrap();
     let attempt = Attempt {

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     clock::Timestamp,
-    identity::{Authentication, ConnectionId, UserId},
+    identity::{Authentication, ConnectionId, Subject, UserId},
     store::{
         Budget, ChangeFeed, Changes, Counter, Event, HandleHash, HandleRecord, Issued, Loaded,
         NewSession, OneTimeKey, OneTimeRow, OneTimeStore, OneTimeUse, SessionId, SessionRecord,
@@ -188,6 +188,15 @@ impl SessionStore for Guarded {
             .await
     }
 
+    async fn signed_in(
+        &self,
+        connection: &ConnectionId,
+        after: Option<&Subject>,
+        most: usize,
+    ) -> Result<Vec<Subject>, StoreError> {
+        self.around("signed_in", self.inner.signed_in(connection, after, most))
+            .await
+    }
     async fn rename_connection(
         &self,
         from: &ConnectionId,

@@ -59,6 +59,7 @@ pub(super) async fn session_store(make: impl AsyncFn() -> Fresh<dyn SessionStore
         sessions::a_renamed_connection_keeps_its_sessions,
         sessions::a_last_use_never_goes_back,
         sessions::the_newest_are_listed_first,
+        sessions::who_is_signed_in_is_told_in_pages,
         sessions::sweeps_end_what_is_over_in_batches,
         one_time::the_first_use_is_the_only_one,
         one_time::a_lease_is_held_by_one_until_its_end,

@@ -610,3 +610,24 @@ pub(super) async fn a_renamed_connection_keeps_its_sessions(Fresh { store, .. }:
     store.rename_connection(&acme, &name("x")).await.unwrap();
     assert_eq!(changes_after(store.as_ref(), newest).await.0, told);
 }
+
+pub(super) async fn who_is_signed_in_is_told_in_pages(Fresh { store, .. }: &Store) {
+    let acme = name("acme");
+    for (number, who) in [(1, "carol"), (2, "alice"), (3, "bob"), (4, "alice")] {
+        issued(store.as_ref(), login(session(number, who), number)).await;
+    }
+    let mut linked = session(5, "dave");
+    linked.authentications = vec![
+        authentication("corp", "dave"),
+        authentication("acme", "eve"),
+    ];
+    issued(store.as_ref(), login(linked, 5)).await;
+    let told = async |after: Option<&str>, most| {
+        let after = after.map(name);
+        let found = store.signed_in(&acme, after.as_ref(), most).await.unwrap();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(told(None, 2).await, ["alice", "bob"]);
+    assert_eq!(told(Some("bob"), 2).await, ["carol", "eve"]);
+    assert_eq!(told(Some("eve"), 2).await, [""; 0]);
+}

@@ -150,6 +150,24 @@ impl Held {
         }
     }
 
+    /// The subjects of a connection's sessions, each once and in order.
+    pub(super) fn signed_in(
+        &self,
+        connection: &ConnectionId,
+        after: Option<&Subject>,
+        most: usize,
+    ) -> Vec<Subject> {
+        let records = self.under(Key::Connection(connection.clone()));
+        let records = records.filter_map(|id| self.sessions.get(id));
+        let proofs = records.flat_map(|kept| &kept.record.authentications);
+        let subjects = proofs
+            .filter(|proof| proof.connection == *connection)
+            .map(|proof| &proof.subject)
+            .filter(|subject| after.is_none_or(|after| *subject > after));
+        let all: BTreeSet<&Subject> = subjects.collect();
+        all.into_iter().take(most).cloned().collect()
+    }
+
     pub(super) fn under(&self, key: Key) -> impl Iterator<Item = &SessionId> {
         let first = (key.clone(), SessionId([0; 16]));
         let last = (key, SessionId([u8::MAX; 16]));

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    identity::{Authentication, ConnectionId, UserId},
+    identity::{Authentication, ConnectionId, Subject, UserId},
     metrics,
 };
 
@@ -248,6 +248,16 @@ impl SessionStore for Memory {
         let mut records: Vec<_> = ids.iter().filter_map(record).collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.created_at));
         Ok(records.into_iter().take(most).cloned().collect())
+    }
+
+    async fn signed_in(
+        &self,
+        connection: &ConnectionId,
+        after: Option<&Subject>,
+        most: usize,
+    ) -> Result<Vec<Subject>, StoreError> {
+        let held = self.held.lock();
+        Ok(held.signed_in(connection, after, most))
     }
 
     async fn sweep(&self, now: Timestamp, idle: Timestamp, most: usize) -> Result<u64, StoreError> {

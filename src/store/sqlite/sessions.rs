@@ -4,12 +4,12 @@ use async_trait::async_trait;
 
 use super::{
     Sqlite,
-    row::{column, hex, number, to_json},
+    row::{column, hex, number, parsed, to_json},
     session_rows::{OUTDATED, arguments, ids, record},
 };
 use crate::{
     clock::Timestamp,
-    identity::{Authentication, ConnectionId, UserId},
+    identity::{Authentication, ConnectionId, Subject, UserId},
     store::{
         CUTOFFS_KEPT, Change, Event, HandleHash, HandleRecord, Issued, Loaded, NewSession,
         OneTimeUse, SessionId, SessionRecord, SessionStore, StoreError, Whose, cutoffs,
@@ -167,6 +167,24 @@ impl SessionStore for Sqlite {
         }
     }
 
+    async fn signed_in(
+        &self,
+        connection: &ConnectionId,
+        after: Option<&Subject>,
+        most: usize,
+    ) -> Result<Vec<Subject>, StoreError> {
+        self.within_patience(async {
+            let rows = sqlx::query(SIGNED_IN)
+                .bind(connection.as_str())
+                .bind(after.map_or("", Subject::as_str))
+                .bind(number(most))
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(|row| parsed(row, "subject")).collect()
+        })
+        .await
+    }
+
     async fn rename_connection(
         &self,
         from: &ConnectionId,
@@ -247,6 +265,10 @@ pub(super) const TOUCH: &str = "UPDATE sessions SET last_used_at = used.at \
     FROM (SELECT unhex(value ->> 0) AS id, MAX(value ->> 1) AS at FROM json_each(?1) GROUP BY 1) \
         AS used \
     WHERE sessions.id = used.id AND sessions.last_used_at < used.at";
+
+/// In the order of the primary key.
+const SIGNED_IN: &str = "SELECT DISTINCT subject FROM session_identities \
+    WHERE connection = ?1 AND subject > ?2 ORDER BY subject LIMIT ?3";
 
 /// Both arms stop at the limit.
 pub(super) const SWEEP: &str = "SELECT id FROM sessions WHERE rowid IN ( \

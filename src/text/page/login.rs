@@ -43,6 +43,30 @@ pub(crate) enum LoginForm {
         /// Where a forgotten password is replaced.
         forgot: Option<Href>,
     },
+    /// The password was right and must be replaced: the inputs are `password` and `new_password`.
+    NewPassword {
+        post: Post,
+        /// The name, which is settled.
+        login: String,
+        why: WhyNewPassword,
+    },
+}
+
+/// Why a password must be replaced.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum WhyNewPassword {
+    Expired,
+    MustChange,
+}
+
+impl From<WhyNewPassword> for Text {
+    fn from(why: WhyNewPassword) -> Self {
+        Self::new(match why {
+            WhyNewPassword::Expired => "new-password.expired",
+            WhyNewPassword::MustChange => "new-password.must-change",
+        })
+    }
 }
 
 /// Why the person sees this page, where they may wonder.
@@ -73,13 +97,20 @@ impl From<Notice> for Text {
     }
 }
 
-/// Why the last try did not sign anybody in. None of them says whether an account exists.
+/// Why the last try did not sign anybody in. Only who had the right password learns more of an
+/// account.
 #[derive(Clone, Debug, Serialize)]
 #[serde(into = "Text")]
 pub(crate) enum LoginProblem {
+    /// The password was right, and nobody may use the account.
+    AccountClosed,
     Busy,
     /// No connection takes people of this e-mail domain.
     NoConnection,
+    /// The provider does not take the new password.
+    NewPasswordRefused,
+    /// The password was right, is too old, and cannot be replaced here.
+    PasswordExpired,
     TooManyTries {
         minutes: u64,
     },
@@ -89,8 +120,11 @@ pub(crate) enum LoginProblem {
 impl From<LoginProblem> for Text {
     fn from(problem: LoginProblem) -> Self {
         match problem {
+            LoginProblem::AccountClosed => Self::new("problem.account-closed"),
             LoginProblem::Busy => Self::new("problem.busy"),
             LoginProblem::NoConnection => Self::new("problem.no-connection"),
+            LoginProblem::NewPasswordRefused => Self::new("problem.new-password-refused"),
+            LoginProblem::PasswordExpired => Self::new("problem.password-expired"),
             LoginProblem::TooManyTries { minutes } => {
                 Self::new("problem.too-many-tries").count(minutes)
             }

@@ -20,6 +20,7 @@ macro_rules! assert_eventually {
     };
 }
 
+pub(crate) mod active_directory;
 pub(crate) mod apps;
 pub(crate) mod browser;
 pub(crate) mod corpus;
@@ -41,6 +42,7 @@ pub(crate) mod servers;
 pub(crate) mod shapes;
 pub(crate) mod sidecar;
 pub(crate) mod simplesamlphp;
+pub(crate) mod slapd;
 pub(crate) mod tls;
 pub(crate) mod trial;
 pub(crate) mod upstream;
@@ -56,6 +58,7 @@ pub(crate) use self::{
     openid_provider::OpenIdProvider,
     process::free_port,
     sidecar::{Route, Sidecar, route},
+    slapd::Slapd,
     upstream::{Reply, Seen, Upstream},
     visitor::{Page, Visitor},
 };

@@ -4,7 +4,9 @@ use super::{Field, FieldProblem, Hidden, Page, button, field, href, id, post};
 use crate::text::page::{
     ChooseConnection, ConfirmSignIn, Login, LoopBroken, Names, Onward, Owner, PostOnward, Repost,
     SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
-    login::{LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy},
+    login::{
+        LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy, WhyNewPassword,
+    },
 };
 
 /// The login page in its forms.
@@ -49,6 +51,22 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
             ..base.clone()
         },
         Login {
+            form: Some(password(Names::EmailOrUsername, typed)),
+            problem: Some(LoginProblem::AccountClosed),
+            ..base.clone()
+        },
+        Login {
+            form: Some(password(Names::EmailOrUsername, typed)),
+            problem: Some(LoginProblem::PasswordExpired),
+            ..base.clone()
+        },
+        new_password(typed, WhyNewPassword::Expired, None),
+        new_password(
+            typed,
+            WhyNewPassword::MustChange,
+            Some(LoginProblem::NewPasswordRefused),
+        ),
+        Login {
             form: None,
             problem: Some(LoginProblem::TooManyTries { minutes: 5 }),
             destination: None,
@@ -86,6 +104,22 @@ fn login() -> Login {
         sign_up: Some(href("/.auth/signup/members")),
         others: None,
         fragment: "section-2".to_owned(),
+    }
+}
+
+/// The form for a new password.
+fn new_password(typed: &str, why: WhyNewPassword, problem: Option<LoginProblem>) -> Login {
+    Login {
+        form: Some(LoginForm::NewPassword {
+            post: post("/.auth/login/corp"),
+            login: typed.to_owned(),
+            why,
+        }),
+        problem,
+        buttons: Vec::new(),
+        others: Some(href("/.auth/login")),
+        sign_up: None,
+        ..login()
     }
 }
 

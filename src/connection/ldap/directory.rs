@@ -1,0 +1,537 @@
+//! Questions about people: who it is, whether the password is theirs, in which groups they are.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fmt::Write as _,
+    sync::Arc,
+};
+
+use rasn_ldap::{AttributeValueAssertion, Filter};
+
+use super::{
+    ChangePassword,
+    refused::{self, Refused},
+    servers::{Credentials, Servers, Use},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    connection::LoginName,
+    egress::ldap::{Entry, LdapError, LdapStream, Scope, Search},
+    identity::Subject,
+    protocol::ldap::{BindDiagnosis, Dn, FilterTemplate, NameTemplate, value},
+    secret::Secret,
+};
+
+/// Groups of groups are followed so far.
+const DEEPEST_GROUP: usize = 16;
+/// Nobody may be in more groups: a list that is cut would hide what was cut.
+const MOST_GROUPS: usize = 5000;
+/// Groups that are asked about in one search.
+const GROUPS_AT_ONCE: usize = 50;
+/// From 1601 to 1970, in seconds: Active Directory counts from there, in tenths of microseconds.
+const FILETIME_EPOCH: i64 = 11_644_473_600;
+
+/// How people and their groups are found.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) base_dn: String,
+    pub(super) user_base: String,
+    pub(super) user_filter: FilterTemplate,
+    pub(super) direct_bind: Option<NameTemplate>,
+    /// In lower case.
+    pub(super) domain_names: Vec<String>,
+    pub(super) user_id: String,
+    pub(super) username: String,
+    /// All that is read of a person.
+    pub(super) attributes: Vec<String>,
+    pub(super) groups: Groups,
+    pub(super) disabled: Option<FilterTemplate>,
+    pub(super) change_password: ChangePassword,
+}
+
+/// Where groups are from.
+#[derive(Debug)]
+pub(super) enum Groups {
+    /// An attribute of the person has their names; those below `base` count.
+    Attribute {
+        attribute: String,
+        base: Dn,
+    },
+    None,
+    Search(GroupSearch),
+}
+
+/// How groups are looked up.
+#[derive(Debug)]
+pub(super) struct GroupSearch {
+    pub(super) base: String,
+    pub(super) filter: FilterTemplate,
+    /// The attribute that a group is called by.
+    pub(super) name: String,
+    pub(super) recursive: bool,
+}
+
+/// A directory with its rules.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) servers: Servers,
+    pub(super) rules: Arc<Rules>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What somebody typed to say who they are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Typed {
+    pub(super) login: String,
+    /// Without the name of a domain.
+    pub(super) username: String,
+}
+
+/// Somebody's entry.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) entry: Entry,
+    pub(super) subject: Subject,
+}
+
+/// Somebody with all that is asked about them.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) person: Person,
+    pub(super) groups: Vec<String>,
+}
+
+/// What a bind with somebody's password came to.
+#[derive(Clone, Debug)]
+pub(super) enum Bound {
+    In,
+    Not { why: BindDiagnosis, text: String },
+}
+
+impl Rules {
+    /// What was typed. `None`: it names a domain that is not ours.
+    pub(super) fn typed(&self, login: &LoginName) -> Option<Typed> {
+        let login = login.as_str();
+        let ours = |domain: &str| self.domain_names.iter().any(|one| one == domain);
+        let username = match (login.split_once('\\'), login.rsplit_once('@')) {
+            (Some((domain, name)), _) if !self.domain_names.is_empty() => {
+                ours(domain).then_some(name)?
+            }
+            (None, Some((name, domain))) if ours(domain) => name,
+            _ => login,
+        };
+        Some(Typed {
+            login: login.to_owned(),
+            username: username.to_owned(),
+        })
+    }
+
+    fn subject(&self, entry: &Entry) -> Result<Subject, Refused> {
+        let none = || Refused::NoId(self.user_id.clone());
+        let [octets] = entry.values(&self.user_id) else {
+            return Err(none());
+        };
+        let text = text_of(&self.user_id, octets).ok_or_else(none)?;
+        text.parse().map_err(|_| none())
+    }
+
+    fn person(&self, entry: Entry) -> Result<Person, Refused> {
+        let within = Dn::parse(&entry.dn)
+            .ok()
+            .zip(Dn::parse(&self.base_dn).ok())
+            .is_some_and(|(dn, base)| dn.is_within(&base));
+        if !within {
+            return Err(Refused::Outside(entry.dn));
+        }
+        let subject = self.subject(&entry)?;
+        Ok(Person { entry, subject })
+    }
+}
+
+impl Typed {
+    /// Its values in templates.
+    fn values(&self) -> impl Fn(&str) -> Option<Vec<u8>> + '_ {
+        |name| match name {
+            "login" => Some(self.login.clone().into_bytes()),
+            "username" => Some(self.username.clone().into_bytes()),
+            _ => None,
+        }
+    }
+}
+
+/// A value as text: identifiers in the way in which their tools write them.
+pub(super) fn text_of(attribute: &str, octets: &[u8]) -> Option<String> {
+    match attribute.to_ascii_lowercase().as_str() {
+        "objectguid" => value::guid(octets),
+        "objectsid" => value::sid(octets),
+        _ => std::str::from_utf8(octets).ok().map(str::to_owned),
+    }
+}
+
+impl Directory {
+    pub(super) fn new(servers: Servers, rules: Arc<Rules>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            servers,
+            rules,
+            clock,
+        }
+    }
+
+    /// Whose name it is, if the account that looks people up finds exactly one.
+    pub(super) async fn find(&self, typed: &Typed) -> Result<Option<Person>, Refused> {
+        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        loop {
+            let mut held = tries.next().await?;
+            let everywhere = (self.rules.user_base.as_str(), Scope::Subtree);
+            match self
+                .search_person(&mut held.stream, typed, everywhere)
+                .await
+            {
+                Ok(found) => {
+                    held.keep(self.clock.as_ref());
+                    return Ok(found);
+                }
+                Err(refused) => {
+                    let failed = held.failed(refused)?;
+                    tries.go_on(failed);
+                }
+            }
+        }
+    }
+
+    /// Binds as the entry of this name. The connection is a new one for nobody else's eyes.
+    pub(super) async fn bind(&self, who: &Credentials) -> Result<Bound, Refused> {
+        let mut tries = self.servers.tries(Use::Bind, self.clock.as_ref()).await?;
+        loop {
+            let mut held = tries.next().await?;
+            match bind(&mut held.stream, who).await {
+                Ok(bound) => {
+                    held.keep(self.clock.as_ref());
+                    return Ok(bound);
+                }
+                Err(refused) => {
+                    let failed = held.failed(refused)?;
+                    tries.go_on(failed);
+                }
+            }
+        }
+    }
+
+    /// Somebody binds by a name that is made of what they typed, and looks themselves up.
+    pub(super) async fn bind_and_find(
+        &self,
+        name: &NameTemplate,
+        typed: &Typed,
+        password: &Secret,
+    ) -> Result<(Bound, Option<Known>), Refused> {
+        let Some(name) = name.fill(&typed.values()) else {
+            return Err(Refused::NoPerson);
+        };
+        let who = Credentials {
+            name,
+            password: password.clone(),
+        };
+        let mut tries = self.servers.tries(Use::Bind, self.clock.as_ref()).await?;
+        loop {
+            let mut held = tries.next().await?;
+            match self.bound_and_found(&mut held.stream, &who, typed).await {
+                Ok(found) => {
+                    held.keep(self.clock.as_ref());
+                    return Ok(found);
+                }
+                Err(refused) => {
+                    let failed = held.failed(refused)?;
+                    tries.go_on(failed);
+                }
+            }
+        }
+    }
+
+    async fn bound_and_found(
+        &self,
+        stream: &mut LdapStream,
+        who: &Credentials,
+        typed: &Typed,
+    ) -> Result<(Bound, Option<Known>), Refused> {
+        let bound = bind(stream, who).await?;
+        if !matches!(bound, Bound::In) {
+            return Ok((bound, None));
+        }
+        // Whoever binds by an entry's name is that entry, and may read no other.
+        let by_entry = self
+            .rules
+            .direct_bind
+            .as_ref()
+            .is_some_and(NameTemplate::is_dn);
+        let place = if by_entry {
+            (who.name.as_str(), Scope::Base)
+        } else {
+            (self.rules.user_base.as_str(), Scope::Subtree)
+        };
+        let person = self.search_person(stream, typed, place).await?;
+        let person = person.ok_or(Refused::NoPerson)?;
+        let known = self.complete(stream, person).await?;
+        Ok((bound, Some(known)))
+    }
+
+    /// The rest about somebody, who must not be disabled.
+    pub(super) async fn look_up(&self, person: Person) -> Result<Known, Refused> {
+        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        loop {
+            let mut held = tries.next().await?;
+            match self.complete(&mut held.stream, person.clone()).await {
+                Ok(known) => {
+                    held.keep(self.clock.as_ref());
+                    return Ok(known);
+                }
+                Err(refused) => {
+                    let failed = held.failed(refused)?;
+                    tries.go_on(failed);
+                }
+            }
+        }
+    }
+
+    /// People by what stays the same about them; who is not among the answers is gone.
+    pub(super) async fn find_again(&self, subjects: &[Subject]) -> Result<Vec<Person>, Refused> {
+        let same = |subject: &Subject| {
+            let octets = match self.rules.user_id.to_ascii_lowercase().as_str() {
+                "objectguid" => value::guid_octets(subject.as_str())?,
+                _ => subject.as_str().as_bytes().to_vec(),
+            };
+            let is =
+                AttributeValueAssertion::new(self.rules.user_id.as_str().into(), octets.into());
+            Some(Filter::EqualityMatch(is))
+        };
+        let any: Vec<Filter> = subjects.iter().filter_map(same).collect();
+        if any.is_empty() {
+            return Ok(Vec::new());
+        }
+        let search = Search {
+            base: &self.rules.user_base,
+            scope: Scope::Subtree,
+            filter: Filter::Or(any.into()),
+            attributes: &self.rules.attributes,
+            most: subjects.len(),
+        };
+        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        loop {
+            let mut held = tries.next().await?;
+            match held.stream.search(&search).await {
+                Ok(entries) => {
+                    held.keep(self.clock.as_ref());
+                    return entries
+                        .into_iter()
+                        .map(|one| self.rules.person(one))
+                        .collect();
+                }
+                Err(error) => {
+                    let failed = held.failed(Refused::ldap(refused::SEARCH, error))?;
+                    tries.go_on(failed);
+                }
+            }
+        }
+    }
+
+    async fn search_person(
+        &self,
+        stream: &mut LdapStream,
+        typed: &Typed,
+        (base, scope): (&str, Scope),
+    ) -> Result<Option<Person>, Refused> {
+        let Some(filter) = self.rules.user_filter.fill(&typed.values()) else {
+            return Ok(None);
+        };
+        let search = Search {
+            base,
+            scope,
+            filter,
+            attributes: &self.rules.attributes,
+            most: 1,
+        };
+        match stream.search(&search).await {
+            Ok(mut entries) => entries.pop().map(|one| self.rules.person(one)).transpose(),
+            Err(LdapError::TooMany(_)) => Err(Refused::Ambiguous(2)),
+            Err(error) => Err(Refused::ldap(refused::SEARCH, error)),
+        }
+    }
+
+    async fn complete(&self, stream: &mut LdapStream, person: Person) -> Result<Known, Refused> {
+        if self.is_disabled(stream, &person.entry.dn).await? {
+            return Err(Refused::Disabled);
+        }
+        let groups = self.groups(stream, &person).await?;
+        Ok(Known { person, groups })
+    }
+
+    async fn is_disabled(&self, stream: &mut LdapStream, dn: &str) -> Result<bool, Refused> {
+        let Some(disabled) = &self.rules.disabled else {
+            return Ok(false);
+        };
+        let now = self.clock.now();
+        let filter = disabled.fill(&|name| match name {
+            "filetime" => Some(filetime(now).into_bytes()),
+            "now" => Some(generalized_time(now).into_bytes()),
+            _ => None,
+        });
+        let Some(filter) = filter else {
+            return Ok(false);
+        };
+        let search = Search {
+            base: dn,
+            scope: Scope::Base,
+            filter,
+            attributes: &[NO_ATTRIBUTES.to_owned()],
+            most: 1,
+        };
+        let found = stream.search(&search).await;
+        let found = found.map_err(|error| Refused::ldap(refused::SEARCH, error))?;
+        Ok(!found.is_empty())
+    }
+
+    async fn groups(
+        &self,
+        stream: &mut LdapStream,
+        person: &Person,
+    ) -> Result<Vec<String>, Refused> {
+        match &self.rules.groups {
+            Groups::None => Ok(Vec::new()),
+            Groups::Attribute { attribute, base } => {
+                let values = person.entry.values(attribute);
+                if values.len() > MOST_GROUPS {
+                    return Err(Refused::TooManyGroups(MOST_GROUPS));
+                }
+                Ok(names_below(values, base))
+            }
+            Groups::Search(search) => {
+                let username = person.entry.values(&self.rules.username).first();
+                let username = username.map(|value| value.to_vec());
+                follow(stream, search, (&person.entry.dn, username)).await
+            }
+        }
+    }
+}
+
+/// RFC 4511 section 4.5.1.8.
+const NO_ATTRIBUTES: &str = "1.1";
+
+/// The names of groups below a base, of their whole names.
+fn names_below(values: &[bytes::Bytes], base: &Dn) -> Vec<String> {
+    let texts = values
+        .iter()
+        .filter_map(|value| std::str::from_utf8(value).ok());
+    let below = texts.filter(|text| Dn::parse(text).is_ok_and(|dn| dn.is_within(base)));
+    below.filter_map(Dn::first_value).collect()
+}
+
+/// The groups that somebody is in, and those that these are in.
+async fn follow(
+    stream: &mut LdapStream,
+    rules: &GroupSearch,
+    (dn, username): (&str, Option<Vec<u8>>),
+) -> Result<Vec<String>, Refused> {
+    let mut names = Vec::new();
+    // By their whole names: two groups may be called the same.
+    let mut seen = HashSet::new();
+    let mut left = VecDeque::from([(dn.to_owned(), username, 0)]);
+    while !left.is_empty() {
+        let most = left.len().min(GROUPS_AT_ONCE);
+        let asked: Vec<_> = left.drain(..most).collect();
+        let depth = asked.iter().map(|(.., depth)| *depth).max().unwrap_or(0);
+        let filters = asked.iter().filter_map(|(dn, username, _)| {
+            rules.filter.fill(&|name| match name {
+                "dn" => Some(dn.clone().into_bytes()),
+                "username" => username.clone(),
+                _ => None,
+            })
+        });
+        let mut filters: Vec<Filter> = filters.collect();
+        let filter = match filters.len() {
+            0 => continue,
+            1 => filters.remove(0),
+            _ => Filter::Or(filters.into()),
+        };
+        let search = Search {
+            base: &rules.base,
+            scope: Scope::Subtree,
+            filter,
+            attributes: std::slice::from_ref(&rules.name),
+            most: MOST_GROUPS,
+        };
+        let found = stream.search(&search).await.map_err(|error| match error {
+            LdapError::TooMany(_) => Refused::TooManyGroups(MOST_GROUPS),
+            error => Refused::ldap(refused::GROUPS, error),
+        })?;
+        for entry in found {
+            let Ok(dn) = Dn::parse(&entry.dn) else {
+                continue;
+            };
+            if !seen.insert(dn) {
+                continue;
+            }
+            if seen.len() > MOST_GROUPS || depth >= DEEPEST_GROUP {
+                return Err(Refused::TooManyGroups(MOST_GROUPS));
+            }
+            let named = entry.values(&rules.name).first();
+            let named = named.and_then(|value| std::str::from_utf8(value).ok());
+            names.extend(named.map(str::to_owned));
+            if rules.recursive {
+                left.push_back((entry.dn, None, depth + 1));
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// Binds, and reads what the directory says to it.
+pub(super) async fn bind(stream: &mut LdapStream, who: &Credentials) -> Result<Bound, Refused> {
+    let said = stream.bind(&who.name, &who.password).await;
+    let said = said.map_err(|error| Refused::ldap(refused::BIND, error))?;
+    match BindDiagnosis::of(said.code, &said.text, &said.policy) {
+        None => Ok(Bound::In),
+        Some(BindDiagnosis::Unavailable) => {
+            let (code, text) = (said.code, said.text);
+            let error = LdapError::Refused { code, text };
+            Err(Refused::ldap(refused::BIND, error))
+        }
+        Some(why) => {
+            let text = said.text;
+            Ok(Bound::Not { why, text })
+        }
+    }
+}
+
+/// As Active Directory counts time.
+fn filetime(now: Timestamp) -> String {
+    let seconds = now.seconds().saturating_add(FILETIME_EPOCH);
+    seconds.saturating_mul(10_000_000).to_string()
+}
+
+/// RFC 4517 section 3.3.13, from RFC 3339.
+fn generalized_time(now: Timestamp) -> String {
+    let mut time = String::new();
+    for sign in now.to_string().chars().filter(char::is_ascii_digit) {
+        _ = time.write_char(sign);
+    }
+    time.push('Z');
+    time
+}
+
+/// Those that were found, by who they are.
+pub(super) fn by_subject(people: Vec<Person>) -> HashMap<Subject, Person> {
+    let each = people.into_iter();
+    each.map(|person| (person.subject.clone(), person))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_directories_do() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        assert_eq!(generalized_time(now), "20231114221320Z");
+        assert_eq!(filetime(now), "133444736000000000");
+    }
+}

@@ -1,0 +1,381 @@
+//! People of a directory: LDAP (RFC 4511), Active Directory, FreeIPA, 389 Directory Server.
+//!
+//! A sign-in asks for a name and a password. With an account that looks people up, that name leads
+//! to exactly one entry ([`directory`]), and the password is tried by binding as that entry; without
+//! one, people bind by a name that is made of what they typed, and look themselves up. Then groups
+//! are asked for. What a person types is a value, never a part of a filter or a name; a password
+//! that proves nothing is never sent; the identity is the entry's unique identifier, never a name.
+//!
+//! Directories have several servers: [`servers`] goes on to the next when one fails. What the
+//! directory says about an account goes to the operator; the person hears of it only what a right
+//! password entitles them to.
+
+mod config;
+mod directory;
+mod open;
+mod password;
+mod refused;
+mod servers;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+pub(crate) use self::config::*;
+use self::{
+    directory::{Bound, Directory, Known, Person, Typed, by_subject, text_of},
+    password::Changed,
+    refused::Refused,
+    servers::Credentials,
+};
+use super::{
+    AccountKey, Authenticated, Check, Connection, ConnectionData, Facts, Form, InlineForm,
+    LoginName, LoginNames, Mapping, NewPasswordForm, NewPasswordWhy, Password, PasswordForm,
+    PasswordReply, Peer, Recheck, Rechecked, Rejection, Reply, Start, Step,
+};
+use crate::{
+    clock::Timestamp,
+    identity::{ConnectionId, Identity, Subject},
+    protocol::ldap::BindDiagnosis,
+    store::Pin,
+};
+
+/// A directory that people sign in with.
+#[derive(Debug)]
+pub(crate) struct Ldap {
+    id: ConnectionId,
+    directory: Directory,
+    mapping: Mapping,
+    /// How often people who are signed in are looked up again.
+    recheck: Option<Duration>,
+}
+
+/// What is done and checked at a login, in order.
+const CHECKS: [Check; 7] = [
+    Check::step(refused::CONNECT, "a server of the directory answers (TCP)"),
+    Check::step(
+        refused::TLS,
+        "the connection is secret, and the certificate is the server's",
+    ),
+    Check::step(
+        refused::READER,
+        "the account that looks people up can bind, where there is one",
+    ),
+    Check::step(
+        refused::SEARCH,
+        "exactly one entry fits what was typed, and it is not disabled",
+    ),
+    Check::step(refused::BIND, "the password is that entry's"),
+    Check::step(
+        refused::GROUPS,
+        "the directory says which groups they are in",
+    ),
+    Check::step(refused::IDENTITY, "the entry says who it is for good"),
+];
+
+#[async_trait]
+impl Connection for Ldap {
+    fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    fn pin(&self) -> Pin {
+        let rules = &self.directory.rules;
+        Pin {
+            strategy: "ldap".to_owned(),
+            // Another attribute would be another person's, one day.
+            issuer: format!(
+                "{}#{}",
+                rules.base_dn.to_lowercase(),
+                rules.user_id.to_lowercase()
+            ),
+        }
+    }
+
+    async fn begin(&self, _: Start<'_>) -> Result<Step, Rejection> {
+        Ok(Step::Prompt {
+            form: Form::Password(self.form()),
+            keep: ConnectionData::default(),
+        })
+    }
+
+    async fn resume(
+        &self,
+        kept: Option<&ConnectionData>,
+        reply: Reply<'_>,
+        peer: &Peer,
+    ) -> Result<Step, Rejection> {
+        let step = self.sign_in(kept, reply, peer).await;
+        step.map_err(|refused| self.reject(refused))
+    }
+
+    async fn account_key(&self, login: LoginName) -> Result<AccountKey, Rejection> {
+        let key = self.key(&login).await;
+        key.map_err(|refused| self.reject(refused))
+    }
+
+    fn inline(&self) -> Option<InlineForm> {
+        Some(InlineForm::Password(self.form()))
+    }
+
+    fn begins_with_a_call(&self) -> bool {
+        false
+    }
+
+    async fn reach(&self) -> Result<(), Rejection> {
+        for (_, reached) in self.directory.servers.reach_each().await {
+            reached.map_err(|refused| self.reject(refused))?;
+        }
+        Ok(())
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        CHECKS.to_vec()
+    }
+
+    fn recheck(&self) -> Option<&dyn Recheck> {
+        self.recheck.is_some().then_some(self)
+    }
+
+    async fn facts(&self) -> Facts {
+        let each = self.directory.servers.reach_each().await.into_iter();
+        let servers: Map<String, Value> = each
+            .map(|(server, reached)| {
+                let said =
+                    reached.map_or_else(|refused| refused.to_string(), |()| "answers".into());
+                (server, said.into())
+            })
+            .collect();
+        Facts::from_iter([("servers".to_owned(), servers.into())])
+    }
+}
+
+#[async_trait]
+impl Recheck for Ldap {
+    fn every(&self) -> Duration {
+        self.recheck.unwrap_or(Duration::MAX)
+    }
+
+    async fn recheck(
+        &self,
+        subjects: &[Subject],
+        now: Timestamp,
+    ) -> Result<Vec<(Subject, Rechecked)>, Rejection> {
+        let looked = self.look_again(subjects, now).await;
+        looked.map_err(|refused| self.reject(refused))
+    }
+}
+
+impl Ldap {
+    fn form(&self) -> PasswordForm {
+        PasswordForm {
+            names: LoginNames::EmailOrUsername,
+            signup: false,
+        }
+    }
+
+    async fn sign_in(
+        &self,
+        kept: Option<&ConnectionData>,
+        reply: Reply<'_>,
+        peer: &Peer,
+    ) -> Result<Step, Refused> {
+        let (Some(_), Reply::Form(body)) = (kept, reply) else {
+            return Err(Refused::Unasked);
+        };
+        let reply = PasswordReply::parse(body)?;
+        // A bind without a password succeeds, and proves nothing (RFC 4513 section 5.1.2).
+        for password in [Some(&reply.password), reply.new_password.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let text = password.secret().expose();
+            if text.trim().is_empty() || text.contains('\0') {
+                return Err(Refused::EmptyPassword);
+            }
+        }
+        let typed = self.directory.rules.typed(&reply.login);
+        let typed = typed.ok_or(Refused::NoPerson)?;
+        let paid = |key: &AccountKey| {
+            let paid = peer
+                .allowed
+                .as_ref()
+                .is_some_and(|allowed| allowed.covers(key));
+            paid.then_some(()).ok_or(Refused::Unpaid)
+        };
+        if let Some(name) = &self.directory.rules.direct_bind {
+            paid(&self.name_key(&reply.login))?;
+            let password = reply.password.secret();
+            let (bound, known) = self.directory.bind_and_find(name, &typed, password).await?;
+            return match (bound, known) {
+                (Bound::In, Some(known)) => self.done(known, peer),
+                (Bound::In, None) => Err(Refused::NoPerson),
+                (Bound::Not { why, text }, _) => Err(Refused::Person { why, text }),
+            };
+        }
+        let person = self.directory.find(&typed).await?;
+        let Some(person) = person else {
+            paid(&self.name_key(&reply.login))?;
+            self.bind_as_nobody(&reply.password).await?;
+            return Err(Refused::NoPerson);
+        };
+        paid(&AccountKey::Subject(
+            self.id.clone(),
+            person.subject.clone(),
+        ))?;
+        self.bind_as(person, reply, peer).await
+    }
+
+    async fn bind_as(
+        &self,
+        person: Person,
+        reply: PasswordReply,
+        peer: &Peer,
+    ) -> Result<Step, Refused> {
+        let mut who = Credentials {
+            name: person.entry.dn.clone(),
+            password: reply.password.secret().clone(),
+        };
+        let form = |why, refused| {
+            let form = NewPasswordForm {
+                login: reply.login.to_string(),
+                why,
+                refused,
+            };
+            Step::Prompt {
+                form: Form::NewPassword(form),
+                keep: ConnectionData::default(),
+            }
+        };
+        let mut bound = self.directory.bind(&who).await?;
+        if let Bound::Not { why, .. } = &bound
+            && let Some(why) = new_password_why(*why)
+            && self.directory.changes_passwords()
+        {
+            let Some(new) = &reply.new_password else {
+                return Ok(form(why, false));
+            };
+            match self.directory.change(&who, new.secret()).await? {
+                Changed::NotThis => return Ok(form(why, true)),
+                Changed::Done => {}
+            }
+            who.password = new.secret().clone();
+            bound = self.directory.bind(&who).await?;
+        }
+        match bound {
+            Bound::In => self.done(self.directory.look_up(person).await?, peer),
+            Bound::Not { why, text } => Err(Refused::Person { why, text }),
+        }
+    }
+
+    /// Takes as long as for somebody whose password is wrong.
+    async fn bind_as_nobody(&self, password: &Password) -> Result<(), Refused> {
+        let nobody = Credentials {
+            name: format!("cn=nobody,{}", self.directory.rules.user_base),
+            password: password.secret().clone(),
+        };
+        self.directory.bind(&nobody).await.map(drop)
+    }
+
+    /// Whose budget a try is paid from: all names of one person are one.
+    async fn key(&self, login: &LoginName) -> Result<AccountKey, Refused> {
+        let rules = &self.directory.rules;
+        if rules.direct_bind.is_none()
+            && let Some(typed) = rules.typed(login)
+        {
+            match self.directory.find(&typed).await {
+                Ok(Some(person)) => {
+                    return Ok(AccountKey::Subject(self.id.clone(), person.subject));
+                }
+                // A name of several people is nobody's.
+                Ok(None) | Err(Refused::Ambiguous(_)) => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+        Ok(self.name_key(login))
+    }
+
+    fn name_key(&self, login: &LoginName) -> AccountKey {
+        let typed = self.directory.rules.typed(login);
+        let username = typed.and_then(|Typed { username, .. }| LoginName::parse(&username).ok());
+        AccountKey::Name(self.id.clone(), username.unwrap_or_else(|| login.clone()))
+    }
+
+    fn done(&self, known: Known, peer: &Peer) -> Result<Step, Refused> {
+        let identity = self.identity(&known)?;
+        peer.seen.add(refused::IDENTITY, &identity.claims);
+        let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
+        Ok(Step::Done { who: Box::new(who) })
+    }
+
+    /// What the directory asserts of somebody.
+    fn identity(&self, known: &Known) -> Result<Identity, Refused> {
+        let entry = &known.person.entry;
+        let mut claims = Map::new();
+        claims.insert("dn".to_owned(), entry.dn.clone().into());
+        for name in &self.directory.rules.attributes {
+            let values = entry.values(name).iter();
+            let texts: Option<Vec<String>> = values.map(|value| text_of(name, value)).collect();
+            // What is no text is left out as a whole: a part of it would be something else.
+            match texts.as_deref() {
+                None | Some([]) => {}
+                Some([one]) => drop(claims.insert(name.clone(), one.clone().into())),
+                Some(several) => drop(claims.insert(name.clone(), several.to_vec().into())),
+            }
+        }
+        let mut groups = known.groups.clone();
+        groups.sort();
+        groups.dedup();
+        claims.insert("groups".to_owned(), groups.into());
+        let (profile, groups) = self.mapping.apply(&claims)?;
+        Ok(Identity {
+            connection: self.id.clone(),
+            subject: known.person.subject.clone(),
+            profile,
+            claims,
+            groups,
+        })
+    }
+
+    async fn look_again(
+        &self,
+        subjects: &[Subject],
+        _: Timestamp,
+    ) -> Result<Vec<(Subject, Rechecked)>, Refused> {
+        let mut there = by_subject(self.directory.find_again(subjects).await?);
+        let mut found = Vec::new();
+        for subject in subjects {
+            let Some(person) = there.remove(subject) else {
+                found.push((subject.clone(), Rechecked::Gone));
+                continue;
+            };
+            let state = match self.directory.look_up(person).await {
+                Ok(known) => Rechecked::Stands(Box::new(self.identity(&known)?)),
+                Err(Refused::Disabled) => Rechecked::Gone,
+                Err(refused) => return Err(refused),
+            };
+            found.push((subject.clone(), state));
+        }
+        Ok(found)
+    }
+
+    fn reject(&self, refused: Refused) -> Rejection {
+        Rejection {
+            connection: self.id.clone(),
+            fault: refused.fault(),
+            step: refused.step(),
+            check: None,
+            source: Some(Box::new(refused)),
+        }
+    }
+}
+
+/// Whether a new password would help.
+fn new_password_why(why: BindDiagnosis) -> Option<NewPasswordWhy> {
+    match why {
+        BindDiagnosis::PasswordExpired => Some(NewPasswordWhy::Expired),
+        BindDiagnosis::MustChange => Some(NewPasswordWhy::MustChange),
+        _ => None,
+    }
+}

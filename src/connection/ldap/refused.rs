@@ -1,0 +1,138 @@
+//! Why a login at a directory did not go on.
+
+use rasn_ldap::ResultCode;
+
+use crate::{
+    connection::{BadReply, Fault, TooManyClaims},
+    egress::ldap::LdapError,
+    protocol::ldap::BindDiagnosis,
+};
+
+/// The steps, for the operator.
+pub(super) const FORM: &str = "read-form";
+pub(super) const CONNECT: &str = "connect";
+pub(super) const TLS: &str = "tls";
+pub(super) const READER: &str = "bind-reader";
+pub(super) const SEARCH: &str = "search";
+pub(super) const BIND: &str = "bind";
+pub(super) const GROUPS: &str = "groups";
+pub(super) const IDENTITY: &str = "identity";
+pub(super) const CHANGE: &str = "change-password";
+
+/// The deviation, for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("{0} entries fit what was typed, and one must")]
+    Ambiguous(usize),
+    #[error("no server of the directory answers{}", .0.as_ref().map(|error| format!("; the last one: {error}")).unwrap_or_default())]
+    Away(Option<LdapError>),
+    #[error("all connections to the directory are in use")]
+    Busy,
+    #[error("the directory does not change the password: {code:?} {text:?}")]
+    Change { code: ResultCode, text: String },
+    #[error(transparent)]
+    Claims(#[from] TooManyClaims),
+    #[error("the account is disabled in the directory")]
+    Disabled,
+    #[error("a password of nothing but white space, or with a NUL in it, is not asked about")]
+    EmptyPassword,
+    #[error("what was sent is no answer to the form: {0}")]
+    Form(#[from] BadReply),
+    #[error("{error}")]
+    Ldap {
+        step: &'static str,
+        error: LdapError,
+    },
+    #[error("the entry has no {0} that says who it is, or several")]
+    NoId(String),
+    #[error("nobody fits what was typed")]
+    NoPerson,
+    #[error("the entry {0:?} is not below the base")]
+    Outside(String),
+    #[error("the directory lets the person not in ({why:?}): {text:?}")]
+    Person { why: BindDiagnosis, text: String },
+    #[error("the account that looks people up cannot bind ({why:?}): {text:?}")]
+    Reader { why: BindDiagnosis, text: String },
+    #[error("the person is in more than {0} groups, or deeper than they are followed")]
+    TooManyGroups(usize),
+    #[error("nobody asked for this answer")]
+    Unasked,
+    #[error("this try was not paid for")]
+    Unpaid,
+}
+
+impl Refused {
+    /// A connection that did not come about.
+    pub(super) fn connect(error: LdapError) -> Self {
+        let step = match error {
+            LdapError::Tls(_) | LdapError::StartTls { .. } => TLS,
+            _ => CONNECT,
+        };
+        Self::Ldap { step, error }
+    }
+
+    /// An operation that failed.
+    pub(super) fn ldap(step: &'static str, error: LdapError) -> Self {
+        Self::Ldap { step, error }
+    }
+
+    /// What another server may do better; or the refusal as it is.
+    pub(super) fn passing(self) -> Result<LdapError, Self> {
+        match self {
+            Self::Ldap { error, .. } if error.is_passing() => Ok(error),
+            other => Err(other),
+        }
+    }
+
+    /// The step that failed.
+    pub(super) fn step(&self) -> &'static str {
+        match self {
+            Self::Ambiguous(_) | Self::NoPerson | Self::Outside(_) | Self::Disabled => SEARCH,
+            Self::Away(Some(LdapError::Tls(_) | LdapError::StartTls { .. })) => TLS,
+            Self::Away(_) | Self::Busy => CONNECT,
+            Self::Change { .. } => CHANGE,
+            Self::Claims(_) | Self::NoId(_) => IDENTITY,
+            Self::EmptyPassword | Self::Form(_) | Self::Unasked => FORM,
+            Self::Ldap { step, .. } => step,
+            Self::Person { .. } => BIND,
+            Self::Reader { .. } => READER,
+            Self::TooManyGroups(_) => GROUPS,
+            Self::Unpaid => "spend-budget",
+        }
+    }
+
+    /// Who must act.
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::Away(_) => Fault::Unreachable,
+            Self::Busy => Fault::Busy,
+            Self::Disabled => Fault::AccountClosed,
+            Self::Change { .. } => Fault::PasswordExpired,
+            Self::Person { why, .. } => match why {
+                BindDiagnosis::Disabled | BindDiagnosis::AccountExpired | BindDiagnosis::NotNow => {
+                    Fault::AccountClosed
+                }
+                BindDiagnosis::PasswordExpired | BindDiagnosis::MustChange => {
+                    Fault::PasswordExpired
+                }
+                // To tell that an account is locked would tell that there is one.
+                BindDiagnosis::Wrong | BindDiagnosis::Locked => Fault::Denied,
+                BindDiagnosis::Unavailable => Fault::Unreachable,
+                BindDiagnosis::Unsafe | BindDiagnosis::Referral | BindDiagnosis::Failed => {
+                    Fault::Misconfigured
+                }
+            },
+            Self::Ambiguous(_)
+            | Self::EmptyPassword
+            | Self::Form(_)
+            | Self::NoPerson
+            | Self::Unasked => Fault::Denied,
+            Self::Ldap { error, .. } if error.is_passing() => Fault::Unreachable,
+            Self::Ldap { .. } | Self::NoId(_) | Self::Reader { .. } | Self::TooManyGroups(_) => {
+                Fault::Misconfigured
+            }
+            Self::Claims(_) | Self::Outside(_) => Fault::Misbehaved,
+            Self::Unpaid => Fault::Internal,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Passwords that are empty, guessed, locked, expired, or must be changed.
+
+use super::{attempt, change_password, started};
+use crate::support::Slapd;
+
+const CAROL: &str = "uid=carol,ou=people,dc=example,dc=org";
+
+/// LDAP-1: a bind without a password succeeds, and proves nothing.
+#[test]
+fn a_password_that_proves_nothing_is_not_asked_about() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[]);
+    for password in ["", " ", "\t", "\u{a0}", "\0", "alice-secret\0"] {
+        let (visitor, page) = attempt(&sidecar, "alice", password);
+        assert!(visitor.session().is_none(), "{password:?}: {page:?}");
+        assert_eq!(page.answer.status, 422, "{password:?}");
+    }
+}
+
+#[test]
+fn a_password_that_must_be_changed_is_changed_on_the_way() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[]);
+    let alice = "uid=alice,ou=people,dc=example,dc=org";
+    slapd.modify(&format!(
+        "dn: {alice}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n"
+    ));
+    let (mut visitor, page) = attempt(&sidecar, "alice", "alice-secret");
+    assert!(visitor.session().is_none());
+    assert!(page.text().contains("must be changed"), "{page:?}");
+    // the directory has a word in it
+    let page = change_password(&mut visitor, &page, "alice-secret", "short");
+    assert!(visitor.session().is_none());
+    assert!(page.text().contains("is not accepted"), "{page:?}");
+    // whoever does not know the old one does not change it
+    let other = change_password(&mut visitor, &page, "guessed", "a new one of alice");
+    assert!(visitor.session().is_none(), "{other:?}");
+    let (mut visitor, page) = attempt(&sidecar, "alice", "alice-secret");
+    let page = change_password(&mut visitor, &page, "alice-secret", "a new one of alice");
+    assert!(visitor.session().is_some(), "{page:?}");
+    let (visitor, _) = attempt(&sidecar, "alice", "alice-secret");
+    assert!(visitor.session().is_none());
+    let (visitor, _) = attempt(&sidecar, "alice", "a new one of alice");
+    assert!(visitor.session().is_some());
+}
+
+#[test]
+fn a_new_password_is_taken_only_where_the_directory_asks_for_one() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[]);
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go("/");
+    let form = page.form_with("password");
+    let mut form = form.fill("login", "alice").fill("password", "alice-secret");
+    let extra = ("new_password".to_owned(), "one more field".to_owned());
+    form.fields.push(extra);
+    visitor.submit(&page, &form);
+    assert!(visitor.session().is_some());
+    let (visitor, _) = attempt(&sidecar, "alice", "alice-secret");
+    assert!(visitor.session().is_some());
+}
+
+#[test]
+fn an_expired_password_is_told_to_who_knows_it_alone() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[("change_password", "never".into())]);
+    slapd.modify(&format!(
+        "dn: {CAROL}\nchangetype: modify\nreplace: userPassword\nuserPassword: carol-secret\n"
+    ));
+    // it lasts one second
+    assert_eventually!({
+        let (_, page) = attempt(&sidecar, "carol", "carol-secret");
+        page.text().contains("has expired")
+    });
+    let (visitor, page) = attempt(&sidecar, "carol", "wrong");
+    assert!(visitor.session().is_none());
+    assert!(!page.text().contains("expired"), "{page:?}");
+}
+
+#[test]
+fn a_locked_account_looks_like_any_other() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[]);
+    for _ in 0..3 {
+        attempt(&sidecar, "carol", "wrong");
+    }
+    let (visitor, page) = attempt(&sidecar, "carol", "carol-secret");
+    assert!(visitor.session().is_none());
+    assert!(page.text().contains("do not match"), "{page:?}");
+    assert_eventually!(sidecar.output().contains("Locked"));
+}
+
+/// LDAP-7: guessing stops here before the directory locks the account, whatever name is used.
+#[test]
+fn all_names_of_one_person_are_one_budget() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[]);
+    let mut statuses = Vec::new();
+    for round in 0..12 {
+        let login = if round % 2 == 0 {
+            "alice"
+        } else {
+            "alice@example.org"
+        };
+        statuses.push(attempt(&sidecar, login, "wrong").1.answer.status);
+    }
+    assert_eq!(statuses[9], 422, "{statuses:?}");
+    assert_eq!(statuses[10..], [429, 429], "{statuses:?}");
+}
