@@ -18,6 +18,7 @@ mod remote;
 mod run;
 mod sessions;
 mod socket;
+mod tickets;
 mod trial;
 mod users;
 
@@ -71,6 +72,9 @@ enum Command {
     Keys(keys::Command),
     /// Print the JSON schema of config.toml.
     Schema,
+    /// Started by the running process.
+    #[command(hide = true, name = crate::egress::tickets::COMMAND)]
+    OpenTickets,
 }
 
 /// What a command ends in, besides an error.
@@ -125,6 +129,7 @@ fn dispatch(arguments: CommandLine) -> anyhow::Result<Ended> {
         Some(Command::Explain(explain)) => explain::run(&place, &explain, json),
         Some(Command::Health) => health::run(&place, json),
         Some(Command::Keys(command)) => keys::run(&place, &command, json),
+        Some(Command::OpenTickets) => tickets::run(),
         Some(Command::Schema) => {
             output::json(&config::schema());
             Ok(Ended::Done)

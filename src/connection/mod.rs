@@ -79,6 +79,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn begins_with_a_call(&self) -> bool {
         false
     }
+    /// Whether the browser of somebody from there is asked for a Kerberos ticket.
+    fn negotiates(&self, _: &Peer) -> bool {
+        false
+    }
 
     /// The first step of a login.
     async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection>;
@@ -174,6 +178,8 @@ pub(crate) struct Start<'a> {
     /// What the query of the login had for the provider.
     pub(crate) passed: &'a Passed,
     pub(crate) wants: Wants<'a>,
+    /// What the browser brought to `Negotiate` (RFC 4559 section 4.2).
+    pub(crate) ticket: Option<&'a [u8]>,
     pub(crate) peer: &'a Peer,
 }
 
@@ -206,6 +212,8 @@ pub(crate) enum Step {
     Done { who: Box<Authenticated> },
     /// Ask the person, on a page of ours.
     Prompt { form: Form, keep: ConnectionData },
+    /// Ask the browser for a ticket (RFC 4559), and, in the same answer, the person.
+    Negotiate { form: Form, keep: ConnectionData },
     /// Send the user agent away.
     Redirect { to: Url, keep: ConnectionData },
     /// The same, with a form that a page of ours posts there.

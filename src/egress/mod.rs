@@ -8,5 +8,6 @@ pub(crate) mod http;
 pub(crate) mod ldap;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tickets;
 #[cfg(test)]
 mod tls_tests;

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     connection::{
-        Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName, Passed,
-        PasswordReply, Peer, Rejection, Reply, Start, Step, Throttled, Wants,
+        Allowance, Attempt, Connection, ConnectionSettings, Fault, Form, InlineForm, LoginName,
+        Passed, PasswordReply, Peer, Rejection, Reply, Start, Step, Throttled, Wants,
     },
     gate::{Outlook, Wanted},
     identity::ConnectionId,
@@ -138,12 +138,30 @@ impl Engine {
                 .begin(visit, flow, &id, ask.login_hint.as_deref())
                 .await;
         }
+        // Who changes the way in, or has just left, is not led in again.
+        let stays = stays || ask.flow.is_some() || ask.notice.is_some();
+        if let Some(id) = self.negotiating(visit, &offered).filter(|_| !stays) {
+            return self
+                .begin(visit, flow, &id, ask.login_hint.as_deref())
+                .await;
+        }
         let mut page = self.login_page(visit, &flow, &offered);
         page.notice = ask.notice.or_else(|| notice(visit, outlook));
         if let Some(hint) = ask.login_hint {
             suggest(&mut page, hint);
         }
         self.show(visit, &flow, page).await
+    }
+
+    /// The first of these that asks browsers from there for a ticket.
+    fn negotiating(&self, visit: &Visit, offered: &[ConnectionId]) -> Option<ConnectionId> {
+        let peer = visit.peer();
+        let mut all = offered.iter();
+        let asks = |id: &&ConnectionId| {
+            let found = self.connections.enabled(id);
+            found.is_some_and(|(connection, _)| connection.negotiates(&peer))
+        };
+        all.find(asks).cloned()
     }
 
     /// POST login: an e-mail address whose domain says which connection.
@@ -244,6 +262,7 @@ impl Engine {
             wants,
             state: &flow.state(),
             passed: &flow.passed,
+            ticket: visit.ticket.as_deref(),
             peer: &visit.peer_in(&flow),
         };
         match connection.begin(start).await {
@@ -251,6 +270,15 @@ impl Engine {
             Err(rejection) if flow.trial.is_some() => {
                 self.end_trial(visit, &flow, settings, Err(&rejection))
                     .await
+            }
+            // The form was the other half of what the browser was asked for.
+            Err(rejection)
+                if visit.ticket.is_some()
+                    && let Some(InlineForm::Password(form)) = connection.inline() =>
+            {
+                self.note_rejection(visit, &rejection);
+                let page = self.prompt(&flow, id, Form::Password(form), hint.unwrap_or_default());
+                self.show(visit, &flow, page).await
             }
             Err(rejection) => self.rejected(visit, settings, &rejection, Some(&flow.return_to)),
         }
@@ -407,6 +435,11 @@ impl Engine {
                 };
                 let page = self.prompt(&flow, &id, form, hint.unwrap_or_default());
                 self.show(visit, &flow, page).await
+            }
+            Step::Negotiate { form, keep } => {
+                let prompt = Step::Prompt { form, keep };
+                let asked = self.advance(visit, flow, settings, (prompt, hint));
+                Box::pin(asked).await.negotiate()
             }
             Step::Post { form, keep } => {
                 let mut flow = flow;

@@ -106,6 +106,8 @@ pub(crate) struct Visit {
     pub(crate) user_agent: String,
     pub(crate) jar: Jar,
     pub(crate) session: Option<(Arc<Session>, Token)>,
+    /// What the browser brought to `Negotiate` (RFC 4559 section 4.2).
+    pub(crate) ticket: Option<Vec<u8>>,
     /// Whether this is a form.
     pub(crate) posted: bool,
     pub(crate) now: Timestamp,
@@ -118,6 +120,8 @@ pub(crate) struct Turn {
     pub(crate) cookies: Vec<SetCookie>,
     /// When to come back.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the browser is asked for a ticket: the status is 401.
+    pub(crate) negotiate: bool,
 }
 
 /// What comes next.
@@ -135,6 +139,7 @@ impl Turn {
             next: Next::Page(status, Box::new(page)),
             cookies: Vec::new(),
             retry_after: None,
+            negotiate: false,
         }
     }
 
@@ -144,6 +149,15 @@ impl Turn {
             next: Next::SeeOther(to.into()),
             cookies: Vec::new(),
             retry_after: None,
+            negotiate: false,
+        }
+    }
+
+    /// Asks the browser for a ticket, too.
+    pub(crate) fn negotiate(self) -> Self {
+        Self {
+            negotiate: true,
+            ..self.status(StatusCode::UNAUTHORIZED)
         }
     }
 

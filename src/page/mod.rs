@@ -304,6 +304,10 @@ impl Site {
                 answer.headers_mut().append(header::SET_COOKIE, value);
             }
         }
+        if turn.negotiate {
+            let value = HeaderValue::from_static("Negotiate");
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        }
         if let Some(wait) = turn.retry_after {
             answer
                 .headers_mut()

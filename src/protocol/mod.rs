@@ -18,6 +18,7 @@ mod email;
 mod forwarded;
 mod header_name;
 mod host;
+pub(crate) mod kerberos;
 pub(crate) mod ldap;
 mod origin;
 mod path_pattern;

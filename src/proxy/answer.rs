@@ -1,5 +1,6 @@
 //! The one table from what was decided to what goes out: status, headers, page or JSON.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
@@ -585,6 +586,7 @@ impl Edge {
                     .collect(),
             ),
             session: None,
+            ticket: negotiated(&request.headers),
             posted: request.method == http::Method::POST,
             now: self.clock.now(),
         }
@@ -796,4 +798,17 @@ fn kind(error: &Error) -> Option<FailureKind> {
         }
         (_, ErrorSource::Downstream) => Some(FailureKind::BadRequest),
     }
+}
+
+/// What the browser brought to `Negotiate` (RFC 4559 section 4.2).
+fn negotiated(headers: &http::HeaderMap) -> Option<Vec<u8>> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(one), None) = (all.next(), all.next()) else {
+        return None;
+    };
+    let (scheme, token) = one.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("negotiate") {
+        return None;
+    }
+    STANDARD.decode(token.trim()).ok()
 }

@@ -69,8 +69,28 @@ pub(crate) struct Config {
     pub(crate) timeout: Option<Span>,
     /// How many connections are open at once. Default: 32.
     pub(crate) connections: Option<usize>,
+    /// Takes Kerberos tickets of a Windows session (SPNEGO) from browsers in these networks.
+    pub(crate) kerberos: Option<KerberosConfig>,
     /// Leaves out StartTLS to servers on this machine: whoever is there reads the passwords.
     pub(crate) danger_plain_ldap: bool,
+}
+
+/// How tickets are taken.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct KerberosConfig {
+    /// The file with the keys of the service `HTTP/HOST`, where HOST is that of `public_url`: AES keys
+    /// alone.
+    pub(crate) keytab: PathBuf,
+    /// Where browsers are asked for a ticket, as CIDRs: what is behind a proxy counts only if that is
+    /// one of `trusted_proxies`.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) networks: Vec<ipnet::IpNet>,
+    /// Whose tickets are taken. Default: the realms of the keytab.
+    pub(crate) realms: Vec<String>,
+    /// Who a principal is: `{username}` is its name, `{principal}` the same with its realm. Default:
+    /// `(USERNAME_ATTRIBUTE={username})`.
+    pub(crate) user_filter: Option<String>,
 }
 
 /// Groups of groups.

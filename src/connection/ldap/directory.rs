@@ -18,7 +18,7 @@ use crate::{
     connection::LoginName,
     egress::ldap::{Entry, LdapError, LdapStream, Scope, Search},
     identity::Subject,
-    protocol::ldap::{BindDiagnosis, Dn, FilterTemplate, NameTemplate, value},
+    protocol::ldap::{BindDiagnosis, Dn, FilterTemplate, NameTemplate, Values, value},
     secret::Secret,
 };
 
@@ -149,9 +149,9 @@ impl Rules {
 }
 
 impl Typed {
-    /// Its values in templates.
-    fn values(&self) -> impl Fn(&str) -> Option<Vec<u8>> + '_ {
-        |name| match name {
+    /// Its value of this name in templates.
+    pub(super) fn value(&self, name: &str) -> Option<Vec<u8>> {
+        match name {
             "login" => Some(self.login.clone().into_bytes()),
             "username" => Some(self.username.clone().into_bytes()),
             _ => None,
@@ -179,12 +179,26 @@ impl Directory {
 
     /// Whose name it is, if the account that looks people up finds exactly one.
     pub(super) async fn find(&self, typed: &Typed) -> Result<Option<Person>, Refused> {
+        let values = |name: &str| typed.value(name);
+        self.find_by(&self.rules.user_filter, &values).await
+    }
+
+    /// The same by another filter.
+    pub(super) async fn find_by(
+        &self,
+        filter: &FilterTemplate,
+        values: Values<'_>,
+    ) -> Result<Option<Person>, Refused> {
+        let Some(filter) = filter.fill(values) else {
+            return Ok(None);
+        };
         let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
         loop {
             let mut held = tries.next().await?;
             let everywhere = (self.rules.user_base.as_str(), Scope::Subtree);
+            let filter = filter.clone();
             match self
-                .search_person(&mut held.stream, typed, everywhere)
+                .search_person(&mut held.stream, filter, everywhere)
                 .await
             {
                 Ok(found) => {
@@ -224,7 +238,7 @@ impl Directory {
         typed: &Typed,
         password: &Secret,
     ) -> Result<(Bound, Option<Known>), Refused> {
-        let Some(name) = name.fill(&typed.values()) else {
+        let Some(name) = name.fill(&|name| typed.value(name)) else {
             return Err(Refused::NoPerson);
         };
         let who = Credentials {
@@ -268,7 +282,9 @@ impl Directory {
         } else {
             (self.rules.user_base.as_str(), Scope::Subtree)
         };
-        let person = self.search_person(stream, typed, place).await?;
+        let filter = self.rules.user_filter.fill(&|name| typed.value(name));
+        let filter = filter.ok_or(Refused::NoPerson)?;
+        let person = self.search_person(stream, filter, place).await?;
         let person = person.ok_or(Refused::NoPerson)?;
         let known = self.complete(stream, person).await?;
         Ok((bound, Some(known)))
@@ -336,12 +352,9 @@ impl Directory {
     async fn search_person(
         &self,
         stream: &mut LdapStream,
-        typed: &Typed,
+        filter: Filter,
         (base, scope): (&str, Scope),
     ) -> Result<Option<Person>, Refused> {
-        let Some(filter) = self.rules.user_filter.fill(&typed.values()) else {
-            return Ok(None);
-        };
         let search = Search {
             base,
             scope,

@@ -12,6 +12,7 @@
 
 mod config;
 mod directory;
+mod kerberos;
 mod open;
 mod password;
 mod refused;
@@ -25,6 +26,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::config::*;
 use self::{
     directory::{Bound, Directory, Known, Person, Typed, by_subject, text_of},
+    kerberos::Kerberos,
     password::Changed,
     refused::Refused,
     servers::Credentials,
@@ -49,6 +51,7 @@ pub(crate) struct Ldap {
     mapping: Mapping,
     /// How often people who are signed in are looked up again.
     recheck: Option<Duration>,
+    kerberos: Option<Kerberos>,
 }
 
 /// What is done and checked at a login, in order.
@@ -93,11 +96,23 @@ impl Connection for Ldap {
         }
     }
 
-    async fn begin(&self, _: Start<'_>) -> Result<Step, Rejection> {
-        Ok(Step::Prompt {
-            form: Form::Password(self.form()),
-            keep: ConnectionData::default(),
-        })
+    fn negotiates(&self, peer: &Peer) -> bool {
+        self.negotiates_with(peer)
+    }
+
+    async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection> {
+        let form = Form::Password(self.form());
+        let keep = ConnectionData::default();
+        match (&self.kerberos, start.ticket) {
+            (Some(kerberos), Some(token)) if kerberos.asks(start.peer.address) => {
+                let taken = self.take_ticket(kerberos, token, start.peer).await;
+                taken.map_err(|refused| self.reject(refused))
+            }
+            (Some(kerberos), None) if kerberos.asks(start.peer.address) => {
+                Ok(Step::Negotiate { form, keep })
+            }
+            _ => Ok(Step::Prompt { form, keep }),
+        }
     }
 
     async fn resume(

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use super::{
     Config, Ldap, NestedGroups,
     directory::{Directory, GroupSearch, Groups, Rules},
+    kerberos::Kerberos,
     servers::{Credentials, Servers},
 };
 use crate::{
@@ -63,6 +64,7 @@ impl OpenConnection for Config {
             rules,
             mapping,
             recheck,
+            kerberos,
         } = self.read(common)?;
         let rules = Arc::new(rules);
         Ok(Arc::new(Ldap {
@@ -70,11 +72,16 @@ impl OpenConnection for Config {
             directory: Directory::new(servers, rules, parts.clock.clone()),
             mapping,
             recheck,
+            kerberos,
         }))
     }
 
     fn files(&self) -> Vec<&Path> {
-        self.ca.as_deref().into_iter().collect()
+        let keytab = self
+            .kerberos
+            .as_ref()
+            .map(|kerberos| kerberos.keytab.as_path());
+        self.ca.as_deref().into_iter().chain(keytab).collect()
     }
 }
 
@@ -84,6 +91,7 @@ struct Set {
     rules: Rules,
     mapping: Mapping,
     recheck: Option<Duration>,
+    kerberos: Option<Kerberos>,
 }
 
 /// Collects what is wrong.
@@ -111,6 +119,21 @@ impl Config {
         if let (Some(rules), Some(mapping)) = (&mut rules, &mapping) {
             rules.attributes = self.attributes(rules, mapping);
         }
+        let kerberos = self.kerberos.as_ref().map(|kerberos| {
+            let username = self.username_attribute.as_deref().unwrap_or("uid");
+            kerberos.read(username)
+        });
+        let kerberos = kerberos.transpose().unwrap_or_else(|found| {
+            let found = found.into_iter();
+            problems
+                .0
+                .extend(found.map(|problem| problem.under("kerberos")));
+            None
+        });
+        if kerberos.is_some() && self.direct_bind.is_some() {
+            let message = "a ticket is no password to bind with: somebody must look people up";
+            problems.add("kerberos", message, "set bind_dn instead of direct_bind");
+        }
         let recheck = self.recheck.map_or(RECHECK, |span| span.0);
         if !recheck.is_zero() && recheck < LEAST_RECHECK {
             problems.add(
@@ -135,6 +158,7 @@ impl Config {
                     rules,
                     mapping,
                     recheck: looks.then_some(recheck),
+                    kerberos,
                 })
             }
             _ => Err(problems.0),

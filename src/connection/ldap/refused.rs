@@ -4,8 +4,11 @@ use rasn_ldap::ResultCode;
 
 use crate::{
     connection::{BadReply, Fault, TooManyClaims},
-    egress::ldap::LdapError,
-    protocol::ldap::BindDiagnosis,
+    egress::{ldap::LdapError, tickets::TicketError},
+    protocol::{
+        kerberos::{BadPrincipal, NoTicket},
+        ldap::BindDiagnosis,
+    },
 };
 
 /// The steps, for the operator.
@@ -17,6 +20,7 @@ pub(super) const SEARCH: &str = "search";
 pub(super) const BIND: &str = "bind";
 pub(super) const GROUPS: &str = "groups";
 pub(super) const IDENTITY: &str = "identity";
+pub(super) const TICKET: &str = "open-ticket";
 pub(super) const CHANGE: &str = "change-password";
 
 /// The deviation, for the operator.
@@ -51,8 +55,16 @@ pub(super) enum Refused {
     Outside(String),
     #[error("the directory lets the person not in ({why:?}): {text:?}")]
     Person { why: BindDiagnosis, text: String },
+    #[error(transparent)]
+    Principal(#[from] BadPrincipal),
+    #[error("the ticket is of the realm {0:?}, which is not taken here")]
+    Realm(String),
     #[error("the account that looks people up cannot bind ({why:?}): {text:?}")]
     Reader { why: BindDiagnosis, text: String },
+    #[error(transparent)]
+    NoTicket(#[from] NoTicket),
+    #[error(transparent)]
+    Ticket(#[from] TicketError),
     #[error("the person is in more than {0} groups, or deeper than they are followed")]
     TooManyGroups(usize),
     #[error("nobody asked for this answer")]
@@ -95,6 +107,7 @@ impl Refused {
             Self::EmptyPassword | Self::Form(_) | Self::Unasked => FORM,
             Self::Ldap { step, .. } => step,
             Self::Person { .. } => BIND,
+            Self::NoTicket(_) | Self::Principal(_) | Self::Realm(_) | Self::Ticket(_) => TICKET,
             Self::Reader { .. } => READER,
             Self::TooManyGroups(_) => GROUPS,
             Self::Unpaid => "spend-budget",
@@ -126,7 +139,13 @@ impl Refused {
             | Self::EmptyPassword
             | Self::Form(_)
             | Self::NoPerson
+            | Self::NoTicket(_)
+            | Self::Principal(_)
+            | Self::Realm(_)
+            | Self::Ticket(TicketError::Refused(_) | TicketError::TooLarge(_))
             | Self::Unasked => Fault::Denied,
+            Self::Ticket(TicketError::NotRunning(_)) => Fault::Internal,
+            Self::Ticket(TicketError::TimedOut) => Fault::Busy,
             Self::Ldap { error, .. } if error.is_passing() => Fault::Unreachable,
             Self::Ldap { .. } | Self::NoId(_) | Self::Reader { .. } | Self::TooManyGroups(_) => {
                 Fault::Misconfigured

@@ -26,4 +26,4 @@ pub(crate) use self::{
 
 /// Fills the holes of a template: a hole's name to its value. `None`: there is no such value, so
 /// the template cannot be used for this person.
-pub(crate) type Values<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
+pub(crate) type Values<'a> = &'a (dyn Fn(&str) -> Option<Vec<u8>> + Sync);

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::{attempt, change_password};
 use crate::support::{
-    Sidecar, Upstream,
+    Browser, Sidecar, Upstream,
     active_directory::{ActiveDirectory, BASE, READER, in_own_network},
     route,
     sidecar::list,
@@ -45,6 +45,7 @@ fn people_of_active_directory_sign_in() {
 fn inside() {
     let directory = ActiveDirectory::start();
     every_name_is_the_same_person_with_groups_of_groups(&directory);
+    a_ticket_is_the_same_person_in_curl_and_in_chromium(&directory);
     the_state_of_an_account_is_told_to_who_knows_the_password(&directory);
     a_password_that_must_be_changed_is_changed(&directory);
     start_tls_and_a_bind_by_principal_name(&directory);
@@ -85,6 +86,47 @@ fn every_name_is_the_same_person_with_groups_of_groups(directory: &ActiveDirecto
     assert!(visitor.session().is_none());
     assert!(page.text().contains("do not match"), "{page:?}");
     assert_eventually!(sidecar.output().contains("data 52e"));
+}
+
+fn a_ticket_is_the_same_person_in_curl_and_in_chromium(directory: &ActiveDirectory) {
+    let upstream = Upstream::start();
+    let sidecar = domain(directory)
+        .set(
+            "connections.corp.kerberos.keytab",
+            directory.keytab().to_str().unwrap(),
+        )
+        .set(
+            "connections.corp.kerberos.networks",
+            list(&["127.0.0.0/8", "::1/128"]),
+        )
+        .route(route("/").to(&upstream))
+        .start();
+    let (mut visitor, _) = attempt(&sidecar, "alice", "alice-secret");
+    visitor.go("/");
+    let by_password = upstream
+        .last()
+        .header("x-forwarded-user")
+        .unwrap()
+        .to_owned();
+    let alice = directory.tickets("alice");
+    let said = alice.curl(&format!("{}/by-curl", sidecar.origin()));
+    let seen = upstream.last();
+    assert_eq!(seen.target(), "/by-curl", "{said}");
+    assert_eq!(seen.header("x-forwarded-user"), Some(by_password.as_str()));
+    assert_eq!(
+        seen.header("x-forwarded-groups"),
+        Some("all staff,engineers")
+    );
+    let browser = Browser::with_ticket(&alice.environment(), &sidecar.origin());
+    upstream.forget();
+    browser.goto(&format!("{}/by-chromium", sidecar.origin()));
+    assert_eventually!(upstream.hits() > 0, "{}", browser.text("body"));
+    assert_eq!(
+        upstream.last().header("x-forwarded-user"),
+        Some(by_password.as_str())
+    );
+    let users = sidecar.cli_json(&["users", "list", "--json"]);
+    assert_eq!(users.as_array().unwrap().len(), 1, "{users:#}");
 }
 
 /// 533

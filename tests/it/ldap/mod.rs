@@ -4,6 +4,7 @@
 mod active_directory;
 mod failover;
 mod hostile;
+mod kerberos;
 mod passwords;
 
 use toml::{Table, Value};

@@ -11,12 +11,27 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{process::Process, servers::folder, tls::Authority};
+use super::{kerberos::Tickets, process::Process, servers::folder, tls::Authority};
 
 /// The domain and its entry.
 pub(crate) const BASE: &str = "DC=corp,DC=test";
 /// The account that looks people up, and its password.
 pub(crate) const READER: (&str, &str) = ("vestibule@corp.test", "vestibule-secret");
+
+/// What the Kerberos library must know.
+const KERBEROS: &str = "[libdefaults]
+default_realm = CORP.TEST
+dns_lookup_realm = false
+dns_lookup_kdc = false
+rdns = false
+dns_canonicalize_hostname = false
+[realms]
+CORP.TEST = {
+  kdc = 127.0.0.1
+}
+[domain_realm]
+localhost = CORP.TEST
+";
 
 /// A running domain controller. The people are `alice`, `bob` (who must change the password), `carol`
 /// (who is disabled) and `dave`; a password is `NAME-secret`.
@@ -46,10 +61,10 @@ impl ActiveDirectory {
         run(Command::new("samba-tool")
             .args(["domain", "exportkeytab"])
             .arg(dir.path().join("http.keytab"))
-            .arg("--principal=HTTP/app.corp.test")
+            .arg("--principal=HTTP/localhost")
             .arg("-s")
             .arg(&conf));
-        fs::write(dir.path().join("krb5.conf"), kerberos(dir.path())).unwrap();
+        fs::write(dir.path().join("krb5.conf"), KERBEROS).unwrap();
         let mut command = Command::new("samba");
         command
             .arg("-s")
@@ -70,6 +85,21 @@ impl ActiveDirectory {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// The keys of `HTTP/localhost`.
+    pub(crate) fn keytab(&self) -> PathBuf {
+        self.path("http.keytab")
+    }
+
+    /// The tickets of somebody.
+    pub(crate) fn tickets(&self, who: &str) -> Tickets {
+        let files = (self.path("krb5.conf"), self.path(&format!("{who}.cache")));
+        Tickets::get(
+            Command::new("kinit"),
+            files,
+            (who, &format!("{who}-secret")),
+        )
     }
 
     /// Administers the domain with Samba's own tool.
@@ -139,27 +169,6 @@ fn configure(conf: &Path, dir: &Path) {
         ca = ca.display(),
     );
     fs::write(conf, kept.join("\n").replacen("[global]", &ours, 1)).unwrap();
-}
-
-fn kerberos(dir: &Path) -> String {
-    format!(
-        "[libdefaults]
-default_realm = CORP.TEST
-dns_lookup_realm = false
-dns_lookup_kdc = false
-rdns = false
-dns_canonicalize_hostname = false
-default_ccache_name = FILE:{}/cc
-[realms]
-CORP.TEST = {{
-  kdc = 127.0.0.1
-  admin_server = 127.0.0.1
-}}
-[domain_realm]
-.corp.test = CORP.TEST
-",
-        dir.display()
-    )
 }
 
 fn accepts(port: u16) -> bool {

@@ -1,6 +1,9 @@
 //! Chromium, by the WebDriver protocol of chromedriver.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,6 +19,7 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Browser {
     session: String,
+    arguments: Vec<String>,
     port: u16,
     _driver: Process,
     _profile: TempDir,
@@ -30,13 +34,39 @@ impl Browser {
 
     /// A browser to which these host names are loopback too.
     pub(crate) fn knowing(hosts: &[&str]) -> Self {
+        let rules: Vec<_> = hosts
+            .iter()
+            .map(|host| format!("MAP {host} 127.0.0.1"))
+            .collect();
+        let rules = format!("--host-resolver-rules={}", rules.join(", "));
+        Self::with(
+            &[],
+            (!hosts.is_empty()).then_some(rules).into_iter().collect(),
+        )
+    }
+
+    /// A browser of somebody with a Kerberos ticket, which it shows to whatever is under `localhost`. A
+    /// new profile cannot at first: it notes that where it is asked, at `url`, and can from then on.
+    pub(crate) fn with_ticket(environment: &[(&str, &Path)], url: &str) -> Self {
+        let allowed = "--auth-server-allowlist=localhost".to_owned();
+        let mut browser = Self::with(environment, vec![allowed]);
+        browser.goto(url);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let path = format!("/session/{}", browser.session);
+        browser.call("DELETE", &path, &Value::Null).unwrap();
+        browser.open();
+        browser
+    }
+
+    fn with(environment: &[(&str, &Path)], more: Vec<String>) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let port = free_port();
         let driver = Process::spawn(
             "chromedriver",
             Command::new("chromedriver")
                 .arg(format!("--port={port}"))
-                .arg("--allowed-ips=127.0.0.1"),
+                .arg("--allowed-ips=127.0.0.1")
+                .envs(environment.iter().copied()),
             profile.path(),
         )
         .wait_for_port(port);
@@ -57,30 +87,29 @@ impl Browser {
             "--user-data-dir={}",
             profile.path().join("profile").display()
         ));
-        if !hosts.is_empty() {
-            let rules: Vec<_> = hosts
-                .iter()
-                .map(|host| format!("MAP {host} 127.0.0.1"))
-                .collect();
-            arguments.push(format!("--host-resolver-rules={}", rules.join(", ")));
-        }
+        arguments.extend(more);
         let mut browser = Self {
             session: String::new(),
+            arguments,
             port,
             _driver: driver,
             _profile: profile,
         };
+        browser.open();
+        browser
+    }
+
+    fn open(&mut self) {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "acceptInsecureCerts": true,
             "goog:loggingPrefs": {"browser": "ALL"},
-            "goog:chromeOptions": {"args": arguments},
+            "goog:chromeOptions": {"args": self.arguments},
         }}});
-        let made = browser
+        let made = self
             .call("POST", "/session", &wanted)
             .expect("Chromium does not start");
-        browser.session = made["sessionId"].as_str().unwrap().into();
-        browser
+        self.session = made["sessionId"].as_str().unwrap().into();
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {

@@ -30,6 +30,7 @@ pub(crate) mod forms;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod jwt;
+pub(crate) mod kerberos;
 pub(crate) mod key_pair;
 pub(crate) mod lying_provider;
 pub(crate) mod oauth1_provider;

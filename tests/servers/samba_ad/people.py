@@ -43,5 +43,5 @@ directory.add_remove_group_members("all staff", ["engineers"], add_members_opera
 
 # A service that takes tickets, by AES alone; its keys are made anew for that.
 service = str(directory.search(base, expression="(sAMAccountName=svc-http)", attrs=[])[0].dn)
-change(service, servicePrincipalName="HTTP/app.corp.test", **{"msDS-SupportedEncryptionTypes": "24"})
+change(service, servicePrincipalName="HTTP/localhost", **{"msDS-SupportedEncryptionTypes": "24"})
 directory.setpassword("(sAMAccountName=svc-http)", "svc-http-secret")
