@@ -9,8 +9,8 @@
 
 FROM rust:1-bookworm AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends cmake libclang-dev libssl-dev libxml2-dev libxmlsec1-dev \
-      pkg-config \
+ && apt-get install -y --no-install-recommends cmake libclang-dev libkrb5-dev libssl-dev libxml2-dev \
+      libxmlsec1-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # One OpenSSL, the system's: build.rs refuses another.
@@ -25,7 +25,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libssl3 libxml2 libxmlsec1-openssl tini \
+ && apt-get install -y --no-install-recommends ca-certificates libgssapi-krb5-2 libssl3 libxml2 \
+      libxmlsec1-openssl tini \
  && rm -rf /var/lib/apt/lists/* \
  && install -d -o 65532 -g 65532 -m 0700 /data
 COPY --from=build /out/vestibule /usr/local/bin/vestibule

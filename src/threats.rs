@@ -142,6 +142,26 @@
 //! | ACC-4: one subject at two providers | a person is connection and subject, and what is the subject is pinned | `acc_4_one_subject_at_two_providers_is_two_people`, `accounts_do_not_go_over_to_another_subject` (`tests/it/oauth2.rs`) |
 //! | ACC-5: groups as text, as an object, with a comma, too many | a list of texts, or unknown, and then every rule about groups refuses, a `deny` too | `acc_5_groups_of_another_type_are_no_groups`, `a_rule_about_groups_that_are_not_known_refuses` (`src/policy/tests.rs`), `groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all` (`tests/it/catalog.rs`) |
 //!
+//! # Directories (`tests/it/ldap`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | LDAP-1: an empty password, which binds and proves nothing | never sent: empty, white space, NUL | `a_password_that_proves_nothing_is_not_asked_about` (`tests/it/ldap/passwords.rs`) |
+//! | LDAP-2: `*)(uid=*` as a name | filters are built of types, never written ([`protocol`](crate::protocol)); exactly one entry | `what_is_typed_stays_a_value` (`src/protocol/ldap/filter.rs`), `who_does_not_know_the_password_does_not_come_in` (`tests/it/ldap/mod.rs`), `two_people_with_one_name_are_nobody` (`tests/it/ldap/hostile.rs`) |
+//! | LDAP-3: `a,dc=x` or `OTHER\a` as a name | escaped as one value; a name of another domain is nobody's | `an_escaped_value_is_read_back_as_it_was` (`src/protocol/ldap/dn.rs`), `what_is_typed_names_no_other_domain` (`src/protocol/ldap/name.rs`), `people_can_bind_by_a_name_made_of_what_they_typed` (`tests/it/ldap/mod.rs`) |
+//! | LDAP-4: a referral to somebody else's server | none is followed | `a_referral_is_not_followed` (`src/egress/ldap/tests.rs`) |
+//! | LDAP-5: StartTLS taken away, answers before the handshake, certificates of others | TLS or nothing, octet by octet up to the handshake; the name is checked | `a_directory_that_does_not_start_tls_gets_no_password`, `an_answer_before_the_handshake_is_none`, `a_server_is_an_ldap_url_and_plain_only_on_this_machine` (`src/egress/ldap/tests.rs`), `start_tls_is_enough_and_nothing_less` (`tests/it/ldap/mod.rs`) |
+//! | LDAP-7: guessing by several names of one person, or until the directory locks the account | one budget for a person, paid before the bind | `all_names_of_one_person_are_one_budget` (`tests/it/ldap/passwords.rs`) |
+//! | LDAP-8: groups in a circle, huge groups, the same name twice | followed by whole names, each once, to a depth and a number; members are never read | `somebody_of_the_directory_signs_in_and_the_application_knows_their_groups` (`tests/it/ldap/mod.rs`), `a_group_of_a_hundred_thousand_is_as_quick_as_any` (`tests/it/ldap/hostile.rs`) |
+//! | LDAP-9: another name for the same account | it is who the entry's identifier says | `somebody_of_the_directory_signs_in_and_the_application_knows_their_groups` (`tests/it/ldap/mod.rs`) |
+//! | messages that are huge, nested, or no answer to what was asked | a bound on the length and the depth, and the connection ends | `what_is_no_message_or_too_long_ends_the_connection`, `an_answer_to_another_question_is_none`, `more_entries_than_were_asked_for_are_an_error` (`src/egress/ldap/tests.rs`) |
+//! | a server that hangs or dies | a deadline for each operation, and the next server within the same login | `a_directory_that_says_nothing_is_waited_for_and_not_longer` (`src/egress/ldap/tests.rs`), `one_of_two_servers_can_die_under_load_and_nobody_notices`, `a_server_that_hangs_costs_some_seconds_once` (`tests/it/ldap/failover.rs`) |
+//! | which accounts are locked or expired, asked by anybody | told to who knows the password alone | `a_locked_account_looks_like_any_other`, `an_expired_password_is_told_to_who_knows_it_alone` (`tests/it/ldap/passwords.rs`) |
+//! | a change of password by who does not know it, or that nobody asked for | the old one is proved by a bind, which must say that a new one is needed | `a_password_that_must_be_changed_is_changed_on_the_way`, `a_new_password_is_taken_only_where_the_directory_asks_for_one` (`tests/it/ldap/passwords.rs`) |
+//! | somebody who is gone, disabled or out of a group stays signed in | they are looked up again | `who_is_gone_or_has_lost_a_group_is_signed_out_soon` (`tests/it/ldap/mod.rs`) |
+//! | a Kerberos ticket again, of another service or time, of nobody's entry; NTLM | the authenticator is a mark that is consumed with the session; AES keys alone; the directory says who it is | `a_ticket_is_taken_once_for_this_service_and_from_somebody_of_the_directory`, `a_ticket_for_another_service_is_not_taken`, `a_ticket_of_another_time_is_not_taken` (`tests/it/ldap/kerberos.rs`), `a_weak_key_is_refused` (`src/protocol/kerberos/keytab.rs`) |
+//! | a ticket from where nobody is asked for one | tickets are taken inside the networks that are set | `elsewhere_nobody_is_asked_for_a_ticket` (`tests/it/ldap/kerberos.rs`) |
+//!
 //! # Cookies and sessions (`attacks/cookies.rs`)
 //!
 //! | attack | what stops it | test |

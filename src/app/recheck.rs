@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     clock::{Clock, Timestamp},
-    connection::Connection,
+    connection::{Connection, Recheck},
     identity::ConnectionId,
     problem::Causes,
     proxy::Live,
@@ -39,7 +39,7 @@ pub(super) async fn recheck(live: &ArcSwap<Live>, sessions: &Sessions, clock: &d
         let now = clock.now();
         let due = enabled.into_values().filter(|one| {
             // The first time is one interval after the start: whoever comes in is asked about then.
-            let first = || now + one.recheck().map_or(PAUSE, |recheck| recheck.every());
+            let first = || now + one.recheck().map_or(PAUSE, Recheck::every);
             now >= *next.entry(one.id().clone()).or_insert_with(first)
         });
         let due: Vec<_> = due.map(|one| rechecked(one, sessions).boxed()).collect();

@@ -169,6 +169,11 @@ connect_timeout = "3s"
 timeout = "3s"
 connections = 8
 danger_plain_ldap = false
+[connections.directory.kerberos]
+keytab = "http.keytab"
+networks = ["10.0.0.0/8"]
+realms = ["ACME.EXAMPLE"]
+user_filter = "(krbPrincipalName={principal})"
 [connections.staff]
 strategy = "shopify"
 shop = "acme"

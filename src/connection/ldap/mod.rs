@@ -224,7 +224,7 @@ impl Ldap {
             let password = reply.password.secret();
             let (bound, known) = self.directory.bind_and_find(name, &typed, password).await?;
             return match (bound, known) {
-                (Bound::In, Some(known)) => self.done(known, peer),
+                (Bound::In, Some(known)) => self.done(&known, peer),
                 (Bound::In, None) => Err(Refused::NoPerson),
                 (Bound::Not { why, text }, _) => Err(Refused::Person { why, text }),
             };
@@ -279,7 +279,7 @@ impl Ldap {
             bound = self.directory.bind(&who).await?;
         }
         match bound {
-            Bound::In => self.done(self.directory.look_up(person).await?, peer),
+            Bound::In => self.done(&self.directory.look_up(person).await?, peer),
             Bound::Not { why, text } => Err(Refused::Person { why, text }),
         }
     }
@@ -317,8 +317,8 @@ impl Ldap {
         AccountKey::Name(self.id.clone(), username.unwrap_or_else(|| login.clone()))
     }
 
-    fn done(&self, known: Known, peer: &Peer) -> Result<Step, Refused> {
-        let identity = self.identity(&known)?;
+    fn done(&self, known: &Known, peer: &Peer) -> Result<Step, Refused> {
+        let identity = self.identity(known)?;
         peer.seen.add(refused::IDENTITY, &identity.claims);
         let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
         Ok(Step::Done { who: Box::new(who) })

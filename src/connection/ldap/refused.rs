@@ -117,8 +117,7 @@ impl Refused {
     /// Who must act.
     pub(super) fn fault(&self) -> Fault {
         match self {
-            Self::Away(_) => Fault::Unreachable,
-            Self::Busy => Fault::Busy,
+            Self::Busy | Self::Ticket(TicketError::TimedOut) => Fault::Busy,
             Self::Disabled => Fault::AccountClosed,
             Self::Change { .. } => Fault::PasswordExpired,
             Self::Person { why, .. } => match why {
@@ -144,14 +143,13 @@ impl Refused {
             | Self::Realm(_)
             | Self::Ticket(TicketError::Refused(_) | TicketError::TooLarge(_))
             | Self::Unasked => Fault::Denied,
-            Self::Ticket(TicketError::NotRunning(_)) => Fault::Internal,
-            Self::Ticket(TicketError::TimedOut) => Fault::Busy,
+            Self::Away(_) => Fault::Unreachable,
             Self::Ldap { error, .. } if error.is_passing() => Fault::Unreachable,
             Self::Ldap { .. } | Self::NoId(_) | Self::Reader { .. } | Self::TooManyGroups(_) => {
                 Fault::Misconfigured
             }
             Self::Claims(_) | Self::Outside(_) => Fault::Misbehaved,
-            Self::Unpaid => Fault::Internal,
+            Self::Ticket(TicketError::NotRunning(_)) | Self::Unpaid => Fault::Internal,
         }
     }
 }

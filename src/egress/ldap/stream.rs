@@ -22,7 +22,7 @@ use super::{
     server::{Security, Server, Tls},
 };
 use crate::{
-    protocol::ldap::{Header, controls},
+    protocol::ldap::{Header, controls, password_modify},
     secret::Secret,
 };
 
@@ -198,7 +198,9 @@ impl LdapStream {
         dn: &str,
         passwords: NewPassword<'_>,
     ) -> Result<Said, LdapError> {
-        let value = Zeroizing::new(password_modify(dn, &passwords)?);
+        let (old, new) = (passwords.old.expose(), passwords.new.expose());
+        let value = password_modify(dn, old, new).map(Zeroizing::new);
+        let value = value.ok_or_else(unexpected)?;
         let request = ExtendedRequest {
             request_name: MODIFY_PASSWORD.as_bytes().to_vec().into(),
             request_value: Some(value.to_vec().into()),
@@ -353,26 +355,6 @@ async fn read_message(
         other if other == id => Ok((message.protocol_op, message.controls.unwrap_or_default())),
         _ => Err(unexpected()),
     }
-}
-
-/// PasswdModifyRequestValue (RFC 3062 section 2).
-fn password_modify(dn: &str, passwords: &NewPassword<'_>) -> Result<Vec<u8>, LdapError> {
-    #[derive(rasn::AsnType, rasn::Encode)]
-    struct PasswdModifyRequestValue {
-        #[rasn(tag(0))]
-        user_identity: OctetString,
-        #[rasn(tag(1))]
-        old_passwd: OctetString,
-        #[rasn(tag(2))]
-        new_passwd: OctetString,
-    }
-    let octets = |text: &str| OctetString::from(text.as_bytes().to_vec());
-    let value = PasswdModifyRequestValue {
-        user_identity: octets(dn),
-        old_passwd: octets(passwords.old.expose()),
-        new_passwd: octets(passwords.new.expose()),
-    };
-    rasn::ber::encode(&value).map_err(|error| LdapError::Unreadable(error.to_string()))
 }
 
 fn read_entry(entry: SearchResultEntry) -> Entry {

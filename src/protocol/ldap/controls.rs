@@ -1,5 +1,10 @@
 //! Controls (RFC 4511 section 4.1.11): more about a request or an answer.
 
+#![expect(
+    clippy::no_effect_underscore_binding,
+    reason = "what is derived for tagged fields has them"
+)]
+
 use rasn::prelude::*;
 use rasn_ldap::Control;
 

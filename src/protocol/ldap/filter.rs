@@ -153,7 +153,7 @@ struct Reader<'a> {
     holes: &'a [&'a str],
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn filter(&mut self, depth: usize) -> Result<FilterTemplate, BadFilter> {
         if depth > DEEPEST {
             return Err(BadFilter::Deep);

@@ -14,6 +14,7 @@ mod dn;
 mod filter;
 mod frame;
 mod name;
+mod password_modify;
 pub(crate) mod value;
 
 pub(crate) use self::{
@@ -22,6 +23,7 @@ pub(crate) use self::{
     filter::FilterTemplate,
     frame::{FrameError, Header},
     name::NameTemplate,
+    password_modify::password_modify,
 };
 
 /// Fills the holes of a template: a hole's name to its value. `None`: there is no such value, so

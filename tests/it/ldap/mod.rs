@@ -13,6 +13,7 @@ use crate::support::{
     Page, Route, Sidecar, Slapd, Upstream, Visitor, route,
     sidecar::list,
     slapd::{BASE, READER},
+    trial::Trial,
 };
 
 /// A sidecar whose only connection `dir` is this directory, and which is not started yet.
@@ -232,4 +233,49 @@ fn who_is_gone_or_has_lost_a_group_is_signed_out_soon() {
         upstream.last().header("x-forwarded-email"),
         Some("one@example.org")
     );
+}
+
+#[test]
+fn a_trial_login_shows_each_step() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[]);
+    for (password, failed) in [("alice-secret", None), ("wrong", Some("bind"))] {
+        let trial = Trial::begin(&sidecar, "dir");
+        let mut alice = sidecar.visitor();
+        let page = alice.go(&trial.url);
+        alice.try_password(&page, "alice", password);
+        assert!(alice.session().is_none());
+        let (report, code) = trial.end();
+        assert_eq!(code, Some(i32::from(failed.is_some())), "{report:#}");
+        let steps = report["steps"].as_array().unwrap();
+        let steps: Vec<_> = steps
+            .iter()
+            .map(|step| step["step"].as_str().unwrap())
+            .collect();
+        let all = [
+            "connect",
+            "tls",
+            "bind-reader",
+            "search",
+            "bind",
+            "groups",
+            "identity",
+        ];
+        assert_eq!(steps, all);
+        let at = |outcome: &str| {
+            let steps = report["steps"].as_array().unwrap().iter();
+            let found = steps.filter(|step| step["outcome"] == outcome);
+            found
+                .map(|step| step["step"].as_str().unwrap())
+                .collect::<Vec<_>>()
+        };
+        match failed {
+            None => {
+                assert_eq!(at("passed"), all);
+                assert_eq!(report["said"]["profile"]["email"], "alice@example.org");
+                assert_eq!(report["said"]["groups"][0], "everybody");
+            }
+            Some(step) => assert_eq!(at("failed"), [step], "{report:#}"),
+        }
+    }
 }

@@ -180,7 +180,8 @@ fn accepts(port: u16) -> bool {
 fn run(command: &mut Command) -> Output {
     let program = command.get_program().to_owned();
     let done = command.output();
-    let done = done.unwrap_or_else(|error| panic!("{program:?}: {error}; run script/setup test"));
+    let done = done
+        .unwrap_or_else(|error| panic!("{}: {error}; run script/setup test", program.display()));
     assert!(done.status.success(), "{done:?}");
     done
 }

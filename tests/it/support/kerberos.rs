@@ -80,10 +80,8 @@ kdc = FILE:{at}/kdc.log
         let run = |program: &str, words: &[&str]| {
             let mut command = by(runner, program);
             let done = environment(&mut command, dir.path()).args(words).output();
-            expect(
-                program,
-                done.unwrap_or_else(|error| missing(program, &error)),
-            );
+            let done = done.unwrap_or_else(|error| missing(program, &error));
+            expect(program, &done);
         };
         let realm = ["-r", "EXAMPLE.TEST"];
         run(
@@ -149,7 +147,7 @@ impl Tickets {
         let mut input = kinit.stdin.take().unwrap();
         writeln!(input, "{password}").unwrap();
         drop(input);
-        expect("kinit", kinit.wait_with_output().unwrap());
+        expect("kinit", &kinit.wait_with_output().unwrap());
         Self { config, cache }
     }
 
@@ -198,7 +196,7 @@ fn environment<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
 }
 
 #[track_caller]
-fn expect(program: &str, done: Output) {
+fn expect(program: &str, done: &Output) {
     assert!(done.status.success(), "{program}: {done:?}");
 }
 
