@@ -1,7 +1,7 @@
 //! Passwords that are empty, guessed, locked, expired, or must be changed.
 
 use super::{attempt, change_password, started};
-use crate::support::Slapd;
+use crate::support::{Browser, Slapd};
 
 const CAROL: &str = "uid=carol,ou=people,dc=example,dc=org";
 
@@ -106,4 +106,38 @@ fn all_names_of_one_person_are_one_budget() {
     }
     assert_eq!(statuses[9], 422, "{statuses:?}");
     assert_eq!(statuses[10..], [429, 429], "{statuses:?}");
+}
+
+#[test]
+fn in_a_browser_an_expired_password_is_changed_on_one_page() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[]);
+    let alice = "uid=alice,ou=people,dc=example,dc=org";
+    slapd.modify(&format!(
+        "dn: {alice}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n"
+    ));
+    let browser = Browser::start();
+    let type_in = |field: &str, text: &str| {
+        browser.fill(field, text);
+    };
+    for (width, height) in [(360, 740), (1280, 800)] {
+        browser.screen(width, height);
+        browser.goto(&sidecar.origin());
+        type_in("#login", "alice");
+        type_in("#password", "alice-secret");
+        browser.click("button[type=submit].primary");
+        browser
+            .shows("must be changed")
+            .screenshot(&format!("new-password-{width}"));
+    }
+    type_in("#password", "alice-secret");
+    type_in("#new_password", "short");
+    browser.click("button[type=submit].primary");
+    browser
+        .shows("is not accepted")
+        .screenshot("new-password-refused");
+    type_in("#password", "alice-secret");
+    type_in("#new_password", "a new one of alice");
+    browser.click("button[type=submit].primary");
+    browser.arrives(&format!("{}/", sidecar.origin()));
 }
