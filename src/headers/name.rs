@@ -49,8 +49,9 @@ const RESERVED: [&str; 19] = [
 ];
 
 /// The beginnings of such names.
-const RESERVED_FAMILIES: [&str; 5] = [
+const RESERVED_FAMILIES: [&str; 6] = [
     "access-control-",
+    "client-cert",
     "content-transfer-",
     "proxy-",
     "sec-",
@@ -110,6 +111,8 @@ mod tests {
             "Sec-WebSocket-Protocol",
             "X-Vestibule-Assertion",
             "X_Vestibule.Assertion",
+            "Client-Cert",
+            "client_cert.chain",
         ] {
             assert_eq!(parse(name), Err(NameError::Reserved), "{name}");
         }

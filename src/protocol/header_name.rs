@@ -17,6 +17,9 @@ fn fold(byte: u8) -> u8 {
 /// Why a header is ours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum HeaderClass {
+    /// Says which certificate the visitor showed (RFC 9440). Believed from a trusted proxy, by the
+    /// login alone. Dropped always.
+    Certificate,
     /// Says where the visitor is, in a vendor's words (`CF-Connecting-IP`). We never write these;
     /// they may stay when the peer is a trusted proxy and go otherwise.
     ClientAddress,
@@ -42,6 +45,9 @@ struct Entry {
     family: bool,
     class: HeaderClass,
 }
+
+/// What a proxy where TLS ends says of the certificate: `Client-Cert` and `Client-Cert-Chain`.
+const CERTIFICATE: &[&str] = &["client-cert"];
 
 /// What says who somebody is, to the applications that take it from a proxy.
 const IDENTITY: &[&str] = &[
@@ -94,6 +100,7 @@ impl OwnedHeaders {
             entries: vec![Vec::new(); 256],
         };
         for (families, class) in [
+            (CERTIFICATE, HeaderClass::Certificate),
             (IDENTITY, HeaderClass::Identity),
             (FORWARDING, HeaderClass::Forwarding),
             (CLIENT_ADDRESS, HeaderClass::ClientAddress),
@@ -206,6 +213,9 @@ mod tests {
             ("X.Rewrite_URL", Some(C::Forwarding)),
             ("CF-Connecting-IP", Some(C::ClientAddress)),
             ("Client_IP", Some(C::ClientAddress)),
+            ("Client-Cert", Some(C::Certificate)),
+            ("CLIENT_CERT.CHAIN", Some(C::Certificate)),
+            ("Client-Certificate", None),
             ("Remote-Username", None),
             ("X-Forwardeduser", None),
             ("X-Requested-With", None),

@@ -3,8 +3,8 @@
 //!
 //! A request passes through in this order. Its target becomes a [`CanonicalTarget`]; the one
 //! canonical path serves the decision and the application alike. Its Host becomes a [`HostPort`],
-//! the forwarding headers of a trusted proxy become [`ClientFacts`], and its Cookie lines are read
-//! for our names with [`cookie::find`]. [`OwnedHeaders`] says which header names a visitor may
+//! the forwarding headers of a trusted proxy become [`ClientFacts`], the certificate that it was shown
+//! a [`ClientCertificate`], and its Cookie lines are read for our names with [`cookie::find`]. [`OwnedHeaders`] says which header names a visitor may
 //! never set. What the operator writes is read by the same parsers: a route's [`PathPrefix`], its
 //! public [`PathPattern`]s, its [`HostPattern`], the [`Origin`] of `public_url`. On the way back
 //! from a login a [`ReturnTo`] says where the person may be sent.
@@ -13,6 +13,7 @@
 //! path, a host or a header are how such systems are broken.
 
 mod canonical_path;
+mod client_cert;
 pub(crate) mod cookie;
 mod email;
 mod forwarded;
@@ -23,11 +24,12 @@ pub(crate) mod ldap;
 mod origin;
 mod path_pattern;
 mod return_to;
+mod x509;
 pub(crate) mod xml;
 
 pub(crate) use self::{
-    canonical_path::*, email::*, forwarded::*, header_name::*, host::*, origin::*, path_pattern::*,
-    return_to::*,
+    canonical_path::*, client_cert::*, email::*, forwarded::*, header_name::*, host::*, origin::*,
+    path_pattern::*, return_to::*, x509::*,
 };
 
 /// The public test data beside the project, when it is there: `VESTIBULE_SHARED` or `../shared`.

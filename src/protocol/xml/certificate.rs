@@ -1,7 +1,6 @@
 //! Certificates whose keys sign.
 
 use openssl::{
-    asn1::{Asn1Time, Asn1TimeRef},
     ec::EcKeyRef,
     error::ErrorStack,
     nid::Nid,
@@ -11,7 +10,7 @@ use openssl::{
 use samael::crypto::CertificateDer;
 
 use super::signature::printable;
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, protocol::timestamp};
 
 /// The smallest RSA modulus, in bits.
 const LEAST_RSA: u32 = 2048;
@@ -106,12 +105,6 @@ impl SigningCertificate {
     pub(crate) fn is_valid_at(&self, now: Timestamp) -> bool {
         self.not_before <= now && now <= self.not_after
     }
-}
-
-fn timestamp(time: &Asn1TimeRef) -> Result<Timestamp, ErrorStack> {
-    let since = Asn1Time::from_unix(0)?.diff(time)?;
-    let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
-    Ok(Timestamp::from_millis(seconds * 1000))
 }
 
 fn has_known_curve(key: &EcKeyRef<Public>) -> bool {
