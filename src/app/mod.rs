@@ -4,6 +4,7 @@
 //! [`App::build`] makes from one set of settings what a reload swaps, [`Live`]; every `Arc<dyn …>`
 //! is made here and nowhere else. What goes on beside the requests is in [`App::watch`].
 
+mod certificates;
 mod recheck;
 mod tend;
 
@@ -226,6 +227,7 @@ impl App {
             ring: self.keys.ring(),
             keep_tokens: false,
             users: self.users.clone(),
+            once: self.once.clone(),
             hasher: self.hasher.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
@@ -427,6 +429,7 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
         let found = entry.own.problems(&entry.common).into_iter();
         problems.extend(found.map(|problem| problem.under(&key)));
     }
+    problems.extend(certificates::misfits(settings));
     if settings.routes.is_empty() {
         // A file that was cut short while it was written must not take every application away.
         let hint = "add [[routes]] with an upstream, or upstream = \"builtin:demo\"";

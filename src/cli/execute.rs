@@ -508,6 +508,7 @@ impl Operator<'_> {
         Peer {
             address: None,
             now: self.app.clock.now(),
+            certificate: None,
             allowed: Some(Allowed::operator()),
             seen: Seen::default(),
         }

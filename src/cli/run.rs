@@ -31,7 +31,7 @@ use crate::{
         Live,
         admin::Admin,
         server::{self, Address, Listener, Serves, Serving, Traffic},
-        tls::{CertificateFiles, ListenerTls, TlsFiles},
+        tls::{CertificateFiles, ListenerTls, TlsFiles, Visitors},
     },
 };
 
@@ -176,7 +176,7 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Li
                     key: pair.key.clone(),
                 })
                 .collect(),
-            client_ca: listener.client_ca.clone(),
+            visitors: visitors(listener),
             key: listener.key.replace(".address", ""),
         };
         let tls = if files.certificates.is_empty() {
@@ -196,6 +196,7 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Li
                 config::Address::Unix(path, mode) => Address::Unix(path.clone(), *mode),
             },
             serves: match listener.serves {
+                config::Serves::CertificateLogin => Serves::CertificateLogin,
                 config::Serves::Proxy => Serves::Proxy,
                 config::Serves::Redirect => Serves::Redirect,
             },
@@ -206,6 +207,17 @@ fn open_listeners(settings: &Settings, loaded: &Loaded) -> anyhow::Result<Vec<Li
         Ok(opened)
     } else {
         Err(loaded.report(problems).into())
+    }
+}
+
+/// What a listener wants of a visitor's certificate.
+fn visitors(listener: &config::Listener) -> Visitors {
+    let asks = listener.client_certificates == config::ClientCertificates::Ask
+        || listener.serves == config::Serves::CertificateLogin;
+    match &listener.client_ca {
+        Some(file) => Visitors::Demanded(file.clone()),
+        None if asks => Visitors::Asked,
+        None => Visitors::Ignored,
     }
 }
 

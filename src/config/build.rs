@@ -4,8 +4,8 @@ use std::{collections::HashSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     file::{
-        AdminConfig, File, ListenerConfig, LogConfig, ServerConfig, Serves, ServesConfig,
-        SessionConfig, StorageConfig,
+        AdminConfig, ClientCertificates, File, ListenerConfig, LogConfig, ServerConfig, Serves,
+        ServesConfig, SessionConfig, StorageConfig,
     },
     root_secret::root_secret,
     settings::{Address, Admin, Listener, Log, Session, SessionStore, Settings, Storage},
@@ -147,6 +147,7 @@ impl Checks {
                 address: address.clone(),
                 tls: Vec::new(),
                 client_ca: None,
+                client_certificates: ClientCertificates::default(),
                 serves: ServesConfig::default(),
                 mode: None,
             };
@@ -210,6 +211,25 @@ impl Checks {
         if matches!(address, Some(Address::Unix(..))) && !config.tls.is_empty() {
             self.add(Problem::new(inside("tls"), "a Unix socket has no TLS"));
         }
+        let asks = config.client_certificates == ClientCertificates::Ask;
+        if asks && config.tls.is_empty() {
+            self.add(
+                Problem::new(
+                    inside("client_certificates"),
+                    "client certificates need TLS",
+                )
+                .hint("add tls = [{ cert = \"…\", key = \"…\" }]"),
+            );
+        }
+        if asks && config.client_ca.is_some() {
+            self.add(
+                Problem::new(
+                    inside("client_certificates"),
+                    "client_ca demands them already",
+                )
+                .hint("one of the two"),
+            );
+        }
         let serves = match &config.serves {
             ServesConfig::One(one) => Some(*one),
             ServesConfig::Many(many) => match many.as_slice() {
@@ -220,13 +240,20 @@ impl Checks {
         if serves.is_none() {
             self.add(
                 Problem::new(inside("serves"), "a listener serves one thing")
-                    .hint("use \"proxy\" or \"redirect\""),
+                    .hint("use \"proxy\", \"redirect\" or \"certificate_login\""),
+            );
+        }
+        if serves == Some(Serves::CertificateLogin) && config.tls.is_empty() {
+            self.add(
+                Problem::new(inside("serves"), "client certificates need TLS")
+                    .hint("add tls = [{ cert = \"…\", key = \"…\" }]"),
             );
         }
         let listener = Listener {
             address: address?,
             certificates: config.tls.clone(),
             client_ca: config.client_ca.clone(),
+            client_certificates: config.client_certificates,
             serves: serves?,
             key,
         };

@@ -134,7 +134,13 @@ pub(crate) struct ListenerConfig {
     /// A PEM file with the authorities whose client certificates are demanded.
     #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) client_ca: Option<PathBuf>,
-    /// What is served: `proxy` (default), or `redirect`, which sends everybody to https.
+    /// Whether visitors are asked for a certificate that they may leave out: `ask`, for connections
+    /// that take one, or `ignore` (default).
+    #[serde(default)]
+    pub(crate) client_certificates: ClientCertificates,
+    /// What is served: `proxy` (default); `redirect`, which sends everybody to https; or
+    /// `certificate_login`, which asks for a certificate and serves logins by it alone, for the
+    /// `origin` of a connection.
     #[serde(default)]
     pub(crate) serves: ServesConfig,
     /// The mode of a Unix socket, in octal digits. Default: `0660`.
@@ -152,6 +158,15 @@ pub(crate) struct CertificateConfig {
     /// The private key.
     #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) key: PathBuf,
+}
+
+/// Whether a listener asks for client certificates.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientCertificates {
+    Ask,
+    #[default]
+    Ignore,
 }
 
 /// One thing a listener serves, or a list of them.
@@ -172,6 +187,8 @@ impl Default for ServesConfig {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Serves {
+    /// Logins by client certificate.
+    CertificateLogin,
     /// The applications and our own pages.
     #[default]
     Proxy,

@@ -4,6 +4,7 @@
 //! The schema marks such keys with `x-vestibule`:
 //! - `file`: the path of a file or folder that is read, relative to the folder of the configuration
 //!   file; it is watched for changes;
+//! - `unwatched`: the path of a file that is read whenever it is needed, relative in the same way;
 //! - `socket`: the path of a file that is made, relative in the same way;
 //! - `unix`: an address or URL, where only `unix:` and a path is one;
 //! - `sqlite`: a storage URL, where only `sqlite://` and a path is one;
@@ -160,7 +161,7 @@ impl<'i> Marks<'_, 'i> {
 /// The text with its path seen from `folder`; `None`: it has none, or stays as it is.
 fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
     let (front, path) = match kind {
-        "file" | "socket" => ("", text),
+        "file" | "socket" | "unwatched" => ("", text),
         "icon" if text.contains(['/', '.']) => ("", text),
         "sqlite" => ("sqlite://", text.strip_prefix("sqlite://")?),
         "unix" => ("unix:", text.strip_prefix("unix:")?),

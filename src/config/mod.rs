@@ -39,18 +39,18 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+pub(crate) use self::{
+    file::{ClientCertificates, LogFormat, Serves},
+    report::Report,
+    schema::schema,
+    settings::{Address, ConnectionEntry, Listener, SessionStore, Settings, Storage},
+    watch::{Watcher, watch},
+};
 use self::{
     file::{DEFAULT_SECRET, DEFAULT_SOCKET, DEFAULT_STORAGE, File},
     marks::Marks,
     reader::{Reader, unknown_key},
     source::{Node, Place, Places, Source},
-};
-pub(crate) use self::{
-    file::{LogFormat, Serves},
-    report::Report,
-    schema::schema,
-    settings::{Address, ConnectionEntry, SessionStore, Settings, Storage},
-    watch::{Watcher, watch},
 };
 use crate::{environment::Environment, problem::Problem};
 

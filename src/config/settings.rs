@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::file::{CertificateConfig, LogFormat, Serves};
+use super::file::{CertificateConfig, ClientCertificates, LogFormat, Serves};
 use crate::{
     connection::{
         Common,
@@ -83,6 +83,8 @@ pub(crate) struct Listener {
     pub(crate) certificates: Vec<CertificateConfig>,
     /// Whose client certificates are demanded.
     pub(crate) client_ca: Option<PathBuf>,
+    /// Whether they are asked for.
+    pub(crate) client_certificates: ClientCertificates,
     pub(crate) serves: Serves,
     /// Where the address stands in the file.
     pub(crate) key: String,

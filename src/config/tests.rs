@@ -44,6 +44,7 @@ shutdown_timeout = "30s"
 [[server.listeners]]
 address = "127.0.0.1:8443"
 client_ca = "clients.pem"
+client_certificates = "ignore"
 serves = ["proxy"]
 [[server.listeners.tls]]
 cert = "a.pem"
@@ -123,6 +124,13 @@ danger_cbc = true
 danger_expired_certificates = true
 danger_sha1 = true
 danger_plain_http = true
+[connections.cards]
+strategy = "mtls"
+ca = "people.pem"
+crl = ["people.crl", "root.crl"]
+subject = "upn"
+origin = "https://login.test:8443"
+amr = ["sc"]
 [connections.office]
 strategy = "wsfed"
 metadata_url = "https://sts.acme.example/metadata"
@@ -1274,6 +1282,7 @@ fn the_reference_is_complete_and_works() {
     let guides = [
         reference,
         include_str!("../../docs/connections/catalog.md"),
+        include_str!("../../docs/connections/mtls.md"),
         include_str!("../../docs/connections/oauth2.md"),
         include_str!("../../docs/connections/oidc.md"),
         include_str!("../../docs/connections/saml.md"),
@@ -1296,9 +1305,15 @@ fn the_reference_is_complete_and_works() {
             _ => format!("{line}\n"),
         })
         .filter(|line| {
-            !["address", "mode", "serves", "client_ca", "tls"]
-                .iter()
-                .any(|key| line.starts_with(key))
+            let of_listeners = [
+                "address",
+                "mode",
+                "serves",
+                "client_ca",
+                "client_certificates",
+                "tls",
+            ];
+            !of_listeners.iter().any(|key| line.starts_with(key))
         })
         .collect();
     let read = loaded(&all);

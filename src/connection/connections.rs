@@ -6,10 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Common, Connection, InlineForm, PasswordForm, UpstreamParam};
+use super::{Common, Connection, InlineForm, PasswordForm, UpstreamParam, certificate::Desk};
 use crate::{
     identity::ConnectionId,
-    protocol::{EmailAddress, Host},
+    protocol::{ClientFacts, EmailAddress, Host},
 };
 
 /// What is set about a connection, besides what its strategy reads.
@@ -40,6 +40,8 @@ pub(crate) struct Connections {
     /// In the order of their names.
     names: Vec<ConnectionId>,
     domains: Domains,
+    /// Those that may be used and take client certificates.
+    certificates: Vec<Arc<dyn Connection>>,
     /// What the query of a login may have for a provider.
     passed: HashSet<String>,
 }
@@ -74,6 +76,9 @@ impl Connections {
                 let params = settings.common.upstream_params.values();
                 let passed = params.filter_map(UpstreamParam::from);
                 connections.passed.extend(passed.map(str::to_owned));
+                if connection.certificates().is_some() {
+                    connections.certificates.push(connection.clone());
+                }
             }
             connections.names.push(id.clone());
             let entry = Entry {
@@ -142,6 +147,22 @@ impl Connections {
     /// Whether any of them passes a parameter of this name on to its provider.
     pub(crate) fn passes(&self, name: &str) -> bool {
         self.passed.contains(name)
+    }
+
+    /// Those that may be used and take client certificates, as far as that goes.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Desk> {
+        let all = self.certificates.iter();
+        all.filter_map(|connection| connection.certificates())
+    }
+
+    /// Whether one of them asks for certificates at the origin that a visitor came to.
+    pub(crate) fn ask_for_certificates_at(&self, client: &ClientFacts) -> bool {
+        let mut origins = self.certificates().filter_map(Desk::origin);
+        origins.any(|origin| {
+            origin.scheme == client.scheme
+                && origin.host == client.host.host
+                && origin.explicit_port() == client.host.port
+        })
     }
 
     /// Whether any of these is found by a domain.

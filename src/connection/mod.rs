@@ -11,6 +11,7 @@ mod accounts;
 mod beginnings;
 mod cached;
 pub(crate) mod catalog;
+pub(crate) mod certificate;
 mod claims;
 mod config;
 mod connections;
@@ -18,6 +19,7 @@ pub(crate) mod database;
 mod federation;
 pub(crate) mod ldap;
 mod login;
+pub(crate) mod mtls;
 mod oauth;
 pub(crate) mod oauth1;
 pub(crate) mod oauth2;
@@ -33,7 +35,7 @@ mod throttle;
 mod tokens;
 pub(crate) mod wsfed;
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -64,6 +66,7 @@ pub(crate) use self::{
 use crate::{
     clock::Timestamp,
     identity::{Authentication, ConnectionId, Identity},
+    protocol::ClientCertificate,
     store::{OneTimeKey, OneTimeUse, Pin, Purpose},
 };
 
@@ -114,6 +117,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     /// of ours.
     fn checks(&self) -> Vec<Check> {
         Vec::new()
+    }
+    /// Whose client certificates it takes, and where browsers are asked for them.
+    fn certificates(&self) -> Option<&certificate::Desk> {
+        None
     }
     /// Whether its provider answers at an assertion consumer service (SAML).
     fn takes_saml(&self) -> bool {
@@ -199,6 +206,9 @@ pub(crate) struct Wants<'a> {
 pub(crate) struct Peer {
     pub(crate) address: Option<IpAddr>,
     pub(crate) now: Timestamp,
+    /// The certificate that was shown, in the handshake or by the word of a trusted proxy; its key
+    /// was proven to whoever ended TLS, and nothing else is known of it.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
     /// The proof that a try at a password or a sign-up was paid for; without one none is hashed.
     pub(crate) allowed: Option<Allowed>,
     /// Where the operator of a trial login sees what the provider says.

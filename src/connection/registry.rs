@@ -12,7 +12,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Common, Connection, catalog, database, ldap, oauth1, oauth2, oidc, saml, wsfed};
+use super::{
+    Common, Connection, catalog, certificate, database, ldap, mtls, oauth1, oauth2, oidc, saml, wsfed,
+};
 use crate::{
     clock::Clock,
     crypto::{Hasher, KeyRing},
@@ -20,7 +22,7 @@ use crate::{
     identity::ConnectionId,
     problem::Problem,
     random::Random,
-    store::UserStore,
+    store::{OneTimeStore, UserStore},
 };
 
 /// Every strategy that is code, in the order of the documentation. The [catalogue](catalog) has more.
@@ -73,6 +75,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks: Speaks::Other,
         parse: parse::<ldap::Config>,
         schema: |generator| generator.subschema_for::<ldap::Config>(),
+    },
+    Strategy {
+        name: "mtls",
+        family: Family::Enterprise,
+        speaks: Speaks::Other,
+        parse: parse::<mtls::Config>,
+        schema: |generator| generator.subschema_for::<mtls::Config>(),
     },
 ];
 
@@ -151,6 +160,10 @@ pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
     fn files(&self) -> Vec<&Path> {
         Vec::new()
     }
+    /// What is set about client certificates, where it takes them.
+    fn certificates(&self) -> Option<&certificate::Config> {
+        None
+    }
 }
 
 /// What connections are built from.
@@ -163,6 +176,7 @@ pub(crate) struct Parts {
     /// Whether a route forwards the provider's tokens of this connection: only then are they kept.
     pub(crate) keep_tokens: bool,
     pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) once: Arc<dyn OneTimeStore>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

@@ -25,6 +25,10 @@ pub(crate) enum Fault {
     AccountClosed,
     /// We cannot take more at the moment.
     Busy,
+    /// The browser showed no certificate.
+    CertificateMissing,
+    /// The certificate that it showed is not good.
+    CertificateRefused,
     /// The person, or the provider on their behalf, got it wrong or said no.
     Denied,
     /// Our own store or code failed.
@@ -44,6 +48,8 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::AccountClosed => "the account is closed",
             Self::Busy => "too busy",
+            Self::CertificateMissing => "no certificate",
+            Self::CertificateRefused => "certificate refused",
             Self::Denied => "denied",
             Self::Internal => "internal error",
             Self::Misconfigured => "misconfigured",

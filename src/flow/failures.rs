@@ -115,6 +115,8 @@ impl Engine {
             Fault::AccountClosed | Fault::Denied | Fault::PasswordExpired => {
                 FailureKind::ProviderRefused { display_name }
             }
+            Fault::CertificateMissing => FailureKind::CertificateMissing { display_name },
+            Fault::CertificateRefused => FailureKind::CertificateRefused { display_name },
             Fault::Internal => FailureKind::Unavailable,
             Fault::Misbehaved => FailureKind::ProviderMisbehaved { display_name },
             Fault::Misconfigured => FailureKind::ConnectionBroken { display_name },
@@ -135,7 +137,11 @@ impl Engine {
         event.log();
         if matches!(
             rejection.fault,
-            Fault::AccountClosed | Fault::Denied | Fault::PasswordExpired
+            Fault::AccountClosed
+                | Fault::CertificateMissing
+                | Fault::CertificateRefused
+                | Fault::Denied
+                | Fault::PasswordExpired
         ) {
             tracing::info!(
                 error = %Causes(rejection),

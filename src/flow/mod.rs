@@ -55,7 +55,7 @@ use crate::{
     connection::{Allowed, Connections, Peer, Seen, Throttle},
     crypto::KeyRing,
     gate::Gate,
-    protocol::{Host, Origin, PathPrefix, cookie::SetCookie},
+    protocol::{ClientCertificate, Host, Origin, PathPrefix, cookie::SetCookie},
     random::Random,
     session::{Session, Sessions, Token},
     store::OneTimeStore,
@@ -108,6 +108,8 @@ pub(crate) struct Visit {
     pub(crate) session: Option<(Arc<Session>, Token)>,
     /// What the browser brought to `Negotiate` (RFC 4559 section 4.2).
     pub(crate) ticket: Option<Vec<u8>>,
+    /// The client certificate that was shown; nobody has said that it is good.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
     /// Whether this is a form.
     pub(crate) posted: bool,
     pub(crate) now: Timestamp,
@@ -193,6 +195,7 @@ impl Visit {
         Peer {
             address: self.address,
             now: self.now,
+            certificate: self.certificate.clone(),
             allowed: None,
             seen: Seen::default(),
         }

@@ -76,6 +76,8 @@ impl Engine {
         match rejection.fault {
             Fault::Busy | Fault::Internal | Fault::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
             Fault::AccountClosed
+            | Fault::CertificateMissing
+            | Fault::CertificateRefused
             | Fault::Denied
             | Fault::Misbehaved
             | Fault::Misconfigured

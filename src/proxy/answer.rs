@@ -59,6 +59,7 @@ pub(super) enum Decided {
 pub(super) enum Answer {
     /// Nobody knows before the store was asked.
     AfterLoad(Token),
+    CertificateOrigin,
     Demo,
     OwnPage,
     Page(FailureKind),
@@ -79,6 +80,9 @@ impl Edge {
         head: Head,
     ) -> Decided {
         let head = passage.head.insert(head);
+        if head.at_certificate_origin {
+            return Decided::Answer(Answer::CertificateOrigin);
+        }
         if live.site.engine.base.prefix.matches(head.path()) {
             return Decided::Answer(Answer::OwnPage);
         }
@@ -170,6 +174,9 @@ impl Edge {
             Answer::AfterLoad(_) | Answer::Tokens(_) => {
                 let kind = FailureKind::Internal;
                 self.page(downstream, passage, live, kind).await
+            }
+            Answer::CertificateOrigin => {
+                Box::pin(self.certificate_origin(downstream, passage, live)).await
             }
             Answer::Demo => self.demo(downstream, passage, live).await,
             Answer::OwnPage => Box::pin(self.own_page(downstream, passage, live)).await,
@@ -289,7 +296,7 @@ impl Edge {
     }
 
     /// One of our own pages.
-    async fn own_page(
+    pub(super) async fn own_page(
         &self,
         downstream: &mut Downstream,
         passage: &mut Passage,
@@ -339,6 +346,7 @@ impl Edge {
             }
         };
         let mut visit = self.visit(downstream, passage, live);
+        visit.certificate = self.certificate(downstream, passage);
         if let Found::Session(session, token) = found {
             visit.session = Some((session, token));
         }
@@ -463,7 +471,7 @@ impl Edge {
     }
 
     /// No route has this host. On the loopback the visitor probably meant `localhost`.
-    async fn misdirected(
+    pub(super) async fn misdirected(
         &self,
         downstream: &mut Downstream,
         passage: &mut Passage,
@@ -587,6 +595,7 @@ impl Edge {
             ),
             session: None,
             ticket: negotiated(&request.headers),
+            certificate: None,
             posted: request.method == http::Method::POST,
             now: self.clock.now(),
         }

@@ -12,7 +12,7 @@ use pingora::{
     proxy::Session as Downstream,
 };
 
-use super::{Live, streams, tls::AskedFor};
+use super::{Live, streams, tls::Handshaken};
 use crate::{
     clock::Timestamp,
     protocol::{
@@ -33,6 +33,8 @@ pub(super) struct Head {
     /// Whether path and query stand in the request as they stand here.
     verbatim: bool,
     pub(super) client: ClientFacts,
+    /// Whether it came to where browsers are asked for certificates, and nothing else is served.
+    pub(super) at_certificate_origin: bool,
     /// In bytes.
     pub(super) size: usize,
     /// When it was read; everything about this request happens now.
@@ -98,7 +100,9 @@ impl Head {
         framing(request)?;
         nominations(request, live)?;
         let host = host(request)?;
-        if asked_for(downstream).is_some_and(|name| name != host.host.as_str()) {
+        let handshaken = Handshaken::of(downstream);
+        let asked_for = handshaken.and_then(|said| said.name.as_deref());
+        if asked_for.is_some_and(|name| name != host.host.as_str()) {
             return Err(BadHead::OtherName);
         }
         let raw = std::str::from_utf8(request.raw_path())
@@ -112,7 +116,10 @@ impl Head {
         };
         let mut client = ClientFacts::find(&live.trusted, arrival, &request.headers)
             .map_err(BadHead::Forwarded)?;
-        let login = &live.site.engine.base.login;
+        let engine = &live.site.engine;
+        let at_certificate_origin = handshaken.is_some_and(|said| said.certificate_login)
+            || (client.by_trusted_proxy && engine.connections.ask_for_certificates_at(&client));
+        let login = &engine.base.login;
         if !client.by_trusted_proxy && client.scheme == login.scheme {
             // Nothing is decided by the port that a visitor names, so nobody is told of it.
             client.host.port = login.explicit_port();
@@ -125,6 +132,7 @@ impl Head {
             path: target.path.into_owned(),
             verbatim,
             client,
+            at_certificate_origin,
             size,
             now,
         })
@@ -339,12 +347,6 @@ fn peer(downstream: &Downstream) -> Option<IpAddr> {
         .client_addr()
         .and_then(|address| address.as_inet())
         .map(std::net::SocketAddr::ip)
-}
-
-/// The name in the handshake, where the visitor's certificate was asked for under it.
-fn asked_for(downstream: &Downstream) -> Option<&str> {
-    let tls = downstream.digest()?.ssl_digest.as_ref()?;
-    tls.extension.get::<AskedFor>().map(|name| name.0.as_str())
 }
 
 fn scheme(downstream: &Downstream) -> Scheme {

@@ -9,6 +9,7 @@
 pub(crate) mod admin;
 mod answer;
 mod bridge;
+mod certificate;
 mod head;
 mod kept;
 mod peer;

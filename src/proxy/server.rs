@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::{
     listeners::ListenerConfig,
@@ -22,7 +23,7 @@ use pingora::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Edge, admin::Admin, redirect::Redirect, streams::Watching, tls::ListenerTls};
+use super::{Edge, Live, admin::Admin, redirect::Redirect, streams::Watching, tls::ListenerTls};
 
 /// Where something listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +36,8 @@ pub(crate) enum Address {
 /// What a listener serves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Serves {
+    /// Logins by client certificate, and nothing else.
+    CertificateLogin,
     /// The applications.
     Proxy,
     /// A redirect to `public_url`'s scheme.
@@ -118,7 +121,7 @@ pub(crate) fn serve(
     let (mut proxies, mut redirects) = (Vec::new(), Vec::new());
     for listener in serving.listeners {
         match listener.serves {
-            Serves::Proxy => proxies.push(listener),
+            Serves::CertificateLogin | Serves::Proxy => proxies.push(listener),
             Serves::Redirect => redirects.push(listener),
         }
     }
@@ -126,14 +129,13 @@ pub(crate) fn serve(
     if !proxies.is_empty() {
         let proxy = http_proxy(&server.configuration, edge);
         let watching = Watching::new(proxy, traffic.clone());
-        server.add_service(with(Service::new("proxy".to_owned(), watching), proxies)?);
+        let service = Service::new("proxy".to_owned(), watching);
+        server.add_service(with(service, proxies, &live)?);
     }
     if !redirects.is_empty() {
-        let redirect = Redirect::app(live);
-        server.add_service(with(
-            Service::new("redirect".to_owned(), redirect),
-            redirects,
-        )?);
+        let redirect = Redirect::app(live.clone());
+        let service = Service::new("redirect".to_owned(), redirect);
+        server.add_service(with(service, redirects, &live)?);
     }
     server.add_service(admin.service(address));
     let stop = Stop {
@@ -149,7 +151,11 @@ pub(crate) fn serve(
 }
 
 /// Adds listeners to a service.
-fn with<A>(mut service: Service<A>, listeners: Vec<Listener>) -> anyhow::Result<Service<A>> {
+fn with<A>(
+    mut service: Service<A>,
+    listeners: Vec<Listener>,
+    live: &Arc<ArcSwap<Live>>,
+) -> anyhow::Result<Service<A>> {
     for listener in listeners {
         let mut endpoint = match &listener.address {
             Address::Tcp(address) => ListenerConfig::tcp(address.to_string()),
@@ -157,7 +163,8 @@ fn with<A>(mut service: Service<A>, listeners: Vec<Listener>) -> anyhow::Result<
                 .permissions(Permissions::from_mode(*mode)),
         };
         if let Some(tls) = &listener.tls {
-            endpoint = endpoint.tls(tls.settings()?);
+            let certificate_login = listener.serves == Serves::CertificateLogin;
+            endpoint = endpoint.tls(tls.settings(certificate_login, live.clone())?);
         }
         service.add_listener(endpoint);
     }

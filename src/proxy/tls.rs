@@ -1,5 +1,9 @@
 //! TLS towards the visitor: which certificate for which name and whose client certificates are
 //! taken, read again when the files change.
+//!
+//! A client certificate is demanded of everybody, by the authorities of the listener, or asked for. One
+//! that was asked for is taken as it is: the handshake proves that the visitor holds its key (RFC 8446
+//! section 4.4.3), and whether it is good, each connection knows for itself ([`crate::connection`]).
 
 use std::{
     any::Any,
@@ -17,11 +21,13 @@ use openssl::{
 };
 use pingora::{
     listeners::{TlsAccept, tls::TlsSettings},
-    protocols::tls::TlsRef,
+    protocols::tls::{ALPN, TlsRef},
+    proxy::Session as Downstream,
     tls::ext,
 };
 
-use crate::problem::Problem;
+use super::Live;
+use crate::{problem::Problem, protocol::ClientCertificate};
 
 /// A certificate chain and its key, as files.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,10 +41,20 @@ pub(crate) struct CertificateFiles {
 pub(crate) struct TlsFiles {
     /// At least one.
     pub(crate) certificates: Vec<CertificateFiles>,
-    /// Only a client whose certificate comes from one of its authorities may speak.
-    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) visitors: Visitors,
     /// The key of the listener in the file.
     pub(crate) key: String,
+}
+
+/// What a listener wants of a visitor's certificate.
+#[derive(Clone, Debug)]
+pub(crate) enum Visitors {
+    /// Whoever has one may show it, also one that is no good.
+    Asked,
+    /// Only a client whose certificate comes from one of these authorities may speak.
+    Demanded(PathBuf),
+    /// Nobody is asked.
+    Ignored,
 }
 
 /// The TLS of one listener. What was read from its files can be replaced while it serves.
@@ -60,11 +76,31 @@ struct Read {
 }
 
 /// What stands behind one listener's handshakes.
-struct Handshakes(ListenerTls);
+struct Handshakes {
+    tls: ListenerTls,
+    certificate_login: bool,
+    live: Arc<ArcSwap<Live>>,
+}
 
-/// The name that a visitor's handshake asked for, where it binds the requests that follow.
+/// What a handshake said, where a client certificate was demanded or asked for. It stays with the
+/// connection, and a request looks at it in place.
 #[derive(Debug)]
-pub(super) struct AskedFor(pub(super) String);
+pub(super) struct Handshaken {
+    /// The name that was asked for, where it binds the requests that follow.
+    pub(super) name: Option<String>,
+    /// The certificate that was shown.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
+    /// Whether the listener serves logins by certificate and nothing else.
+    pub(super) certificate_login: bool,
+}
+
+impl Handshaken {
+    /// That of the connection by which a request came.
+    pub(super) fn of(downstream: &Downstream) -> Option<&Self> {
+        let tls = downstream.digest()?.ssl_digest.as_ref()?;
+        tls.extension.get::<Self>()
+    }
+}
 
 #[derive(Debug)]
 struct Certificate {
@@ -92,25 +128,47 @@ impl ListenerTls {
         let pairs = self.0.files.certificates.iter();
         pairs
             .flat_map(|pair| [&pair.cert, &pair.key])
-            .chain(&self.0.files.client_ca)
+            .chain(self.0.files.visitors.authorities())
     }
 
     /// The settings of a listener that speaks so.
-    pub(super) fn settings(&self) -> anyhow::Result<TlsSettings> {
-        let mut settings = TlsSettings::with_callbacks(Box::new(Handshakes(self.clone())))?;
-        settings.enable_h2();
-        if self.demands() {
-            settings.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
-            // A resumed session shows no certificate: each one is asked of today's authorities.
-            settings.set_options(SslOptions::NO_TICKET);
-            settings.set_session_cache_mode(SslSessionCacheMode::OFF);
+    pub(super) fn settings(
+        &self,
+        certificate_login: bool,
+        live: Arc<ArcSwap<Live>>,
+    ) -> anyhow::Result<TlsSettings> {
+        let mut settings = TlsSettings::with_callbacks(Box::new(Handshakes {
+            tls: self.clone(),
+            certificate_login,
+            live,
+        }))?;
+        // Each login by certificate makes a connection of its own, so that browsers ask again.
+        settings.set_alpn(if certificate_login {
+            ALPN::H1
+        } else {
+            ALPN::H2H1
+        });
+        match self.0.files.visitors {
+            Visitors::Ignored => return Ok(settings),
+            Visitors::Demanded(_) => {
+                settings.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+            }
+            // Whatever comes is taken; OpenSSL checks CertificateVerify all the same.
+            Visitors::Asked => settings.set_verify_callback(SslVerifyMode::PEER, |_, _| true),
         }
+        // A resumed session shows no certificate: each one is asked of today's authorities.
+        settings.set_options(SslOptions::NO_TICKET);
+        settings.set_session_cache_mode(SslSessionCacheMode::OFF);
         Ok(settings)
     }
+}
 
-    /// Whether the visitor must show a certificate: then the name in the handshake binds.
-    fn demands(&self) -> bool {
-        self.0.files.client_ca.is_some()
+impl Visitors {
+    fn authorities(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Demanded(file) => Some(file),
+            Self::Asked | Self::Ignored => None,
+        }
     }
 }
 
@@ -124,7 +182,7 @@ fn read(files: &TlsFiles) -> Result<Read, Vec<Problem>> {
         }
     }
     let mut authorities = None;
-    if let Some(file) = &files.client_ca {
+    if let Some(file) = files.visitors.authorities() {
         match read_chain(file, "client_ca") {
             Ok(read) => authorities = Some(read),
             Err(problem) => problems.push(problem.under(&files.key)),
@@ -207,10 +265,20 @@ impl TlsAccept for Handshakes {
         &self,
         ssl: &TlsRef,
     ) -> Option<Arc<dyn Any + Send + Sync>> {
-        let name = ssl.servername(NameType::HOST_NAME).unwrap_or_default();
-        self.0
-            .demands()
-            .then(|| Arc::new(AskedFor(name.to_ascii_lowercase())) as Arc<dyn Any + Send + Sync>)
+        let name = match &self.tls.0.files.visitors {
+            Visitors::Ignored => return None,
+            // Everybody is asked alike, whatever the name.
+            Visitors::Asked => None,
+            Visitors::Demanded(_) => {
+                let name = ssl.servername(NameType::HOST_NAME).unwrap_or_default();
+                Some(name.to_ascii_lowercase())
+            }
+        };
+        Some(Arc::new(Handshaken {
+            name,
+            certificate: shown(ssl).map(Arc::new),
+            certificate_login: self.certificate_login,
+        }))
     }
 
     async fn certificate_callback(&self, ssl: &mut TlsRef) {
@@ -218,7 +286,13 @@ impl TlsAccept for Handshakes {
             .servername(NameType::HOST_NAME)
             .unwrap_or_default()
             .to_ascii_lowercase();
-        let read = self.0.0.read.load();
+        let read = self.tls.0.read.load();
+        if matches!(self.tls.0.files.visitors, Visitors::Asked)
+            && let Err(error) = self.name_authorities(ssl)
+        {
+            // Browsers then offer every certificate that they have.
+            tracing::warn!(%error, "the authorities could not be named in a handshake");
+        }
         if let Some(authorities) = &read.authorities
             && let Err(error) = verify_against(ssl, authorities)
         {
@@ -248,6 +322,38 @@ impl TlsAccept for Handshakes {
             tracing::error!(%error, "a certificate could not be used for a handshake");
         }
     }
+}
+
+impl Handshakes {
+    /// Tells whose certificates the connections take, so that no other is offered (RFC 8446 section
+    /// 4.2.4). Where none takes any, nobody is asked.
+    fn name_authorities(&self, ssl: &mut TlsRef) -> Result<(), ErrorStack> {
+        let live = self.live.load();
+        let mut desks = live.site.engine.connections.certificates().peekable();
+        if desks.peek().is_none() {
+            ssl.set_verify(SslVerifyMode::NONE);
+        }
+        for desk in desks {
+            for authority in desk.authorities().certificates() {
+                ssl.add_client_ca(authority)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The certificate that the visitor showed, and has the key of.
+fn shown(ssl: &TlsRef) -> Option<ClientCertificate> {
+    let leaf = ssl.peer_certificate()?.to_der().ok()?;
+    // On this side it has what came with the certificate, and not that itself.
+    let chain = ssl.peer_cert_chain();
+    let chain = chain.map_or_else(Vec::new, |chain| {
+        let all = chain.iter().filter_map(|one| one.to_der().ok());
+        all.filter(|one| *one != leaf).collect()
+    });
+    ClientCertificate::new(leaf, chain)
+        .map_err(|error| tracing::info!(%error, "a client certificate was not taken"))
+        .ok()
 }
 
 /// Only these authorities count in this handshake.

@@ -143,6 +143,8 @@ pub(crate) enum Whose {
 pub(crate) enum Purpose {
     /// A proof that came from a provider: code, assertion id, `jti`, `state`.
     Answer,
+    /// A client certificate that was shown at another origin, on its way to the login.
+    Certificate,
     /// A flow that ended in a session.
     Flow,
     /// A ticket that gives another host its own handle.
@@ -164,6 +166,7 @@ impl Purpose {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Answer => "answer",
+            Self::Certificate => "certificate",
             Self::Flow => "flow",
             Self::Handover => "handover",
             Self::Lease => "lease",

@@ -35,6 +35,9 @@ mod saml_logout;
 mod saml_operator;
 mod saml_samlp;
 
+// Login by client certificate.
+mod mtls;
+
 // Login by WS-Federation.
 mod wsfed;
 mod wsfed_npm;

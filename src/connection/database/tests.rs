@@ -49,6 +49,7 @@ impl World {
             )),
             keep_tokens: false,
             users: store.clone(),
+            once: store.clone(),
             hasher: Arc::new(hasher),
             clock: clock.clone(),
             random: Arc::new(OsRandom),
@@ -78,6 +79,7 @@ impl World {
         Peer {
             address: None,
             now: self.parts.clock.now(),
+            certificate: None,
             allowed,
             seen: Seen::default(),
         }

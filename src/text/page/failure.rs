@@ -30,6 +30,10 @@ pub(crate) enum FailureKind {
     BodyTooLarge,
     /// 503: we cannot take more.
     Busy,
+    /// 403: the browser showed no certificate.
+    CertificateMissing { display_name: String },
+    /// 403: the certificate that it showed is not good.
+    CertificateRefused { display_name: String },
     /// 500: the connection's settings do not fit its provider.
     ConnectionBroken { display_name: String },
     /// 403
@@ -135,7 +139,10 @@ impl FailureKind {
     pub(crate) const fn status(&self) -> u16 {
         match self {
             Self::BadRequest | Self::FormExpired => 400,
-            Self::Denied(_) | Self::ProviderRefused { .. } => 403,
+            Self::CertificateMissing { .. }
+            | Self::CertificateRefused { .. }
+            | Self::Denied(_)
+            | Self::ProviderRefused { .. } => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -161,6 +168,8 @@ impl FailureKind {
             Self::BadRequest => "bad-request",
             Self::BodyTooLarge => "body-too-large",
             Self::Busy => "busy",
+            Self::CertificateMissing { .. } => "certificate-missing",
+            Self::CertificateRefused { .. } => "certificate-refused",
             Self::ConnectionBroken { .. } => "connection-broken",
             Self::Denied(_) => "denied",
             Self::FormExpired => "form-expired",
@@ -198,6 +207,16 @@ impl FailureKind {
             Self::BadRequest => plain("failure.bad-request-title", "failure.bad-request"),
             Self::BodyTooLarge => plain("failure.body-title", "failure.body"),
             Self::Busy => plain("failure.busy-title", "failure.busy"),
+            Self::CertificateMissing { display_name } => named(
+                "failure.certificate-missing-title",
+                "failure.certificate-missing",
+                display_name,
+            ),
+            Self::CertificateRefused { display_name } => named(
+                "failure.certificate-refused-title",
+                "failure.certificate-refused",
+                display_name,
+            ),
             Self::ConnectionBroken { display_name } => named(
                 "failure.provider-title",
                 "failure.connection-broken",

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::{
     process::{Process, free_port},
     servers::installed,
+    tls::Leaf,
 };
 
 /// A running application.
@@ -33,8 +34,11 @@ impl App {
     }
 
     fn start(name: &str, configure: impl FnOnce(&Path, u16) -> Command) -> Self {
+        Self::start_at(free_port(), name, configure)
+    }
+
+    fn start_at(port: u16, name: &str, configure: impl FnOnce(&Path, u16) -> Command) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = free_port();
         let mut command = configure(dir.path(), port);
         command.current_dir(dir.path());
         let process = Process::spawn(name, &mut command, dir.path()).wait_for_port(port);
@@ -110,6 +114,33 @@ pub(crate) fn nginx_h2(cert: &Path, key: &Path) -> App {
             key.display()
         );
         nginx_command(dir, &server)
+    })
+}
+
+/// HAProxy where TLS ends, in front of a port: whoever has a certificate of this authority may show
+/// it, and the one behind is told (RFC 9440).
+pub(crate) fn haproxy((port, behind): (u16, u16), leaf: &Leaf, ca: &Path) -> App {
+    App::start_at(port, "haproxy", |dir, port| {
+        let read = |file: &Path| std::fs::read_to_string(file).unwrap();
+        let pair = read(&leaf.cert_file) + &read(&leaf.key_file);
+        std::fs::write(dir.join("pair.pem"), pair).unwrap();
+        let config = format!(
+            "defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\
+             frontend visitors\n  \
+               bind 127.0.0.1:{port} ssl crt pair.pem ca-file {} verify optional\n  \
+               http-request del-header Client-Cert\n  \
+               http-request del-header Client-Cert-Chain\n  \
+               http-request set-header Client-Cert :%[ssl_c_der,base64]: if {{ ssl_c_used }}\n  \
+               http-request set-header X-Forwarded-Proto https\n  \
+               http-request set-header X-Forwarded-Host %[req.hdr(host)]\n  \
+               default_backend vestibule\n\
+             backend vestibule\n  server vestibule 127.0.0.1:{behind}\n",
+            ca.display()
+        );
+        std::fs::write(dir.join("haproxy.cfg"), config).unwrap();
+        let mut command = Command::new("haproxy");
+        command.args(["-db", "-f", "haproxy.cfg"]);
+        command
     })
 }
 

@@ -35,6 +35,47 @@ pub(crate) struct Leaf {
     pub(crate) key_file: PathBuf,
 }
 
+/// Whom a client trusts, and what it shows to whoever asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    trusted: X509,
+    shown: Option<(X509, PKey<Private>)>,
+    /// What comes with it.
+    chain: Vec<X509>,
+}
+
+impl Tls {
+    pub(crate) fn showing(authority: &Authority, who: Option<&Leaf>) -> Self {
+        Self {
+            trusted: authority.certificate.clone(),
+            shown: who.map(|leaf| (leaf.certificate.clone(), leaf.key.clone())),
+            chain: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with(mut self, above: &X509) -> Self {
+        self.chain.push(above.clone());
+        self
+    }
+
+    /// Connects to a loopback port as `host`.
+    pub(crate) fn connect(&self, port: u16, host: &str) -> SslStream<TcpStream> {
+        let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
+        let store = builder.cert_store_mut();
+        store.add_cert(self.trusted.clone()).unwrap();
+        if let Some((certificate, key)) = &self.shown {
+            builder.set_certificate(certificate).unwrap();
+            builder.set_private_key(key).unwrap();
+            for above in &self.chain {
+                builder.add_extra_chain_cert(above.clone()).unwrap();
+            }
+        }
+        let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        builder.build().connect(host, stream).unwrap()
+    }
+}
+
 impl Authority {
     pub(crate) fn new() -> Self {
         let key = new_key();

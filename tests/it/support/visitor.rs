@@ -4,7 +4,8 @@ use url::Url;
 
 use super::{
     forms::{Form, forms, tags},
-    http::{Answer, Request, exchange},
+    http::{Answer, Raw, Request, exchange},
+    tls::Tls,
 };
 
 /// Somebody with a cookie jar. Every host is loopback, whatever its name.
@@ -15,6 +16,8 @@ pub(crate) struct Visitor {
     pub(crate) jar: Vec<Cookie>,
     /// Headers that go with every request.
     pub(crate) extra: Vec<(String, String)>,
+    /// What is shown and trusted at https addresses.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// A cookie as it was set.
@@ -89,6 +92,15 @@ impl Visitor {
             home: home.parse().unwrap(),
             jar: Vec::new(),
             extra: Vec::new(),
+            tls: None,
+        }
+    }
+
+    /// The same, over TLS.
+    pub(crate) fn over(home: &str, tls: Tls) -> Self {
+        Self {
+            tls: Some(tls),
+            ..Self::new(home)
         }
     }
 
@@ -105,11 +117,17 @@ impl Visitor {
         if !cookies.is_empty() {
             request = request.header("Cookie", &cookies);
         }
-        let answer = exchange(
-            url.port_or_known_default().unwrap(),
-            &authority(url),
-            &request,
-        );
+        let port = url.port_or_known_default().unwrap();
+        let answer = match &self.tls {
+            Some(tls) if url.scheme() == "https" => {
+                let stream = tls.connect(port, url.host_str().unwrap());
+                let request = request.header("Connection", "close");
+                let mut raw = Raw::over(Box::new(stream));
+                raw.send(request.bytes(&authority(url)));
+                raw.answer(&request.method).expect("no answer over TLS")
+            }
+            _ => exchange(port, &authority(url), &request),
+        };
         self.keep(url, &answer);
         answer
     }

@@ -15,6 +15,12 @@ pub(super) fn pages(provider: &str) -> Vec<Page> {
         FailureKind::BadRequest,
         FailureKind::BodyTooLarge,
         FailureKind::Busy,
+        FailureKind::CertificateMissing {
+            display_name: display_name.clone(),
+        },
+        FailureKind::CertificateRefused {
+            display_name: display_name.clone(),
+        },
         FailureKind::ConnectionBroken {
             display_name: display_name.clone(),
         },
