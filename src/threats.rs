@@ -19,6 +19,7 @@
 //! |---|---|---|
 //! | HDR-1: the visitor sends the identity header | every owned name is removed from every request, before one value is set ([`proxy`](crate::proxy)) | `hdr_1_headers_of_a_visitor_never_arrive`, `hdr_1_control_without_a_sidecar_the_forged_header_arrives` |
 //! | HDR-1: the name that another route uses | the names of all routes and presets are stripped on every route | `hdr_1_the_names_of_every_preset_go_on_every_route` |
+//! | HDR-1, FWD-1: `Client-Cert` (RFC 9440) of a visitor signs in, or tells the application who it is | read from a trusted proxy alone, and then never the certificate of its own handshake; dropped always ([`proxy`](crate::proxy)) | `hdr_1_nobody_brings_a_certificate_in_a_header`, `a_trusted_proxy_says_which_certificate_it_was_shown`, `haproxy_in_front_says_which_certificate_it_was_shown` (`tests/it/mtls.rs`), `what_is_not_as_the_standard_says_is_named` (`src/protocol/client_cert.rs`) |
 //! | HDR-2, HDR-3: `X_Forwarded_User`, `X.Forwarded.User` | names are compared folded: case, `_`, `-` and `.` are equal ([`protocol`](crate::protocol)) | `hdr_2_alias_by_underscore`, `hdr_3_alias_by_dot` |
 //! | HDR-4: a longer name of the same family | families go whole, by their prefix | `hdr_4_whole_families_go` |
 //! | HDR-5: the header twice, folded, empty, with NUL | one value is inserted, never appended; broken lines are 400 | `hdr_5_duplicates_and_broken_lines` |
@@ -197,6 +198,16 @@
 //! | HTTP-10: input that ends the process | no panics in the code (lints), and each request is its own task | `http_10_no_input_ends_the_process` |
 //! | HTTP-11: a request in early data, played again | no early data is taken | `http_11_no_early_data_is_taken` |
 //! | HTTP-12: a regular expression in a rule that takes for ever | automata in linear time, bounded in size, tried at the start | `odd_expressions_are_refused_or_harmless` (`src/policy/tests.rs`) |
+//!
+//! # Client certificates (`tests/it/mtls.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | PATH-13: somebody's certificate without its key, or in a resumed session | the handshake proves the key, and nothing is resumed where certificates are asked for | `a_certificate_without_its_key_is_worth_nothing`, `no_session_of_tls_carries_a_certificate_over` |
+//! | A certificate of others, that is over, for servers, from one who may not issue, with a weak key | OpenSSL judges by the connection's authorities, and by our clock ([`connection`](crate::connection)) | `certificates_that_are_not_good_let_nobody_in`, `one_that_an_issuer_below_gave_comes_with_that_issuer`, `nobody_issues_who_may_not`, `what_a_certificate_may_be_used_for_is_kept_to`, `weak_keys_and_hashes_are_refused`, `the_time_is_that_of_our_clock`, `the_issuer_that_is_named_is_trusted_and_its_sisters_are_not` (`src/connection/certificate/tests.rs`) |
+//! | FAIL-1: a certificate that was revoked, and a revocation list that is kept from us | each issuer needs a current list, read at each login | `who_was_revoked_is_refused_at_the_next_login_and_no_list_is_as_good_as_any`, `an_issuer_that_was_revoked_takes_its_people_along` |
+//! | A NUL in a name, two names, octets behind the certificate | names are read strictly, and who somebody is stands there once | `a_name_with_a_trap_in_it_refuses_the_certificate`, `no_octets_make_it_go_wrong` (`src/protocol/x509.rs`), `who_it_is_stands_there_once`, `octets_that_are_no_certificate_are_refused` (`src/connection/certificate/tests.rs`) |
+//! | CK-10, FLOW-1: the origin where certificates are asked for is used for something else, or by another browser | one callback is served there, and makes no session; what was shown is taken once, by the browser of the flow | `nothing_else_is_served_there`, `at_an_origin_of_its_own_nobody_else_is_asked`, `chromium_shows_its_certificate_at_the_other_port_and_comes_back` |
 //!
 //! # Pages (`attacks/pages.rs`)
 //!

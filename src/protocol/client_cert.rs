@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_not_as_the_standard_says_is_named() {
         use ClientCertError::{NoByteSequence, OnlyTheChain, TooLarge, TooMany, Twice};
-        let long = format!(":{}:", STANDARD.encode([1; MOST_OCTETS + 1]));
+        let long = format!(":{}:", STANDARD.encode(vec![1; MOST_OCTETS + 1]));
         let many = [":AQ==:"; MOST_CHAIN + 1].join(",");
         for (lines, why) in [
             (vec![("client-cert", "")], NoByteSequence),

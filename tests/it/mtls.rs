@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 
 use crate::support::{
-    Page, Request, Sidecar, Upstream, Visitor, apps,
+    Browser, Page, Request, Sidecar, Upstream, Visitor, apps,
     client_certificates::{Issuer, Says},
     free_port,
     h2::{Connection, Outcome},
@@ -874,4 +874,45 @@ fn haproxy_in_front_says_which_certificate_it_was_shown() {
         "{}",
         page.text()
     );
+}
+
+#[test]
+fn chromium_shows_its_certificate_at_the_other_port_and_comes_back() {
+    let site = Site::new(Asks::AtItsOrigin);
+    let ada = site.issue(&Says::name("ada"));
+    let there = format!("https://{HOST}:{}", site.asking);
+    let browser = Browser::holding(&ada, &there, &[HOST]);
+    browser.goto(&format!("{}/x?y=1", site.origin()));
+    browser.shows("Card").screenshot("certificate-login");
+    browser.click("a[href*='login/card'], a[href*='connection=card']");
+    browser.arrives(&format!("{}/x?y=1", site.origin()));
+    let seen = site.upstream.seen();
+    assert!(seen.iter().any(|one| one.target() == "/x?y=1"), "{seen:?}");
+    // nobody had to be asked twice, and the person is known everywhere at this host
+    browser.goto(&format!("{}/.auth/account", site.origin()));
+    browser.shows("ada");
+    // who holds none is told so, and finds the way back
+    let browser = Browser::knowing(&[HOST]);
+    browser.goto(&format!("{}/x", site.origin()));
+    browser.click("a[href*='login/card'], a[href*='connection=card']");
+    browser
+        .shows("No certificate")
+        .screenshot("certificate-missing");
+    assert!(browser.url().starts_with(&there), "{}", browser.url());
+    assert!(
+        browser
+            .console()
+            .iter()
+            .all(|line| !line.contains("Content Security Policy"))
+    );
+    browser.click("a[href*='/.auth/login']");
+    browser.arrives(&site.origin());
+    browser.shows("Password");
+    // one that is no good
+    let other = Issuer::new("Acme People").issue(site.folder.path(), &Says::name("other"));
+    let browser = Browser::holding(&other, &there, &[HOST]);
+    browser.goto(&format!("{}/.auth/login/card", site.origin()));
+    browser
+        .shows("Certificate not accepted")
+        .screenshot("certificate-refused");
 }

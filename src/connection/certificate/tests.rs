@@ -25,15 +25,25 @@ struct Made {
     key: PKey<Private>,
 }
 
+/// Whether a certificate may issue others.
+enum Issues {
+    Any,
+    /// With as many issuers between at most.
+    Below(u32),
+    Nothing,
+}
+
+/// Says what a key is for; `false`: nothing is said.
+type Usage = fn(&mut ExtendedKeyUsage) -> bool;
+
 /// What one is made of.
 struct Recipe {
     name: &'static str,
     key: PKey<Private>,
     hash: MessageDigest,
     days: (i64, i64),
-    /// Whether it may issue others, with how many between.
-    ca: Option<Option<u32>>,
-    usage: fn(&mut ExtendedKeyUsage) -> bool,
+    issues: Issues,
+    usage: Usage,
     emails: Vec<&'static str>,
     constraints: Option<&'static str>,
 }
@@ -53,7 +63,7 @@ fn person() -> Recipe {
         key: curve(),
         hash: MessageDigest::sha256(),
         days: (-1, 30),
-        ca: None,
+        issues: Issues::Nothing,
         usage: |usage| {
             usage.client_auth();
             true
@@ -66,7 +76,7 @@ fn person() -> Recipe {
 fn issuer(name: &'static str) -> Recipe {
     Recipe {
         name,
-        ca: Some(None),
+        issues: Issues::Any,
         usage: |_| false,
         emails: Vec::new(),
         ..person()
@@ -89,10 +99,10 @@ impl Recipe {
         builder.set_not_before(&at(self.days.0)).unwrap();
         builder.set_not_after(&at(self.days.1)).unwrap();
         builder.set_pubkey(&self.key).unwrap();
-        if let Some(between) = self.ca {
+        if !matches!(self.issues, Issues::Nothing) {
             let mut constraints = BasicConstraints::new();
             constraints.critical().ca();
-            if let Some(most) = between {
+            if let Issues::Below(most) = self.issues {
                 constraints.pathlen(most);
             }
             builder
@@ -171,7 +181,7 @@ fn the_time_is_that_of_our_clock() {
 fn what_a_certificate_may_be_used_for_is_kept_to() {
     let root = issuer("Root").by(None);
     let authorities = authorities(&[&root]);
-    let usages: [(fn(&mut ExtendedKeyUsage) -> bool, &str); 5] = [
+    let usages: [(Usage, &str); 5] = [
         (
             |usage| usage.client_auth().server_auth().build().is_ok(),
             "none",
@@ -213,7 +223,7 @@ fn nobody_issues_who_may_not() {
     assert_ne!(fails(&authorities, &shown(&ada, &[&mallory]), 0), "none");
     // an issuer that may have none below has one
     let narrow = Recipe {
-        ca: Some(Some(0)),
+        issues: Issues::Below(0),
         ..issuer("Narrow")
     };
     let narrow = narrow.by(Some(&root));

@@ -2,7 +2,11 @@
 
 use super::{Site, ask, cookie_line, h2_site, user_id};
 use crate::support::{
-    Raw, Reply, Request, Seen, Sidecar, Upstream, h2, route, upstream::fold, websocket,
+    Raw, Reply, Request, Seen, Sidecar, Upstream,
+    client_certificates::{Issuer, Says},
+    h2, route,
+    upstream::fold,
+    websocket,
 };
 
 /// Every header by which some application takes its user from a proxy.
@@ -247,6 +251,62 @@ fn hdr_5_duplicates_and_broken_lines() {
             assert!(answer.is_none_or(|answer| answer.status == 400), "{line:?}");
         }
     }
+}
+
+#[test]
+fn hdr_1_nobody_brings_a_certificate_in_a_header() {
+    let (upstream, folder) = (Upstream::start(), tempfile::tempdir().unwrap());
+    let issuer = Issuer::new("Acme People");
+    let ada = issuer.issue(folder.path(), &Says::name("ada"));
+    let der = ada.certificate.to_der().unwrap();
+    let said = format!(":{}:", openssl::base64::encode_block(&der));
+    let ca = issuer.file(folder.path()).display().to_string();
+    let trusting = |proxy: &str| {
+        Sidecar::new()
+            .set(
+                "server.trusted_proxies",
+                crate::support::sidecar::list(&[proxy]),
+            )
+            .set("connections.card.strategy", "mtls")
+            .set("connections.card.ca", ca.as_str())
+            .route(route("/").to(&upstream).public(&["/**"]))
+            .start()
+    };
+    let login = "/.auth/login/card?rd=%2Fx";
+    // the control: from the proxy that is trusted the certificate signs in
+    let trusted = trusting("127.0.0.1");
+    let honest = Request::navigation(login).header("Client-Cert", &said);
+    trusted.ask(&honest).expect(303);
+    let sidecar = trusting("192.0.2.1");
+    for name in [
+        "Client-Cert",
+        "client-cert",
+        "CLIENT_CERT",
+        "Client.Cert",
+        "Client-Cert-Chain",
+        "client_cert.chain",
+        "Client-Cert-Anything-New",
+    ] {
+        let forged = Request::navigation(login).header(name, &said);
+        let answer = sidecar.ask(&forged).expect(403);
+        assert!(answer.text().contains("showed no certificate"), "{name}");
+        assert_eq!(answer.header("set-cookie"), None, "{name}");
+        for sidecar in [&sidecar, &trusted] {
+            upstream.forget();
+            let open = Request::get("/open").header("X-Other", "arrives");
+            sidecar.ask(&open.header(name, &said)).expect(200);
+            let seen = upstream.last();
+            assert_eq!(seen.header("X-Other"), Some("arrives"));
+            assert!(
+                !fold(&seen.everything()).contains("client-cert"),
+                "{name}: {seen:?}"
+            );
+            assert!(!seen.everything().contains(&said), "{name}: {seen:?}");
+        }
+        let nominated = Request::get("/open").header("Connection", name);
+        sidecar.ask(&nominated).expect(400);
+    }
+    assert!(!sidecar.log().contains("counts as none"), "it was read");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::{
     eventually,
     http::{Request, exchange},
     process::{Process, free_port},
+    tls::Leaf,
 };
 
 /// One browser with a profile of its own. Names under `localhost` are loopback to it, and so are
@@ -34,15 +35,21 @@ impl Browser {
 
     /// A browser to which these host names are loopback too.
     pub(crate) fn knowing(hosts: &[&str]) -> Self {
-        let rules: Vec<_> = hosts
-            .iter()
-            .map(|host| format!("MAP {host} 127.0.0.1"))
-            .collect();
-        let rules = format!("--host-resolver-rules={}", rules.join(", "));
-        Self::with(
-            &[],
-            (!hosts.is_empty()).then_some(rules).into_iter().collect(),
-        )
+        Self::with(&[], rules(hosts))
+    }
+
+    /// The same, of somebody who has this certificate and has chosen it for an origin.
+    pub(crate) fn holding(leaf: &Leaf, origin: &str, hosts: &[&str]) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let settings = hold(leaf, origin, profile.path());
+        // Chromium reads policies from one folder of the system: this process has its own of them
+        let mut command = Command::new("unshare");
+        command
+            .args(["--map-root-user", "--mount", "sh", "-c"])
+            .arg("mount --bind \"$0\" /etc/chromium && exec chromedriver \"$@\"")
+            .arg(settings)
+            .env("HOME", profile.path());
+        Self::driven(command, profile, rules(hosts))
     }
 
     /// A browser of somebody with a Kerberos ticket, which it shows to whatever is under `localhost`. A
@@ -59,17 +66,18 @@ impl Browser {
     }
 
     fn with(environment: &[(&str, &Path)], more: Vec<String>) -> Self {
-        let profile = tempfile::tempdir().unwrap();
+        let mut command = Command::new("chromedriver");
+        command.envs(environment.iter().copied());
+        Self::driven(command, tempfile::tempdir().unwrap(), more)
+    }
+
+    fn driven(mut command: Command, profile: TempDir, more: Vec<String>) -> Self {
         let port = free_port();
-        let driver = Process::spawn(
-            "chromedriver",
-            Command::new("chromedriver")
-                .arg(format!("--port={port}"))
-                .arg("--allowed-ips=127.0.0.1")
-                .envs(environment.iter().copied()),
-            profile.path(),
-        )
-        .wait_for_port(port);
+        command
+            .arg(format!("--port={port}"))
+            .arg("--allowed-ips=127.0.0.1");
+        let driver =
+            Process::spawn("chromedriver", &mut command, profile.path()).wait_for_port(port);
         let mut arguments: Vec<String> = [
             "--headless=new",
             "--no-sandbox",
@@ -313,6 +321,40 @@ impl Browser {
         std::fs::write(&file, image).unwrap();
         file
     }
+}
+
+/// What makes these names loopback.
+fn rules(hosts: &[&str]) -> Vec<String> {
+    let rules = hosts.iter().map(|host| format!("MAP {host} 127.0.0.1"));
+    let rules = rules.collect::<Vec<_>>().join(", ");
+    let rules = format!("--host-resolver-rules={rules}");
+    (!hosts.is_empty()).then_some(rules).into_iter().collect()
+}
+
+/// Puts a certificate and its key where Chromium looks for them; the folder with its settings.
+fn hold(leaf: &Leaf, origin: &str, home: &Path) -> PathBuf {
+    let run = |program: &str, words: &[&str]| {
+        let done = Command::new(program).args(words).output().unwrap();
+        assert!(done.status.success(), "{program}: {done:?}");
+    };
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (store, bundle) = (home.join(".pki/nssdb"), text(&home.join("person.p12")));
+    std::fs::create_dir_all(&store).unwrap();
+    let store = format!("sql:{}", text(&store));
+    run("certutil", &["-N", "-d", &store, "--empty-password"]);
+    let (certificate, key) = (text(&leaf.cert_file), text(&leaf.key_file));
+    let make = ["pkcs12", "-export", "-passout", "pass:", "-out", &bundle];
+    run(
+        "openssl",
+        &[&make[..], &["-in", &certificate, "-inkey", &key]].concat(),
+    );
+    run("pk12util", &["-d", &store, "-i", &bundle, "-W", ""]);
+    let settings = home.join("settings");
+    std::fs::create_dir_all(settings.join("policies/managed")).unwrap();
+    let choice = json!({"pattern": origin, "filter": {}}).to_string();
+    let policy = json!({"AutoSelectCertificateForUrls": [choice]}).to_string();
+    std::fs::write(settings.join("policies/managed/tests.json"), policy).unwrap();
+    settings
 }
 
 impl Drop for Browser {
