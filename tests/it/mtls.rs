@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 
 use crate::support::{
-    Browser, Page, Request, Sidecar, Upstream, Visitor, apps,
+    Browser, Page, Raw, Request, Sidecar, Upstream, Visitor, apps,
     client_certificates::{Issuer, Says},
     free_port,
     h2::{Connection, Outcome},
@@ -539,6 +539,10 @@ fn no_session_of_tls_carries_a_certificate_over() {
             let second = connect(port, &bob, version, "-sess_in");
             let reused = second.contains("Reused, TLS");
             assert_eq!(reused, resumes, "{version} at {port}: {second}");
+            assert!(
+                second.contains("HTTP/1.1 "),
+                "{version} at {port}: {second}"
+            );
         }
     }
 }
@@ -694,7 +698,6 @@ fn at_an_origin_of_its_own_nobody_else_is_asked() {
         "{back}"
     );
     assert!(visitor.session().is_none(), "a session was made there");
-    assert_eq!(page.answer.header("connection"), Some("close"));
     // what was shown is for this browser, and once
     let stranger = site.visitor(None).go(&back);
     assert_eq!(stranger.answer.status, 400);
@@ -734,6 +737,18 @@ fn nothing_else_is_served_there() {
     assert_eq!(page.url.path(), "/x");
     let there = format!("https://{HOST}:{}", site.asking);
     let hits = site.upstream.hits();
+    // each login is a connection of its own, or a browser would not ask again
+    let stream = site
+        .server
+        .connect_as(None, site.asking, HOST, b"\x02h2\x08http/1.1");
+    assert_eq!(
+        stream.ssl().selected_alpn_protocol(),
+        Some(&b"http/1.1"[..])
+    );
+    let mut raw = Raw::over(Box::new(stream));
+    raw.send(Request::get("/x").bytes(HOST));
+    let answer = raw.answer("GET").unwrap();
+    assert_eq!(answer.header("connection"), Some("close"));
     // cookies know no ports: the session comes along, and opens nothing here
     for path in [
         "/x?y=1",
