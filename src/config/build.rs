@@ -1,14 +1,11 @@
 //! From [`File`] to [`Settings`]: every value read, and everything that does not fit together.
 
-use std::{collections::HashSet, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    file::{
-        AdminConfig, ClientCertificates, File, ListenerConfig, LogConfig, ServerConfig, Serves,
-        ServesConfig, SessionConfig, StorageConfig,
-    },
+    file::{AdminConfig, File, LogConfig, ServerConfig, SessionConfig, StorageConfig},
     root_secret::root_secret,
-    settings::{Address, Admin, Listener, Log, Session, SessionStore, Settings, Storage},
+    settings::{Admin, Log, Session, SessionStore, Settings, Storage},
 };
 use crate::{
     environment::Environment,
@@ -70,14 +67,21 @@ pub(super) fn build(
 
 /// What has been found to be wrong so far.
 #[derive(Default)]
-struct Checks(Vec<Problem>);
+pub(super) struct Checks(Vec<Problem>);
 
 impl Checks {
-    fn add(&mut self, problem: Problem) {
+    /// One more.
+    pub(super) fn add(&mut self, problem: Problem) {
         self.0.push(problem);
     }
 
-    fn keep<T>(&mut self, checked: Result<T, Problem>) -> Option<T> {
+    /// How many there are.
+    pub(super) fn found(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What was checked, or one more.
+    pub(super) fn keep<T>(&mut self, checked: Result<T, Problem>) -> Option<T> {
         checked.map_err(|problem| self.add(problem)).ok()
     }
 
@@ -136,155 +140,6 @@ impl Checks {
         };
         self.add(Problem::new(KEY, wrong).hint("use a path like \"/.auth\""));
         None
-    }
-
-    fn listeners(&mut self, server: &ServerConfig, public_url: Option<&Origin>) -> Vec<Listener> {
-        let mut listeners = Vec::new();
-        let nowhere = server.listen.is_empty() && server.listeners.is_empty();
-        let default = nowhere.then(|| "127.0.0.1:8080".to_owned());
-        for (index, address) in server.listen.iter().chain(&default).enumerate() {
-            let plain = ListenerConfig {
-                address: address.clone(),
-                tls: Vec::new(),
-                client_ca: None,
-                client_certificates: ClientCertificates::default(),
-                serves: ServesConfig::default(),
-                mode: None,
-            };
-            listeners.extend(self.listener(&plain, format!("server.listen[{index}]")));
-        }
-        for (index, listener) in server.listeners.iter().enumerate() {
-            listeners.extend(self.listener(listener, format!("server.listeners[{index}].address")));
-        }
-        let mut seen = HashSet::new();
-        for listener in &listeners {
-            if !seen.insert(match &listener.address {
-                Address::Tcp(address) => address.to_string(),
-                Address::Unix(path, _) => path.display().to_string(),
-            }) {
-                self.add(Problem::new(
-                    &listener.key,
-                    "the address is listened on twice",
-                ));
-            }
-        }
-        let encrypted_in_front = !server.trusted_proxies.is_empty()
-            && public_url.is_none_or(|origin| origin.scheme == Scheme::Https);
-        if !encrypted_in_front && !server.danger_plain_http {
-            for listener in &listeners {
-                self.plain_listener(listener);
-            }
-        }
-        listeners
-    }
-
-    /// Refuses what others than this machine could read on its way.
-    fn plain_listener(&mut self, listener: &Listener) {
-        let Address::Tcp(address) = listener.address else {
-            return;
-        };
-        let plain = listener.certificates.is_empty() && listener.serves == Serves::Proxy;
-        if plain && !address.ip().to_canonical().is_loopback() {
-            self.add(
-                Problem::new(
-                    &listener.key,
-                    "others than this machine could come in by plain http",
-                )
-                .hint(
-                    "add tls, or set server.public_url to https and server.trusted_proxies to \
-                         the proxy in front, or set server.danger_plain_http = true",
-                ),
-            );
-        }
-    }
-
-    fn listener(&mut self, config: &ListenerConfig, key: String) -> Option<Listener> {
-        let before = self.0.len();
-        let address = self.address(config, &key);
-        let inside = |name: &str| key.replace(".address", &format!(".{name}"));
-        if config.client_ca.is_some() && config.tls.is_empty() {
-            self.add(
-                Problem::new(inside("client_ca"), "client certificates need TLS")
-                    .hint("add tls = [{ cert = \"…\", key = \"…\" }]"),
-            );
-        }
-        if matches!(address, Some(Address::Unix(..))) && !config.tls.is_empty() {
-            self.add(Problem::new(inside("tls"), "a Unix socket has no TLS"));
-        }
-        let asks = config.client_certificates == ClientCertificates::Ask;
-        if asks && config.tls.is_empty() {
-            self.add(
-                Problem::new(
-                    inside("client_certificates"),
-                    "client certificates need TLS",
-                )
-                .hint("add tls = [{ cert = \"…\", key = \"…\" }]"),
-            );
-        }
-        if asks && config.client_ca.is_some() {
-            self.add(
-                Problem::new(
-                    inside("client_certificates"),
-                    "client_ca demands them already",
-                )
-                .hint("one of the two"),
-            );
-        }
-        let serves = match &config.serves {
-            ServesConfig::One(one) => Some(*one),
-            ServesConfig::Many(many) => match many.as_slice() {
-                [one] => Some(*one),
-                _ => None,
-            },
-        };
-        if serves.is_none() {
-            self.add(
-                Problem::new(inside("serves"), "a listener serves one thing")
-                    .hint("use \"proxy\", \"redirect\" or \"certificate_login\""),
-            );
-        }
-        if serves == Some(Serves::CertificateLogin) && config.tls.is_empty() {
-            self.add(
-                Problem::new(inside("serves"), "client certificates need TLS")
-                    .hint("add tls = [{ cert = \"…\", key = \"…\" }]"),
-            );
-        }
-        let listener = Listener {
-            address: address?,
-            certificates: config.tls.clone(),
-            client_ca: config.client_ca.clone(),
-            client_certificates: config.client_certificates,
-            serves: serves?,
-            key,
-        };
-        (self.0.len() == before).then_some(listener)
-    }
-
-    fn address(&mut self, config: &ListenerConfig, key: &str) -> Option<Address> {
-        let mode_key = key.replace(".address", ".mode");
-        if let Some(path) = config.address.strip_prefix("unix:") {
-            let mode = config.mode.as_deref().unwrap_or("0660");
-            let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|b| b.is_ascii_digit());
-            let mode = u32::from_str_radix(mode, 8)
-                .ok()
-                .filter(|mode| octal && *mode <= 0o777);
-            if mode.is_none() {
-                self.add(
-                    Problem::new(mode_key, "the mode is not three octal digits")
-                        .hint("like \"0660\""),
-                );
-            }
-            if path.is_empty() {
-                self.add(Problem::new(key, "the path of the socket is missing"));
-                return None;
-            }
-            return Some(Address::Unix(PathBuf::from(path), mode?));
-        }
-        if config.mode.is_some() {
-            self.add(Problem::new(mode_key, "only a Unix socket has a mode"));
-        }
-        self.keep(socket_address(&config.address, key))
-            .map(Address::Tcp)
     }
 
     fn threads(&mut self, threads: Option<usize>) {
@@ -411,7 +266,7 @@ impl Checks {
     }
 }
 
-fn socket_address(text: &str, key: &str) -> Result<SocketAddr, Problem> {
+pub(super) fn socket_address(text: &str, key: &str) -> Result<SocketAddr, Problem> {
     text.parse().map_err(|_| {
         Problem::new(key, format!("{text:?} is not an address and a port"))
             .hint("like \"127.0.0.1:8080\" or \"[::1]:8080\"; a name is no address")

@@ -13,6 +13,7 @@
 mod build;
 mod connections;
 pub(crate) mod file;
+mod listeners;
 mod marks;
 mod overlay;
 mod reader;
