@@ -6,28 +6,32 @@ use crate::{
     protocol::TrustedProxies,
 };
 
-/// What does not fit between the listeners and the connections that take client certificates.
+/// What does not fit between the listeners and the connections that take client certificates: where
+/// nobody is asked, nobody can sign in.
 pub(super) fn misfits(settings: &Settings) -> Vec<Problem> {
-    let asks = settings.listeners.iter().any(|listener| {
-        listener.client_ca.is_some()
-            || listener.client_certificates == ClientCertificates::Ask
-            || listener.serves == Serves::CertificateLogin
+    let proxied = settings.trusted_proxies != TrustedProxies::default();
+    let mut listeners = settings.listeners.iter();
+    let apart = listeners.any(|one| one.serves == Serves::CertificateLogin);
+    let mut listeners = settings.listeners.iter();
+    let everywhere = listeners.any(|one| {
+        let asks = one.client_certificates == ClientCertificates::Ask || one.client_ca.is_some();
+        asks && one.serves == Serves::Proxy
     });
-    let nowhere = !asks && settings.trusted_proxies == TrustedProxies::default();
-    let takes = settings.connections.iter();
-    let takes = takes.filter_map(|entry| Some((entry, entry.own.certificates()?)));
-    takes
-        .filter_map(|(entry, certificates)| {
-            let key = format!("connections.{}", entry.id);
-            if let Some(misfit) = certificates.misfits(&settings.public_url) {
-                return Some(misfit.under(&key));
-            }
-            nowhere.then(|| {
-                Problem::new(key, "nobody can show a certificate: no listener asks for one").hint(
-                    "add a listener with serves = \"certificate_login\" and name it in origin, or set \
-                     client_certificates = \"ask\" on one",
-                )
-            })
-        })
-        .collect()
+    let misfit = |entry: &crate::config::ConnectionEntry| {
+        let certificates = entry.own.certificates()?;
+        let misfit = certificates.misfits(&settings.public_url).or_else(|| {
+            let (asked, key, hint) = if certificates.origin.is_some() {
+                let hint = "add a listener with serves = \"certificate_login\"";
+                (apart, "origin", hint)
+            } else {
+                let hint = "add a listener with serves = \"certificate_login\" and name it in origin, or \
+                            set client_certificates = \"ask\" on one";
+                (everywhere, "", hint)
+            };
+            let why = "no listener asks for certificates there, so nobody can show one";
+            (!asked && !proxied).then(|| Problem::new(key, why).hint(hint))
+        })?;
+        Some(misfit.under(&format!("connections.{}", entry.id)))
+    };
+    settings.connections.iter().filter_map(misfit).collect()
 }

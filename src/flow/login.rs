@@ -400,6 +400,8 @@ fn form_problem(fault: Fault) -> Option<LoginProblem> {
         Fault::Denied => Some(LoginProblem::WrongCredentials),
         Fault::PasswordExpired => Some(LoginProblem::PasswordExpired),
         Fault::Busy
+        | Fault::CertificateMissing
+        | Fault::CertificateRefused
         | Fault::Internal
         | Fault::Misbehaved
         | Fault::Misconfigured

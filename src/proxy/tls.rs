@@ -29,6 +29,9 @@ use pingora::{
 use super::Live;
 use crate::{problem::Problem, protocol::ClientCertificate};
 
+/// So many certificates may stand above one that was asked for: none of them is believed here.
+const MOST_BETWEEN: u32 = 8;
+
 /// A certificate chain and its key, as files.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CertificateFiles {
@@ -154,7 +157,10 @@ impl ListenerTls {
                 settings.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
             }
             // Whatever comes is taken; OpenSSL checks CertificateVerify all the same.
-            Visitors::Asked => settings.set_verify_callback(SslVerifyMode::PEER, |_, _| true),
+            Visitors::Asked => {
+                settings.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+                settings.set_verify_depth(MOST_BETWEEN);
+            }
         }
         // A resumed session shows no certificate: each one is asked of today's authorities.
         settings.set_options(SslOptions::NO_TICKET);

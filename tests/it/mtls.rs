@@ -549,15 +549,19 @@ fn no_session_of_tls_carries_a_certificate_over() {
 
 #[test]
 fn the_authorities_are_named_in_the_handshake_and_followed() {
-    let site = Site::new(Asks::Everybody);
-    let named = || {
+    let mut site = Site::new(Asks::Everybody);
+    let port = site.port;
+    let handshake = || {
         let output = Command::new("openssl")
-            .args(["s_client", "-connect", &format!("127.0.0.1:{}", site.port)])
+            .args(["s_client", "-connect", &format!("127.0.0.1:{port}")])
             .args(["-servername", HOST])
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let named = || {
+        let said = handshake();
         let (_, names) = said.split_once("Acceptable client certificate CA names\n")?;
         Some(names.lines().next().unwrap().to_owned())
     };
@@ -572,6 +576,12 @@ fn the_authorities_are_named_in_the_handshake_and_followed() {
     site.takes(&other);
     let ada = site.issue(&Says::name("ada"));
     site.refuses(&ada, 403, "none of the authorities in ca issued it");
+    // where no connection takes any, nobody is asked
+    assert!(handshake().contains("Requested Signature Algorithms"));
+    site.sidecar.change("connections.card.enabled", false);
+    site.sidecar.write();
+    site.sidecar.reload();
+    assert!(!handshake().contains("Requested Signature Algorithms"));
 }
 
 /// What a proxy says of a certificate.
@@ -827,7 +837,14 @@ fn an_origin_that_does_not_fit_and_a_connection_that_nobody_reaches_stop_the_sta
         }
     };
     for (origin, why) in [
-        (None, "no listener asks for one"),
+        (
+            None,
+            "connections.card: no listener asks for certificates there",
+        ),
+        (
+            Some("https://localhost:8443"),
+            "connections.card.origin: no listener asks for certificates there",
+        ),
         (
             Some("https://other.test:8443"),
             "it is not another port of localhost",

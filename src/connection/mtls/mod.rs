@@ -3,10 +3,9 @@
 //! A login asks nobody anything. The handshake has proven the key, [`Desk`] finds the certificate
 //! good, and that is all; a session so made ends with the certificate at the latest.
 //!
-//! Whether a certificate was revoked is asked at each login and not between: a living session is
-//! ended by hand, or by the capability that asks providers about sessions again
-//! ([`Connection::refresh`] and its like). What that would need, the certificate, is then to be kept in
-//! [`Kept::data`].
+//! Whether a certificate was revoked is asked at each login and not between, and a living session is
+//! ended by hand. [`Connection::recheck`] would be the place to ask again: it is told who is signed in,
+//! and would have to be told by which certificate too, kept in [`Kept::data`].
 
 mod open;
 
@@ -85,7 +84,14 @@ impl Connection for Mtls {
     }
 
     async fn facts(&self) -> Facts {
-        self.desk.authorities().facts()
+        let mut facts = self.desk.authorities().facts();
+        if let Some(origin) = self.desk.origin() {
+            facts.insert(
+                "certificates_shown_at".to_owned(),
+                origin.to_string().into(),
+            );
+        }
+        facts
     }
 
     async fn tend(&self) -> Tended {
