@@ -867,6 +867,55 @@ fn an_origin_that_does_not_fit_and_a_connection_that_nobody_reaches_stop_the_sta
 }
 
 #[test]
+fn behind_a_proxy_the_other_port_is_known_by_its_name() {
+    let (upstream, folder) = (Upstream::start(), tempfile::tempdir().unwrap());
+    let issuer = Issuer::new("Acme People");
+    let ada = issuer.issue(folder.path(), &Says::name("ada"));
+    let sidecar = Sidecar::new()
+        .set("server.public_url", format!("https://{HOST}"))
+        .set("server.trusted_proxies", vec![Value::from("127.0.0.1")])
+        .set("connections.card.strategy", "mtls")
+        .set("connections.card.ca", text(&issuer.file(folder.path())))
+        .set("connections.card.origin", format!("https://{HOST}:8443"))
+        .route(route("/").to(&upstream).public(&["/open"]))
+        .start();
+    let mut visitor = Visitor::new(&format!("http://{HOST}:{}", sidecar.port));
+    // what the proxy says at each of its ports
+    let mut open = |host: &str, address: &str, certificate: bool| {
+        let mut lines = vec![
+            ("X-Forwarded-Proto".to_owned(), "https".to_owned()),
+            ("X-Forwarded-Host".to_owned(), host.to_owned()),
+        ];
+        if certificate {
+            lines.push(("Client-Cert".to_owned(), said_of(&ada.certificate)));
+        }
+        visitor.extra = lines;
+        let path = address
+            .strip_prefix(&format!("https://{host}"))
+            .unwrap_or(address);
+        visitor.open(path.split('#').next().unwrap()).answer
+    };
+    let there = format!("{HOST}:8443");
+    open(HOST, "/open", false).expect(200);
+    let sent = open(&there, "/open", true).expect(302);
+    assert_eq!(sent.location(), format!("https://{HOST}/open"));
+    assert_eq!(upstream.hits(), 1);
+    let to = open(HOST, LOGIN, false).expect(303).location().to_owned();
+    assert!(
+        to.starts_with(&format!("https://{there}/.auth/callback/card?")),
+        "{to}"
+    );
+    let back = open(&there, &to, true).expect(303).location().to_owned();
+    assert!(
+        back.starts_with(&format!("https://{HOST}/.auth/callback/card?")),
+        "{back}"
+    );
+    assert_eq!(open(HOST, &back, false).expect(303).location(), "/x");
+    open(HOST, "/x", false).expect(200);
+    assert_eq!(upstream.hits(), 2);
+}
+
+#[test]
 fn haproxy_in_front_says_which_certificate_it_was_shown() {
     let folder = tempfile::tempdir().unwrap();
     let (upstream, server) = (Upstream::start(), Authority::new());
