@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    Common, Connection, catalog, certificate, database, ldap, mtls, oauth1, oauth2, oidc, saml, wsfed,
+    Common, Connection, catalog, certificate, database, ldap, mtls, oauth1, oauth2, oidc, saml,
+    wsfed,
 };
 use crate::{
     clock::Clock,
