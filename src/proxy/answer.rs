@@ -351,7 +351,7 @@ impl Edge {
             visit.session = Some((session, token));
         }
         let asked = asked(downstream, passage.head.as_ref(), body);
-        let answer = live.site.answer(visit, path, &asked).await;
+        let answer = Box::pin(live.site.answer(visit, path, &asked)).await;
         bridge::write(downstream, answer).await?;
         Ok(true)
     }
