@@ -33,6 +33,7 @@ mod owner;
 mod password;
 mod sign_out;
 mod sign_up;
+mod submit;
 mod trial;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
