@@ -86,6 +86,16 @@
 //! | PWD-12: a change of password from an open session | the old one is asked for, other sessions end | `pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions` |
 //! | PWD-12: a proof that was given before sessions were ended, and waits for its second step | no session is issued for a proof that is not newer than the last such end, in one transaction ([`store`](crate::store)) | `pwd_12_what_an_old_password_proved_waits_for_nobody`, `what_an_old_password_proved_links_nobody` (`tests/it/link.rs`) |
 //!
+//! # Home realm discovery (`attacks/discovery.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | PWD-1: typing addresses to learn whose people sign in here | with `discovery = "private"` a domain is answered as one that nobody has, octet by octet, by the same look-ups ([`connection`](crate::connection)) | `pwd_1_a_domain_of_a_private_connection_looks_like_one_of_nobody` |
+//! | PWD-1: trying passwords for the same | one form for all; the page, status and cookies of a refusal are the form's, its budgets as large, it comes after the same time, and a directory that is away reads like a wrong password | `pwd_1_a_wrong_password_looks_alike_whoever_checked_it`, `pwd_1_a_private_directory_is_not_told_from_the_database`, `only_what_everybody_shares_is_told_of_where_a_secret_is_kept` (`src/flow/submit.rs`) |
+//! | FWD-2: an address that is forged, to be shown the connection of a network | the visitor's address is found once, from the right of what trusted proxies say, and a network opens nothing by itself | `fwd_2_a_forged_address_shows_no_private_connection`, `a_network_preselects_by_the_address_that_a_trusted_proxy_tells` (`tests/it/discovery.rs`) |
+//! | ACC-3: a domain that two readers see differently, a rule that takes in strangers | one `@`, the domain by IDNA and compared by whole labels; no rule on a public suffix | `the_realm_of_a_name_is_its_domain_in_one_form`, `a_rule_that_is_too_broad_or_none_at_all_is_refused_by_name` (`src/connection/discovery.rs`) |
+//! | A password that another connection gets than the one whose form was shown | a form is for the settings it was made for, of each connection that may read it, and who chose a connection is read by that one | `the_shared_form_is_read_by_the_connection_of_the_domain` (`tests/it/discovery.rs`) |
+//!
 //! # Logins at a provider (`attacks/openid.rs`, `attacks/saml`)
 //!
 //! What a provider can get wrong in an answer, a token or an endpoint is tried one by one, by a

@@ -1,9 +1,10 @@
-//! Durations and sizes as people write them: `8h`, `500ms`, `64KiB`.
+//! Durations and sizes as people write them: `8h`, `500ms`, `64KiB`; and how a text is read into a
+//! type of its own.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, marker::PhantomData, str::FromStr, time::Duration};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 /// A duration with its unit: `10s`, `8h`, `7d`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
@@ -70,6 +71,30 @@ impl TryFrom<String> for Size {
     fn try_from(text: String) -> Result<Self, BadUnit> {
         text.parse()
     }
+}
+
+/// Reads a text by its [`FromStr`]. Unlike `#[serde(try_from = "String")]` it fails within the text:
+/// so a mistake in a list is found at its own place, and not at that of the list.
+pub(crate) fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Text(PhantomData))
 }
 
 /// Not a quantity with a unit.

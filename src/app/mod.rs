@@ -33,7 +33,7 @@ use crate::{
     },
     crypto::{self, Cost, Hasher, Pool},
     egress,
-    flow::{self, Base, CookieNames, Engine},
+    flow::{self, Base, CookieNames, Engine, Offers},
     gate::Gate,
     headers::assertion::Assertions,
     identity::ConnectionId,
@@ -178,6 +178,7 @@ impl App {
             Assertions::new(&settings.public_url, signing).map_err(|error| broken_keys(&error))?;
         let engine = Engine {
             parts: self.flows.clone(),
+            offers: Offers::new(&connections, gate.router()),
             connections: Arc::new(connections),
             gate: gate.clone(),
             base: Base {

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Ended, Place, catalog, execute, output, remote, trial};
+use super::{Ended, Place, catalog, execute, find, output, remote, trial};
 use crate::{
     config::{ConnectionEntry, Settings},
     connection::registry::Speaks,
@@ -18,6 +18,8 @@ pub(super) enum Command {
     /// The providers that are known: by four lines each is a connection. With a name: the keys it
     /// needs, and what to register there.
     Catalog { name: Option<String> },
+    /// Where somebody signs in by what they type, and by which rule of `domains`.
+    Find(find::Arguments),
     /// Try a connection: prints an address; after a real login there, what the provider said, each
     /// step with what was checked, and the profile that would be stored. Nobody is signed in.
     Try { name: String },
@@ -88,6 +90,7 @@ pub(super) fn run(place: &Place, command: &Command, json: bool) -> anyhow::Resul
             }
         }
         Command::Catalog { name } => return Ok(catalog::run(place, name.as_deref(), json)),
+        Command::Find(arguments) => return find::run(place, arguments, json),
         Command::Try { name } => return trial::run(place, name, json),
         Command::Adopt { name } => {
             let ask = remote::Command::ConnectionAdopt { name: name.clone() };
@@ -128,6 +131,8 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         })
         .map(|route| format!("{}{}", route.host.as_deref().unwrap_or("*"), route.path))
         .collect();
+    let networks = entry.common.networks.iter();
+    let networks: Vec<_> = networks.map(ToString::to_string).collect();
     let speaks = entry.strategy.speaks;
     let (federated, saml) = (speaks == Speaks::OpenIdConnect, speaks == Speaks::Saml);
     let saml_page =
@@ -138,11 +143,13 @@ fn connection(settings: &Settings, entry: &ConnectionEntry, counts: &Value) -> V
         "strategy": entry.strategy.name,
         "status": if entry.common.enabled { "enabled" } else { "disabled" },
         "users": users.unwrap_or_else(|| 0.into()),
-        "button": entry.common.button,
+        "button": entry.common.is_button(),
         "signup": entry.common.signup,
         "sync_profile": entry.common.sync_profile,
         "trust_email": entry.common.trust_email,
         "domains": entry.common.domains,
+        "discovery": entry.common.discovery,
+        "networks": networks,
         "login_url": page("login"),
         "redirect_uri": saml_page("acs").unwrap_or_else(|| page("callback")),
         "post_logout_redirect_uri": federated.then(|| settings_page(settings, "logout")),

@@ -1,6 +1,10 @@
 //! `[connections.NAME]`: the keys that all have, and those of the strategy.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::HashMap,
+    fmt::Display,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use toml::{
     Spanned,
@@ -21,7 +25,6 @@ use crate::{
     flow::LOGIN_QUERY,
     identity::ConnectionId,
     problem::Problem,
-    protocol::Host,
 };
 
 const STRATEGY: &str = "strategy";
@@ -191,29 +194,31 @@ fn check(problems: &mut Vec<Problem>, path: &str, common: &Common, strategy: &St
                 .hint("the name of a parameter in the query of the login, like \"ui_locales\""),
         );
     }
-    for (index, domain) in common.domains.iter().enumerate() {
-        let host = Host::parse(domain);
-        let why = match &host {
-            Err(error) => error.to_string(),
-            Ok(host) if host.is_address() => "an address is no e-mail domain".to_owned(),
-            Ok(host) if host.as_str() != domain => {
-                format!("the domain is compared as {:?}", host.as_str())
-            }
-            Ok(host)
-                if common
-                    .domains
-                    .iter()
-                    .take(index)
-                    .any(|other| other == host.as_str()) =>
-            {
-                "the domain is listed twice".to_owned()
-            }
-            Ok(_) => continue,
-        };
+    if common.is_private() && common.button == Some(true) {
         problems.push(
-            Problem::new(format!("{path}.domains[{index}]"), why)
-                .hint("a domain is what stands behind the @, like \"acme.example\""),
+            Problem::new(
+                format!("{path}.button"),
+                "everybody would see the button, and discovery is \"private\"",
+            )
+            .hint("leave `button` out, or set discovery = \"public\""),
         );
+    }
+    repeated(problems, &format!("{path}.domains"), &common.domains);
+    repeated(problems, &format!("{path}.networks"), &common.networks);
+}
+
+/// Refuses what has been listed before, also in another spelling.
+fn repeated<T: Eq + Hash + Display>(problems: &mut Vec<Problem>, path: &str, list: &[T]) {
+    let mut seen = HashMap::new();
+    for (index, one) in list.iter().enumerate() {
+        if let Some(first) = seen.get(one) {
+            problems.push(
+                Problem::new(format!("{path}[{index}]"), format!("{one} is listed twice"))
+                    .hint(format!("take it out: it is {path}[{first}] already")),
+            );
+        } else {
+            seen.insert(one, index);
+        }
     }
 }
 

@@ -81,6 +81,8 @@ icon = "icons/members.svg"
 enabled = true
 button = true
 domains = ["acme.example"]
+discovery = "public"
+networks = ["10.0.0.0/8"]
 signup = true
 sync_profile = "first_login"
 trust_email = "verified"
@@ -758,12 +760,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[connections.a]\nstrategy = 'database'\ndomains = ['a.test', 'A.test']",
         "3:22: connections.a.domains[1]",
-        "compared as",
+        "a.test is listed twice",
     ),
     (
-        "[connections.a]\nstrategy = 'database'\ndomains = ['a.test', 'a.test']",
-        "3:22: connections.a.domains[1]",
-        "twice",
+        "[connections.a]\nstrategy = 'database'\ndomains = ['b\u{fc}cher.test', 'xn--bcher-kva.test']",
+        "3:27: connections.a.domains[1]",
+        "xn--bcher-kva.test is listed twice",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['b.test', '*.a.test', '*.A.test']",
+        "3:34: connections.a.domains[2]",
+        "take it out: it is connections.a.domains[1] already",
     ),
     (
         "[connections.a]\nstrategy = 'database'\ndomains = ['@a.test']",
@@ -774,6 +781,46 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[connections.a]\nstrategy = 'database'\ndomains = ['127.0.0.1']",
         "3:12: connections.a.domains[0]",
         "no e-mail domain",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['a.test', '*']",
+        "3:22: connections.a.domains[1]",
+        "everybody",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['*.co.uk']",
+        "3:12: connections.a.domains[0]",
+        "public suffix",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndomains = ['CORP']",
+        "3:12: connections.a.domains[0]",
+        "single label",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\nnetworks = ['10.1.2.3/8']",
+        "3:13: connections.a.networks[0]",
+        "10.0.0.0/8",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\nnetworks = ['10.0.0.0/8', '::ffff:10.0.0.0/104']",
+        "3:27: connections.a.networks[1]",
+        "listed twice",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\nnetworks = ['acme.example']",
+        "3:13: connections.a.networks[0]",
+        "expected a network",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndiscovery = 'private'\nbutton = true",
+        "4:1: connections.a.button",
+        "everybody would see the button",
+    ),
+    (
+        "[connections.a]\nstrategy = 'database'\ndiscovery = 'hidden'",
+        "3:1: connections.a.discovery",
+        "not one of those",
     ),
     (
         "[[routes]]\npath = '/'",
@@ -1014,7 +1061,8 @@ fn variables_overwrite_keys() {
         .collect();
     assert_eq!(names, ["my-github", "new-one"]);
     assert_eq!(settings.connections[0].common.signup, Some(true));
-    assert_eq!(settings.connections[1].common.domains, ["a.test"]);
+    let domains = &settings.connections[1].common.domains;
+    assert_eq!(domains, &["a.test".parse().unwrap()]);
     assert_eq!(settings.routes.len(), 2);
     assert_eq!(settings.routes[0].limits.head.0, 8192);
     assert_eq!(settings.routes[1].host.as_deref(), Some("b.test"));
@@ -1332,6 +1380,24 @@ fn the_schema_knows_connections_and_has_no_marks_of_ours() {
     }
     assert_eq!(table["additionalProperties"], false);
     assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn thousands_of_domains_of_one_connection_are_read_in_time() {
+    let domains: Vec<_> = (0..20_000)
+        .map(|index| format!("'d{index}.test'"))
+        .collect();
+    let text = format!(
+        "[connections.a]\nstrategy = 'database'\ndomains = [{}]\n\
+         [[routes]]\nupstream = 'builtin:demo'\n",
+        domains.join(", ")
+    );
+    #[expect(clippy::disallowed_methods, reason = "the test measures")]
+    let begin = std::time::Instant::now();
+    let settings = loaded(&text).unwrap().settings;
+    println!("20,000 domains: {:?}", begin.elapsed());
+    assert_eq!(settings.connections[0].common.domains.len(), 20_000);
+    assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::discovery::DomainRule;
+use crate::protocol::Network;
+
 /// The common keys of a connection. The loader takes [`KEYS`](Common::KEYS) and `strategy` out of
 /// the table; what is left is for the strategy's own `Config`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
@@ -18,10 +21,19 @@ pub(crate) struct Common {
     pub(crate) icon: Option<String>,
     /// Whether the connection may be used at all. Default: yes.
     pub(crate) enabled: bool,
-    /// Whether the login page shows it; if not, it is found by `domains` or by a link. Default: yes.
-    pub(crate) button: bool,
-    /// E-mail domains whose people are sent here (home realm discovery).
-    pub(crate) domains: Vec<String>,
+    /// Whether the login page shows it; if not, it is found by `domains`, `networks` or by a link.
+    /// Default: yes, but never where `discovery` is `private`.
+    pub(crate) button: Option<bool>,
+    /// E-mail domains whose people are sent here (home realm discovery): `acme.example`, or
+    /// `*.acme.example` for all below it. Unicode or A-labels.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) domains: Vec<DomainRule>,
+    /// Whether outsiders may learn by typing addresses which domains these are. Default: `public`.
+    pub(crate) discovery: Discovery,
+    /// Networks like `10.0.0.0/8` whose visitors begin with this connection without being asked.
+    /// They may come in no more than others.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) networks: Vec<Network>,
     /// Whether people who were never here may come in. Default: yes; for connections whose
     /// passwords are kept here, where it means that strangers can make an account: no.
     pub(crate) signup: Option<bool>,
@@ -38,18 +50,41 @@ pub(crate) struct Common {
 
 impl Common {
     /// The keys, in the order of the fields.
-    pub(crate) const KEYS: [&str; 10] = [
+    pub(crate) const KEYS: [&str; 12] = [
         "display_name",
         "icon",
         "enabled",
         "button",
         "domains",
+        "discovery",
+        "networks",
         "signup",
         "sync_profile",
         "claims",
         "trust_email",
         "upstream_params",
     ];
+
+    /// Whether the login page shows it to everybody.
+    pub(crate) fn is_button(&self) -> bool {
+        !self.is_private() && self.button.unwrap_or(true)
+    }
+
+    /// Whether outsiders are not to learn whose people sign in with it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.discovery == Discovery::Private
+    }
+}
+
+/// What an outsider who types addresses may learn.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Discovery {
+    /// The login page shows where an address leads.
+    #[default]
+    Public,
+    /// An address of its domains is answered as one that nobody knows.
+    Private,
 }
 
 impl Default for Common {
@@ -58,8 +93,10 @@ impl Default for Common {
             display_name: None,
             icon: None,
             enabled: true,
-            button: true,
+            button: None,
             domains: Vec::new(),
+            discovery: Discovery::default(),
+            networks: Vec::new(),
             signup: None,
             sync_profile: SyncProfile::default(),
             claims: BTreeMap::new(),
@@ -217,10 +254,14 @@ mod tests {
         assert_eq!(common.sync_profile, SyncProfile::FirstLogin);
         assert_eq!(common.trust_email, TrustEmail::Never);
         assert_eq!(common.claims[&Field::Name], "displayName");
-        assert!(common.enabled && common.button);
+        assert!(common.enabled && common.is_button());
+        let private: Common = toml::from_str("discovery = \"private\"").unwrap();
+        assert!(private.is_private() && !private.is_button());
         for bad in [
             "sing_up = true",
             "sync_profile = \"often\"",
+            "discovery = \"secret\"",
+            "networks = [\"10.1.2.3/8\"]",
             "claims = { id = \"x\" }",
         ] {
             assert!(toml::from_str::<Common>(bad).is_err(), "{bad}");

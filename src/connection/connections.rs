@@ -3,14 +3,16 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
+    net::IpAddr,
     sync::Arc,
 };
 
-use super::{Common, Connection, InlineForm, PasswordForm, UpstreamParam, certificate::Desk};
-use crate::{
-    identity::ConnectionId,
-    protocol::{ClientFacts, EmailAddress, Host},
+use super::{
+    Common, Connection, Offer, UpstreamParam,
+    certificate::Desk,
+    discovery::{DomainRule, Realms, realm_of},
 };
+use crate::{identity::ConnectionId, protocol::ClientFacts};
 
 /// What is set about a connection, besides what its strategy reads.
 #[derive(Clone, Debug)]
@@ -33,17 +35,27 @@ impl ConnectionSettings {
     }
 }
 
-/// All connections, found by name and by e-mail domain in constant time.
+/// All connections, found by name, by e-mail domain and by network in constant time.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     all: HashMap<ConnectionId, Entry>,
     /// In the order of their names.
     names: Vec<ConnectionId>,
-    domains: Domains,
+    realms: Realms,
     /// Those that may be used and take client certificates.
     certificates: Vec<Arc<dyn Connection>>,
     /// What the query of a login may have for a provider.
     passed: HashSet<String>,
+    /// Whether any may be begun with before somebody has chosen it.
+    may_be_preselected: bool,
+}
+
+/// The rule that a domain meets, and the connections that have it.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) rule: DomainRule,
+    /// In the order of their names.
+    pub(crate) connections: Vec<ConnectionId>,
 }
 
 #[derive(Clone)]
@@ -58,13 +70,6 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// Home realm discovery: exact domains in a map, `*.domain` by walking up the labels.
-#[derive(Debug, Default)]
-struct Domains {
-    exact: HashMap<String, Vec<ConnectionId>>,
-    below: HashMap<String, Vec<ConnectionId>>,
-}
-
 impl Connections {
     /// Takes the connections in.
     pub(crate) fn new(opened: Vec<(Arc<dyn Connection>, ConnectionSettings)>) -> Self {
@@ -72,7 +77,11 @@ impl Connections {
         for (connection, settings) in opened {
             let id = connection.id().clone();
             if settings.common.enabled {
-                connections.domains.add(&id, &settings.common.domains);
+                connections.realms.add(&id, &settings.common);
+                let is_directory = connection.inline().is_some() && connection.accounts().is_none();
+                connections.may_be_preselected |= is_directory
+                    || !settings.common.is_button()
+                    || !settings.common.networks.is_empty();
                 let params = settings.common.upstream_params.values();
                 let passed = params.filter_map(UpstreamParam::from);
                 connections.passed.extend(passed.map(str::to_owned));
@@ -124,24 +133,50 @@ impl Connections {
         self.iter().filter(|(_, settings)| settings.common.enabled)
     }
 
-    /// The first of these that has a form for the login page itself.
-    pub(crate) fn inline(&self, offered: &[ConnectionId]) -> Option<(ConnectionId, PasswordForm)> {
-        offered.iter().find_map(|id| {
-            let (connection, settings) = self.enabled(id)?;
-            let InlineForm::Password(form) =
-                connection.inline().filter(|_| settings.common.button)?;
-            Some((id.clone(), form))
+    /// Which of the offered connections people of this name's domain sign in with: those of the
+    /// most specific rule that any of them has. Private ones are found by a visitor to whom they are
+    /// `known`; to anybody else it is as if they had no rule.
+    pub(crate) fn by_domain(
+        &self,
+        typed: &str,
+        offer: &Offer,
+        known: &[ConnectionId],
+    ) -> Option<Found> {
+        let domain = realm_of(typed)?;
+        self.realms.of(&domain).find_map(|(rule, ids)| {
+            let shown = |id: &&ConnectionId| {
+                offer.contains(id) && (known.contains(id) || !self.is_private(id))
+            };
+            let mut connections: Vec<_> = ids.iter().filter(shown).cloned().collect();
+            connections.sort();
+            (!connections.is_empty()).then_some(Found { rule, connections })
         })
     }
 
-    /// Which of these take people of this address's domain.
-    pub(crate) fn by_domain(&self, typed: &str, offered: &[ConnectionId]) -> Vec<ConnectionId> {
-        let Ok(address) = EmailAddress::parse(typed) else {
-            return Vec::new();
-        };
-        let mut found = self.domains.of(address.domain());
-        found.retain(|id| offered.contains(id));
-        found
+    /// Which of the offered connections have this address in one of their networks, by name.
+    pub(crate) fn near(&self, address: Option<IpAddr>, offer: &Offer) -> Vec<ConnectionId> {
+        let near = address
+            .into_iter()
+            .flat_map(|address| self.realms.near(address));
+        let mut near: Vec<_> = near.filter(|id| offer.contains(id)).cloned().collect();
+        near.sort();
+        near.dedup();
+        near
+    }
+
+    /// Whether outsiders are not to learn whose people sign in with it.
+    pub(crate) fn is_private(&self, id: &ConnectionId) -> bool {
+        let found = self.enabled(id);
+        found.is_some_and(|(_, settings)| settings.common.is_private())
+    }
+
+    /// Whether any may be begun with before somebody has chosen it.
+    pub(crate) fn may_be_preselected(&self) -> bool {
+        self.may_be_preselected
+    }
+
+    pub(super) fn realms(&self) -> &Realms {
+        &self.realms
     }
 
     /// Whether any of them passes a parameter of this name on to its provider.
@@ -163,40 +198,5 @@ impl Connections {
                 && origin.host == client.host.host
                 && origin.explicit_port() == client.host.port
         })
-    }
-
-    /// Whether any of these is found by a domain.
-    pub(crate) fn any_by_domain(&self, offered: &[ConnectionId]) -> bool {
-        let mut settings = offered.iter().filter_map(|id| self.enabled(id));
-        settings.any(|(_, settings)| !settings.common.domains.is_empty())
-    }
-}
-
-impl Domains {
-    fn add(&mut self, id: &ConnectionId, patterns: &[String]) {
-        for pattern in patterns {
-            let (map, domain) = match pattern.strip_prefix("*.") {
-                Some(domain) => (&mut self.below, domain),
-                None => (&mut self.exact, pattern.as_str()),
-            };
-            // The loader has refused whatever is no domain.
-            if let Ok(host) = Host::parse(domain) {
-                map.entry(host.as_str().to_owned())
-                    .or_default()
-                    .push(id.clone());
-            }
-        }
-    }
-
-    fn of(&self, domain: &str) -> Vec<ConnectionId> {
-        let mut found = self.exact.get(domain).cloned().unwrap_or_default();
-        let mut rest = domain;
-        while let Some((_, parent)) = rest.split_once('.') {
-            found.extend(self.below.get(parent).into_iter().flatten().cloned());
-            rest = parent;
-        }
-        found.sort();
-        found.dedup();
-        found
     }
 }

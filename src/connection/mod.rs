@@ -16,6 +16,7 @@ mod claims;
 mod config;
 mod connections;
 pub(crate) mod database;
+mod discovery;
 mod federation;
 pub(crate) mod ldap;
 mod login;
@@ -23,6 +24,7 @@ pub(crate) mod mtls;
 mod oauth;
 pub(crate) mod oauth1;
 pub(crate) mod oauth2;
+mod offer;
 pub(crate) mod oidc;
 mod recheck;
 pub(crate) mod registry;
@@ -49,7 +51,9 @@ pub(crate) use self::{
     claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
     config::{Common, Field, Passed, SyncProfile, TrustEmail, UpstreamParam},
     connections::{ConnectionSettings, Connections},
+    discovery::realm_of,
     login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    offer::{Offer, SharedForm},
     recheck::{Recheck, Rechecked},
     rejection::{Fault, Rejection},
     seen::{Check, Said, Seen},

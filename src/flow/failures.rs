@@ -126,7 +126,7 @@ impl Engine {
             label: ActionLabel::TryAgain,
             href: self.login_for(visit, wanted),
         };
-        self.failure(visit, kind, vec![again])
+        self.failure(visit, kind, vec![again]).with(self.stay())
     }
 
     /// The audit trail and the log of a failed login.
@@ -182,6 +182,13 @@ impl Engine {
             kind,
             self.action(ActionLabel::OtherAccount, "login?switch=1"),
         )
+    }
+
+    /// The audit trail of a try that was not made, because there have been too many.
+    pub(super) fn note_throttled(&self, visit: &Visit, connection: &ConnectionId) {
+        self.event(visit, EventKind::LoginFailed, "throttled")
+            .connection(connection)
+            .log();
     }
 
     /// Too many tries: when to come back.

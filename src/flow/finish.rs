@@ -7,10 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{
-    CookieKind, Engine, Fields, LoginFlow, Turn, Visit, cookies, device::device_at,
-    login_flow::bare,
-};
+use super::{Engine, Fields, LoginFlow, Turn, Visit, login_flow::bare};
 use crate::{
     clock::Timestamp,
     connection::{Authenticated, ConnectionSettings, Once, Proof, ProviderForm},
@@ -21,17 +18,13 @@ use crate::{
     store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
     text::page::{
         Hidden, Href, Page,
-        login::{LoopCause, Onward, PostOnward, StartAgainWhy, SwitchUser},
+        login::{Onward, PostOnward, StartAgainWhy, SwitchUser},
     },
     user::{Admission, Admitted},
 };
 
 /// How long the first of two steps is good for.
 const PENDING: Duration = Duration::from_secs(600);
-/// How often in how long somebody is passed on without a question before that is a loop.
-/// Browsers give up after 20 redirects, and one round over another host takes four.
-const MOST_TRIPS: u32 = 3;
-const TRIPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A proof that waits for another step: kept in the store, named by the browser.
 #[derive(Debug, Deserialize, Serialize)]
@@ -40,13 +33,6 @@ pub(super) struct Pending {
     pub(super) proof: Proof,
     /// When the request came that brought it.
     pub(super) proven_at: Timestamp,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-struct Trips {
-    to: String,
-    began: Timestamp,
-    count: u32,
 }
 
 impl Engine {
@@ -241,6 +227,7 @@ impl Engine {
             self.end_flow(flow),
             self.remember_choice(visit, &proven.connection),
             self.remember_browser(visit, &proven),
+            self.end_of_stay(visit),
         ];
         let here = Visit {
             session: Some((opened.session, opened.token)),
@@ -307,44 +294,6 @@ impl Engine {
             }
             _ => Turn::see_other(to.as_str()),
         }
-    }
-
-    /// Goes on without a question, unless that has happened too often just now: then something
-    /// keeps the browser from holding its session, and going on would not end.
-    pub(super) async fn pass_on(
-        &self,
-        visit: &Visit,
-        return_to: &str,
-        nonce: Option<&str>,
-    ) -> Turn {
-        let name = self.names().of(CookieKind::Trips);
-        let at = device_at(&name, visit);
-        let ring = self.parts.ring.load_full();
-        let held = visit
-            .jar
-            .one(&name)
-            .and_then(|value| cookies::open::<Trips>(&ring, at, value));
-        let count = match held {
-            Some(trips) if trips.to == return_to && visit.now.since(trips.began) < TRIPS_WITHIN => {
-                Trips {
-                    count: trips.count + 1,
-                    ..trips
-                }
-            }
-            _ => Trips {
-                to: return_to.to_owned(),
-                began: visit.now,
-                count: 1,
-            },
-        };
-        if count.count > MOST_TRIPS {
-            return self
-                .loop_broken(visit, LoopCause::SessionRefused, Some(return_to))
-                .with(self.names().clear(&name));
-        }
-        let value = cookies::seal(&ring, at, &count, self.parts.random.as_ref());
-        let set = value.and_then(|value| self.names().set(&name, &value, TRIPS_WITHIN));
-        self.go_on(visit, return_to, nonce).await.with(set)
     }
 
     /// A return address that is good now; without its query if it is too long with it, and the

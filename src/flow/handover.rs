@@ -57,6 +57,9 @@ impl Engine {
         if ask.switch {
             query.append_pair("switch", "1");
         }
+        if ask.stay || self.stays(visit) {
+            query.append_pair("stay", "1");
+        }
         query.extend_pairs(self.passed(ask));
         let to = format!("{}{}?{}", self.base.login, self.path(page), query.finish());
         Turn::see_other(to).with(self.names().set(&name, &nonce, NONCE))

@@ -190,7 +190,7 @@ impl Engine {
     /// The ways in that can be added.
     pub(super) fn link_rows(&self, form: impl Fn(&ConnectionId) -> Post) -> Vec<LinkRow> {
         let offered = self.connections.all_enabled();
-        let rows = offered.filter(|(_, settings)| settings.common.button);
+        let rows = offered.filter(|(_, settings)| settings.common.is_button());
         let rows = rows.map(|(connection, settings)| LinkRow {
             display_name: settings.display_name.clone(),
             icon: Some(settings.icon().to_owned()),

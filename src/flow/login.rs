@@ -1,25 +1,22 @@
 //! The login page, and what comes back from it.
 
-use std::sync::Arc;
-
-use http::StatusCode;
 use url::Url;
 
 use super::{
     Engine, Fields, LoginFlow, Turn, Visit,
     finish::{hash_from_text, post_onward},
     login_page::suggest,
+    unasked::Trip,
 };
 use crate::{
-    connection::{ConnectionSettings, Form, InlineForm, Passed, Start, Step, Throttled, Wants},
+    connection::{
+        ConnectionSettings, Form, InlineForm, Offer, Passed, Start, Step, Throttled, Wants,
+    },
     gate::{Outlook, Wanted},
     identity::ConnectionId,
     policy::{Missing, Needs},
     protocol::{CanonicalPath, Destination, Host, ReturnTo},
-    text::page::{
-        Page,
-        login::{ChooseConnection, LoginForm, LoginProblem, Notice, StartAgainWhy},
-    },
+    text::page::login::{Notice, StartAgainWhy},
 };
 
 /// The hidden field that says for which settings a form of a connection was made.
@@ -38,6 +35,8 @@ pub(crate) struct LoginAsk {
     pub(crate) nonce: Option<String>,
     /// Show the page even to somebody who is signed in.
     pub(crate) switch: bool,
+    /// Show it to somebody who would be sent to a provider unasked.
+    pub(crate) stay: bool,
     /// A flow that is under way, when the person changes the way in.
     pub(crate) flow: Option<String>,
     /// The fragment of the page that was wanted, as the browser told it.
@@ -51,13 +50,14 @@ pub(crate) struct LoginAsk {
 }
 
 /// The names in the query of the login page that mean something here.
-pub(crate) const LOGIN_QUERY: [&str; 8] = [
+pub(crate) const LOGIN_QUERY: [&str; 9] = [
     "connection",
     "flow",
     "fragment",
     "login_hint",
     "nonce",
     "rd",
+    "stay",
     "switch",
     "trial",
 ];
@@ -76,6 +76,7 @@ impl LoginAsk {
             login_hint: text("login_hint").filter(|hint| hint.len() <= 256),
             nonce: text("nonce").filter(|nonce| hash_from_text(nonce).is_some()),
             switch: text("switch").is_some(),
+            stay: text("stay").is_some(),
             flow: text("flow"),
             fragment: text("fragment"),
             trial: text("trial"),
@@ -128,21 +129,36 @@ impl Engine {
                 .pass_on(visit, &flow.return_to, flow.nonce.as_deref())
                 .await;
         }
-        let offered = self.offered(&return_to);
+        let offer = self.offer(&return_to);
         let chosen = ask.connection.as_deref().and_then(|name| name.parse().ok());
-        if let Some(id) = chosen.filter(|id| offered.contains(id)) {
-            return self
-                .begin(visit, flow, &id, ask.login_hint.as_deref())
-                .await;
+        let hint = ask.login_hint.as_deref();
+        if let Some(id) = chosen.filter(|id| offer.contains(id)) {
+            return self.begin(visit, flow, &id, hint).await;
         }
-        // Who changes the way in, or has just left, is not led in again.
-        let stays = stays || ask.flow.is_some() || ask.notice.is_some();
-        if let Some(id) = self.negotiating(visit, &offered).filter(|_| !stays) {
-            return self
-                .begin(visit, flow, &id, ask.login_hint.as_deref())
-                .await;
+        // Who comes to change the way in, or has just left, is asked.
+        let asks = stays
+            || ask.stay
+            || ask.flow.is_some()
+            || ask.connection.is_some()
+            || ask.notice.is_some()
+            || self.stays(visit);
+        if let Some(id) = self.negotiating(visit, offer).filter(|_| !asks) {
+            return Box::pin(self.begin(visit, flow, &id, hint)).await;
         }
-        let mut page = self.login_page(visit, &flow, &offered);
+        if !asks && visit.session.is_none() {
+            match self.preselected(visit.address, offer).as_slice() {
+                [] => {}
+                [one] => {
+                    if let Trip::Goes(counted) = self.trip(visit, &flow.return_to) {
+                        let begun = Box::pin(self.begin(visit, flow, one, hint));
+                        return begun.await.with(counted);
+                    }
+                }
+                several => return self.choose(visit, &flow, several, None),
+            }
+        }
+        flow.choose_anew();
+        let mut page = self.login_page(visit, &flow, offer);
         page.notice = ask.notice.or_else(|| notice(visit, outlook));
         if let Some(hint) = ask.login_hint {
             suggest(&mut page, hint);
@@ -151,60 +167,14 @@ impl Engine {
     }
 
     /// The first of these that asks browsers from there for a ticket.
-    fn negotiating(&self, visit: &Visit, offered: &[ConnectionId]) -> Option<ConnectionId> {
+    fn negotiating(&self, visit: &Visit, offer: &Offer) -> Option<ConnectionId> {
         let peer = visit.peer();
-        let mut all = offered.iter();
+        let mut all = offer.directories.iter();
         let asks = |id: &&ConnectionId| {
             let found = self.connections.enabled(id);
             found.is_some_and(|(connection, _)| connection.negotiates(&peer))
         };
         all.find(asks).cloned()
-    }
-
-    /// POST login: an e-mail address whose domain says which connection.
-    pub(crate) async fn identify(&self, visit: &Visit, fields: &Fields) -> Turn {
-        let mut flow = match self.flow_of_form(visit, fields) {
-            Ok(flow) => flow,
-            Err(turn) => return *turn,
-        };
-        flow.add_fragment(fields.one("fragment"));
-        let return_to = self.parse_return(&flow.return_to);
-        let offered = self.offered(&return_to);
-        let typed = fields.one("login").unwrap_or_default().trim();
-        let found = self.connections.by_domain(typed, &offered);
-        match found.as_slice() {
-            [] => {
-                let mut page = self.login_page(visit, &flow, &offered);
-                page.form = self.inline(&flow, &offered).map(|form| match form {
-                    LoginForm::Password {
-                        post,
-                        names,
-                        forgot,
-                        ..
-                    } => LoginForm::Password {
-                        post,
-                        names,
-                        login: typed.to_owned(),
-                        change: Some(self.login_href(&flow)),
-                        forgot,
-                    },
-                    form @ (LoginForm::Identifier { .. } | LoginForm::NewPassword { .. }) => form,
-                });
-                page.problem = page.form.is_none().then_some(LoginProblem::NoConnection);
-                self.show(visit, &flow, page).await
-            }
-            [one] => self.begin(visit, flow, one, Some(typed)).await,
-            several => {
-                let page = ChooseConnection {
-                    destination: self.destination(&return_to),
-                    login: typed.to_owned(),
-                    buttons: self.buttons(visit, &flow, several, Some(typed)),
-                    change: self.login_href(&flow),
-                };
-                Turn::page(StatusCode::OK, Page::ChooseConnection(page))
-                    .with(self.keep_flow(visit, &flow))
-            }
-        }
     }
 
     /// GET login/{connection}.
@@ -338,19 +308,7 @@ impl Engine {
         self.gate.outlook(wanted, visit.session().cloned())
     }
 
-    /// The connections that open the page that was wanted.
-    pub(super) fn offered(&self, return_to: &ReturnTo) -> Arc<[ConnectionId]> {
-        let (host, path) = self.target(return_to);
-        let all = || {
-            self.connections
-                .all_enabled()
-                .map(|(one, _)| one.id().clone())
-                .collect()
-        };
-        self.gate.offered(&host, &path).cloned().unwrap_or_else(all)
-    }
-
-    fn target(&self, return_to: &ReturnTo) -> (Host, CanonicalPath<'static>) {
+    pub(super) fn target(&self, return_to: &ReturnTo) -> (Host, CanonicalPath<'static>) {
         let (host, target) = match return_to.destination() {
             Destination::Local { target } => (self.base.login.host.clone(), target.clone()),
             Destination::Other { host, url } => {

@@ -126,6 +126,14 @@ impl LoginFlow {
         self.kept = URL_SAFE_NO_PAD.encode(&data.0);
     }
 
+    /// The person may choose another way in than the one that began. A trial is of one connection.
+    pub(crate) fn choose_anew(&mut self) {
+        if self.trial.is_none() {
+            self.connection = None;
+            self.kept.clear();
+        }
+    }
+
     /// The use of this flow: it ends in one session at most.
     pub(crate) fn once(&self) -> OneTimeUse {
         OneTimeUse::First {

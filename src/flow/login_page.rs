@@ -6,10 +6,9 @@ use http::StatusCode;
 
 use super::{Engine, LoginFlow, Turn, Visit, login::MADE_FOR};
 use crate::{
-    connection::{Form, InlineForm, LoginNames, NewPasswordWhy, PasswordForm},
+    connection::{Form, InlineForm, LoginNames, NewPasswordWhy, Offer, PasswordForm, SharedForm},
     identity::ConnectionId,
     protocol::ReturnTo,
-    store::EventKind,
     text::page::{
         Button, Hidden, Href, Names, Page, Post,
         login::{Login, LoginForm, LoginProblem, StartAgainWhy, WhyNewPassword},
@@ -48,9 +47,6 @@ impl Engine {
         id: &ConnectionId,
         wait: Duration,
     ) -> Turn {
-        self.event(visit, EventKind::LoginFailed, "throttled")
-            .connection(id)
-            .log();
         let minutes = wait.as_secs().div_ceil(60).max(1);
         let problem = LoginProblem::TooManyTries { minutes };
         self.form_again(visit, flow, (id, ""), problem)
@@ -81,9 +77,10 @@ impl Engine {
             };
             self.prompt(flow, id, Form::Password(form), typed)
         } else {
-            let offered = self.offered(&return_to);
-            let mut page = self.login_page(visit, flow, &offered);
-            page.form = self.inline(flow, &offered);
+            let offer = self.offer(&return_to);
+            let mut page = self.login_page(visit, flow, offer);
+            let form = offer.form.as_ref();
+            page.form = form.map(|form| self.shared_form(flow, form, ""));
             page
         };
         suggest(&mut page, typed.to_owned());
@@ -102,7 +99,7 @@ impl Engine {
         let return_to = self.parse_return(&flow.return_to);
         let (form, signup, problem) = match form {
             Form::Password(form) => (
-                self.password_form(flow, id, &form, login),
+                password_form(self.post_to(flow, "login", id), &form, login),
                 form.signup,
                 None,
             ),
@@ -130,61 +127,46 @@ impl Engine {
     }
 
     /// The page with all ways in.
-    pub(super) fn login_page(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        offered: &[ConnectionId],
-    ) -> Login {
+    pub(super) fn login_page(&self, visit: &Visit, flow: &LoginFlow, offer: &Offer) -> Login {
         let return_to = self.parse_return(&flow.return_to);
-        let inline = self.connections.inline(offered);
-        let form = if self.connections.any_by_domain(offered) {
+        let shared = offer.form.as_ref();
+        let form = if offer.asks_for_name_first {
             Some(LoginForm::Identifier {
                 post: self.post(flow, "login"),
-                names: identifier_names(inline.as_ref().map(|(_, form)| form.names)),
+                names: identifier_names(shared.map(|shared| shared.form.names)),
                 login: String::new(),
             })
         } else {
-            self.inline(flow, offered)
+            shared.map(|shared| self.shared_form(flow, shared, ""))
         };
-        let signup = inline.as_ref().filter(|(_, form)| form.signup);
-        let buttons: Vec<_> = offered
-            .iter()
-            .filter(|id| inline.as_ref().is_none_or(|(inline, _)| inline != *id))
-            .cloned()
-            .collect();
+        let signup = shared.filter(|shared| shared.form.signup);
+        let is_form = |id: &ConnectionId| shared.is_some_and(|shared| shared.id == *id);
+        let mut buttons = self.known_to(visit, offer);
+        buttons.retain(|id| !is_form(id) && !offer.buttons.contains(id));
+        buttons.extend(offer.buttons.iter().cloned());
         Login {
             destination: self.destination(&return_to),
             notice: None,
             problem: None,
             form,
             buttons: self.buttons(visit, flow, &buttons, None),
-            sign_up: signup.map(|(id, _)| self.sign_up_href(flow, id)),
+            sign_up: signup.map(|shared| self.sign_up_href(flow, &shared.id)),
             others: None,
             fragment: String::new(),
         }
     }
 
-    /// The form that shares the page, if one of the connections has one.
-    pub(super) fn inline(&self, flow: &LoginFlow, offered: &[ConnectionId]) -> Option<LoginForm> {
-        let (id, form) = self.connections.inline(offered)?;
-        Some(self.password_form(flow, &id, &form, ""))
-    }
-
-    fn password_form(
+    /// The form that shares the page with buttons.
+    pub(super) fn shared_form(
         &self,
         flow: &LoginFlow,
-        id: &ConnectionId,
-        form: &PasswordForm,
+        shared: &SharedForm,
         login: &str,
     ) -> LoginForm {
-        LoginForm::Password {
-            post: self.post_to(flow, "login", id),
-            names: names(form.names),
-            login: login.to_owned(),
-            change: None,
-            forgot: None,
-        }
+        let mut post = self.post(flow, &format!("login/{}", shared.id));
+        let made_for = flow.made_for(&shared.id, shared.fingerprint);
+        post.hidden.push(made_for_field(made_for));
+        password_form(post, &shared.form, login)
     }
 
     pub(super) fn buttons(
@@ -198,7 +180,6 @@ impl Engine {
         let mut buttons: Vec<_> = ids
             .iter()
             .filter_map(|id| self.connections.enabled(id))
-            .filter(|(_, settings)| settings.common.button || hint.is_some())
             .map(|(connection, settings)| {
                 let mut query = url::form_urlencoded::Serializer::new(String::new());
                 query.append_pair("flow", &flow.id);
@@ -242,10 +223,8 @@ impl Engine {
     pub(super) fn post_to(&self, flow: &LoginFlow, page: &str, id: &ConnectionId) -> Post {
         let mut post = self.post(flow, &format!("{page}/{id}"));
         let settings = self.connections.enabled(id);
-        post.hidden.extend(settings.map(|(_, settings)| Hidden {
-            name: MADE_FOR.to_owned(),
-            value: flow.made_for(id, settings.fingerprint),
-        }));
+        let made_for = settings.map(|(_, settings)| flow.made_for(id, settings.fingerprint));
+        post.hidden.extend(made_for.map(made_for_field));
         post
     }
 
@@ -260,6 +239,23 @@ impl Engine {
     /// The host of the page that was wanted, when it is not this one.
     pub(super) fn destination(&self, return_to: &ReturnTo) -> Option<String> {
         return_to.host().map(|host| host.as_str().to_owned())
+    }
+}
+
+fn made_for_field(value: String) -> Hidden {
+    Hidden {
+        name: MADE_FOR.to_owned(),
+        value,
+    }
+}
+
+fn password_form(post: Post, form: &PasswordForm, login: &str) -> LoginForm {
+    LoginForm::Password {
+        post,
+        names: names(form.names),
+        login: login.to_owned(),
+        change: None,
+        forgot: None,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! | request | what happens | where next |
 //! |---|---|---|
-//! | GET login | the return address is parsed; who is signed in already goes on | the page, or back |
+//! | GET login | the return address is parsed; who is signed in already goes on | the page, a connection, or back |
+//! | POST login | the domain of what was typed says which connection | it begins, or the password form |
 //! | GET, POST login/{connection} | the connection begins, or takes its form | [`Engine::advance`] |
 //! | GET, POST callback/{connection}, saml/{connection}/acs | the provider's answer | [`Engine::advance`] |
 //! | GET, POST signup/{connection} | an account is made | [`Engine::admit`] |
@@ -20,6 +21,7 @@ mod answering;
 mod callback;
 mod cookies;
 mod device;
+mod discovery;
 mod failures;
 mod fields;
 mod finish;
@@ -35,6 +37,7 @@ mod sign_out;
 mod sign_up;
 mod submit;
 mod trial;
+mod unasked;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -45,6 +48,7 @@ pub(crate) use self::{
     answering::Answering,
     callback::{Answer, CONFIRMED, REPOSTED},
     cookies::*,
+    discovery::Offers,
     fields::Fields,
     login::{LOGIN_QUERY, LoginAsk},
     login_flow::*,
@@ -70,6 +74,7 @@ pub(crate) struct Engine {
     pub(crate) parts: Arc<Parts>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) offers: Offers,
     pub(crate) base: Base,
 }
 

@@ -59,7 +59,7 @@ impl Engine {
             }
         }
         let Some((session, token)) = &visit.session else {
-            return self.signed_out(visit, rd);
+            return self.signed_out(visit, rd).with(self.stay());
         };
         if own {
             return self.end_session(visit, rd).await;
@@ -83,7 +83,7 @@ impl Engine {
     /// POST logout.
     pub(crate) async fn sign_out(&self, visit: &Visit, rd: Option<&str>, fields: &Fields) -> Turn {
         let Some((_, token)) = &visit.session else {
-            return self.signed_out(visit, rd);
+            return self.signed_out(visit, rd).with(self.stay());
         };
         let given = fields.one("csrf").unwrap_or_default();
         if !token.csrf_matches(&self.parts.ring.load(), given) {
@@ -119,7 +119,7 @@ impl Engine {
             Some(turn) => turn,
             None => self.signed_out(&here, rd),
         };
-        turn.with(names.clear(names.session()))
+        turn.with(names.clear(names.session())).with(self.stay())
     }
 
     /// The session here is over; that of the provider by which it began last ends too, if it offers

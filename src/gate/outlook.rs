@@ -7,9 +7,9 @@ use http::{HeaderMap, Method};
 use super::{Gate, RequestFacts, Verdict};
 use crate::{
     clock::Timestamp,
-    identity::ConnectionId,
     policy::{Facts, Missing, Needs},
     protocol::{CanonicalPath, Host},
+    route::Route,
     session::Session,
 };
 
@@ -60,19 +60,14 @@ impl Gate {
         }
     }
 
-    /// The connections that open this page; `None` when no route leads there.
-    pub(crate) fn offered(
-        &self,
-        host: &Host,
-        path: &CanonicalPath<'_>,
-    ) -> Option<&Arc<[ConnectionId]>> {
-        let route = self.router.find(host, path).ok()?;
-        Some(route.policy.offered())
+    /// The route that leads to this page.
+    pub(crate) fn route_to(&self, host: &Host, path: &CanonicalPath<'_>) -> Option<&Arc<Route>> {
+        self.router.find(host, path).ok()
     }
 
     /// What this page demands of a login; `None` when no route leads there.
     pub(crate) fn needs(&self, host: &Host, path: &CanonicalPath<'_>) -> Option<Needs> {
-        let route = self.router.find(host, path).ok()?;
+        let route = self.route_to(host, path)?;
         Some(route.policy.needs(Missing::Session))
     }
 

@@ -21,6 +21,7 @@ mod header_name;
 mod host;
 pub(crate) mod kerberos;
 pub(crate) mod ldap;
+mod network;
 mod origin;
 mod path_pattern;
 mod return_to;
@@ -28,8 +29,8 @@ mod x509;
 pub(crate) mod xml;
 
 pub(crate) use self::{
-    canonical_path::*, client_cert::*, email::*, forwarded::*, header_name::*, host::*, origin::*,
-    path_pattern::*, return_to::*, x509::*,
+    canonical_path::*, client_cert::*, email::*, forwarded::*, header_name::*, host::*, network::*,
+    origin::*, path_pattern::*, return_to::*, x509::*,
 };
 
 /// The public test data beside the project, when it is there: `VESTIBULE_SHARED` or `../shared`.

@@ -54,6 +54,9 @@ mod floors;
 // One test for each attack, named for its row in the catalogue of src/threats.rs.
 mod attacks;
 
+// Where somebody signs in: by their domain, their network, and what their browser remembers.
+mod discovery;
+
 // Signing up and in, and what a session is good for.
 mod session;
 

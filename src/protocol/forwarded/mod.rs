@@ -22,7 +22,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use super::{Host, HostError, HostPort, Scheme, host::parse_port};
+use super::{Host, HostError, HostPort, Scheme, host::parse_port, network::unmapped};
 
 /// The peers whose forwarding headers are believed: networks, and `unix` for those that come by a
 /// Unix socket. Nobody by default.
@@ -62,16 +62,6 @@ impl TrustedProxies {
         self.networks
             .iter()
             .any(|network| network.contains(&address))
-    }
-}
-
-/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`: addresses are compared unmapped.
-fn unmapped(network: IpNet) -> IpNet {
-    match (network.addr().to_canonical(), network.prefix_len()) {
-        (IpAddr::V4(address), length @ 96..) if network.addr().is_ipv6() => {
-            ipnet::Ipv4Net::new(address, length - 96).map_or(network, IpNet::V4)
-        }
-        _ => network,
     }
 }
 

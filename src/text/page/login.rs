@@ -105,7 +105,7 @@ pub(crate) enum LoginProblem {
     /// The password was right, and nobody may use the account.
     AccountClosed,
     Busy,
-    /// No connection takes people of this e-mail domain.
+    /// Nothing says where this person signs in.
     NoConnection,
     /// The provider does not take the new password.
     NewPasswordRefused,
@@ -133,14 +133,14 @@ impl From<LoginProblem> for Text {
     }
 }
 
-/// Several connections serve one e-mail domain.
+/// Several connections serve one e-mail domain, or one network.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ChooseConnection {
     pub(crate) destination: Option<String>,
-    /// What was typed.
-    pub(crate) login: String,
+    /// What was typed; without it, the visitor's network says that it is one of these.
+    pub(crate) login: Option<String>,
     pub(crate) buttons: Vec<Button>,
-    /// Back to type another address.
+    /// Back to all ways in, or to type another address.
     pub(crate) change: Href,
 }
 

@@ -5,6 +5,7 @@
 //! without the attack gets through, so that the test cannot pass by never reaching the check.
 
 mod cookies;
+mod discovery;
 mod forwarded;
 mod headers;
 mod openid;

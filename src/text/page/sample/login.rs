@@ -33,6 +33,15 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
             ..base.clone()
         },
         Login {
+            form: Some(LoginForm::Identifier {
+                post: post("/.auth/login"),
+                names: Names::EmailOrUsername,
+                login: typed.to_owned(),
+            }),
+            problem: Some(LoginProblem::NoConnection),
+            ..base.clone()
+        },
+        Login {
             form: Some(settled),
             buttons: Vec::new(),
             others: Some(href("/.auth/login")),
@@ -81,12 +90,17 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
     ];
     let choose = ChooseConnection {
         destination: base.destination,
-        login: typed.to_owned(),
+        login: Some(typed.to_owned()),
         buttons: base.buttons,
         change: href("/.auth/login"),
     };
+    let by_network = ChooseConnection {
+        login: None,
+        ..choose.clone()
+    };
     let logins = variants.into_iter().map(Page::Login);
-    logins.chain([Page::ChooseConnection(choose)]).collect()
+    let choices = [choose, by_network].map(Page::ChooseConnection);
+    logins.chain(choices).collect()
 }
 
 /// The login page with buttons and a password form.
