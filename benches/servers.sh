@@ -136,11 +136,12 @@ in_folder() {
   exec "$@"
 }
 
-# page PATH JAR: fetches a page of ours and sets $action and $hidden from its password form
+# page PATH JAR [FIELD]: fetches a page of ours and sets $action and $hidden from its form with that
+# field, by default a password
 page() {
-  local html
+  local html field=${3:-password\\|new_password}
   html=$(curl -sfL -b "$2" -c "$2" -H 'Accept: text/html' "http://localhost:$port$1")
-  html=$(tr '\n' ' ' <<<"$html" | sed 's/<form/\n<form/g' | grep 'name="password"\|name="new_password"' | head -1)
+  html=$(tr '\n' ' ' <<<"$html" | sed 's/<form/\n<form/g' | grep "name=\"\($field\)\"" | head -1)
   action=$(sed -n 's/.*<form[^>]*action="\([^"]*\)".*/\1/p' <<<"$html" | unescape)
   hidden=$(grep -o '<input type="hidden" name="[^"]*" value="[^"]*"' <<<"$html" | unescape |
     sed 's/.*name="\([^"]*\)" value="\([^"]*\)"/\1=\2/')
@@ -148,6 +149,27 @@ page() {
 
 unescape() {
   sed 's/&amp;/\&/g; s/&#x2[fF];/\//g; s/&#x3[dD];/=/g; s/&quot;/"/g'
+}
+
+# export_form JAR: the form that page found, for a script of wrk: $ORIGIN, $ACTION, $FLOW_COOKIE and
+# $FORM, its hidden fields as they are sent
+export_form() {
+  export ORIGIN=http://localhost:$port ACTION=$action
+  FLOW_COOKIE=$(awk 'NF > 6 { printf "%s=%s; ", $6, $7 }' "$1")
+  FORM=$(while IFS='=' read -r key text; do
+    [[ -z $key ]] || printf '%s=%s&' "$key" "$(encode "$text")"
+  done <<<"$hidden")
+  export FLOW_COOKIE FORM=${FORM%&}
+}
+
+encode() {
+  local text=$1 at
+  for ((at = 0; at < ${#text}; at++)); do
+    case ${text:at:1} in
+      [a-zA-Z0-9._~-]) printf '%s' "${text:at:1}" ;;
+      *) printf '%%%02X' "'${text:at:1}" ;;
+    esac
+  done
 }
 
 # post JAR FIELD…: submits the form that page found
