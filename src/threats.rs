@@ -171,6 +171,7 @@
 //! | a change of password by who does not know it, or that nobody asked for | the old one is proved by a bind, which must say that a new one is needed | `a_password_that_must_be_changed_is_changed_on_the_way`, `a_new_password_is_taken_only_where_the_directory_asks_for_one` (`tests/it/ldap/passwords.rs`) |
 //! | somebody who is gone, disabled or out of a group stays signed in | they are looked up again | `who_is_gone_or_has_lost_a_group_is_signed_out_soon` (`tests/it/ldap/mod.rs`) |
 //! | a Kerberos ticket again, of another service or time, of nobody's entry; NTLM | the authenticator is a mark that is consumed with the session; AES keys alone; the directory says who it is | `a_ticket_is_taken_once_for_this_service_and_from_somebody_of_the_directory`, `a_ticket_for_another_service_is_not_taken`, `a_ticket_of_another_time_is_not_taken` (`tests/it/ldap/kerberos.rs`), `a_weak_key_is_refused` (`src/protocol/kerberos/keytab.rs`) |
+//! | a certificate of somebody who is not there, is several, or is disabled | the directory is asked, as for a password | `a_certificate_is_the_same_person_as_the_password`, `a_certificate_of_another_authority_lets_nobody_in` (`tests/it/ldap/certificate.rs`) |
 //! | a ticket from where nobody is asked for one | tickets are taken inside the networks that are set | `elsewhere_nobody_is_asked_for_a_ticket` (`tests/it/ldap/kerberos.rs`) |
 //!
 //! # Cookies and sessions (`attacks/cookies.rs`)

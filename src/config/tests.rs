@@ -179,6 +179,9 @@ connect_timeout = "3s"
 timeout = "3s"
 connections = 8
 danger_plain_ldap = false
+certificate_user_filter = "(mail={email})"
+[connections.directory.certificate]
+ca = "people.pem"
 [connections.directory.kerberos]
 keytab = "http.keytab"
 networks = ["10.0.0.0/8"]

@@ -86,8 +86,9 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     fn begins_with_a_call(&self) -> bool {
         false
     }
-    /// Whether the browser of somebody from there is asked for a Kerberos ticket.
-    fn negotiates(&self, _: &Peer) -> bool {
+    /// Whether somebody from there may come in without a word: by a ticket that their browser is asked
+    /// for, or by a certificate that it has shown.
+    fn needs_no_word(&self, _: &Peer) -> bool {
         false
     }
 
@@ -191,6 +192,8 @@ pub(crate) struct Start<'a> {
     pub(crate) wants: Wants<'a>,
     /// What the browser brought to `Negotiate` (RFC 4559 section 4.2).
     pub(crate) ticket: Option<&'a [u8]>,
+    /// The person wants to show a certificate, and not type a password.
+    pub(crate) certificate: bool,
     pub(crate) peer: &'a Peer,
 }
 
@@ -279,6 +282,8 @@ pub(crate) struct PasswordForm {
     pub(crate) names: LoginNames,
     /// Whether a link to the sign-up page is shown.
     pub(crate) signup: bool,
+    /// Whether a link to where a certificate is asked for is shown.
+    pub(crate) certificate: bool,
 }
 
 /// What people of a connection sign in with.

@@ -44,9 +44,10 @@ impl Engine {
         let Some((connection, settings)) = self.connections.enabled(id) else {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged, None);
         };
-        if connection.inline().is_some() {
+        if connection.inline().is_some() && (answer.posted || connection.certificates().is_none()) {
             // It asks with a form of ours and nobody else answers for it: a password that comes
-            // here would come past everything that guards the form.
+            // here would come past everything that guards the form. Whoever shows a certificate
+            // brings no form.
             return self.failure(visit, FailureKind::NotFound, Vec::new());
         }
         // Each connection has its answers at one address.

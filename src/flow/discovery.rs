@@ -112,7 +112,7 @@ impl Engine {
         let known = self.known_to(visit, offer);
         let found = self.connections.by_domain(typed, offer, &known);
         match found.as_ref().map(|found| found.connections.as_slice()) {
-            Some([one]) => Box::pin(self.begin(visit, flow, one, Some(typed))).await,
+            Some([one]) => Box::pin(self.begin(visit, flow, one, Some(typed).into())).await,
             Some(several) => self.choose(visit, &flow, several, Some(typed)),
             None => self.unknown_realm(visit, &flow, typed).await,
         }

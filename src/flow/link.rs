@@ -37,7 +37,7 @@ impl Engine {
         };
         let mut flow = self.begin_flow(self.path("account"), None);
         flow.link = Some(session.id());
-        self.begin(visit, flow, &id, None).await
+        self.begin(visit, flow, &id, None.into()).await
     }
 
     /// The login is done: whoever it proved becomes part of the signed-in person.

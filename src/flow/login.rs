@@ -43,14 +43,35 @@ pub(crate) struct LoginAsk {
     pub(crate) fragment: Option<String>,
     /// The token of a trial login.
     pub(crate) trial: Option<String>,
+    /// Show a certificate, and do not ask for a password.
+    pub(crate) certificate: bool,
     /// What to tell the person.
     pub(crate) notice: Option<Notice>,
     /// What else there is: some of it may be for the provider.
     pub(crate) others: Passed,
 }
 
+/// How the person wants to begin.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish<'a> {
+    /// Whom they say they are.
+    pub(super) hint: Option<&'a str>,
+    /// By a certificate, and not by a password.
+    pub(super) certificate: bool,
+}
+
+impl<'a> From<Option<&'a str>> for Wish<'a> {
+    fn from(hint: Option<&'a str>) -> Self {
+        Self {
+            hint,
+            certificate: false,
+        }
+    }
+}
+
 /// The names in the query of the login page that mean something here.
-pub(crate) const LOGIN_QUERY: [&str; 9] = [
+pub(crate) const LOGIN_QUERY: [&str; 10] = [
+    "certificate",
     "connection",
     "flow",
     "fragment",
@@ -80,6 +101,7 @@ impl LoginAsk {
             flow: text("flow"),
             fragment: text("fragment"),
             trial: text("trial"),
+            certificate: text("certificate").is_some(),
             notice: None,
             others: others(fields),
         }
@@ -131,9 +153,12 @@ impl Engine {
         }
         let offer = self.offer(&return_to);
         let chosen = ask.connection.as_deref().and_then(|name| name.parse().ok());
-        let hint = ask.login_hint.as_deref();
+        let wish = Wish {
+            hint: ask.login_hint.as_deref(),
+            certificate: ask.certificate,
+        };
         if let Some(id) = chosen.filter(|id| offer.contains(id)) {
-            return self.begin(visit, flow, &id, hint).await;
+            return self.begin(visit, flow, &id, wish).await;
         }
         // Who comes to change the way in, or has just left, is asked.
         let asks = stays
@@ -142,15 +167,15 @@ impl Engine {
             || ask.connection.is_some()
             || ask.notice.is_some()
             || self.stays(visit);
-        if let Some(id) = self.negotiating(visit, offer).filter(|_| !asks) {
-            return Box::pin(self.begin(visit, flow, &id, hint)).await;
+        if let Some(id) = self.without_a_word(visit, offer).filter(|_| !asks) {
+            return Box::pin(self.begin(visit, flow, &id, wish)).await;
         }
         if !asks && visit.session.is_none() {
             match self.preselected(visit.address, offer).as_slice() {
                 [] => {}
                 [one] => {
                     if let Trip::Goes(counted) = self.trip(visit, &flow.return_to) {
-                        let begun = Box::pin(self.begin(visit, flow, one, hint));
+                        let begun = Box::pin(self.begin(visit, flow, one, wish));
                         return begun.await.with(counted);
                     }
                 }
@@ -166,13 +191,13 @@ impl Engine {
         self.show(visit, &flow, page).await
     }
 
-    /// The first of these that asks browsers from there for a ticket.
-    fn negotiating(&self, visit: &Visit, offer: &Offer) -> Option<ConnectionId> {
+    /// The first of these that may let somebody in who is asked nothing.
+    fn without_a_word(&self, visit: &Visit, offer: &Offer) -> Option<ConnectionId> {
         let peer = visit.peer();
         let mut all = offer.directories.iter();
         let asks = |id: &&ConnectionId| {
             let found = self.connections.enabled(id);
-            found.is_some_and(|(connection, _)| connection.negotiates(&peer))
+            found.is_some_and(|(connection, _)| connection.needs_no_word(&peer))
         };
         all.find(asks).cloned()
     }
@@ -197,8 +222,9 @@ impl Engine {
         visit: &Visit,
         mut flow: LoginFlow,
         id: &ConnectionId,
-        hint: Option<&str>,
+        wish: Wish<'_>,
     ) -> Turn {
+        let hint = wish.hint;
         let Some((connection, settings)) = self.connections.enabled(id) else {
             return self.start_again(
                 visit,
@@ -230,6 +256,7 @@ impl Engine {
             state: &flow.state(),
             passed: &flow.passed,
             ticket: visit.ticket.as_deref(),
+            certificate: wish.certificate,
             peer: &visit.peer_in(&flow),
         };
         match connection.begin(start).await {
@@ -238,9 +265,10 @@ impl Engine {
                 self.end_trial(visit, &flow, settings, Err(&rejection))
                     .await
             }
-            // The form was the other half of what the browser was asked for.
+            // The form is the other half of what the browser was asked for.
             Err(rejection)
-                if visit.ticket.is_some()
+                if !wish.certificate
+                    && (visit.ticket.is_some() || visit.certificate.is_some())
                     && let Some(InlineForm::Password(form)) = connection.inline() =>
             {
                 self.note_rejection(visit, &rejection);

@@ -99,7 +99,7 @@ impl Engine {
         let return_to = self.parse_return(&flow.return_to);
         let (form, signup, problem) = match form {
             Form::Password(form) => (
-                password_form(self.post_to(flow, "login", id), &form, login),
+                self.password_form((flow, id), self.post_to(flow, "login", id), &form, login),
                 form.signup,
                 None,
             ),
@@ -166,7 +166,7 @@ impl Engine {
         let mut post = self.post(flow, &format!("login/{}", shared.id));
         let made_for = flow.made_for(&shared.id, shared.fingerprint);
         post.hidden.push(made_for_field(made_for));
-        password_form(post, &shared.form, login)
+        self.password_form((flow, &shared.id), post, &shared.form, login)
     }
 
     pub(super) fn buttons(
@@ -232,6 +232,25 @@ impl Engine {
         self.href(&format!("login?flow={}", flow.id))
     }
 
+    /// A connection's form with a name and a password.
+    fn password_form(
+        &self,
+        (flow, id): (&LoginFlow, &ConnectionId),
+        post: Post,
+        form: &PasswordForm,
+        login: &str,
+    ) -> LoginForm {
+        let certificate = || self.href(&format!("login/{id}?flow={}&certificate=1", flow.id));
+        LoginForm::Password {
+            post,
+            names: names(form.names),
+            login: login.to_owned(),
+            change: None,
+            forgot: None,
+            certificate: form.certificate.then(certificate),
+        }
+    }
+
     fn sign_up_href(&self, flow: &LoginFlow, id: &ConnectionId) -> Href {
         self.href(&format!("signup/{id}?flow={}", flow.id))
     }
@@ -246,16 +265,6 @@ fn made_for_field(value: String) -> Hidden {
     Hidden {
         name: MADE_FOR.to_owned(),
         value,
-    }
-}
-
-fn password_form(post: Post, form: &PasswordForm, login: &str) -> LoginForm {
-    LoginForm::Password {
-        post,
-        names: names(form.names),
-        login: login.to_owned(),
-        change: None,
-        forgot: None,
     }
 }
 

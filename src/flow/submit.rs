@@ -52,10 +52,9 @@ fn form_problem(fault: Fault, keeps_a_secret: bool) -> Option<LoginProblem> {
             keeps_a_secret.then_some(LoginProblem::WrongCredentials)
         }
         // The store and the hashing threads are everybody's.
-        Fault::Busy
-        | Fault::CertificateMissing
-        | Fault::CertificateRefused
-        | Fault::Internal => None,
+        Fault::Busy | Fault::CertificateMissing | Fault::CertificateRefused | Fault::Internal => {
+            None
+        }
     }
 }
 

@@ -132,7 +132,7 @@ impl Engine {
                 let mut flow = self.begin_flow("/".to_owned(), None);
                 flow.trial = Some(token.to_owned());
                 flow.seen = Seen::on();
-                self.begin(visit, flow, id, None).await
+                self.begin(visit, flow, id, None.into()).await
             }
             Ok(false) => self.failure(visit, FailureKind::NotFound, Vec::new()),
             Err(error) => self.store_is_away(visit, &error),

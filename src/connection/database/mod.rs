@@ -156,6 +156,7 @@ impl Database {
         PasswordForm {
             names: self.names,
             signup: self.signup,
+            certificate: false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{secret::Secret, units::Span};
+use crate::{connection::certificate, secret::Secret, units::Span};
 
 /// What is set besides the common keys.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -71,6 +71,12 @@ pub(crate) struct Config {
     pub(crate) connections: Option<usize>,
     /// Takes Kerberos tickets of a Windows session (SPNEGO) from browsers in these networks.
     pub(crate) kerberos: Option<KerberosConfig>,
+    /// Takes client certificates: whose, and where browsers are asked for them.
+    pub(crate) certificate: Option<certificate::Config>,
+    /// Who a certificate names: `{subject}` is the part that `certificate.subject` says, `{upn}`,
+    /// `{email}`, `{common_name}`, `{serial_number}` and `{subject_dn}` are others. Default, by that
+    /// part: `(userPrincipalName={subject})`, `(mail={subject})` or `(USERNAME_ATTRIBUTE={subject})`.
+    pub(crate) certificate_user_filter: Option<String>,
     /// Leaves out StartTLS to servers on this machine: whoever is there reads the passwords.
     pub(crate) danger_plain_ldap: bool,
 }

@@ -88,7 +88,7 @@ impl Kerberos {
 
 impl Ldap {
     /// Whether a browser from there is asked for a ticket.
-    pub(super) fn negotiates_with(&self, peer: &Peer) -> bool {
+    pub(super) fn asks_for_ticket(&self, peer: &Peer) -> bool {
         let kerberos = self.kerberos.as_ref();
         kerberos.is_some_and(|kerberos| kerberos.asks(peer.address))
     }

@@ -10,6 +10,7 @@
 //! directory says about an account goes to the operator; the person hears of it only what a right
 //! password entitles them to.
 
+mod certificate;
 mod config;
 mod directory;
 mod kerberos;
@@ -25,6 +26,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::config::*;
 use self::{
+    certificate::Certificates,
     directory::{Bound, Directory, Known, Person, Typed, by_subject, text_of},
     kerberos::Kerberos,
     password::Changed,
@@ -34,7 +36,8 @@ use self::{
 use super::{
     AccountKey, Authenticated, Check, Connection, ConnectionData, Facts, Form, InlineForm,
     LoginName, LoginNames, Mapping, NewPasswordForm, NewPasswordWhy, Password, PasswordForm,
-    PasswordReply, Peer, Recheck, Rechecked, Rejection, Reply, Start, Step,
+    PasswordReply, Peer, Recheck, Rechecked, Rejection, Reply, Start, Step, Tended,
+    certificate::Desk,
 };
 use crate::{
     clock::Timestamp,
@@ -52,6 +55,7 @@ pub(crate) struct Ldap {
     /// How often people who are signed in are looked up again.
     recheck: Option<Duration>,
     kerberos: Option<Kerberos>,
+    certificates: Option<Certificates>,
 }
 
 /// What is done and checked at a login, in order.
@@ -96,19 +100,27 @@ impl Connection for Ldap {
         }
     }
 
-    fn negotiates(&self, peer: &Peer) -> bool {
-        self.negotiates_with(peer)
+    fn needs_no_word(&self, peer: &Peer) -> bool {
+        let shown = |certificates: &Certificates| certificates.was_shown(peer);
+        self.asks_for_ticket(peer) || self.certificates.as_ref().is_some_and(shown)
     }
 
     async fn begin(&self, start: Start<'_>) -> Result<Step, Rejection> {
         let form = Form::Password(self.form());
         let keep = ConnectionData::default();
+        // What comes without a word says nothing of when somebody last was there.
+        let silently = !start.wants.again;
+        if let Some(certificates) = &self.certificates
+            && (start.certificate || (silently && certificates.was_shown(start.peer)))
+        {
+            return self.begin_with_certificate(certificates, &start).await;
+        }
         match (&self.kerberos, start.ticket) {
-            (Some(kerberos), Some(token)) if kerberos.asks(start.peer.address) => {
+            (Some(kerberos), Some(token)) if silently && kerberos.asks(start.peer.address) => {
                 let taken = self.take_ticket(kerberos, token, start.peer).await;
                 taken.map_err(|refused| self.reject(refused))
             }
-            (Some(kerberos), None) if kerberos.asks(start.peer.address) => {
+            (Some(kerberos), None) if silently && kerberos.asks(start.peer.address) => {
                 Ok(Step::Negotiate { form, keep })
             }
             _ => Ok(Step::Prompt { form, keep }),
@@ -121,6 +133,11 @@ impl Connection for Ldap {
         reply: Reply<'_>,
         peer: &Peer,
     ) -> Result<Step, Rejection> {
+        if let (Some(certificates), Some(_), Reply::Query(_)) = (&self.certificates, kept, reply) {
+            return self
+                .resume_with_certificate(certificates, reply, peer)
+                .await;
+        }
         let step = self.sign_in(kept, reply, peer).await;
         step.map_err(|refused| self.reject(refused))
     }
@@ -147,6 +164,20 @@ impl Connection for Ldap {
 
     fn checks(&self) -> Vec<Check> {
         CHECKS.to_vec()
+    }
+
+    fn certificates(&self) -> Option<&Desk> {
+        (self.certificates.as_ref()).map(|certificates| &certificates.desk)
+    }
+
+    async fn tend(&self) -> Tended {
+        match &self.certificates {
+            Some(certificates) => certificates
+                .desk
+                .authorities()
+                .tend(self.directory.clock.now()),
+            None => Tended::default(),
+        }
     }
 
     fn recheck(&self) -> Option<&dyn Recheck> {
@@ -187,6 +218,7 @@ impl Ldap {
         PasswordForm {
             names: LoginNames::EmailOrUsername,
             signup: false,
+            certificate: (self.certificates.as_ref()).is_some_and(Certificates::is_a_choice),
         }
     }
 

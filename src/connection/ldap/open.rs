@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use super::{
     Config, Ldap, NestedGroups,
+    certificate::{Certificates, user_filter},
     directory::{Directory, GroupSearch, Groups, Rules},
     kerberos::Kerberos,
     servers::{Credentials, Servers},
 };
 use crate::{
     connection::{
-        Common, Connection, Field, Mapping,
+        Common, Connection, Field, Mapping, certificate,
         registry::{OpenConnection, Parts},
     },
     egress::ldap::{Limits, Server, Tls},
@@ -65,7 +66,16 @@ impl OpenConnection for Config {
             mapping,
             recheck,
             kerberos,
+            certificate_filter,
         } = self.read(common)?;
+        let certificates = match (&self.certificate, certificate_filter) {
+            (Some(config), Some(filter)) => {
+                let opened = Certificates::open(config, filter, (id.clone(), parts));
+                let under = |problem: Problem| problem.under("certificate");
+                Some(opened.map_err(|found| found.into_iter().map(under).collect::<Vec<_>>())?)
+            }
+            _ => None,
+        };
         let rules = Arc::new(rules);
         Ok(Arc::new(Ldap {
             id,
@@ -73,6 +83,7 @@ impl OpenConnection for Config {
             mapping,
             recheck,
             kerberos,
+            certificates,
         }))
     }
 
@@ -81,7 +92,14 @@ impl OpenConnection for Config {
             .kerberos
             .as_ref()
             .map(|kerberos| kerberos.keytab.as_path());
-        self.ca.as_deref().into_iter().chain(keytab).collect()
+        let authorities = self.certificate.iter().flat_map(|config| config.ca.all());
+        let authorities = authorities.map(std::path::PathBuf::as_path);
+        let ca = self.ca.as_deref().into_iter();
+        ca.chain(keytab).chain(authorities).collect()
+    }
+
+    fn certificates(&self) -> Option<&certificate::Config> {
+        self.certificate.as_ref()
     }
 }
 
@@ -92,6 +110,7 @@ struct Set {
     mapping: Mapping,
     recheck: Option<Duration>,
     kerberos: Option<Kerberos>,
+    certificate_filter: Option<FilterTemplate>,
 }
 
 /// Collects what is wrong.
@@ -130,9 +149,15 @@ impl Config {
                 .extend(found.map(|problem| problem.under("kerberos")));
             None
         });
-        if kerberos.is_some() && self.direct_bind.is_some() {
-            let message = "a ticket is no password to bind with: somebody must look people up";
-            problems.add("kerberos", message, "set bind_dn instead of direct_bind");
+        let certificate_filter = self.certificates(&mut problems);
+        for (key, is_set) in [
+            ("kerberos", self.kerberos.is_some()),
+            ("certificate", self.certificate.is_some()),
+        ] {
+            if is_set && self.direct_bind.is_some() {
+                let message = "it is no password to bind with: somebody must look people up";
+                problems.add(key, message, "set bind_dn instead of direct_bind");
+            }
         }
         let recheck = self.recheck.map_or(RECHECK, |span| span.0);
         if !recheck.is_zero() && recheck < LEAST_RECHECK {
@@ -159,10 +184,31 @@ impl Config {
                     mapping,
                     recheck: looks.then_some(recheck),
                     kerberos,
+                    certificate_filter,
                 })
             }
             _ => Err(problems.0),
         }
+    }
+
+    /// How the directory is asked for whom a certificate names.
+    fn certificates(&self, problems: &mut Problems) -> Option<FilterTemplate> {
+        let Some(config) = &self.certificate else {
+            if self.certificate_user_filter.is_some() {
+                let message = "no certificates are taken";
+                problems.add("certificate_user_filter", message, "set certificate");
+            }
+            return None;
+        };
+        let found = config.problems().into_iter();
+        problems
+            .0
+            .extend(found.map(|problem| problem.under("certificate")));
+        let username = self.username_attribute.as_deref().unwrap_or("uid");
+        let written = self.certificate_user_filter.as_deref();
+        user_filter(config, written, username)
+            .map_err(|problem| problems.0.push(problem))
+            .ok()
     }
 
     fn servers(&self, problems: &mut Problems) -> Option<Servers> {

@@ -42,6 +42,8 @@ pub(crate) enum LoginForm {
         change: Option<Href>,
         /// Where a forgotten password is replaced.
         forgot: Option<Href>,
+        /// Where a certificate is shown instead.
+        certificate: Option<Href>,
     },
     /// The password was right and must be replaced: the inputs are `password` and `new_password`.
     NewPassword {

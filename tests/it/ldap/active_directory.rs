@@ -2,10 +2,11 @@
 
 use toml::{Table, Value};
 
-use super::{attempt, change_password};
+use super::{attempt, certificate::Site, change_password};
 use crate::support::{
     Browser, Sidecar, Upstream,
     active_directory::{ActiveDirectory, BASE, READER, in_own_network},
+    client_certificates::Says,
     route,
     sidecar::list,
 };
@@ -46,6 +47,7 @@ fn inside() {
     let directory = ActiveDirectory::start();
     every_name_is_the_same_person_with_groups_of_groups(&directory);
     a_ticket_is_the_same_person_in_curl_and_in_chromium(&directory);
+    a_certificate_is_the_same_person(&directory);
     the_state_of_an_account_is_told_to_who_knows_the_password(&directory);
     a_password_that_must_be_changed_is_changed(&directory);
     start_tls_and_a_bind_by_principal_name(&directory);
@@ -127,6 +129,23 @@ fn a_ticket_is_the_same_person_in_curl_and_in_chromium(directory: &ActiveDirecto
     );
     let users = sidecar.cli_json(&["users", "list", "--json"]);
     assert_eq!(users.as_array().unwrap().len(), 1, "{users:#}");
+}
+
+fn a_certificate_is_the_same_person(directory: &ActiveDirectory) {
+    let site = Site::with(
+        domain(directory),
+        "corp",
+        &[("certificate.subject", "upn".into())],
+    );
+    let mut visitor = site.visitor(None);
+    let page = visitor.go("/page");
+    visitor.try_password(&page, "alice", "alice-secret");
+    visitor.go("/page");
+    let by_password = site.told();
+    let mut says = Says::name("Alice");
+    says.upn = Some("alice@corp.test".to_owned());
+    let alice = site.issue(&says);
+    assert_eq!(site.sign_in(&alice), Some(by_password));
 }
 
 /// 533

@@ -23,6 +23,7 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
         login: typed.to_owned(),
         change: Some(href("/.auth/login")),
         forgot: Some(href("/.auth/forgot/members")),
+        certificate: Some(href("/.auth/login/corp?certificate=1")),
     };
     let signed_in_as = typed.to_owned();
     let variants = vec![
@@ -144,6 +145,7 @@ fn password(names: Names, login: &str) -> LoginForm {
         login: login.to_owned(),
         change: None,
         forgot: None,
+        certificate: None,
     }
 }
 
