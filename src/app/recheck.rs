@@ -1,9 +1,13 @@
 //! Providers are asked, on schedule, about the people who are signed in by them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
@@ -22,30 +26,38 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// So many providers are asked at once.
 const AT_ONCE: usize = 8;
 
-/// Goes on for as long as the process lives.
+/// Goes on for as long as the process lives. One provider that is slow delays no other.
 pub(super) async fn recheck(live: &ArcSwap<Live>, sessions: &Sessions, clock: &dyn Clock) {
     let mut next: HashMap<ConnectionId, Timestamp> = HashMap::new();
+    let mut asked = FuturesUnordered::new();
+    let mut under_way: HashSet<ConnectionId> = HashSet::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            Some((id, pause)) = asked.next() => {
+                under_way.remove(&id);
+                next.insert(id, clock.now() + pause);
+                continue;
+            }
+            _ = ticks.tick() => {}
+        }
         let connections = live.load().site.engine.connections.clone();
-        let enabled: HashMap<ConnectionId, Arc<dyn Connection>> = connections
+        let enabled: Vec<Arc<dyn Connection>> = connections
             .all_enabled()
             .filter(|(connection, _)| connection.recheck().is_some())
-            .map(|(connection, _)| (connection.id().clone(), connection.clone()))
+            .map(|(connection, _)| connection.clone())
             .collect();
-        next.retain(|id, _| enabled.contains_key(id));
+        next.retain(|id, _| connections.enabled(id).is_some());
         let now = clock.now();
-        let due = enabled.into_values().filter(|one| {
-            // The first time is one interval after the start: whoever comes in is asked about then.
-            let first = || now + one.recheck().map_or(PAUSE, Recheck::every);
-            now >= *next.entry(one.id().clone()).or_insert_with(first)
-        });
-        let due: Vec<_> = due.map(|one| rechecked(one, sessions).boxed()).collect();
-        let mut done = stream::iter(due).buffer_unordered(AT_ONCE);
-        while let Some((id, pause)) = done.next().await {
-            next.insert(id, clock.now() + pause);
+        for one in enabled {
+            let id = one.id();
+            // Soon after the start: what was missed meanwhile must not wait for a whole interval.
+            let every = one.recheck().map_or(PAUSE, Recheck::every);
+            let at = *next.entry(id.clone()).or_insert(now + every.min(PAUSE));
+            if now >= at && under_way.len() < AT_ONCE && under_way.insert(id.clone()) {
+                asked.push(rechecked(one, sessions).boxed());
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ enum Command {
     Schema,
     /// Started by the running process.
     #[command(hide = true, name = crate::egress::tickets::COMMAND)]
-    OpenTickets,
+    OpenTickets { keytab: PathBuf },
 }
 
 /// What a command ends in, besides an error.
@@ -130,7 +130,7 @@ fn dispatch(arguments: CommandLine) -> anyhow::Result<Ended> {
         Some(Command::Explain(explain)) => explain::run(&place, &explain, json),
         Some(Command::Health) => health::run(&place, json),
         Some(Command::Keys(command)) => keys::run(&place, &command, json),
-        Some(Command::OpenTickets) => tickets::run(),
+        Some(Command::OpenTickets { keytab }) => tickets::run(&keytab),
         Some(Command::Schema) => {
             output::json(&config::schema());
             Ok(Ended::Done)

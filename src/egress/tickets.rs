@@ -21,6 +21,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::protocol::kerberos::Keytab;
+
 /// The largest token that is looked at, in bytes: a ticket of Active Directory has all groups in it.
 pub(crate) const MOST_TOKEN: usize = 64 << 10;
 /// The command that [`serve`] stands behind.
@@ -113,8 +115,11 @@ impl Opener {
         // Also after the file was replaced by a newer one.
         let mut process = Command::new("/proc/self/exe")
             .arg(COMMAND)
+            .arg(keytab)
             .env_clear()
             .env("KRB5_KTNAME", format!("FILE:{}", keytab.display()))
+            // Nothing that the system's file allows beyond the defaults counts.
+            .env("KRB5_CONFIG", "/dev/null")
             // Whether a ticket comes again is our own store's to say, for all processes.
             .env("KRB5RCACHENAME", "none:")
             .stdin(Stdio::piped())
@@ -143,15 +148,29 @@ impl Opener {
 }
 
 /// Answers questions until there are no more of them: the other end of [`Tickets`].
-pub(crate) fn serve(questions: impl io::BufRead, mut answers: impl io::Write) -> io::Result<()> {
+pub(crate) fn serve(
+    keytab: &Path,
+    questions: impl io::BufRead,
+    mut answers: impl io::Write,
+) -> io::Result<()> {
     for line in questions.lines() {
         let question: Question = serde_json::from_str(&line?)?;
-        let answer = answer(&question).unwrap_or_else(|why| Answer::Refused { why });
+        // It may be another one by now: a keytab is replaced when the service's password changes.
+        let answer = checked(keytab).and_then(|()| answer(&question));
+        let answer = answer.unwrap_or_else(|why| Answer::Refused { why });
         serde_json::to_writer(&mut answers, &answer)?;
         answers.write_all(b"\n")?;
         answers.flush()?;
     }
     Ok(())
+}
+
+/// Whether the keys are still such as may be used.
+fn checked(keytab: &Path) -> Result<(), String> {
+    let octets = std::fs::read(keytab).map_err(|error| error.to_string())?;
+    Keytab::parse(&octets)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(feature = "kerberos")]
@@ -163,7 +182,6 @@ fn answer(question: &Question) -> Result<Answer, String> {
     let decoded = |text: &str| STANDARD.decode(text).map_err(|error| error.to_string());
     let token = decoded(&question.token)?;
     let binding = question.binding.as_deref().map(decoded).transpose()?;
-    // Read anew each time: a keytab is replaced when the service's password changes.
     let keys = Cred::acquire(None, None, CredUsage::Accept, None)
         .map_err(|error| format!("the keytab cannot be used: {error}"))?;
     let mut context = ServerCtx::new(Some(keys));

@@ -76,37 +76,45 @@ impl Sessions {
             done.asked += some.len();
             for (subject, now) in recheck.recheck(&some, self.clock.now()).await? {
                 let ended = match now {
-                    Rechecked::Gone => Some("recheck-gone"),
+                    Rechecked::Gone => {
+                        self.end_identity(connection, &subject, "recheck-gone")
+                            .await?;
+                        true
+                    }
                     Rechecked::Stands(identity) => self.take_in(&identity).await?,
                 };
-                if let Some(why) = ended {
-                    done.ended += 1;
-                    self.end_identity(connection, &subject, why).await?;
-                }
+                done.ended += usize::from(ended);
             }
             after = Some(last.clone());
         }
     }
 
-    /// Keeps what is said of somebody now. A reason if their sessions must end.
-    async fn take_in(&self, identity: &Identity) -> Result<Option<&'static str>, StoreError> {
+    /// Keeps what is said of somebody now; whether their sessions have ended for that.
+    async fn take_in(&self, identity: &Identity) -> Result<bool, StoreError> {
         let (connection, subject) = (&identity.connection, &identity.subject);
         let Some(user) = self.users.find_by_identity(connection, subject).await? else {
-            return Ok(Some("recheck-gone"));
+            self.end_identity(connection, subject, "recheck-gone")
+                .await?;
+            return Ok(true);
         };
         let known = self.users.identities(&user.id).await?.into_iter();
         let known = known
             .map(|record| record.identity)
             .find(|known| known.connection == *connection && known.subject == *subject);
         if known.as_ref() == Some(identity) {
-            return Ok(None);
+            return Ok(false);
+        }
+        let lost = known.is_some_and(|known| has_lost(&known.groups, &identity.groups));
+        if lost {
+            // First: what is lost is seen only until it is taken in.
+            self.end_identity(connection, subject, "recheck-group-removed")
+                .await?;
         }
         self.users
             .refresh_identity(identity, self.clock.now())
             .await?;
         self.forget_user(&user.id);
-        let lost = known.is_some_and(|known| has_lost(&known.groups, &identity.groups));
-        Ok(lost.then_some("recheck-group-removed"))
+        Ok(lost)
     }
 
     async fn end_identity(

@@ -57,8 +57,14 @@ pub(super) fn user_filter(
                     \"email\" or \"common_name\"";
         return Err(Problem::new("certificate_user_filter", message).hint(hint));
     };
-    FilterTemplate::parse(&filter, &HOLES)
-        .map_err(|error| Problem::new("certificate_user_filter", error.to_string()))
+    let filter = FilterTemplate::parse(&filter, &HOLES)
+        .map_err(|error| Problem::new("certificate_user_filter", error.to_string()))?;
+    if !filter.depends_on(&HOLES) {
+        let message = "whoever has a certificate would be the same person";
+        let hint = "it must have {subject} or another part of the certificate";
+        return Err(Problem::new("certificate_user_filter", message).hint(hint));
+    }
+    Ok(filter)
 }
 
 impl Certificates {

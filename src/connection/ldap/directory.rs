@@ -1,15 +1,12 @@
 //! Questions about people: who it is, whether the password is theirs, in which groups they are.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    fmt::Write as _,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 
-use rasn_ldap::{AttributeValueAssertion, Filter};
+use rasn_ldap::{AttributeValueAssertion, Filter, ResultCode};
 
 use super::{
     ChangePassword,
+    groups::Groups,
     refused::{self, Refused},
     servers::{Credentials, Servers, Use},
 };
@@ -22,12 +19,6 @@ use crate::{
     secret::Secret,
 };
 
-/// Groups of groups are followed so far.
-const DEEPEST_GROUP: usize = 16;
-/// Nobody may be in more groups: a list that is cut would hide what was cut.
-const MOST_GROUPS: usize = 5000;
-/// Groups that are asked about in one search.
-const GROUPS_AT_ONCE: usize = 50;
 /// From 1601 to 1970, in seconds: Active Directory counts from there, in tenths of microseconds.
 const FILETIME_EPOCH: i64 = 11_644_473_600;
 
@@ -47,28 +38,6 @@ pub(super) struct Rules {
     pub(super) groups: Groups,
     pub(super) disabled: Option<FilterTemplate>,
     pub(super) change_password: ChangePassword,
-}
-
-/// Where groups are from.
-#[derive(Debug)]
-pub(super) enum Groups {
-    /// An attribute of the person has their names; those below `base` count.
-    Attribute {
-        attribute: String,
-        base: Dn,
-    },
-    None,
-    Search(GroupSearch),
-}
-
-/// How groups are looked up.
-#[derive(Debug)]
-pub(super) struct GroupSearch {
-    pub(super) base: String,
-    pub(super) filter: FilterTemplate,
-    /// The attribute that a group is called by.
-    pub(super) name: String,
-    pub(super) recursive: bool,
 }
 
 /// A directory with its rules.
@@ -105,7 +74,12 @@ pub(super) struct Known {
 #[derive(Clone, Debug)]
 pub(super) enum Bound {
     In,
-    Not { why: BindDiagnosis, text: String },
+    Not {
+        why: BindDiagnosis,
+        text: String,
+        /// The bind succeeded, but nothing may be done but change the password.
+        bound: bool,
+    },
 }
 
 impl Rules {
@@ -213,7 +187,7 @@ impl Directory {
         }
     }
 
-    /// Binds as the entry of this name. The connection is a new one for nobody else's eyes.
+    /// Binds as the entry of this name.
     pub(super) async fn bind(&self, who: &Credentials) -> Result<Bound, Refused> {
         let mut tries = self.servers.tries(Use::Bind, self.clock.as_ref()).await?;
         loop {
@@ -238,13 +212,7 @@ impl Directory {
         typed: &Typed,
         password: &Secret,
     ) -> Result<(Bound, Option<Known>), Refused> {
-        let Some(name) = name.fill(&|name| typed.value(name)) else {
-            return Err(Refused::NoPerson);
-        };
-        let who = Credentials {
-            name,
-            password: password.clone(),
-        };
+        let who = self.named(name, typed, password)?;
         let mut tries = self.servers.tries(Use::Bind, self.clock.as_ref()).await?;
         loop {
             let mut held = tries.next().await?;
@@ -259,6 +227,20 @@ impl Directory {
                 }
             }
         }
+    }
+
+    /// The name that somebody binds by.
+    pub(super) fn named(
+        &self,
+        name: &NameTemplate,
+        typed: &Typed,
+        password: &Secret,
+    ) -> Result<Credentials, Refused> {
+        let name = name.fill(&|name| typed.value(name));
+        Ok(Credentials {
+            name: name.ok_or(Refused::NoPerson)?,
+            password: password.clone(),
+        })
     }
 
     async fn bound_and_found(
@@ -286,6 +268,16 @@ impl Directory {
         let filter = filter.ok_or(Refused::NoPerson)?;
         let person = self.search_person(stream, filter, place).await?;
         let person = person.ok_or(Refused::NoPerson)?;
+        // By another name, whoever was bound need not be who was found: the password must be theirs.
+        if !by_entry {
+            let found = Credentials {
+                name: person.entry.dn.clone(),
+                password: who.password.clone(),
+            };
+            if !matches!(bind(stream, &found).await?, Bound::In) {
+                return Err(Refused::NoPerson);
+            }
+        }
         let known = self.complete(stream, person).await?;
         Ok((bound, Some(known)))
     }
@@ -308,7 +300,8 @@ impl Directory {
         }
     }
 
-    /// People by what stays the same about them; who is not among the answers is gone.
+    /// People by what stays the same about them, as far as they still fit what holds for everybody;
+    /// who is not among the answers is gone.
     pub(super) async fn find_again(&self, subjects: &[Subject]) -> Result<Vec<Person>, Refused> {
         let same = |subject: &Subject| {
             let octets = match self.rules.user_id.to_ascii_lowercase().as_str() {
@@ -323,12 +316,18 @@ impl Directory {
         if any.is_empty() {
             return Ok(Vec::new());
         }
+        let mut filter = Filter::Or(any.into());
+        let everybody = self.rules.user_filter.without_holes();
+        if let Some(everybody) = everybody.and_then(|filter| filter.fill(&|_| None)) {
+            filter = Filter::And(vec![everybody, filter].into());
+        }
         let search = Search {
             base: &self.rules.user_base,
             scope: Scope::Subtree,
-            filter: Filter::Or(any.into()),
+            filter,
             attributes: &self.rules.attributes,
-            most: subjects.len(),
+            // An identifier that two entries have is nobody's.
+            most: subjects.len() * 2,
         };
         let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
         loop {
@@ -336,10 +335,11 @@ impl Directory {
             match held.stream.search(&search).await {
                 Ok(entries) => {
                     held.keep(self.clock.as_ref());
-                    return entries
+                    // Whoever is odd is not there; the others are asked about all the same.
+                    let people = entries
                         .into_iter()
-                        .map(|one| self.rules.person(one))
-                        .collect();
+                        .filter_map(|one| self.rules.person(one).ok());
+                    return Ok(people.collect());
                 }
                 Err(error) => {
                     let failed = held.failed(Refused::ldap(refused::SEARCH, error))?;
@@ -347,6 +347,29 @@ impl Directory {
                 }
             }
         }
+    }
+
+    /// Asks whether the places are there that people and groups are looked for in.
+    pub(super) async fn reach_places(&self, groups: Option<&str>) -> Result<(), Refused> {
+        let places = [Some(self.rules.user_base.as_str()), groups];
+        for base in places.into_iter().flatten() {
+            let search = Search {
+                base,
+                scope: Scope::Base,
+                filter: Filter::Present("objectClass".into()),
+                attributes: &[NO_ATTRIBUTES.to_owned()],
+                most: 1,
+            };
+            let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+            let mut held = tries.next().await?;
+            let found = held.stream.search(&search).await;
+            let found = found.map_err(|error| Refused::ldap(refused::SEARCH, error))?;
+            held.keep(self.clock.as_ref());
+            if found.is_empty() {
+                return Err(Refused::NoPlace(base.to_owned()));
+            }
+        }
+        Ok(())
     }
 
     async fn search_person(
@@ -373,7 +396,8 @@ impl Directory {
         if self.is_disabled(stream, &person.entry.dn).await? {
             return Err(Refused::Disabled);
         }
-        let groups = self.groups(stream, &person).await?;
+        let (rules, username) = (&self.rules.groups, &self.rules.username);
+        let groups = rules.of(stream, &person, username).await?;
         Ok(Known { person, groups })
     }
 
@@ -401,100 +425,10 @@ impl Directory {
         let found = found.map_err(|error| Refused::ldap(refused::SEARCH, error))?;
         Ok(!found.is_empty())
     }
-
-    async fn groups(
-        &self,
-        stream: &mut LdapStream,
-        person: &Person,
-    ) -> Result<Vec<String>, Refused> {
-        match &self.rules.groups {
-            Groups::None => Ok(Vec::new()),
-            Groups::Attribute { attribute, base } => {
-                let values = person.entry.values(attribute);
-                if values.len() > MOST_GROUPS {
-                    return Err(Refused::TooManyGroups(MOST_GROUPS));
-                }
-                Ok(names_below(values, base))
-            }
-            Groups::Search(search) => {
-                let username = person.entry.values(&self.rules.username).first();
-                let username = username.map(|value| value.to_vec());
-                follow(stream, search, (&person.entry.dn, username)).await
-            }
-        }
-    }
 }
 
 /// RFC 4511 section 4.5.1.8.
 const NO_ATTRIBUTES: &str = "1.1";
-
-/// The names of groups below a base, of their whole names.
-fn names_below(values: &[bytes::Bytes], base: &Dn) -> Vec<String> {
-    let texts = values
-        .iter()
-        .filter_map(|value| std::str::from_utf8(value).ok());
-    let below = texts.filter(|text| Dn::parse(text).is_ok_and(|dn| dn.is_within(base)));
-    below.filter_map(Dn::first_value).collect()
-}
-
-/// The groups that somebody is in, and those that these are in.
-async fn follow(
-    stream: &mut LdapStream,
-    rules: &GroupSearch,
-    (dn, username): (&str, Option<Vec<u8>>),
-) -> Result<Vec<String>, Refused> {
-    let mut names = Vec::new();
-    // By their whole names: two groups may be called the same.
-    let mut seen = HashSet::new();
-    let mut left = VecDeque::from([(dn.to_owned(), username, 0)]);
-    while !left.is_empty() {
-        let most = left.len().min(GROUPS_AT_ONCE);
-        let asked: Vec<_> = left.drain(..most).collect();
-        let depth = asked.iter().map(|(.., depth)| *depth).max().unwrap_or(0);
-        let filters = asked.iter().filter_map(|(dn, username, _)| {
-            rules.filter.fill(&|name| match name {
-                "dn" => Some(dn.clone().into_bytes()),
-                "username" => username.clone(),
-                _ => None,
-            })
-        });
-        let mut filters: Vec<Filter> = filters.collect();
-        let filter = match filters.len() {
-            0 => continue,
-            1 => filters.remove(0),
-            _ => Filter::Or(filters.into()),
-        };
-        let search = Search {
-            base: &rules.base,
-            scope: Scope::Subtree,
-            filter,
-            attributes: std::slice::from_ref(&rules.name),
-            most: MOST_GROUPS,
-        };
-        let found = stream.search(&search).await.map_err(|error| match error {
-            LdapError::TooMany(_) => Refused::TooManyGroups(MOST_GROUPS),
-            error => Refused::ldap(refused::GROUPS, error),
-        })?;
-        for entry in found {
-            let Ok(dn) = Dn::parse(&entry.dn) else {
-                continue;
-            };
-            if !seen.insert(dn) {
-                continue;
-            }
-            if seen.len() > MOST_GROUPS || depth >= DEEPEST_GROUP {
-                return Err(Refused::TooManyGroups(MOST_GROUPS));
-            }
-            let named = entry.values(&rules.name).first();
-            let named = named.and_then(|value| std::str::from_utf8(value).ok());
-            names.extend(named.map(str::to_owned));
-            if rules.recursive {
-                left.push_back((entry.dn, None, depth + 1));
-            }
-        }
-    }
-    Ok(names)
-}
 
 /// Binds, and reads what the directory says to it.
 pub(super) async fn bind(stream: &mut LdapStream, who: &Credentials) -> Result<Bound, Refused> {
@@ -507,10 +441,11 @@ pub(super) async fn bind(stream: &mut LdapStream, who: &Credentials) -> Result<B
             let error = LdapError::Refused { code, text };
             Err(Refused::ldap(refused::BIND, error))
         }
-        Some(why) => {
-            let text = said.text;
-            Ok(Bound::Not { why, text })
-        }
+        Some(why) => Ok(Bound::Not {
+            why,
+            text: said.text,
+            bound: said.code == ResultCode::Success,
+        }),
     }
 }
 
@@ -530,11 +465,17 @@ fn generalized_time(now: Timestamp) -> String {
     time
 }
 
-/// Those that were found, by who they are.
-pub(super) fn by_subject(people: Vec<Person>) -> HashMap<Subject, Person> {
-    let each = people.into_iter();
-    each.map(|person| (person.subject.clone(), person))
-        .collect()
+/// Those that were found, by who they are; an identifier that two have is nobody's.
+pub(super) fn by_subject(people: Vec<Person>) -> HashMap<Subject, Option<Person>> {
+    let mut found = HashMap::new();
+    for person in people {
+        let subject = person.subject.clone();
+        let before = found.insert(subject.clone(), Some(person));
+        if before.is_some() {
+            found.insert(subject, None);
+        }
+    }
+    found
 }
 
 #[cfg(test)]

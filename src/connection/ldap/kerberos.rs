@@ -19,14 +19,14 @@ use crate::{
     egress::tickets::Tickets,
     problem::Problem,
     protocol::{
-        kerberos::{Keytab, Principal, authenticator_of},
+        kerberos::{Keytab, Principal, Ticket},
         ldap::FilterTemplate,
     },
 };
 
-/// A ticket can come again for so long: the skew of clocks that the library allows, both ways
-/// (RFC 4120 section 3.2.3), and some more.
-const REPLAYED_WITHIN: Duration = Duration::from_mins(15);
+/// A ticket can come again for so long: the skew of clocks that the library allows, five minutes both
+/// ways (RFC 4120 section 3.2.3), and some more.
+const REPLAYED_WITHIN: Duration = Duration::from_hours(1);
 /// The names of what a principal is made of.
 const HOLES: [&str; 2] = ["principal", "username"];
 
@@ -35,6 +35,8 @@ const HOLES: [&str; 2] = ["principal", "username"];
 pub(super) struct Kerberos {
     tickets: Tickets,
     networks: Vec<IpNet>,
+    /// Those of the keytab.
+    services: Vec<String>,
     realms: Vec<String>,
     user_filter: FilterTemplate,
 }
@@ -63,15 +65,30 @@ impl KerberosConfig {
             let message = "nobody is asked for a ticket";
             problems.push(Problem::new("networks", message).hint(hint));
         }
+        let realms = match &keytab {
+            Ok(keytab) if self.realms.is_empty() => keytab.realms.clone(),
+            _ => self.realms.clone(),
+        };
+        if let Ok(filter) = &filter {
+            // The same name of two realms is two people's.
+            let several = realms.len() > 1;
+            let needed: &[&str] = if several { &["principal"] } else { &HOLES };
+            if !filter.depends_on(needed) {
+                let message = if several {
+                    "the same name of several realms would be the same person"
+                } else {
+                    "whoever has a ticket would be the same person"
+                };
+                let hint = "like \"(userPrincipalName={principal})\" or \"(krbPrincipalName={principal})\"";
+                problems.push(Problem::new("user_filter", message).hint(hint));
+            }
+        }
         match (keytab, filter) {
             (Ok(keytab), Ok(user_filter)) if problems.is_empty() => Ok(Kerberos {
                 tickets: Tickets::new(&self.keytab),
                 networks: self.networks.clone(),
-                realms: if self.realms.is_empty() {
-                    keytab.realms
-                } else {
-                    self.realms.clone()
-                },
+                services: keytab.services,
+                realms,
                 user_filter,
             }),
             _ => Err(problems),
@@ -100,7 +117,10 @@ impl Ldap {
         token: &[u8],
         peer: &Peer,
     ) -> Result<Step, Refused> {
-        let authenticator = authenticator_of(token)?;
+        let ticket = Ticket::of(token)?;
+        if !kerberos.services.contains(&ticket.service) {
+            return Err(Refused::OtherService(ticket.service));
+        }
         let principal = kerberos.tickets.open(token, None).await?;
         let principal = Principal::parse(&principal)?;
         if !kerberos.realms.contains(&principal.realm) {
@@ -122,7 +142,8 @@ impl Ldap {
         let person = person.ok_or(Refused::NoPerson)?;
         let known = self.directory.look_up(person).await?;
         let once = Once {
-            hash: crypto::sha256_parts(&[b"kerberos", self.id.as_str().as_bytes(), &authenticator]),
+            // Whichever connection took it.
+            hash: crypto::sha256_parts(&[b"kerberos", &ticket.authenticator]),
             until: peer.now + REPLAYED_WITHIN,
         };
         self.done_by_ticket(&known, once, peer)

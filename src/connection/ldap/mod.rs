@@ -13,6 +13,7 @@
 mod certificate;
 mod config;
 mod directory;
+mod groups;
 mod kerberos;
 mod open;
 mod password;
@@ -42,7 +43,8 @@ use super::{
 use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject},
-    protocol::ldap::BindDiagnosis,
+    protocol::ldap::{BindDiagnosis, NameTemplate},
+    secret::Secret,
     store::Pin,
 };
 
@@ -59,7 +61,7 @@ pub(crate) struct Ldap {
 }
 
 /// What is done and checked at a login, in order.
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     Check::step(refused::CONNECT, "a server of the directory answers (TCP)"),
     Check::step(
         refused::TLS,
@@ -69,17 +71,25 @@ const CHECKS: [Check; 7] = [
         refused::READER,
         "the account that looks people up can bind, where there is one",
     ),
-    Check::step(
-        refused::SEARCH,
-        "exactly one entry fits what was typed, and it is not disabled",
-    ),
+    Check::step(refused::SEARCH, "exactly one entry fits what was typed"),
     Check::step(refused::BIND, "the password is that entry's"),
+    Check::step(refused::ACCOUNT, "the account is not disabled"),
     Check::step(
         refused::GROUPS,
         "the directory says which groups they are in",
     ),
     Check::step(refused::IDENTITY, "the entry says who it is for good"),
 ];
+
+/// Before those, where tickets are taken.
+const TICKET_CHECK: Check = Check::step(
+    refused::TICKET,
+    "the ticket is accepted, if the browser brought one",
+);
+
+/// Nobody is refused sooner: a directory answers about somebody who is not there more quickly than it
+/// checks a password.
+const REFUSED_AFTER: Duration = Duration::from_millis(400);
 
 #[async_trait]
 impl Connection for Ldap {
@@ -138,7 +148,11 @@ impl Connection for Ldap {
                 .resume_with_certificate(certificates, reply, peer)
                 .await;
         }
+        let not_before = tokio::time::sleep(REFUSED_AFTER);
         let step = self.sign_in(kept, reply, peer).await;
+        if step.is_err() {
+            not_before.await;
+        }
         step.map_err(|refused| self.reject(refused))
     }
 
@@ -151,19 +165,17 @@ impl Connection for Ldap {
         Some(InlineForm::Password(self.form()))
     }
 
-    fn begins_with_a_call(&self) -> bool {
-        false
-    }
-
     async fn reach(&self) -> Result<(), Rejection> {
-        for (_, reached) in self.directory.servers.reach_each().await {
-            reached.map_err(|refused| self.reject(refused))?;
-        }
-        Ok(())
+        let reached = self.reach_all().await;
+        reached.map_err(|refused| self.reject(refused))
     }
 
     fn checks(&self) -> Vec<Check> {
-        CHECKS.to_vec()
+        let mut checks = CHECKS.to_vec();
+        if self.kerberos.is_some() {
+            checks.insert(0, TICKET_CHECK);
+        }
+        checks
     }
 
     fn certificates(&self) -> Option<&Desk> {
@@ -253,19 +265,17 @@ impl Ldap {
         };
         if let Some(name) = &self.directory.rules.direct_bind {
             paid(&self.name_key(&reply.login))?;
-            let password = reply.password.secret();
-            let (bound, known) = self.directory.bind_and_find(name, &typed, password).await?;
-            return match (bound, known) {
-                (Bound::In, Some(known)) => self.done(&known, peer),
-                (Bound::In, None) => Err(Refused::NoPerson),
-                (Bound::Not { why, text }, _) => Err(Refused::Person { why, text }),
-            };
+            return self.bind_directly((name, &typed), reply, peer).await;
         }
-        let person = self.directory.find(&typed).await?;
-        let Some(person) = person else {
+        let person = match self.directory.find(&typed).await {
+            // A name of several people is nobody's.
+            Err(refused @ Refused::Ambiguous(_)) => Err(refused),
+            found => Ok(found?),
+        };
+        let Ok(Some(person)) = person else {
             paid(&self.name_key(&reply.login))?;
             self.bind_as_nobody(&reply.password).await?;
-            return Err(Refused::NoPerson);
+            return Err(person.err().unwrap_or(Refused::NoPerson));
         };
         paid(&AccountKey::Subject(
             self.id.clone(),
@@ -284,39 +294,93 @@ impl Ldap {
             name: person.entry.dn.clone(),
             password: reply.password.secret().clone(),
         };
-        let form = |why, refused| {
-            let form = NewPasswordForm {
-                login: reply.login.to_string(),
-                why,
-                refused,
-            };
-            Step::Prompt {
-                form: Form::NewPassword(form),
-                keep: ConnectionData::default(),
-            }
-        };
         let mut bound = self.directory.bind(&who).await?;
         if let Bound::Not { why, .. } = &bound
             && let Some(why) = new_password_why(*why)
             && self.directory.changes_passwords()
         {
-            let Some(new) = &reply.new_password else {
-                return Ok(form(why, false));
-            };
-            match self.directory.change(&who, new.secret()).await? {
-                Changed::NotThis => return Ok(form(why, true)),
-                Changed::Done => {}
+            if let Some(asked) = self.new_password(&who, &reply, why).await? {
+                return Ok(asked);
             }
-            who.password = new.secret().clone();
+            who.password = new_of(&reply);
             bound = self.directory.bind(&who).await?;
         }
         match bound {
             Bound::In => self.done(&self.directory.look_up(person).await?, peer),
-            Bound::Not { why, text } => Err(Refused::Person { why, text }),
+            Bound::Not { why, text, .. } => Err(Refused::Person { why, text }),
         }
     }
 
-    /// Takes as long as for somebody whose password is wrong.
+    /// The same where nobody looks people up.
+    async fn bind_directly(
+        &self,
+        (name, typed): (&NameTemplate, &Typed),
+        reply: PasswordReply,
+        peer: &Peer,
+    ) -> Result<Step, Refused> {
+        let directory = &self.directory;
+        let password = reply.password.secret();
+        let (mut bound, mut known) = directory.bind_and_find(name, typed, password).await?;
+        if let Bound::Not {
+            why, bound: true, ..
+        } = &bound
+            && let Some(why) = new_password_why(*why)
+            && directory.changes_passwords()
+            && name.is_dn()
+        {
+            let who = directory.named(name, typed, password)?;
+            if let Some(asked) = self.new_password(&who, &reply, why).await? {
+                return Ok(asked);
+            }
+            let new = new_of(&reply);
+            (bound, known) = directory.bind_and_find(name, typed, &new).await?;
+        }
+        match (bound, known) {
+            (Bound::In, Some(known)) => self.done(&known, peer),
+            (Bound::In, None) => Err(Refused::NoPerson),
+            (Bound::Not { why, text, .. }, _) => Err(Refused::Person { why, text }),
+        }
+    }
+
+    /// Replaces the password; the form for a new one, until there is one that the directory takes.
+    async fn new_password(
+        &self,
+        who: &Credentials,
+        reply: &PasswordReply,
+        why: NewPasswordWhy,
+    ) -> Result<Option<Step>, Refused> {
+        let refused = match &reply.new_password {
+            None => false,
+            Some(new) => match self.directory.change(who, new.secret()).await? {
+                Changed::Done => return Ok(None),
+                Changed::NotThis => true,
+            },
+        };
+        let form = NewPasswordForm {
+            login: reply.login.to_string(),
+            why,
+            refused,
+        };
+        Ok(Some(Step::Prompt {
+            form: Form::NewPassword(form),
+            keep: ConnectionData::default(),
+        }))
+    }
+
+    /// Opens a connection to each server, and sees that the places are there.
+    async fn reach_all(&self) -> Result<(), Refused> {
+        for (_, reached) in self.directory.servers.reach_each().await {
+            reached?;
+        }
+        let rules = &self.directory.rules;
+        if rules.direct_bind.is_some() {
+            // Nobody may look before somebody signs in.
+            return Ok(());
+        }
+        self.directory.reach_places(rules.groups.place()).await
+    }
+
+    /// As much work as for somebody whose password is wrong.
     async fn bind_as_nobody(&self, password: &Password) -> Result<(), Refused> {
         let nobody = Credentials {
             name: format!("cn=nobody,{}", self.directory.rules.user_base),
@@ -393,18 +457,26 @@ impl Ldap {
         let mut there = by_subject(self.directory.find_again(subjects).await?);
         let mut found = Vec::new();
         for subject in subjects {
-            let Some(person) = there.remove(subject) else {
-                found.push((subject.clone(), Rechecked::Gone));
-                continue;
-            };
-            let state = match self.directory.look_up(person).await {
-                Ok(known) => Rechecked::Stands(Box::new(self.identity(&known)?)),
-                Err(Refused::Disabled) => Rechecked::Gone,
-                Err(refused) => return Err(refused),
+            let state = match there.remove(subject).flatten() {
+                None => Rechecked::Gone,
+                Some(person) => match self.look_at(person).await {
+                    Ok(identity) => Rechecked::Stands(Box::new(identity)),
+                    // They could not sign in, either; the others have nothing to do with that.
+                    Err(refused) if refused.is_personal() => {
+                        tracing::info!(connection = %self.id, %subject, error = %refused, "somebody who is signed in could not sign in again");
+                        Rechecked::Gone
+                    }
+                    Err(refused) => return Err(refused),
+                },
             };
             found.push((subject.clone(), state));
         }
         Ok(found)
+    }
+
+    async fn look_at(&self, person: Person) -> Result<Identity, Refused> {
+        let known = self.directory.look_up(person).await?;
+        self.identity(&known)
     }
 
     fn reject(&self, refused: Refused) -> Rejection {
@@ -416,6 +488,12 @@ impl Ldap {
             source: Some(Box::new(refused)),
         }
     }
+}
+
+/// The new password, or the old one where there is none.
+fn new_of(reply: &PasswordReply) -> Secret {
+    let new = reply.new_password.as_ref().unwrap_or(&reply.password);
+    new.secret().clone()
 }
 
 /// Whether a new password would help.

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use super::{
     Config, Ldap, NestedGroups,
     certificate::{Certificates, user_filter},
-    directory::{Directory, GroupSearch, Groups, Rules},
+    directory::{Directory, Rules},
+    groups::{GroupSearch, Groups},
     kerberos::Kerberos,
     servers::{Credentials, Servers},
 };
@@ -17,7 +18,7 @@ use crate::{
     egress::ldap::{Limits, Server, Tls},
     identity::ConnectionId,
     problem::Problem,
-    protocol::ldap::{Dn, FilterTemplate, NameTemplate},
+    protocol::ldap::{Dn, FilterTemplate, NameTemplate, attribute},
 };
 
 /// What a person typed, and the same without the name of a domain.
@@ -36,6 +37,9 @@ const MOST_CONNECTIONS: usize = 1024;
 const MOST_SERVERS: usize = 16;
 const RECHECK: Duration = Duration::from_mins(15);
 const LEAST_RECHECK: Duration = Duration::from_secs(10);
+const LONGEST_RECHECK: Duration = Duration::from_hours(24);
+/// What nobody may have as a claim.
+const PASSWORDS: [&str; 3] = ["userpassword", "unicodepwd", "krbprincipalkey"];
 
 /// The attributes that everybody knows (RFC 2798, RFC 4519), for the fields of the profile.
 const CLAIMS: [(Field, &str); 8] = [
@@ -167,6 +171,22 @@ impl Config {
                 "10s at least, or 0s for never",
             );
         }
+        if recheck > LONGEST_RECHECK {
+            problems.add(
+                "recheck",
+                "that is too seldom",
+                "a day at most, or 0s for never",
+            );
+        }
+        if self.direct_bind.is_some() && self.recheck.is_some_and(|span| !span.0.is_zero()) {
+            let message = "nobody looks people up, so nobody can look again";
+            problems.add(
+                "recheck",
+                message,
+                "set bind_dn instead of direct_bind, or 0s",
+            );
+        }
+        self.check_attributes(&mut problems);
         if !common.upstream_params.is_empty() {
             problems.add(
                 "upstream_params",
@@ -209,6 +229,40 @@ impl Config {
         user_filter(config, written, username)
             .map_err(|problem| problems.0.push(problem))
             .ok()
+    }
+
+    /// Names that are no attributes, and passwords among those that are read.
+    fn check_attributes(&self, problems: &mut Problems) {
+        let one = |key: &'static str, name: &Option<String>| {
+            name.clone().map(|name| (key.to_owned(), name))
+        };
+        let mut all = vec![
+            one("user_id_attribute", &self.user_id_attribute),
+            one("username_attribute", &self.username_attribute),
+            one("group_name_attribute", &self.group_name_attribute),
+            one("group_attribute", &self.group_attribute),
+        ];
+        let further = self.attributes.iter().enumerate();
+        all.extend(
+            further.map(|(index, name)| Some((format!("attributes[{index}]"), name.clone()))),
+        );
+        for (key, name) in all.into_iter().flatten() {
+            if PASSWORDS.contains(&name.to_ascii_lowercase().as_str()) {
+                problems.add(&key, "a password is nobody's claim", "take it out");
+            } else {
+                problems.take(&key, attribute(&name));
+            }
+        }
+        for (index, name) in self.domain_names.iter().enumerate() {
+            if name.is_empty() || name.contains(['\\', '@', ' ']) {
+                let key = format!("domain_names[{index}]");
+                problems.add(
+                    &key,
+                    "it is no name of a domain",
+                    "like \"CORP\" or \"corp.example.com\"",
+                );
+            }
+        }
     }
 
     fn servers(&self, problems: &mut Problems) -> Option<Servers> {
@@ -295,6 +349,13 @@ impl Config {
         let user_filter = self.user_filter.as_deref().unwrap_or(USER_FILTER);
         let user_filter = FilterTemplate::parse(user_filter, &TYPED);
         let user_filter = problems.take("user_filter", user_filter);
+        if user_filter
+            .as_ref()
+            .is_some_and(|filter| !filter.depends_on(&TYPED))
+        {
+            let message = "whoever signs in would be the same person";
+            problems.add("user_filter", message, "it must have {username} or {login}");
+        }
         let direct_bind = self.direct_bind.as_deref();
         let direct_bind = direct_bind
             .map(|name| NameTemplate::parse(name, &TYPED))
@@ -334,9 +395,14 @@ impl Config {
             .unwrap_or("cn")
             .to_owned();
         if let Some(attribute) = &self.group_attribute {
-            if self.group_filter.is_some() {
+            if self
+                .group_filter
+                .as_deref()
+                .is_some_and(|filter| !filter.is_empty())
+            {
                 let message = "groups are either looked up or read from the person's entry";
-                problems.add("group_attribute", message, "set it or group_filter");
+                let hint = "set group_filter = \"\" to read them from the entry";
+                problems.add("group_attribute", message, hint);
             }
             let base = self.below(problems, "group_base_dn", self.group_base_dn.as_deref())?;
             let base = problems.take("group_base_dn", Dn::parse(&base))?;
@@ -349,6 +415,15 @@ impl Config {
         }
         let filter = FilterTemplate::parse(filter, &GROUP_HOLES);
         let filter = problems.take("group_filter", filter);
+        if filter
+            .as_ref()
+            .is_some_and(|filter| !filter.depends_on(&GROUP_HOLES))
+        {
+            let message = "everybody would be in all of these groups";
+            let hint =
+                "it must have {dn} or {username}, like (&(objectClass=groupOfNames)(member={dn}))";
+            problems.add("group_filter", message, hint);
+        }
         let base = self.below(problems, "group_base_dn", self.group_base_dn.as_deref());
         Some(Groups::Search(GroupSearch {
             base: base?,
@@ -365,6 +440,10 @@ impl Config {
         };
         let whole = problems.take(key, Dn::parse(written))?;
         let base = Dn::parse(&self.base_dn).ok()?;
+        let elsewhere = !whole.is_within(&base) && whole.has("dc");
+        if elsewhere {
+            problems.add(key, "it is not below base_dn", "like \"ou=people\"");
+        }
         Some(if whole.is_within(&base) {
             written.to_owned()
         } else {
@@ -408,5 +487,101 @@ impl Config {
             .and_then(|mapping| mapping.over(&common.claims))
             .map_err(|found| problems.0.extend(found));
         mapping.ok().map(Mapping::with_texts_as_lists)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "servers = [\"ldaps://a\"]\nbase_dn = \"dc=corp,dc=test\"\n";
+
+    fn problems(more: &str) -> Vec<String> {
+        let config: Config = toml::from_str(&format!("{LEAST}{more}")).unwrap();
+        let found = OpenConnection::problems(&config, &Common::default());
+        found.into_iter().map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn what_would_let_the_wrong_people_in_is_refused() {
+        assert_eq!(problems(""), [""; 0]);
+        for (more, key) in [
+            ("user_filter = \"(objectClass=person)\"", "user_filter"),
+            ("user_filter = \"(|(uid={username})(cn=x))\"", "user_filter"),
+            ("user_filter = \"(!(uid={login}))\"", "user_filter"),
+            (
+                "group_filter = \"(objectClass=groupOfNames)\"",
+                "group_filter",
+            ),
+            ("bind_dn = \"cn=a\"", "bind_dn"),
+            ("bind_password = \"x\"", "bind_password"),
+            ("bind_dn = \"cn=a\"\nbind_password = \" \"", "bind_password"),
+            ("direct_bind = \"alice@corp.test\"", "direct_bind"),
+            (
+                "direct_bind = \"{username}@a\"\nrecheck = \"1m\"",
+                "recheck",
+            ),
+            ("recheck = \"1s\"", "recheck"),
+            ("recheck = \"100000d\"", "recheck"),
+            ("timeout = \"0s\"", "timeout"),
+            ("connect_timeout = \"10m\"", "connect_timeout"),
+            ("connections = 0", "connections"),
+            ("attributes = [\"userPassword\"]", "attributes[0]"),
+            ("attributes = [\"display name\"]", "attributes[0]"),
+            ("user_id_attribute = \"entry uuid\"", "user_id_attribute"),
+            ("domain_names = [\"CORP\\\\\"]", "domain_names[0]"),
+            (
+                "user_base_dn = \"ou=people,dc=other,dc=test\"",
+                "user_base_dn",
+            ),
+            ("user_base_dn = \"people\"", "user_base_dn"),
+            (
+                "group_attribute = \"memberOf\"\ngroup_filter = \"(member={dn})\"",
+                "group_attribute",
+            ),
+            ("disabled_filter = \"(a={login})\"", "disabled_filter"),
+            (
+                "certificate_user_filter = \"(mail={email})\"",
+                "certificate_user_filter",
+            ),
+            ("ca = \"/nowhere.pem\"", "ca"),
+            (
+                "kerberos = { keytab = \"/nowhere\", networks = [\"10.0.0.0/8\"] }",
+                "kerberos.keytab",
+            ),
+        ] {
+            assert!(
+                problems(more).iter().any(|found| found == key),
+                "{more}: {:?}",
+                problems(more)
+            );
+        }
+        for more in [
+            "group_filter = \"\"",
+            "group_attribute = \"memberOf\"\ngroup_filter = \"\"",
+            "user_base_dn = \"ou=people\"",
+            "user_base_dn = \"ou=people,dc=corp,dc=test\"",
+            "recheck = \"0s\"",
+            "direct_bind = \"{username}@a\"\nrecheck = \"0s\"",
+        ] {
+            assert_eq!(problems(more), [""; 0], "{more}");
+        }
+    }
+
+    #[test]
+    fn servers_are_ldap_urls() {
+        for servers in ["[]", "[\"ldap.example.com\"]", "[\"http://a\"]"] {
+            let text = format!("servers = {servers}\nbase_dn = \"dc=corp\"");
+            let config: Config = toml::from_str(&text).unwrap();
+            let found = OpenConnection::problems(&config, &Common::default());
+            assert!(
+                found.iter().any(|one| one.key.starts_with("servers")),
+                "{servers}"
+            );
+        }
+        let text = "servers = [\"ldap://a\"]\nbase_dn = \"dc=corp\"\ndanger_plain_ldap = true";
+        let config: Config = toml::from_str(text).unwrap();
+        let found = OpenConnection::problems(&config, &Common::default());
+        assert_eq!(found[0].key, "servers[0]");
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     egress::ldap::{LdapError, LdapStream, NewPassword, Said},
-    protocol::ldap::BindDiagnosis,
+    protocol::ldap::{BindDiagnosis, controls::PolicyError},
     secret::Secret,
 };
 
@@ -34,16 +34,47 @@ impl Directory {
     /// Replaces the password of an entry. Only one that the directory wants to be replaced is: the
     /// bind that proves the old one says so.
     pub(super) async fn change(&self, who: &Credentials, new: &Secret) -> Result<Changed, Refused> {
+        if who.password.matches(new.expose()) {
+            return Ok(Changed::NotThis);
+        }
+        if let Some(said) = self.change_by_themselves(who, new).await? {
+            return judged(said);
+        }
+        // Where they could not even bind, the account that looks people up brings the old password as
+        // the proof. It may be allowed more than they are: nothing that was refused to them is tried
+        // again by it.
+        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        let mut held = tries.next().await?;
+        let said = self.replace(&mut held.stream, who, new).await?;
+        held.keep(self.clock.as_ref());
+        judged(said)
+    }
+
+    /// `None`: they may not bind before the password is changed.
+    async fn change_by_themselves(
+        &self,
+        who: &Credentials,
+        new: &Secret,
+    ) -> Result<Option<Said>, Refused> {
         let clock = self.clock.as_ref();
         let mut tries = self.servers.tries(Use::Bind, clock).await?;
-        let mut held = loop {
+        loop {
             let mut held = tries.next().await?;
             match bind(&mut held.stream, who).await {
                 Ok(Bound::Not {
                     why: BindDiagnosis::MustChange | BindDiagnosis::PasswordExpired,
+                    bound,
                     ..
-                }) => break held,
-                Ok(Bound::Not { why, text }) => {
+                }) => {
+                    if !bound {
+                        held.keep(clock);
+                        return Ok(None);
+                    }
+                    let said = self.replace(&mut held.stream, who, new).await?;
+                    held.keep(clock);
+                    return Ok(Some(said));
+                }
+                Ok(Bound::Not { why, text, .. }) => {
                     held.keep(clock);
                     return Err(Refused::Person { why, text });
                 }
@@ -56,20 +87,7 @@ impl Directory {
                     tries.go_on(failed);
                 }
             }
-        };
-        // A bind that succeeded, but only to change the password, changes it itself.
-        let said = self.replace(&mut held.stream, who, new).await?;
-        held.keep(clock);
-        let judged_by_itself = matches!(said.code, Success | ConstraintViolation);
-        if judged_by_itself || self.servers.reader().is_none() {
-            return judged(said);
         }
-        // Where it failed, the account that looks people up brings the old one as the proof.
-        let mut tries = self.servers.tries(Use::Look, clock).await?;
-        let mut held = tries.next().await?;
-        let said = self.replace(&mut held.stream, who, new).await?;
-        held.keep(clock);
-        judged(said)
     }
 
     async fn replace(
@@ -97,8 +115,17 @@ impl Directory {
 }
 
 fn judged(said: Said) -> Result<Changed, Refused> {
+    // No other password would be taken, either.
+    let not_now = matches!(
+        said.policy.error,
+        Some(PolicyError::PasswordModNotAllowed | PolicyError::PasswordTooYoung)
+    );
     match said.code {
         Success => Ok(Changed::Done),
+        code if not_now => Err(Refused::Change {
+            code,
+            text: said.text,
+        }),
         ConstraintViolation | UnwillingToPerform => {
             tracing::info!(code = ?said.code, text = said.text, policy = ?said.policy.error, "a directory did not take a new password");
             Ok(Changed::NotThis)

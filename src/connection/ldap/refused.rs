@@ -18,6 +18,7 @@ pub(super) const TLS: &str = "tls";
 pub(super) const READER: &str = "bind-reader";
 pub(super) const SEARCH: &str = "search";
 pub(super) const BIND: &str = "bind";
+pub(super) const ACCOUNT: &str = "account";
 pub(super) const GROUPS: &str = "groups";
 pub(super) const IDENTITY: &str = "identity";
 pub(super) const TICKET: &str = "open-ticket";
@@ -51,12 +52,18 @@ pub(super) enum Refused {
     NoId(String),
     #[error("nobody fits what was typed")]
     NoPerson,
+    #[error("there is no entry {0:?}, or the account that looks people up may not see it")]
+    NoPlace(String),
+    #[error("the group {0:?} has no name that can be read")]
+    OddGroup(String),
     #[error("the entry {0:?} is not below the base")]
     Outside(String),
     #[error("the directory lets the person not in ({why:?}): {text:?}")]
     Person { why: BindDiagnosis, text: String },
     #[error(transparent)]
     Principal(#[from] BadPrincipal),
+    #[error("the ticket is for {0:?}, which the keytab has no key of")]
+    OtherService(String),
     #[error("the ticket is of the realm {0:?}, which is not taken here")]
     Realm(String),
     #[error("the account that looks people up cannot bind ({why:?}): {text:?}")]
@@ -96,10 +103,24 @@ impl Refused {
         }
     }
 
+    /// Whether it is about this person, so that the same question about another may be answered.
+    pub(super) fn is_personal(&self) -> bool {
+        matches!(
+            self,
+            Self::Claims(_)
+                | Self::Disabled
+                | Self::NoId(_)
+                | Self::OddGroup(_)
+                | Self::Outside(_)
+                | Self::TooManyGroups(_)
+        )
+    }
+
     /// The step that failed.
     pub(super) fn step(&self) -> &'static str {
         match self {
-            Self::Ambiguous(_) | Self::NoPerson | Self::Outside(_) | Self::Disabled => SEARCH,
+            Self::Ambiguous(_) | Self::NoPerson | Self::NoPlace(_) | Self::Outside(_) => SEARCH,
+            Self::Disabled => ACCOUNT,
             Self::Away(Some(LdapError::Tls(_) | LdapError::StartTls { .. })) => TLS,
             Self::Away(_) | Self::Busy => CONNECT,
             Self::Change { .. } => CHANGE,
@@ -107,9 +128,13 @@ impl Refused {
             Self::EmptyPassword | Self::Form(_) | Self::Unasked => FORM,
             Self::Ldap { step, .. } => step,
             Self::Person { .. } => BIND,
-            Self::NoTicket(_) | Self::Principal(_) | Self::Realm(_) | Self::Ticket(_) => TICKET,
+            Self::NoTicket(_)
+            | Self::OtherService(_)
+            | Self::Principal(_)
+            | Self::Realm(_)
+            | Self::Ticket(_) => TICKET,
             Self::Reader { .. } => READER,
-            Self::TooManyGroups(_) => GROUPS,
+            Self::OddGroup(_) | Self::TooManyGroups(_) => GROUPS,
             Self::Unpaid => "spend-budget",
         }
     }
@@ -140,14 +165,22 @@ impl Refused {
             | Self::NoPerson
             | Self::NoTicket(_)
             | Self::Principal(_)
+            | Self::OtherService(_)
             | Self::Realm(_)
             | Self::Ticket(TicketError::Refused(_) | TicketError::TooLarge(_))
             | Self::Unasked => Fault::Denied,
             Self::Away(_) => Fault::Unreachable,
             Self::Ldap { error, .. } if error.is_passing() => Fault::Unreachable,
-            Self::Ldap { .. } | Self::NoId(_) | Self::Reader { .. } | Self::TooManyGroups(_) => {
-                Fault::Misconfigured
-            }
+            Self::Ldap {
+                error: LdapError::Frame(_) | LdapError::Unreadable(_),
+                ..
+            } => Fault::Misbehaved,
+            Self::Ldap { .. }
+            | Self::NoId(_)
+            | Self::NoPlace(_)
+            | Self::OddGroup(_)
+            | Self::Reader { .. }
+            | Self::TooManyGroups(_) => Fault::Misconfigured,
             Self::Claims(_) | Self::Outside(_) => Fault::Misbehaved,
             Self::Ticket(TicketError::NotRunning(_)) | Self::Unpaid => Fault::Internal,
         }

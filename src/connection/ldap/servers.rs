@@ -28,6 +28,9 @@ use crate::{
 const REST: Duration = Duration::from_secs(30);
 /// A connection that waited longer is not used any more: what is between may have forgotten it.
 const LONGEST_IDLE: Duration = Duration::from_mins(2);
+/// After so many servers that said nothing no other is asked: a password that each of them has counted
+/// as wrong would lock its account.
+const MOST_TIMEOUTS: usize = 2;
 /// So many connections of a kind wait for use.
 const MOST_IDLE: usize = 16;
 
@@ -92,6 +95,7 @@ pub(super) struct Tries<'a> {
     /// Those that were not asked yet, the next one last.
     left: Vec<&'a One>,
     last: Option<LdapError>,
+    timeouts: usize,
 }
 
 impl Servers {
@@ -117,11 +121,6 @@ impl Servers {
         }
     }
 
-    /// The name that looks people up.
-    pub(super) fn reader(&self) -> Option<&str> {
-        self.reader.as_ref().map(|reader| reader.name.as_str())
-    }
-
     /// A question. It waits for its turn for as long as a connection may take.
     pub(super) async fn tries(
         &self,
@@ -144,6 +143,7 @@ impl Servers {
             _turn: turn,
             left,
             last: None,
+            timeouts: 0,
         })
     }
 
@@ -201,7 +201,8 @@ impl<'s> Tries<'s> {
     /// The next connection. An error when all servers were tried.
     pub(super) async fn next(&mut self) -> Result<Held<'s>, Refused> {
         loop {
-            let Some(one) = self.left.last().copied() else {
+            let asked_enough = self.timeouts >= MOST_TIMEOUTS;
+            let Some(one) = self.left.last().copied().filter(|_| !asked_enough) else {
                 return Err(Refused::Away(self.last.take()));
             };
             if let Some(stream) = one.take_idle(self.purpose, self.now) {
@@ -269,6 +270,7 @@ impl Tries<'_> {
     /// about its server.
     pub(super) fn go_on(&mut self, Failed { fresh, error }: Failed) {
         let hangs = matches!(error, LdapError::TimedOut(_));
+        self.timeouts += usize::from(hangs);
         if (fresh || hangs)
             && let Some(one) = self.left.last().copied()
         {

@@ -46,13 +46,23 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The values of an attribute; its options do not count.
+    /// The values of an attribute, of that very name: with options it is another one.
     pub(crate) fn values(&self, name: &str) -> &[Bytes] {
-        let found = self.attributes.iter().find(|(known, _)| {
-            let known = known.split(';').next().unwrap_or_default();
-            known.eq_ignore_ascii_case(name)
-        });
+        let is = |(known, _): &&(String, Vec<Bytes>)| known.eq_ignore_ascii_case(name);
+        let found = self.attributes.iter().find(is);
         found.map_or(&[], |(_, values)| values)
+    }
+
+    /// Whether the directory gives some values of an attribute only (`;range=0-1499`,
+    /// [MS-ADTS] 3.1.1.3.1.3.3).
+    pub(crate) fn has_more(&self, name: &str) -> bool {
+        let mut names = self.attributes.iter().map(|(known, _)| known.as_str());
+        names.any(|known| {
+            let parts = known.split_once(';');
+            parts.is_some_and(|(first, options)| {
+                first.eq_ignore_ascii_case(name) && options.to_ascii_lowercase().contains("range=")
+            })
+        })
     }
 }
 
@@ -101,17 +111,16 @@ impl LdapError {
         match self {
             Self::Closed
             | Self::Connect(_)
-            | Self::Frame(_)
             | Self::Io(_)
             | Self::NoSuchHost(_)
             | Self::StartTls { .. }
             | Self::TimedOut(_)
-            | Self::Tls(_)
-            | Self::Unreadable(_) => true,
+            | Self::Tls(_) => true,
             Self::Refused { code, .. } => {
                 matches!(code, ResultCode::Busy | ResultCode::Unavailable)
             }
-            Self::Referral | Self::TooMany(_) => false,
+            // Another server would say the same.
+            Self::Frame(_) | Self::Referral | Self::TooMany(_) | Self::Unreadable(_) => false,
         }
     }
 }

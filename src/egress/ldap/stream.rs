@@ -28,8 +28,12 @@ use crate::{
 
 /// The largest message that is read, in bytes.
 const MOST_MESSAGE: usize = 4 << 20;
+/// What all messages of one answer may have, in bytes.
+const MOST_ANSWER: usize = 16 << 20;
 /// Entries for each page of a search.
 const PAGE: u32 = 500;
+/// An address that does not answer must leave time for the next.
+const LEAST_CONNECT: Duration = Duration::from_millis(500);
 /// RFC 4511 section 4.14.1.
 const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 /// RFC 3062.
@@ -40,7 +44,7 @@ const MODIFY_PASSWORD: &str = "1.3.6.1.4.1.4203.1.11.1";
 pub(crate) struct Limits {
     /// For a connection, with TLS.
     pub(crate) connect: Duration,
-    /// For the answer to an operation; of a search, for each page.
+    /// For the answer to an operation, with all its pages.
     pub(crate) operation: Duration,
 }
 
@@ -49,6 +53,8 @@ pub(crate) struct LdapStream {
     stream: Box<dyn Stream>,
     last_id: u32,
     operation: Duration,
+    /// Bytes that the answer to this operation may still have.
+    left: usize,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -75,7 +81,7 @@ impl LdapStream {
         limits: Limits,
     ) -> Result<Self, LdapError> {
         let opened = timeout(limits.connect, async {
-            let tcp = connect(server).await?;
+            let tcp = connect(server, limits.connect).await?;
             let (stream, last_id): (Box<dyn Stream>, u32) = match server.security {
                 Security::Plain => (Box::new(tcp), 0),
                 Security::Tls => (Box::new(secured(tcp, server, tls).await?), 0),
@@ -88,6 +94,7 @@ impl LdapStream {
                 stream,
                 last_id,
                 operation: limits.operation,
+                left: MOST_ANSWER,
             })
         });
         opened
@@ -106,28 +113,31 @@ impl LdapStream {
         let request = ProtocolOp::BindRequest(request);
         let (answer, controls) = self.ask(request, vec![controls::password_policy()]).await?;
         match answer {
-            ProtocolOp::BindResponse(said) => Ok(Said::new(
-                said.result_code,
-                said.diagnostic_message.0,
-                controls,
-            )),
+            ProtocolOp::BindResponse(said) => {
+                Said::new(said.result_code, said.diagnostic_message.0, controls)
+            }
             _ => Err(unexpected()),
         }
     }
 
     /// Searches, page by page. References to other servers are passed over.
     pub(crate) async fn search(&mut self, search: &Search<'_>) -> Result<Vec<Entry>, LdapError> {
+        let limit = self.operation;
+        self.left = MOST_ANSWER;
+        // One deadline for all pages: a directory may always have one more, with nothing on it.
+        let searched = timeout(limit, self.search_all(search));
+        searched.await.unwrap_or_else(|_| Err(timed_out(limit)))
+    }
+
+    async fn search_all(&mut self, search: &Search<'_>) -> Result<Vec<Entry>, LdapError> {
         let mut entries = Vec::new();
         let mut cookie = Vec::new();
         loop {
             let page = (search.scope != Scope::Base)
                 .then(|| controls::page(PAGE, &cookie))
                 .flatten();
-            let limit = self.operation;
-            let asked = self.search_page(search, page.into_iter().collect(), &mut entries);
-            let said = timeout(limit, asked)
-                .await
-                .unwrap_or_else(|_| Err(timed_out(limit)))?;
+            let page = page.into_iter().collect();
+            let said = self.search_page(search, page, &mut entries).await?;
             match said.code {
                 ResultCode::Success => {}
                 ResultCode::SizeLimitExceeded => return Err(LdapError::TooMany(entries.len())),
@@ -176,7 +186,7 @@ impl LdapStream {
                 }
                 ProtocolOp::SearchResEntry(_) => return Err(LdapError::TooMany(search.most)),
                 ProtocolOp::SearchResRef(_) | ProtocolOp::IntermediateResponse(_) => {}
-                ProtocolOp::SearchResDone(done) => return Ok(Said::of(done.0, controls)),
+                ProtocolOp::SearchResDone(done) => return Said::of(done.0, controls),
                 _ => return Err(unexpected()),
             }
         }
@@ -187,7 +197,7 @@ impl LdapStream {
         let request = ProtocolOp::ModifyRequest(request);
         let (answer, controls) = self.ask(request, vec![controls::password_policy()]).await?;
         match answer {
-            ProtocolOp::ModifyResponse(said) => Ok(Said::of(said.0, controls)),
+            ProtocolOp::ModifyResponse(said) => Said::of(said.0, controls),
             _ => Err(unexpected()),
         }
     }
@@ -208,11 +218,9 @@ impl LdapStream {
         let request = ProtocolOp::ExtendedReq(request);
         let (answer, controls) = self.ask(request, vec![controls::password_policy()]).await?;
         match answer {
-            ProtocolOp::ExtendedResp(said) => Ok(Said::new(
-                said.result_code,
-                said.diagnostic_message.0,
-                controls,
-            )),
+            ProtocolOp::ExtendedResp(said) => {
+                Said::new(said.result_code, said.diagnostic_message.0, controls)
+            }
             _ => Err(unexpected()),
         }
     }
@@ -224,6 +232,7 @@ impl LdapStream {
         controls: Vec<Control>,
     ) -> Result<(ProtocolOp, Vec<Control>), LdapError> {
         let limit = self.operation;
+        self.left = MOST_ANSWER;
         let asked = timeout(limit, async {
             let id = self.send(request, controls).await?;
             self.receive(id).await
@@ -244,31 +253,46 @@ impl LdapStream {
     }
 
     async fn receive(&mut self, id: u32) -> Result<(ProtocolOp, Vec<Control>), LdapError> {
-        read_message(&mut self.stream, id).await
+        let most = self.left.min(MOST_MESSAGE);
+        let (length, answer) = read_message(&mut self.stream, id, most).await?;
+        self.left = self.left.saturating_sub(length);
+        Ok(answer)
     }
 }
 
 impl Said {
-    fn new(code: ResultCode, text: String, controls: Vec<Control>) -> Self {
-        Self {
+    fn new(code: ResultCode, text: String, controls: Vec<Control>) -> Result<Self, LdapError> {
+        let policy = controls::policy_of(&controls).ok_or_else(unexpected)?;
+        Ok(Self {
             code,
             text,
-            policy: controls::policy_of(&controls),
+            policy,
             controls,
-        }
+        })
     }
 
-    fn of(result: LdapResult, controls: Vec<Control>) -> Self {
+    fn of(result: LdapResult, controls: Vec<Control>) -> Result<Self, LdapError> {
         Self::new(result.result_code, result.diagnostic_message.0, controls)
     }
 }
 
-async fn connect(server: &Server) -> Result<TcpStream, LdapError> {
+/// Connects to the first address that answers.
+async fn connect(server: &Server, limit: Duration) -> Result<TcpStream, LdapError> {
     let addresses = server.addresses().await?;
-    let tcp = TcpStream::connect(&addresses[..]).await;
-    let tcp = tcp.map_err(LdapError::Connect)?;
-    _ = tcp.set_nodelay(true);
-    Ok(tcp)
+    let each = limit / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+    let each = each.max(LEAST_CONNECT);
+    let mut failed = timed_out(limit);
+    for address in addresses {
+        match timeout(each, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                _ = tcp.set_nodelay(true);
+                return Ok(tcp);
+            }
+            Ok(Err(error)) => failed = LdapError::Connect(error),
+            Err(_) => {}
+        }
+    }
+    Err(failed)
 }
 
 /// Asks for TLS, and reads the answer and not one octet more: what was sent before the handshake
@@ -280,9 +304,9 @@ async fn start_tls(mut tcp: TcpStream, limit: Duration) -> Result<TcpStream, Lda
             request_value: None,
         });
         write_message(&mut tcp, &LdapMessage::new(1, request)).await?;
-        read_message(&mut tcp, 1).await
+        read_message(&mut tcp, 1, MOST_MESSAGE).await
     });
-    let (answer, _) = asked.await.unwrap_or_else(|_| Err(timed_out(limit)))?;
+    let (_, (answer, _)) = asked.await.unwrap_or_else(|_| Err(timed_out(limit)))?;
     match answer {
         ProtocolOp::ExtendedResp(ExtendedResponse {
             result_code: ResultCode::Success,
@@ -328,11 +352,15 @@ async fn write_message(
     stream.flush().await.map_err(broken)
 }
 
-/// The next message, which must be one for `id`.
+/// What a message says.
+type Answer = (ProtocolOp, Vec<Control>);
+
+/// The next message, which must be one for `id`, with its length.
 async fn read_message(
     stream: &mut (impl AsyncRead + Unpin),
     id: u32,
-) -> Result<(ProtocolOp, Vec<Control>), LdapError> {
+    most: usize,
+) -> Result<(usize, Answer), LdapError> {
     let mut begins = [0; Header::LEAST];
     stream.read_exact(&mut begins).await.map_err(broken)?;
     let mut header = begins.to_vec();
@@ -340,7 +368,7 @@ async fn read_message(
     if let Some(more) = header.get_mut(Header::LEAST..) {
         stream.read_exact(more).await.map_err(broken)?;
     }
-    let Header { contents, .. } = Header::read(&header, MOST_MESSAGE)?;
+    let Header { contents, .. } = Header::read(&header, most)?;
     let mut octets = header;
     // As much memory as has come, and not as much as was announced.
     let read = stream.take(contents as u64).read_to_end(&mut octets).await;
@@ -352,7 +380,10 @@ async fn read_message(
     // Number 0 is the notice that it is going to close (RFC 4511 section 4.4.1).
     match message.message_id {
         0 => Err(LdapError::Closed),
-        other if other == id => Ok((message.protocol_op, message.controls.unwrap_or_default())),
+        other if other == id => {
+            let controls = message.controls.unwrap_or_default();
+            Ok((octets.len(), (message.protocol_op, controls)))
+        }
         _ => Err(unexpected()),
     }
 }

@@ -169,7 +169,10 @@ async fn what_is_no_message_or_too_long_ends_the_connection() {
     let mut nested = vec![0x30, 0x83, 0x03, 0x0d, 0x40];
     nested.extend(std::iter::repeat_n([0x30, 0x80], depth).flatten());
     let error = bound(nested).await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(
+        matches!(error, LdapError::Frame(_) | LdapError::Unreadable(_)),
+        "{error}"
+    );
     // it ends in the middle
     let error = bound(message(1, 0x61, &result(0))[..8].to_vec())
         .await
@@ -221,4 +224,69 @@ async fn a_directory_that_says_nothing_is_waited_for_and_not_longer() {
     let error = stream.search(&search(1)).await.unwrap_err();
     assert!(matches!(error, LdapError::TimedOut(_)), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+/// A page with nothing on it and a cookie for the next, for ever.
+#[tokio::test]
+async fn pages_without_end_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ldap://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut pages = 0;
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+            pages += 1;
+            let done = message(pages, 0x65, &result(0));
+            let controls = b"\xa0\x25\x30\x23\x04\x161.2.840.113556.1.4.319\x04\x09\x30\x07\x02\x01\x00\x04\x02ok";
+            let mut page = vec![0x30, u8::try_from(done.len() - 2 + controls.len()).unwrap()];
+            page.extend_from_slice(&done[2..]);
+            page.extend_from_slice(controls);
+            if stream.write_all(&page).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        pages
+    });
+    let mut stream = opened(&url, true).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let error = stream.search(&search(1)).await.unwrap_err();
+    assert!(matches!(error, LdapError::TimedOut(_)), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    drop(stream);
+    let pages = served.join().unwrap();
+    assert!(pages > 3, "{pages} pages");
+}
+
+#[tokio::test]
+async fn what_a_policy_says_must_be_readable() {
+    let accepted = message(1, 0x61, &result(0));
+    let control =
+        b"\xa0\x25\x30\x23\x04\x191.3.6.1.4.1.42.2.27.8.5.1\x04\x06\x30\x04\x81\x01\x63\x00";
+    let mut answer = vec![
+        0x30,
+        u8::try_from(accepted.len() - 2 + control.len()).unwrap(),
+    ];
+    answer.extend_from_slice(&accepted[2..]);
+    answer.extend_from_slice(control);
+    let error = bound(answer).await.unwrap_err();
+    assert!(matches!(error, LdapError::Unreadable(_)), "{error}");
+}
+
+#[test]
+fn an_attribute_with_options_is_another_one() {
+    let attribute = |name: &str, value: &str| (name.to_owned(), vec![value.to_owned().into()]);
+    let entry = Entry {
+        dn: "cn=a".to_owned(),
+        attributes: vec![
+            attribute("mail;lang-x", "other"),
+            attribute("Mail", "own"),
+            ("memberOf".to_owned(), Vec::new()),
+            attribute("memberOf;range=0-1499", "cn=b"),
+        ],
+    };
+    assert_eq!(entry.values("mail"), [&b"own"[..]]);
+    assert_eq!(entry.values("memberof").len(), 0);
+    assert!(entry.has_more("MemberOf") && !entry.has_more("mail"));
 }

@@ -16,6 +16,8 @@ pub(crate) struct Keytab {
 pub(crate) enum BadKeytab {
     #[error("it has no key of an HTTP service, like HTTP/login.example.com")]
     NoService,
+    #[error("it has a key of {0}: tickets for that would let people in here")]
+    OtherService(String),
     #[error("it is no keytab")]
     NotOne,
     #[error(
@@ -43,11 +45,10 @@ impl Keytab {
                 keytab.add(entry)?;
             }
         }
-        if keytab.services.iter().any(|name| name.starts_with("HTTP/")) {
-            Ok(keytab)
-        } else {
-            Err(BadKeytab::NoService)
+        if keytab.services.is_empty() {
+            return Err(BadKeytab::NoService);
         }
+        Ok(keytab)
     }
 
     fn add(&mut self, mut entry: &[u8]) -> Result<(), BadKeytab> {
@@ -61,6 +62,9 @@ impl Keytab {
         let _: &[u8; 9] = take(&mut entry)?;
         let kind = u16::from_be_bytes(*take(&mut entry)?);
         let service = name.join("/");
+        if !service.starts_with("HTTP/") {
+            return Err(BadKeytab::OtherService(service));
+        }
         if !AES.contains(&kind) {
             return Err(BadKeytab::Weak { kind, service });
         }
@@ -119,10 +123,10 @@ mod tests {
             entry(&http, 18),
             hole,
             entry(&http, 17),
-            entry(&["host", "a"], 18),
+            entry(&["HTTP", "a"], 18),
         ]);
         let keytab = Keytab::parse(&octets).unwrap();
-        assert_eq!(keytab.services, ["HTTP/app.corp.test", "host/a"]);
+        assert_eq!(keytab.services, ["HTTP/app.corp.test", "HTTP/a"]);
         assert_eq!(keytab.realms, ["CORP.TEST"]);
     }
 
@@ -143,7 +147,8 @@ mod tests {
             assert_eq!(Keytab::parse(&good[..end]), Err(BadKeytab::NotOne), "{end}");
         }
         assert_eq!(Keytab::parse(&file(&[])), Err(BadKeytab::NoService));
-        let host = file(&[entry(&["host", "a"], 18)]);
-        assert_eq!(Keytab::parse(&host), Err(BadKeytab::NoService));
+        let both = file(&[entry(&["HTTP", "a"], 18), entry(&["host", "a"], 18)]);
+        let other = BadKeytab::OtherService("host/a".to_owned());
+        assert_eq!(Keytab::parse(&both), Err(other));
     }
 }

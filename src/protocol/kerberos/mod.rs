@@ -8,5 +8,5 @@ mod token;
 pub(crate) use self::{
     keytab::Keytab,
     principal::{BadPrincipal, Principal},
-    token::{NoTicket, authenticator_of},
+    token::{NoTicket, Ticket},
 };

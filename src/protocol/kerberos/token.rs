@@ -40,8 +40,31 @@ struct NegTokenInit {
     _mech_list_mic: Option<OctetString>,
 }
 
-/// The authenticator of the ticket in a token, as it is encrypted: a client makes each only once.
-pub(crate) fn authenticator_of(token: &[u8]) -> Result<Vec<u8>, NoTicket> {
+/// What a token shows to everybody.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Ticket {
+    /// The service that it is for, like `HTTP/login.example.com`. Whoever is between could have
+    /// written another.
+    pub(crate) service: String,
+    /// The authenticator, as it is encrypted: a client makes each only once.
+    pub(crate) authenticator: Vec<u8>,
+}
+
+impl Ticket {
+    /// Looks into a token.
+    pub(crate) fn of(token: &[u8]) -> Result<Self, NoTicket> {
+        let request = request(token)?;
+        let name: Result<Vec<_>, _> = (request.ticket.sname.string.iter())
+            .map(|part| String::from_utf8(part.to_vec()))
+            .collect();
+        Ok(Self {
+            service: name.map_err(|_| NoTicket::None)?.join("/"),
+            authenticator: request.authenticator.cipher.to_vec(),
+        })
+    }
+}
+
+fn request(token: &[u8]) -> Result<ApReq, NoTicket> {
     if token.starts_with(b"NTLMSSP\0") {
         return Err(NoTicket::Ntlm);
     }
@@ -60,8 +83,7 @@ pub(crate) fn authenticator_of(token: &[u8]) -> Result<Vec<u8>, NoTicket> {
         .strip_prefix(KERBEROS)
         .and_then(|rest| rest.strip_prefix(AP_REQ))
         .ok_or(NoTicket::None)?;
-    let request: ApReq = rasn::der::decode(request).map_err(|_| NoTicket::None)?;
-    Ok(request.authenticator.cipher.to_vec())
+    rasn::der::decode(request).map_err(|_| NoTicket::None)
 }
 
 /// What is in `[APPLICATION 0]`.
@@ -85,10 +107,7 @@ mod tests {
 
     #[test]
     fn what_has_no_ticket_is_named() {
-        assert_eq!(
-            authenticator_of(b"NTLMSSP\0\x01\0\0\0"),
-            Err(NoTicket::Ntlm)
-        );
+        assert_eq!(Ticket::of(b"NTLMSSP\0\x01\0\0\0"), Err(NoTicket::Ntlm));
         for token in [
             &b""[..],
             b"\x60",
@@ -97,7 +116,7 @@ mod tests {
             b"\x60\x08\x06\x06\x2b\x06\x01\x05\x05\x02",
             b"alice:secret",
         ] {
-            assert_eq!(authenticator_of(token), Err(NoTicket::None), "{token:?}");
+            assert_eq!(Ticket::of(token), Err(NoTicket::None), "{token:?}");
         }
         // SPNEGO with NTLM in it
         let ntlm = b"NTLMSSP\0\x01\0\0\0";
@@ -110,6 +129,6 @@ mod tests {
         token.extend(&body);
         let mut framed = vec![0x60, u8::try_from(token.len()).unwrap()];
         framed.extend(token);
-        assert_eq!(authenticator_of(&framed), Err(NoTicket::Ntlm));
+        assert_eq!(Ticket::of(&framed), Err(NoTicket::Ntlm));
     }
 }

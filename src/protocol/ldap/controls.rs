@@ -81,20 +81,18 @@ pub(crate) fn next_page(controls: &[Control]) -> Option<Vec<u8>> {
     Some(paged.cookie.to_vec()).filter(|cookie| !cookie.is_empty())
 }
 
-/// What is said about the password.
-pub(crate) fn policy_of(controls: &[Control]) -> PasswordPolicy {
-    if let Some(value) = value(controls, PASSWORD_POLICY)
-        && let Ok(policy) = rasn::ber::decode(value)
-    {
-        return policy;
+/// What is said about the password. `None`: it cannot be read, and might say that it is no good.
+pub(crate) fn policy_of(controls: &[Control]) -> Option<PasswordPolicy> {
+    if let Some(value) = value(controls, PASSWORD_POLICY) {
+        return rasn::ber::decode(value).ok();
     }
     let expired = controls
         .iter()
         .any(|control| &control.control_type[..] == PASSWORD_EXPIRED.as_bytes());
-    PasswordPolicy {
+    Some(PasswordPolicy {
         warning: None,
         error: expired.then_some(PolicyError::PasswordExpired),
-    }
+    })
 }
 
 fn value<'a>(controls: &'a [Control], kind: &str) -> Option<&'a [u8]> {
@@ -114,20 +112,24 @@ mod tests {
     #[test]
     fn what_the_policy_says_is_read() {
         let locked = answer(PASSWORD_POLICY, &[0x30, 3, 0x81, 1, 1]);
-        assert_eq!(policy_of(&locked).error, Some(PolicyError::AccountLocked));
+        assert_eq!(
+            policy_of(&locked).unwrap().error,
+            Some(PolicyError::AccountLocked)
+        );
         let warns = answer(PASSWORD_POLICY, &[0x30, 6, 0xa0, 4, 0x80, 2, 1, 0]);
-        let warning = policy_of(&warns).warning;
+        let warning = policy_of(&warns).unwrap().warning;
         assert_eq!(warning, Some(PolicyWarning::TimeBeforeExpiration(256)));
         let nothing = answer(PASSWORD_POLICY, &[0x30, 0]);
-        assert_eq!(policy_of(&nothing), PasswordPolicy::default());
+        assert_eq!(policy_of(&nothing), Some(PasswordPolicy::default()));
+        assert_eq!(policy_of(&[]), Some(PasswordPolicy::default()));
         let expired = answer(PASSWORD_EXPIRED, b"0");
         assert_eq!(
-            policy_of(&expired).error,
+            policy_of(&expired).unwrap().error,
             Some(PolicyError::PasswordExpired)
         );
         for broken in [&b""[..], b"\x30\x05", &[0x30, 3, 0x81, 1, 99]] {
             let broken = answer(PASSWORD_POLICY, broken);
-            assert_eq!(policy_of(&broken), PasswordPolicy::default());
+            assert_eq!(policy_of(&broken), None);
         }
     }
 

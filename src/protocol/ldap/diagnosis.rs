@@ -50,9 +50,10 @@ impl BindDiagnosis {
             ResultCode::NoSuchObject
             | ResultCode::InvalidDnSyntax
             | ResultCode::InappropriateAuthentication => Self::Wrong,
-            // 389 Directory Server and FreeIPA: retry limit, and inactivated.
+            // 389 Directory Server and FreeIPA: retry limit, and inactivated, which they say before they
+            // look at the password.
             ResultCode::ConstraintViolation => Self::Locked,
-            ResultCode::UnwillingToPerform => by_policy.unwrap_or(Self::Disabled),
+            ResultCode::UnwillingToPerform => by_policy.unwrap_or(Self::Locked),
             ResultCode::ConfidentialityRequired
             | ResultCode::StrongerAuthRequired
             | ResultCode::AuthMethodNotSupported => Self::Unsafe,

@@ -44,6 +44,12 @@ impl Dn {
         self.0.ends_with(&base.0)
     }
 
+    /// Whether one of its names is of this attribute.
+    pub(crate) fn has(&self, attribute: &str) -> bool {
+        let mut kinds = self.0.iter().flat_map(|relative| &relative.0);
+        kinds.any(|(kind, _)| kind == attribute)
+    }
+
     /// The value of the first relative name, as it was written: what a group is called.
     pub(crate) fn first_value(text: &str) -> Option<String> {
         let (_, after) = text.split_once('=')?;

@@ -75,6 +75,57 @@ impl FilterTemplate {
         }
     }
 
+    /// Whether whatever fits has the value of one of these holes: not only under `!` or as one of
+    /// several that are enough.
+    pub(crate) fn depends_on(&self, holes: &[&str]) -> bool {
+        match self {
+            Self::And(each) => each.iter().any(|one| one.depends_on(holes)),
+            Self::Or(each) => each.iter().all(|one| one.depends_on(holes)),
+            Self::Not(_) | Self::Present(_) => false,
+            Self::Equal(_, value)
+            | Self::GreaterOrEqual(_, value)
+            | Self::LessOrEqual(_, value)
+            | Self::Approx(_, value)
+            | Self::Extensible { value, .. } => value.has_any(holes),
+            Self::Substrings {
+                initial, any, last, ..
+            } => {
+                let mut parts = initial.iter().chain(any).chain(last);
+                parts.any(|value| value.has_any(holes))
+            }
+        }
+    }
+
+    /// What holds whatever is in the holes, if anything does.
+    pub(crate) fn without_holes(&self) -> Option<Self> {
+        match self {
+            Self::And(each) => {
+                let kept: Vec<Self> = each.iter().filter_map(Self::without_holes).collect();
+                (!kept.is_empty()).then_some(Self::And(kept))
+            }
+            other => (!other.has_holes()).then(|| other.clone()),
+        }
+    }
+
+    fn has_holes(&self) -> bool {
+        match self {
+            Self::And(each) | Self::Or(each) => each.iter().any(Self::has_holes),
+            Self::Not(one) => one.has_holes(),
+            Self::Present(_) => false,
+            Self::Equal(_, value)
+            | Self::GreaterOrEqual(_, value)
+            | Self::LessOrEqual(_, value)
+            | Self::Approx(_, value)
+            | Self::Extensible { value, .. } => value.has_holes(),
+            Self::Substrings {
+                initial, any, last, ..
+            } => {
+                let mut parts = initial.iter().chain(any).chain(last);
+                parts.any(Value::has_holes)
+            }
+        }
+    }
+
     /// The filter for these values. `None`: one of them is not there. Where one of several is enough,
     /// those are left out whose value is not there.
     pub(crate) fn fill(&self, values: Values<'_>) -> Option<Filter> {
@@ -135,6 +186,16 @@ impl FilterTemplate {
 }
 
 impl Value {
+    fn has_any(&self, holes: &[&str]) -> bool {
+        let is =
+            |piece: &Piece| matches!(piece, Piece::Hole(name) if holes.contains(&name.as_str()));
+        self.0.iter().any(is)
+    }
+
+    fn has_holes(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Hole(_)))
+    }
+
     fn fill(&self, values: Values<'_>) -> Option<Vec<u8>> {
         let mut filled = Vec::new();
         for piece in &self.0 {
@@ -315,7 +376,7 @@ fn extensible(left: &str, value: Value) -> Result<FilterTemplate, BadFilter> {
 }
 
 /// An attribute description: a name or an OID, with options (RFC 4512 section 2.5).
-pub(super) fn attribute(name: &str) -> Result<String, BadFilter> {
+pub(crate) fn attribute(name: &str) -> Result<String, BadFilter> {
     let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-.;".contains(&byte);
     if (1..=128).contains(&name.len()) && name.bytes().all(sound) {
         Ok(name.to_owned())
@@ -424,6 +485,37 @@ mod tests {
             parse("(|(uid={login})(cn={dn}))").fill(&login),
             Some(Filter::Or(vec![equal("uid", "a")].into()))
         );
+    }
+
+    #[test]
+    fn a_filter_for_somebody_is_not_one_for_everybody() {
+        let parse = |text| FilterTemplate::parse(text, &HOLES).unwrap();
+        for (text, depends) in [
+            ("(uid={login})", true),
+            ("(&(objectClass=person)(|(uid={login})(mail={dn})))", true),
+            ("(member:1.2.3:={dn})", true),
+            ("(cn={login}*)", true),
+            ("(objectClass=groupOfNames)", false),
+            ("(|(uid={login})(objectClass=person))", false),
+            ("(!(uid={login}))", false),
+            ("(uid=*)", false),
+        ] {
+            assert_eq!(parse(text).depends_on(&HOLES), depends, "{text}");
+        }
+        assert!(!parse("(uid={login})").depends_on(&["dn"]));
+    }
+
+    #[test]
+    fn what_holds_for_everybody_is_what_has_no_holes() {
+        let parse = |text| FilterTemplate::parse(text, &HOLES).unwrap();
+        let kept = |text| parse(text).without_holes();
+        assert_eq!(
+            kept("(&(objectClass=person)(uid={login})(!(locked=TRUE)))"),
+            Some(parse("(&(objectClass=person)(!(locked=TRUE)))"))
+        );
+        assert_eq!(kept("(&(uid={login})(|(mail={login})(a=b)))"), None);
+        assert_eq!(kept("(uid={login})"), None);
+        assert_eq!(kept("(a=b)"), Some(parse("(a=b)")));
     }
 
     #[test]

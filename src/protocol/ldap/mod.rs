@@ -20,7 +20,7 @@ pub(crate) mod value;
 pub(crate) use self::{
     diagnosis::BindDiagnosis,
     dn::Dn,
-    filter::FilterTemplate,
+    filter::{FilterTemplate, attribute},
     frame::{FrameError, Header},
     name::NameTemplate,
     password_modify::password_modify,

@@ -51,6 +51,7 @@ fn inside() {
     the_state_of_an_account_is_told_to_who_knows_the_password(&directory);
     a_password_that_must_be_changed_is_changed(&directory);
     start_tls_and_a_bind_by_principal_name(&directory);
+    a_principal_name_of_another_domain_is_not_somebody_else(&directory);
     a_locked_account_is_told_to_the_operator_alone(&directory);
 }
 
@@ -119,6 +120,12 @@ fn a_ticket_is_the_same_person_in_curl_and_in_chromium(directory: &ActiveDirecto
         seen.header("x-forwarded-groups"),
         Some("all staff,engineers")
     );
+    // the same account's other service, by the same key
+    let hits = upstream.hits();
+    alice.forget_cookies();
+    alice.curl_by(&[], &["--service-name", "cifs", &sidecar.origin()]);
+    assert_eq!(upstream.hits(), hits);
+    assert_eventually!(sidecar.output().contains("cifs/localhost"));
     let browser = Browser::with_ticket(&alice.environment(), &sidecar.origin());
     upstream.forget();
     browser.goto(&format!("{}/by-chromium", sidecar.origin()));
@@ -189,6 +196,20 @@ fn start_tls_and_a_bind_by_principal_name(directory: &ActiveDirectory) {
     assert!(page.text().contains("engineers"), "{page:?}");
     let (visitor, _) = attempt(&sidecar, "alice", "wrong");
     assert!(visitor.session().is_none());
+}
+
+/// Whoever binds by a name need not be who is found by it.
+fn a_principal_name_of_another_domain_is_not_somebody_else(directory: &ActiveDirectory) {
+    let sidecar = domain(directory)
+        .without("connections.corp.bind_dn")
+        .without("connections.corp.bind_password")
+        .set("connections.corp.direct_bind", "{username}@mail.example")
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    // mallory's principal name, mallory's password, alice's account name
+    let (visitor, page) = attempt(&sidecar, "alice", "mallory-secret");
+    assert!(visitor.session().is_none(), "{page:?}");
+    assert_eq!(page.answer.status, 422, "{page:?}");
 }
 
 /// 775

@@ -18,6 +18,48 @@ fn two_people_with_one_name_are_nobody() {
     assert!(visitor.session().is_some());
 }
 
+/// Somebody whom the directory cannot tell about keeps nobody signed in who is gone.
+#[test]
+fn one_odd_person_does_not_stop_the_others_from_being_looked_up() {
+    let slapd = Slapd::start();
+    let (_, sidecar) = started(&slapd, &[("recheck", "10s".into())]);
+    let (mut odd, _) = attempt(&sidecar, "twin1", "twin-secret");
+    let (mut gone, _) = attempt(&sidecar, "b*o)b", "bob-secret");
+    let (mut stays, _) = attempt(&sidecar, "alice", "alice-secret");
+    let mut member = "uid=twin1,ou=people,dc=example,dc=org".to_owned();
+    for depth in 0..18 {
+        let group = format!("cn=g{depth},ou=groups,dc=example,dc=org");
+        slapd.add(&format!(
+            "dn: {group}\nobjectClass: groupOfNames\ncn: g{depth}\nmember: {member}\n"
+        ));
+        member = group;
+    }
+    slapd.modify("dn: uid=b*o)b,ou=people,dc=example,dc=org\nchangetype: delete\n");
+    assert_eventually!(within 40, gone.me().is_none() && odd.me().is_none());
+    assert!(stays.me().is_some());
+}
+
+/// What holds for everybody who signs in holds for who is signed in.
+#[test]
+fn who_does_not_fit_the_filter_any_more_is_signed_out() {
+    let slapd = Slapd::start();
+    let alice = "uid=alice,ou=people,dc=example,dc=org";
+    slapd.modify(&format!(
+        "dn: {alice}\nchangetype: modify\nadd: description\ndescription: allowed\n"
+    ));
+    let filter = "(&(uid={username})(description=allowed))";
+    let keys = [("recheck", "10s".into()), ("user_filter", filter.into())];
+    let (_, sidecar) = started(&slapd, &keys);
+    let (mut visitor, page) = attempt(&sidecar, "alice", "alice-secret");
+    assert!(visitor.me().is_some(), "{page:?}");
+    let (bob, _) = attempt(&sidecar, "b*o)b", "bob-secret");
+    assert!(bob.session().is_none());
+    slapd.modify(&format!(
+        "dn: {alice}\nchangetype: modify\ndelete: description\n"
+    ));
+    assert_eventually!(within 40, visitor.me().is_none());
+}
+
 /// LDAP-8: the members of a group are never read, and neither are more groups than anybody has.
 #[test]
 fn a_group_of_a_hundred_thousand_is_as_quick_as_any() {

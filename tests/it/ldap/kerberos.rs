@@ -1,5 +1,7 @@
 //! A Kerberos ticket as the way into a directory: curl and Chromium with MIT Kerberos.
 
+use std::path::Path;
+
 use toml::{Table, Value};
 
 use super::{attempt, directory};
@@ -8,13 +10,18 @@ use crate::support::{
     sidecar::list,
 };
 
-/// A sidecar that takes tickets from these networks, before an application.
-fn sidecar(slapd: &Slapd, keytab: &std::path::Path, networks: &[&str]) -> (Upstream, Sidecar) {
-    let upstream = Upstream::start();
+/// A sidecar that takes tickets from these networks, and is not started yet.
+fn negotiating(slapd: &Slapd, keytab: &Path, networks: &[&str]) -> Sidecar {
     let mut kerberos = Table::new();
     kerberos.insert("keytab".to_owned(), keytab.to_str().unwrap().into());
     kerberos.insert("networks".to_owned(), list(networks));
-    let sidecar = directory(slapd, &[("kerberos", Value::Table(kerberos))]);
+    directory(slapd, &[("kerberos", Value::Table(kerberos))])
+}
+
+/// The same, before an application.
+fn sidecar(slapd: &Slapd, keytab: &Path, networks: &[&str]) -> (Upstream, Sidecar) {
+    let upstream = Upstream::start();
+    let sidecar = negotiating(slapd, keytab, networks);
     let sidecar = sidecar.route(route("/").to(&upstream)).start();
     (upstream, sidecar)
 }
@@ -118,7 +125,11 @@ fn expect_form(answer: &Answer) {
 
 /// Somebody new shows a token.
 fn show(sidecar: &Sidecar, token: &str) -> Answer {
-    let request = Request::get("/.auth/login/dir")
+    show_at(sidecar, "dir", token)
+}
+
+fn show_at(sidecar: &Sidecar, connection: &str, token: &str) -> Answer {
+    let request = Request::get(&format!("/.auth/login/{connection}"))
         .header("Authorization", &format!("Negotiate {token}"))
         .header("Accept", "text/html");
     let authority = sidecar.origin().replace("http://", "");
@@ -160,11 +171,16 @@ fn a_ticket_is_taken_once_for_this_service_and_from_somebody_of_the_directory() 
 #[test]
 fn a_ticket_for_another_service_is_not_taken() {
     let (slapd, kdc) = (Slapd::start(), Kdc::start());
-    let (upstream, sidecar) = sidecar(&slapd, &kdc.keytab("elsewhere"), &HERE);
     let alice = kdc.tickets("alice");
-    let said = alice.curl(&sidecar.origin());
-    assert_eq!(upstream.hits(), 0, "{said}");
-    assert_eventually!(sidecar.output().contains("the ticket is not accepted"));
+    for (keytab, why) in [
+        ("elsewhere", "which the keytab has no key of"),
+        ("old", "the ticket is not accepted"),
+    ] {
+        let (upstream, sidecar) = sidecar(&slapd, &kdc.keytab(keytab), &HERE);
+        let said = alice.curl(&sidecar.origin());
+        assert_eq!(upstream.hits(), 0, "{said}");
+        assert_eventually!(sidecar.output().contains(why), "{why}");
+    }
 }
 
 #[test]
@@ -173,10 +189,61 @@ fn a_ticket_of_another_time_is_not_taken() {
     let (slapd, kdc) = (Slapd::start(), Kdc::start_by(&later));
     let (upstream, sidecar) = sidecar(&slapd, &kdc.keytab("localhost"), &HERE);
     let alice = kdc.tickets_by(&later, "alice");
-    let said = alice.curl_by(&later, &sidecar.origin());
+    let said = alice.curl_by(&later, &[&sidecar.origin()]);
     assert_eq!(upstream.hits(), 0, "{said}");
     assert_eventually!(
         sidecar.output().contains("the ticket is not accepted"),
         "{said}"
     );
+}
+
+/// A page that wants a newer login is not opened by a ticket that comes without a word.
+#[test]
+fn a_login_anew_is_by_the_person_and_not_by_the_ticket() {
+    let (slapd, kdc) = (Slapd::start(), Kdc::start());
+    let upstream = Upstream::start();
+    let mut require = Table::new();
+    require.insert("max_age".to_owned(), "3s".into());
+    let sidecar = negotiating(&slapd, &kdc.keytab("localhost"), &HERE)
+        .route(route("/").to(&upstream).set("require", require))
+        .start();
+    let alice = kdc.tickets("alice");
+    let said = alice.curl(&sidecar.origin());
+    assert_eq!(upstream.hits(), 1, "{said}");
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let said = alice.curl(&sidecar.origin());
+    assert_eq!(upstream.hits(), 1, "{said}");
+    assert!(said.contains("type=\"password\""), "{said}");
+}
+
+/// One token is one login, whichever connection takes it.
+#[test]
+fn a_ticket_that_one_connection_took_is_none_for_another() {
+    let (slapd, kdc) = (Slapd::start(), Kdc::start());
+    let upstream = Upstream::start();
+    let sidecar = negotiating(&slapd, &kdc.keytab("localhost"), &HERE);
+    let twin = sidecar.config["connections"]["dir"].clone();
+    let sidecar = sidecar
+        .set("connections.twin", twin)
+        .route(route("/").to(&upstream))
+        .start();
+    let token = token(&kdc.tickets("alice").curl(&sidecar.origin()));
+    for connection in ["dir", "twin"] {
+        let answer = show_at(&sidecar, connection, &token);
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
+}
+
+/// The same name of another realm is somebody else.
+#[test]
+fn a_ticket_of_a_realm_that_is_not_taken_lets_nobody_in() {
+    let (slapd, kdc) = (Slapd::start(), Kdc::start());
+    let upstream = Upstream::start();
+    let sidecar = negotiating(&slapd, &kdc.keytab("localhost"), &HERE)
+        .set("connections.dir.kerberos.realms", list(&["OTHER.TEST"]))
+        .route(route("/").to(&upstream))
+        .start();
+    let said = kdc.tickets("alice").curl(&sidecar.origin());
+    assert_eq!(upstream.hits(), 0, "{said}");
+    assert_eventually!(sidecar.output().contains("which is not taken here"));
 }

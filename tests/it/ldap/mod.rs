@@ -259,6 +259,7 @@ fn a_trial_login_shows_each_step() {
             "bind-reader",
             "search",
             "bind",
+            "account",
             "groups",
             "identity",
         ];

@@ -93,6 +93,8 @@ kdc = FILE:{at}/kdc.log
             "addprinc -pw nobody-ticket nobody".to_owned(),
             "addprinc -randkey HTTP/localhost".to_owned(),
             "addprinc -randkey HTTP/elsewhere".to_owned(),
+            // each time the key is another one
+            format!("ktadd -k {at}/old.keytab HTTP/localhost"),
             format!("ktadd -k {at}/localhost.keytab HTTP/localhost"),
             format!("ktadd -k {at}/elsewhere.keytab HTTP/elsewhere"),
         ] {
@@ -107,7 +109,7 @@ kdc = FILE:{at}/kdc.log
         }
     }
 
-    /// The keys of `HTTP/HOST`.
+    /// The keys of `HTTP/HOST`; in `old` those that `HTTP/localhost` had before.
     pub(crate) fn keytab(&self, host: &str) -> PathBuf {
         self.dir.path().join(format!("{host}.keytab"))
     }
@@ -159,10 +161,16 @@ impl Tickets {
     /// What curl gets when it shows a ticket where it is asked for one; the head of each answer, what
     /// was sent, and the last body.
     pub(crate) fn curl(&self, url: &str) -> String {
-        self.curl_by(&[], url)
+        self.curl_by(&[], &[url])
     }
 
-    pub(crate) fn curl_by(&self, runner: &[&str], url: &str) -> String {
+    /// They come as somebody new.
+    pub(crate) fn forget_cookies(&self) {
+        fs::remove_file(self.cache.with_extension("jar")).unwrap();
+    }
+
+    /// The same in another time, with more words for curl.
+    pub(crate) fn curl_by(&self, runner: &[&str], words: &[&str]) -> String {
         let jar = self.cache.with_extension("jar");
         let done = by(runner, "curl")
             .args(["--negotiate", "-u", ":", "-sSLv", "--max-time", "20"])
@@ -171,7 +179,7 @@ impl Tickets {
             .arg(&jar)
             .arg("-c")
             .arg(&jar)
-            .arg(url)
+            .args(words)
             .envs(self.environment())
             .output()
             .unwrap();

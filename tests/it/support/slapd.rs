@@ -184,7 +184,7 @@ impl Slapd {
         assert!(loaded.status.success(), "{loaded:?}");
         let (port, tls_port) = (free_port(), free_port());
         let mut server = command("slapd", &conf);
-        server.args(["-d", "0", "-h"]).arg(format!(
+        server.args(["-d", "stats", "-h"]).arg(format!(
             "ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"
         ));
         let process = Process::spawn("slapd", &mut server, dir.path()).wait_for_port(tls_port);
@@ -256,6 +256,12 @@ impl Slapd {
         lines.find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
     }
 
+    /// How often somebody has tried to bind as this entry.
+    pub(crate) fn binds(&self, dn: &str) -> usize {
+        let tried = format!("BIND dn=\"{dn}\" method=");
+        self.process.output().matches(&tried).count()
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         self.process.kill9();
@@ -291,6 +297,7 @@ TLSCACertificateFile {dir}/authority.crt
 TLSCertificateFile {dir}/localhost.crt
 TLSCertificateKeyFile {dir}/localhost.key
 sizelimit unlimited
+allow bind_anon_cred
 database mdb
 maxsize 268435456
 suffix \"{BASE}\"

@@ -41,7 +41,12 @@ for group in ["engineers", "all staff"]:
 directory.add_remove_group_members("engineers", ["alice"], add_members_operation=True)
 directory.add_remove_group_members("all staff", ["engineers"], add_members_operation=True)
 
+# Somebody whose principal name, of a domain of mail, has the name of somebody else.
+directory.newuser("mallory", "mallory-secret", mailaddress="mallory@corp.test")
+mallory = str(directory.search(base, expression="(sAMAccountName=mallory)", attrs=[])[0].dn)
+change(mallory, userPrincipalName="alice@mail.example")
+
 # A service that takes tickets, by AES alone; its keys are made anew for that.
 service = str(directory.search(base, expression="(sAMAccountName=svc-http)", attrs=[])[0].dn)
-change(service, servicePrincipalName="HTTP/localhost", **{"msDS-SupportedEncryptionTypes": "24"})
+change(service, servicePrincipalName=["HTTP/localhost", "cifs/localhost"], **{"msDS-SupportedEncryptionTypes": "24"})
 directory.setpassword("(sAMAccountName=svc-http)", "svc-http-secret")
