@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Ldap,
-    directory::Known,
+    person::Known,
     refused::{self, Refused},
 };
 use crate::{

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rasn_ldap::Filter;
 
 use super::{
-    directory::Person,
+    person::Person,
     refused::{self, Refused},
 };
 use crate::{

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::{
     KerberosConfig, Ldap,
-    directory::{Known, Typed},
+    person::{Known, Typed},
     refused::{self, Refused},
 };
 use crate::{

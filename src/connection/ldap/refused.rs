@@ -171,7 +171,9 @@ impl Refused {
             | Self::Unasked => Fault::Denied,
             Self::Away(_) => Fault::Unreachable,
             Self::Ldap { error, .. } if error.is_passing() => Fault::Unreachable,
-            Self::Ldap {
+            Self::Claims(_)
+            | Self::Outside(_)
+            | Self::Ldap {
                 error: LdapError::Frame(_) | LdapError::Unreadable(_),
                 ..
             } => Fault::Misbehaved,
@@ -181,7 +183,6 @@ impl Refused {
             | Self::OddGroup(_)
             | Self::Reader { .. }
             | Self::TooManyGroups(_) => Fault::Misconfigured,
-            Self::Claims(_) | Self::Outside(_) => Fault::Misbehaved,
             Self::Ticket(TicketError::NotRunning(_)) | Self::Unpaid => Fault::Internal,
         }
     }

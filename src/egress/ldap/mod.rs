@@ -4,6 +4,7 @@
 //! referral, reads no message and no result larger than it was told, waits no longer than that, and
 //! gives up a connection on which anything went wrong. One operation is under way at a time.
 
+mod connect;
 mod server;
 mod stream;
 #[cfg(test)]

@@ -1,24 +1,22 @@
 //! One connection to a directory.
 
-use std::{fmt, io, pin::Pin, time::Duration};
+use std::{fmt, io, time::Duration};
 
-use openssl::x509::X509VerifyResult;
 use rasn::types::OctetString;
 use rasn_ldap::{
-    AuthenticationChoice, BindRequest, Control, ExtendedRequest, ExtendedResponse, LdapMessage,
-    LdapResult, ModifyRequest, ProtocolOp, ResultCode, SearchRequest, SearchRequestDerefAliases,
+    AuthenticationChoice, BindRequest, Control, ExtendedRequest, LdapMessage, LdapResult,
+    ModifyRequest, ProtocolOp, ResultCode, SearchRequest, SearchRequestDerefAliases,
     SearchRequestScope, SearchResultEntry,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
     time::timeout,
 };
-use tokio_openssl::SslStream;
 use zeroize::Zeroizing;
 
 use super::{
     Entry, LdapError, Said, Scope, Search,
+    connect::{connect, secured, start_tls},
     server::{Security, Server, Tls},
 };
 use crate::{
@@ -27,15 +25,11 @@ use crate::{
 };
 
 /// The largest message that is read, in bytes.
-const MOST_MESSAGE: usize = 4 << 20;
+pub(super) const MOST_MESSAGE: usize = 4 << 20;
 /// What all messages of one answer may have, in bytes.
 const MOST_ANSWER: usize = 16 << 20;
 /// Entries for each page of a search.
 const PAGE: u32 = 500;
-/// An address that does not answer must leave time for the next.
-const LEAST_CONNECT: Duration = Duration::from_millis(500);
-/// RFC 4511 section 4.14.1.
-const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 /// RFC 3062.
 const MODIFY_PASSWORD: &str = "1.3.6.1.4.1.4203.1.11.1";
 
@@ -276,71 +270,7 @@ impl Said {
     }
 }
 
-/// Connects to the first address that answers.
-async fn connect(server: &Server, limit: Duration) -> Result<TcpStream, LdapError> {
-    let addresses = server.addresses().await?;
-    let each = limit / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-    let each = each.max(LEAST_CONNECT);
-    let mut failed = timed_out(limit);
-    for address in addresses {
-        match timeout(each, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => {
-                _ = tcp.set_nodelay(true);
-                return Ok(tcp);
-            }
-            Ok(Err(error)) => failed = LdapError::Connect(error),
-            Err(_) => {}
-        }
-    }
-    Err(failed)
-}
-
-/// Asks for TLS, and reads the answer and not one octet more: what was sent before the handshake
-/// must not count after it.
-async fn start_tls(mut tcp: TcpStream, limit: Duration) -> Result<TcpStream, LdapError> {
-    let asked = timeout(limit, async {
-        let request = ProtocolOp::ExtendedReq(ExtendedRequest {
-            request_name: START_TLS.as_bytes().to_vec().into(),
-            request_value: None,
-        });
-        write_message(&mut tcp, &LdapMessage::new(1, request)).await?;
-        read_message(&mut tcp, 1, MOST_MESSAGE).await
-    });
-    let (_, (answer, _)) = asked.await.unwrap_or_else(|_| Err(timed_out(limit)))?;
-    match answer {
-        ProtocolOp::ExtendedResp(ExtendedResponse {
-            result_code: ResultCode::Success,
-            ..
-        }) => Ok(tcp),
-        ProtocolOp::ExtendedResp(said) => Err(LdapError::StartTls {
-            code: said.result_code,
-            text: said.diagnostic_message.0,
-        }),
-        _ => Err(unexpected()),
-    }
-}
-
-async fn secured(
-    tcp: TcpStream,
-    server: &Server,
-    tls: &Tls,
-) -> Result<SslStream<TcpStream>, LdapError> {
-    let said = |error: openssl::error::ErrorStack| LdapError::Tls(error.to_string());
-    let ssl = tls.0.configure().map_err(said)?;
-    let ssl = ssl.into_ssl(&server.host).map_err(said)?;
-    let mut stream = SslStream::new(ssl, tcp).map_err(said)?;
-    if let Err(error) = Pin::new(&mut stream).connect().await {
-        let verified = stream.ssl().verify_result();
-        return Err(LdapError::Tls(if verified == X509VerifyResult::OK {
-            error.to_string()
-        } else {
-            format!("the certificate of {server} is not accepted: {verified}")
-        }));
-    }
-    Ok(stream)
-}
-
-async fn write_message(
+pub(super) async fn write_message(
     stream: &mut (impl AsyncWrite + Unpin),
     message: &LdapMessage,
 ) -> Result<(), LdapError> {
@@ -356,7 +286,7 @@ async fn write_message(
 type Answer = (ProtocolOp, Vec<Control>);
 
 /// The next message, which must be one for `id`, with its length.
-async fn read_message(
+pub(super) async fn read_message(
     stream: &mut (impl AsyncRead + Unpin),
     id: u32,
     most: usize,
@@ -409,10 +339,10 @@ fn broken(error: io::Error) -> LdapError {
     }
 }
 
-fn unexpected() -> LdapError {
+pub(super) fn unexpected() -> LdapError {
     LdapError::Unreadable("it is no answer to what was asked".to_owned())
 }
 
-fn timed_out(limit: Duration) -> LdapError {
+pub(super) fn timed_out(limit: Duration) -> LdapError {
     LdapError::TimedOut(limit.as_secs_f32())
 }

@@ -228,6 +228,10 @@ async fn a_directory_that_says_nothing_is_waited_for_and_not_longer() {
 
 /// A page with nothing on it and a cookie for the next, for ever.
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the directory has a thread of its own"
+)]
 async fn pages_without_end_end() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ldap://127.0.0.1:{}", listener.local_addr().unwrap().port());
