@@ -1,7 +1,10 @@
 //! Settings that would let the wrong people in, or nobody.
 
-use super::Config;
-use crate::connection::{Common, registry::OpenConnection};
+use super::{Config, open::Problems, refused::Refused};
+use crate::{
+    connection::{Common, registry::OpenConnection},
+    egress::ldap::Entry,
+};
 
 const LEAST: &str = "servers = [\"ldaps://a\"]\nbase_dn = \"dc=corp,dc=test\"\n";
 
@@ -92,4 +95,32 @@ fn servers_are_ldap_urls() {
     let config: Config = toml::from_str(text).unwrap();
     let found = OpenConnection::problems(&config, &Common::default());
     assert_eq!(found[0].key, "servers[0]");
+}
+
+#[test]
+fn an_entry_elsewhere_or_without_one_identifier_is_nobody() {
+    let config: Config = toml::from_str(LEAST).unwrap();
+    let rules = config.rules(&mut Problems::default()).unwrap();
+    let person = |dn: &str, ids: &[&'static str]| {
+        let values = ids.iter().map(|id| id.as_bytes().into()).collect();
+        rules.person(Entry {
+            dn: dn.to_owned(),
+            attributes: vec![("entryUUID".to_owned(), values)],
+        })
+    };
+    let alice = "uid=alice,ou=people,dc=corp,dc=test";
+    assert_eq!(person(alice, &["1"]).unwrap().subject.as_str(), "1");
+    for elsewhere in [
+        "uid=alice,dc=other,dc=test",
+        "uid=alice\\,dc=corp,dc=test",
+        "dc=test",
+        "?",
+    ] {
+        let refused = person(elsewhere, &["1"]);
+        assert!(matches!(refused, Err(Refused::Outside(_))), "{elsewhere}");
+    }
+    for ids in [[].as_slice(), &["1", "2"], &[""]] {
+        let refused = person(alice, ids);
+        assert!(matches!(refused, Err(Refused::NoId(_))), "{ids:?}");
+    }
 }
