@@ -4,15 +4,16 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use crate::support::{Sidecar, route};
+use crate::support::{Sidecar, route, sidecar::binary};
 
-/// An example is read in one look; that each is valid is tested in `config`.
+/// An example is read in one look.
 const MOST_LINES: usize = 30;
 
 #[test]
-fn every_example_is_short() {
+fn every_example_is_short_and_valid() {
     let mut folders: Vec<_> = fs::read_dir(root().join("examples"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -20,9 +21,16 @@ fn every_example_is_short() {
     folders.sort();
     assert!(folders.len() >= 5, "{folders:?}");
     for folder in folders {
-        let text = fs::read_to_string(folder.join("config.toml")).expect("config.toml");
+        let file = folder.join("config.toml");
+        let text = fs::read_to_string(&file).expect("config.toml");
         let lines = text.lines().count();
         assert!(lines <= MOST_LINES, "{}: {lines} lines", folder.display());
+        let secrets = text.split("{ env = \"").skip(1);
+        let secrets = secrets.filter_map(|rest| Some((rest.split('"').next()?, "some-secret")));
+        let mut check = Command::new(binary());
+        check.arg("--config").arg(&file).arg("check").envs(secrets);
+        let output = check.output().unwrap();
+        assert!(output.status.success(), "{}: {output:?}", folder.display());
     }
 }
 
