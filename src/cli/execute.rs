@@ -509,6 +509,7 @@ impl Operator<'_> {
             address: None,
             now: self.app.clock.now(),
             certificate: None,
+            channel_binding: None,
             allowed: Some(Allowed::operator()),
             seen: Seen::default(),
         }

@@ -187,6 +187,7 @@ keytab = "http.keytab"
 networks = ["10.0.0.0/8"]
 realms = ["ACME.EXAMPLE"]
 user_filter = "(krbPrincipalName={principal})"
+danger_ignore_channel_binding = false
 [connections.staff]
 strategy = "shopify"
 shop = "acme"

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{Allowed, Authenticated, Passed, Seen};
-use crate::{clock::Timestamp, protocol::ClientCertificate};
+use crate::{
+    clock::Timestamp,
+    protocol::{ChannelBinding, ClientCertificate},
+};
 
 /// What is known when a login begins.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,8 @@ pub(crate) struct Peer {
     /// The certificate that was shown, in the handshake or by the word of a trusted proxy; its key
     /// was proven to whoever ended TLS, and nothing else is known of it.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
+    /// Of the TLS connection, where it ended here: a proxy in front has ended another one.
+    pub(crate) channel_binding: Option<ChannelBinding>,
     /// The proof that a try at a password or a sign-up was paid for; without one none is hashed.
     pub(crate) allowed: Option<Allowed>,
     /// Where the operator of a trial login sees what the provider says.

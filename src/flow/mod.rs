@@ -60,7 +60,7 @@ use crate::{
     connection::{Allowed, Connections, Peer, Seen, Throttle},
     crypto::KeyRing,
     gate::Gate,
-    protocol::{ClientCertificate, Host, Origin, PathPrefix, cookie::SetCookie},
+    protocol::{ChannelBinding, ClientCertificate, Host, Origin, PathPrefix, cookie::SetCookie},
     random::Random,
     session::{Session, Sessions, Token},
     store::OneTimeStore,
@@ -116,6 +116,8 @@ pub(crate) struct Visit {
     pub(crate) ticket: Option<Vec<u8>>,
     /// The client certificate that was shown; nobody has said that it is good.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
+    /// Of the visitor's TLS connection, where it ended here.
+    pub(crate) channel_binding: Option<ChannelBinding>,
     /// Whether this is a form.
     pub(crate) posted: bool,
     pub(crate) now: Timestamp,
@@ -202,6 +204,7 @@ impl Visit {
             address: self.address,
             now: self.now,
             certificate: self.certificate.clone(),
+            channel_binding: self.channel_binding.clone(),
             allowed: None,
             seen: Seen::default(),
         }

@@ -13,6 +13,7 @@
 //! path, a host or a header are how such systems are broken.
 
 mod canonical_path;
+mod channel_binding;
 mod client_cert;
 pub(crate) mod cookie;
 mod email;
@@ -29,8 +30,8 @@ mod x509;
 pub(crate) mod xml;
 
 pub(crate) use self::{
-    canonical_path::*, client_cert::*, email::*, forwarded::*, header_name::*, host::*, network::*,
-    origin::*, path_pattern::*, return_to::*, x509::*,
+    canonical_path::*, channel_binding::*, client_cert::*, email::*, forwarded::*, header_name::*,
+    host::*, network::*, origin::*, path_pattern::*, return_to::*, x509::*,
 };
 
 /// The public test data beside the project, when it is there: `VESTIBULE_SHARED` or `../shared`.

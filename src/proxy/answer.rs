@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     Edge, Found, Known, Live, Passage,
     bridge::{self, BodyError},
+    certificate::channel_binding,
     head::{BadHead, Head},
     peer::Waits,
     rewrite::Forwarding,
@@ -347,6 +348,7 @@ impl Edge {
         };
         let mut visit = self.visit(downstream, passage, live);
         visit.certificate = self.certificate(downstream, passage);
+        visit.channel_binding = channel_binding(downstream, passage);
         if let Found::Session(session, token) = found {
             visit.session = Some((session, token));
         }
@@ -596,6 +598,7 @@ impl Edge {
             session: None,
             ticket: negotiated(&request.headers),
             certificate: None,
+            channel_binding: None,
             posted: request.method == http::Method::POST,
             now: self.clock.now(),
         }

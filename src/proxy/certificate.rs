@@ -14,8 +14,20 @@ use pingora::proxy::Session as Downstream;
 use super::{Edge, Live, Passage, bridge, tls::Handshaken};
 use crate::{
     page::{Endpoint, headers},
-    protocol::{ClientCertificate, Scheme},
+    protocol::{ChannelBinding, ClientCertificate, Scheme},
 };
+
+/// The binding of the visitor's own TLS connection. A trusted proxy's connection is not the
+/// visitor's, and nobody tells us of that.
+pub(super) fn channel_binding(
+    downstream: &Downstream,
+    passage: &Passage,
+) -> Option<ChannelBinding> {
+    if passage.head.as_ref()?.client.by_trusted_proxy {
+        return None;
+    }
+    Handshaken::of(downstream)?.channel_binding.clone()
+}
 
 impl Edge {
     /// The visitor's certificate, as far as somebody says so who may.

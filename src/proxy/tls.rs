@@ -27,7 +27,10 @@ use pingora::{
 };
 
 use super::Live;
-use crate::{problem::Problem, protocol::ClientCertificate};
+use crate::{
+    problem::Problem,
+    protocol::{ChannelBinding, ClientCertificate},
+};
 
 /// So many certificates may stand above one that was asked for: none of them is believed here.
 const MOST_BETWEEN: u32 = 8;
@@ -85,14 +88,15 @@ struct Handshakes {
     live: Arc<ArcSwap<Live>>,
 }
 
-/// What a handshake said, where a client certificate was demanded or asked for. It stays with the
-/// connection, and a request looks at it in place.
+/// What a handshake said. It stays with the connection, and a request looks at it in place.
 #[derive(Debug)]
 pub(super) struct Handshaken {
     /// The name that was asked for, where it binds the requests that follow.
     pub(super) name: Option<String>,
     /// The certificate that was shown.
     pub(super) certificate: Option<Arc<ClientCertificate>>,
+    /// Of the certificate that was shown to the visitor.
+    pub(super) channel_binding: Option<ChannelBinding>,
     /// Whether the listener serves logins by certificate and nothing else.
     pub(super) certificate_login: bool,
 }
@@ -108,9 +112,24 @@ impl Handshaken {
 #[derive(Debug)]
 struct Certificate {
     names: Vec<String>,
+    channel_binding: Option<ChannelBinding>,
     leaf: X509,
     chain: Vec<X509>,
     key: PKey<Private>,
+}
+
+impl Read {
+    /// What is shown to whoever asks for a host. A client that names none, or nobody's, sees the
+    /// first: it will be told 421.
+    fn certificate_for(&self, host: &str) -> Option<&Certificate> {
+        let all = &self.certificates;
+        let named = |names: fn(&str, &str) -> bool| {
+            let mut each = all.iter();
+            each.find(|one| one.names.iter().any(|name| names(name, host)))
+        };
+        let exact = named(|name, host| name == host);
+        exact.or_else(|| named(covers)).or_else(|| all.first())
+    }
 }
 
 impl ListenerTls {
@@ -226,6 +245,7 @@ fn read_one(files: &CertificateFiles) -> Result<Certificate, Problem> {
     }
     Ok(Certificate {
         names: names(&leaf),
+        channel_binding: ChannelBinding::of(&leaf),
         leaf,
         chain,
         key,
@@ -271,27 +291,28 @@ impl TlsAccept for Handshakes {
         &self,
         ssl: &TlsRef,
     ) -> Option<Arc<dyn Any + Send + Sync>> {
-        let name = match &self.tls.0.files.visitors {
-            Visitors::Ignored => return None,
-            // Everybody is asked alike, whatever the name.
-            Visitors::Asked => None,
-            Visitors::Demanded(_) => {
-                let name = ssl.servername(NameType::HOST_NAME).unwrap_or_default();
-                Some(name.to_ascii_lowercase())
-            }
-        };
+        let host = asked_for(ssl);
+        // A resumed session shows no certificate; it is for the same name, and so of the same one.
+        let read = self.tls.0.read.load();
+        let chosen = read.certificate_for(&host);
+        let visitors = &self.tls.0.files.visitors;
         Some(Arc::new(Handshaken {
-            name,
-            certificate: shown(ssl).map(Arc::new),
+            channel_binding: chosen.and_then(|chosen| chosen.channel_binding.clone()),
+            certificate: match visitors {
+                Visitors::Asked | Visitors::Demanded(_) => shown(ssl).map(Arc::new),
+                Visitors::Ignored => None,
+            },
+            name: match visitors {
+                Visitors::Demanded(_) => Some(host),
+                // Everybody is asked alike, whatever the name.
+                Visitors::Asked | Visitors::Ignored => None,
+            },
             certificate_login: self.certificate_login,
         }))
     }
 
     async fn certificate_callback(&self, ssl: &mut TlsRef) {
-        let host = ssl
-            .servername(NameType::HOST_NAME)
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let host = asked_for(ssl);
         let read = self.tls.0.read.load();
         if matches!(self.tls.0.files.visitors, Visitors::Asked)
             && let Err(error) = self.name_authorities(ssl)
@@ -305,15 +326,7 @@ impl TlsAccept for Handshakes {
             // Without a store of its own the handshake trusts nobody, so it fails.
             tracing::error!(%error, "the client authorities could not be used for a handshake");
         }
-        let certificates = &read.certificates;
-        let exact = certificates.iter().find(|one| one.names.contains(&host));
-        let wild = || {
-            certificates
-                .iter()
-                .find(|one| one.names.iter().any(|name| covers(name, &host)))
-        };
-        // A client that names no host, or one of nobody's, sees the first: it will be told 421.
-        let Some(chosen) = exact.or_else(wild).or_else(|| certificates.first()) else {
+        let Some(chosen) = read.certificate_for(&host) else {
             return;
         };
         let shown = ext::ssl_use_certificate(ssl, &chosen.leaf)
@@ -346,6 +359,12 @@ impl Handshakes {
         }
         Ok(())
     }
+}
+
+/// The host that a handshake is for (RFC 6066 section 3); empty, if it names none.
+fn asked_for(ssl: &TlsRef) -> String {
+    let name = ssl.servername(NameType::HOST_NAME).unwrap_or_default();
+    name.to_ascii_lowercase()
 }
 
 /// The certificate that the visitor showed, and has the key of.

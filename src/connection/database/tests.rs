@@ -80,6 +80,7 @@ impl World {
             address: None,
             now: self.parts.clock.now(),
             certificate: None,
+            channel_binding: None,
             allowed,
             seen: Seen::default(),
         }

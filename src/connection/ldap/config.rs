@@ -97,6 +97,9 @@ pub(crate) struct KerberosConfig {
     /// Who a principal is: `{username}` is its name, `{principal}` the same with its realm. Default:
     /// `(USERNAME_ATTRIBUTE={username})`.
     pub(crate) user_filter: Option<String>,
+    /// Takes tickets also from who is between the browser and here and ends TLS with a certificate
+    /// of its own; needed where something of the operator's does that.
+    pub(crate) danger_ignore_channel_binding: bool,
 }
 
 /// Groups of groups.

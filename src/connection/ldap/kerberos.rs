@@ -19,6 +19,7 @@ use crate::{
     egress::tickets::Tickets,
     problem::Problem,
     protocol::{
+        ChannelBinding,
         kerberos::{Keytab, Principal, Ticket},
         ldap::FilterTemplate,
     },
@@ -34,6 +35,8 @@ const HOLES: [&str; 2] = ["principal", "username"];
 #[derive(Debug)]
 pub(super) struct Kerberos {
     tickets: Tickets,
+    /// Whether a ticket that is tied to a TLS connection is taken by that one alone.
+    bound: bool,
     networks: Vec<IpNet>,
     /// Those of the keytab.
     services: Vec<String>,
@@ -86,6 +89,7 @@ impl KerberosConfig {
         match (keytab, filter) {
             (Ok(keytab), Ok(user_filter)) if problems.is_empty() => Ok(Kerberos {
                 tickets: Tickets::new(&self.keytab),
+                bound: !self.danger_ignore_channel_binding,
                 networks: self.networks.clone(),
                 services: keytab.services,
                 realms,
@@ -121,7 +125,9 @@ impl Ldap {
         if !kerberos.services.contains(&ticket.service) {
             return Err(Refused::OtherService(ticket.service));
         }
-        let principal = kerberos.tickets.open(token, None).await?;
+        let binding = peer.channel_binding.as_ref().filter(|_| kerberos.bound);
+        let binding = binding.map(ChannelBinding::octets);
+        let principal = kerberos.tickets.open(token, binding).await?;
         let principal = Principal::parse(&principal)?;
         if !kerberos.realms.contains(&principal.realm) {
             return Err(Refused::Realm(principal.realm));

@@ -2,6 +2,7 @@
 //! happens when a server is gone, slow or wrong.
 
 mod active_directory;
+mod bindings;
 mod certificate;
 mod failover;
 mod hostile;

@@ -158,6 +158,24 @@ impl Tickets {
         [("KRB5_CONFIG", &self.config), ("KRB5CCNAME", &self.cache)]
     }
 
+    /// A token for `HTTP/localhost`, in base64, as a browser makes it that has this channel binding
+    /// (RFC 5929). Windows says in each token that it would have told one (MS-KILE section 3.2.5.8),
+    /// and so does one that is `aware`.
+    pub(crate) fn token(&self, binding: Option<&[u8]>, aware: bool) -> String {
+        let settings = self.cache.with_extension("conf");
+        let lines = format!("[libdefaults]\nclient_aware_channel_bindings = {aware}\n");
+        fs::write(&settings, lines).unwrap();
+        let both = format!("{}:{}", settings.display(), self.config.display());
+        let done = Command::new("/usr/bin/python3")
+            .args(["-c", TOKEN, &hex(binding.unwrap_or_default())])
+            .env("KRB5_CONFIG", both)
+            .env("KRB5CCNAME", &self.cache)
+            .output()
+            .unwrap_or_else(|error| missing("python3", &error));
+        expect("python3 with python3-gssapi", &done);
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
     /// What curl gets when it shows a ticket where it is asked for one; the head of each answer, what
     /// was sent, and the last body.
     pub(crate) fn curl(&self, url: &str) -> String {
@@ -186,6 +204,25 @@ impl Tickets {
         let said = [done.stderr, done.stdout].concat();
         String::from_utf8_lossy(&said).into_owned()
     }
+}
+
+const TOKEN: &str = "
+import base64, sys
+import gssapi
+from gssapi.raw import ChannelBindings
+binding = bytes.fromhex(sys.argv[1])
+service = gssapi.Name('HTTP@localhost', gssapi.NameType.hostbased_service)
+context = gssapi.SecurityContext(
+    name=service,
+    mech=gssapi.OID.from_int_seq('1.3.6.1.5.5.2'),
+    channel_bindings=ChannelBindings(application_data=binding) if binding else None,
+    usage='initiate',
+)
+print(base64.b64encode(context.step()).decode())
+";
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn by(runner: &[&str], program: &str) -> Command {
