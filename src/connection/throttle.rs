@@ -129,6 +129,36 @@ impl Throttle {
         }
     }
 
+    /// Whether anything is left to an address that a try at a password could be paid from, whatever
+    /// the account. Nothing is spent: it is asked before somebody else is asked whose name it is.
+    /// A [`KnownBrowser`] does not pay from here.
+    pub(crate) async fn is_left_to(&self, address: Option<IpAddr>) -> Result<(), Throttled> {
+        let (budgets, window) = (&self.budgets, self.budgets.window);
+        let all = (Counts::LoginAll, Vec::new(), budgets.all);
+        let exhausted = async |price| {
+            let spend = self.spend_of(price, window);
+            self.store.exhausted(&spend, self.clock.now()).await
+        };
+        let scarce = exhausted(all).await?.is_some();
+        for price in self.prices_of_address(address, scarce) {
+            if let Some(until) = exhausted(price).await? {
+                return Err(Throttled::Until(until));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a try costs its address and the network around it.
+    fn prices_of_address(&self, address: Option<IpAddr>, scarce: bool) -> [Price; 2] {
+        let budgets = &self.budgets;
+        let most = if scarce { budgets.scarce } else { u32::MAX };
+        let (of_address, of_network) = (address_bytes(address), network_bytes(address));
+        [
+            (Counts::LoginAddress, of_address, budgets.address.min(most)),
+            (Counts::LoginNetwork, of_network, budgets.network.min(most)),
+        ]
+    }
+
     /// Pays for one try at a password. When one budget is empty the others get their unit back.
     pub(crate) async fn login(&self, attempt: Attempt<'_>) -> Result<Allowance, Throttled> {
         let account = account_bytes(attempt.account);
@@ -142,29 +172,18 @@ impl Throttle {
             let key = [account, known.browser.to_vec()].concat();
             vec![(Counts::LoginKnownBrowser, key, budgets.known_browser)]
         } else {
-            let mut left_of = [budgets.address, budgets.network, budgets.account];
-            let [address, network, at_account] = &mut left_of;
             let all = (Counts::LoginAll, Vec::new(), budgets.all);
-            if let Budget::Exhausted { .. } = self.spend(all, window, &mut paid).await? {
-                *address = budgets.scarce.min(*address);
-                *network = budgets.scarce.min(*network);
-            }
+            let of_all = self.spend(all, window, &mut paid).await?;
             let shared = (Counts::LoginAccount, account.clone(), budgets.account);
-            if let Budget::Exhausted { .. } = self.spend(shared, window, &mut paid).await? {
-                *at_account = budgets.scarce.min(*at_account);
-            }
-            let [address, network, at_account] = left_of;
-            let from = network_bytes(attempt.address);
-            let of_network = [account, from.clone()].concat();
-            vec![
-                (
-                    Counts::LoginAddress,
-                    address_bytes(attempt.address),
-                    address,
-                ),
-                (Counts::LoginNetwork, from, network),
-                (Counts::LoginAccountNetwork, of_network, at_account),
-            ]
+            let at_account = match self.spend(shared, window, &mut paid).await? {
+                Budget::Exhausted { .. } => budgets.scarce.min(budgets.account),
+                Budget::Spent { .. } => budgets.account,
+            };
+            let of_network = [account, network_bytes(attempt.address)].concat();
+            let scarce = matches!(of_all, Budget::Exhausted { .. });
+            let mut prices = self.prices_of_address(attempt.address, scarce).to_vec();
+            prices.push((Counts::LoginAccountNetwork, of_network, at_account));
+            prices
         };
         self.pay(prices, window, &mut paid).await?;
         Ok(Allowance {
@@ -230,21 +249,24 @@ impl Throttle {
 
     async fn spend(
         &self,
-        (counts, key, limit): Price,
+        price: Price,
         window: Duration,
         paid: &mut Vec<Counter>,
     ) -> Result<Budget, StoreError> {
-        let counter = self.counter(counts, &key);
-        let spend = Spend {
-            counter,
-            limit,
-            window,
-        };
+        let spend = self.spend_of(price, window);
         let budget = self.store.count(&spend, self.clock.now()).await?;
         if let Budget::Spent { .. } = budget {
-            paid.push(counter);
+            paid.push(spend.counter);
         }
         Ok(budget)
+    }
+
+    fn spend_of(&self, (counts, key, limit): Price, window: Duration) -> Spend {
+        Spend {
+            counter: self.counter(counts, &key),
+            limit,
+            window,
+        }
     }
 
     /// The sign-up made no user: the budget for all has its unit back.

@@ -93,6 +93,12 @@ impl Engine {
         })
     }
 
+    /// Whether somebody of a connection signed in with this browser, whoever comes now.
+    pub(super) fn knows_somebody_of(&self, visit: &Visit, connection: &ConnectionId) -> bool {
+        let known = self.known(visit);
+        known.is_some_and(|known| known.accounts.iter().any(|(held, _)| held == connection))
+    }
+
     fn known(&self, visit: &Visit) -> Option<Known> {
         let name = self.names().of(CookieKind::Known);
         let value = visit.jar.one(&name)?;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::{Engine, Fields, LoginFlow, Turn, Visit, login::MADE_FOR};
 use crate::{
     connection::{
-        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, PasswordReply, Peer,
-        Rejection, Reply, SharedForm, Step, Throttled,
+        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName,
+        PasswordReply, Peer, Rejection, Reply, SharedForm, Step, Throttled,
     },
     identity::ConnectionId,
     text::page::login::{LoginProblem, StartAgainWhy},
@@ -99,16 +99,8 @@ impl Engine {
             let problem = LoginProblem::WrongCredentials;
             return Err(Box::new(self.try_again(visit, &flow, form, problem).await));
         };
-        // A try counts as much when nobody can say whose it is: no count tells that.
-        let (account, away) = match connection.account_key(login.clone()).await {
-            Ok(account) => (account, None),
-            Err(rejection) => {
-                let account = AccountKey::Name(connection.id().clone(), login);
-                (account, Some(rejection))
-            }
-        };
-        let allowance = match self.pay(visit, &account).await {
-            Ok(allowance) => allowance,
+        let (allowance, away) = match self.pay(visit, connection, login).await {
+            Ok(paid) => paid,
             Err(Throttled::Until(until)) => {
                 self.note_throttled(visit, connection.id());
                 let wait = until.since(visit.now);
@@ -222,15 +214,33 @@ impl Engine {
         self.start_again(visit, why, Some(&flow.return_to))
     }
 
-    /// Pays for one try at a password, before anything is hashed.
-    async fn pay(&self, visit: &Visit, account: &AccountKey) -> Result<Allowance, Throttled> {
-        let browser = self.known_browser(visit, account);
+    /// Pays for one try at a password, before anything is hashed. Where the address has nothing
+    /// left to pay from, the connection is not asked whose name it is. If it is asked and cannot say,
+    /// the try counts as much, so that no count tells that; why comes with what was paid.
+    async fn pay(
+        &self,
+        visit: &Visit,
+        connection: &dyn Connection,
+        login: LoginName,
+    ) -> Result<(Allowance, Option<Rejection>), Throttled> {
+        let throttle = &self.parts.throttle;
+        if !self.knows_somebody_of(visit, connection.id()) {
+            throttle.is_left_to(visit.address).await?;
+        }
+        let (account, away) = match connection.account_key(login.clone()).await {
+            Ok(account) => (account, None),
+            Err(rejection) => {
+                let account = AccountKey::Name(connection.id().clone(), login);
+                (account, Some(rejection))
+            }
+        };
+        let browser = self.known_browser(visit, &account);
         let attempt = Attempt {
-            account,
+            account: &account,
             address: visit.address,
             browser: browser.as_ref(),
         };
-        self.parts.throttle.login(attempt).await
+        Ok((throttle.login(attempt).await?, away))
     }
 }
 

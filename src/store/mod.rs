@@ -129,6 +129,13 @@ pub(crate) trait OneTimeStore: fmt::Debug + Send + Sync {
     /// window starts with the first count. The number of counters is bounded by the type of
     /// [`Counter`], so nobody can grow the store by failing often.
     async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError>;
+    /// When a counter that is at `limit` begins anew; `None`, if [`count`](Self::count) would find
+    /// something left. Nothing is spent.
+    async fn exhausted(
+        &self,
+        spend: &Spend,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError>;
     /// Takes one off a counter, for a use that turned out well; never below nothing.
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError>;
     /// Removes at most `most` rows and counters that ended before `now`.

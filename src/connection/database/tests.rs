@@ -788,6 +788,44 @@ async fn an_empty_shared_budget_leaves_each_network_a_few_tries() {
 }
 
 #[tokio::test]
+async fn what_is_left_to_an_address_is_asked_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let budgets = Budgets {
+        address: 3,
+        network: 5,
+        all: 8,
+        scarce: 1,
+        ..Budgets::default()
+    };
+    let world = World::at(&folder.path().join("v.db"), "", budgets).await;
+    let guess = async |from: &str, times: u32| {
+        for number in 0..times {
+            let name = format!("nobody{number}.{from}");
+            let outcome = world.sign_in(&name, "a guess", &address(from)).await;
+            assert!(outcome.denied_at().is_some(), "{outcome:?}");
+        }
+    };
+    let is_left = async |from: &str| {
+        let left = world.throttle.is_left_to(address(from).address).await;
+        left.map_err(|throttled| assert!(matches!(throttled, Throttled::Until(_))))
+            .is_ok()
+    };
+    for _ in 0..9 {
+        assert!(is_left("192.0.2.1").await, "asking spends something");
+    }
+    guess("192.0.2.1", 3).await;
+    assert!(!is_left("192.0.2.1").await);
+    assert!(is_left("192.0.2.2").await);
+    guess("192.0.2.2", 2).await;
+    assert!(!is_left("192.0.2.3").await, "the network's is spent");
+    guess("198.51.100.1", 1).await;
+    assert!(is_left("198.51.100.1").await);
+    guess("203.0.113.1", 2).await;
+    assert!(!is_left("198.51.100.1").await, "that of all is spent");
+    assert!(is_left("10.0.0.1").await);
+}
+
+#[tokio::test]
 async fn an_address_has_a_budget_that_a_success_does_not_clear() {
     let (world, _folder) = World::new("").await;
     world.member(None, Some("mallory"), "correct horse").await;

@@ -262,6 +262,14 @@ impl OneTimeStore for Guarded {
         self.around("count", self.inner.count(spend, now)).await
     }
 
+    async fn exhausted(
+        &self,
+        spend: &Spend,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.exhausted(spend, now).await
+    }
+
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
         self.around("refund", self.inner.refund(counter)).await
     }

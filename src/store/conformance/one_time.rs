@@ -139,21 +139,31 @@ pub(super) async fn a_budget_comes_back_with_its_window(Fresh { store, .. }: &St
     let two = spend(Counts::LoginAddress, 1, 2);
     let count = async |spend: &Spend, seconds| store.count(spend, at(seconds)).await.unwrap();
     assert_eq!(count(&two, 10).await, Budget::Spent { left: 1 });
+    let exhausted = async |spend: &Spend, seconds| {
+        let until = store.exhausted(spend, at(seconds)).await;
+        until.unwrap()
+    };
+    assert_eq!(exhausted(&two, 10).await, None);
     // The window began with the first count, and refusals do not move it.
     assert_eq!(count(&two, 60).await, Budget::Spent { left: 0 });
     let over = Budget::Exhausted { until: at(70) };
     assert_eq!(count(&two, 61).await, over);
     assert_eq!(count(&two, 69).await, over);
+    // To ask is not to spend.
+    assert_eq!(exhausted(&two, 69).await, Some(at(70)));
+    assert_eq!(exhausted(&two, 70).await, None);
     assert_eq!(count(&two, 70).await, Budget::Spent { left: 1 });
     // A smaller limit holds at once, and none at all allows nothing.
     assert_eq!(
         count(&spend(Counts::LoginAddress, 1, 1), 71).await,
         Budget::Exhausted { until: at(130) }
     );
+    let nothing = spend(Counts::LoginAll, 0, 0);
     assert_eq!(
-        count(&spend(Counts::LoginAll, 0, 0), 10).await,
+        count(&nothing, 10).await,
         Budget::Exhausted { until: at(70) }
     );
+    assert_eq!(exhausted(&nothing, 10).await, Some(at(70)));
 }
 
 pub(super) async fn sweeps_take_what_is_over_in_batches(Fresh { store, .. }: &Store) {

@@ -7,7 +7,7 @@ use crate::{
     identity::{ConnectionId, Subject, UserId},
     store::{
         Change, Counter, HandleHash, HandleRecord, OneTimeKey, OneTimeRow, OneTimeUse, Purpose,
-        SessionId, SessionRecord, Whose,
+        SessionId, SessionRecord, Spend, Whose,
     },
 };
 
@@ -51,6 +51,14 @@ pub(super) enum Key {
 }
 
 impl Held {
+    /// What was spent of a counter, and when it begins anew.
+    pub(super) fn counted(&self, spend: &Spend, now: Timestamp) -> (u32, Timestamp) {
+        let running = self.counters.get(&spend.counter).copied();
+        running
+            .filter(|(_, until)| *until > now)
+            .unwrap_or((0, now + spend.window))
+    }
+
     /// Writes a record, new or over version `was`. The time of its last use does not go back.
     pub(super) fn write(&mut self, mut record: SessionRecord, was: Option<u64>) {
         let id = record.id;

@@ -341,10 +341,7 @@ impl OneTimeStore for Memory {
 
     async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError> {
         let mut held = self.held.lock();
-        let running = held.counters.get(&spend.counter).copied();
-        let (before, until) = running
-            .filter(|(_, until)| *until > now)
-            .unwrap_or((0, now + spend.window));
+        let (before, until) = held.counted(spend, now);
         if before >= spend.limit {
             return Ok(Budget::Exhausted { until });
         }
@@ -353,6 +350,15 @@ impl OneTimeStore for Memory {
         Ok(Budget::Spent {
             left: spend.limit.saturating_sub(total),
         })
+    }
+
+    async fn exhausted(
+        &self,
+        spend: &Spend,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (before, until) = self.held.lock().counted(spend, now);
+        Ok((before >= spend.limit).then_some(until))
     }
 
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {

@@ -191,14 +191,8 @@ impl OneTimeStore for Sqlite {
 
     async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError> {
         self.within_patience(async {
-            let nothing_left = Budget::Exhausted {
-                until: now + spend.window,
-            };
-            if spend.limit == 0 {
-                return Ok(nothing_left);
-            }
             // Whoever keeps trying after the end must not keep the writer busy.
-            if let Some(until) = self.exhausted(spend, now).await? {
+            if let Some(until) = self.at_limit(spend, now).await? {
                 return Ok(Budget::Exhausted { until });
             }
             let mut write = self.write().await?;
@@ -208,10 +202,20 @@ impl OneTimeStore for Sqlite {
                 let left = spend.limit.saturating_sub(total);
                 return Ok(Budget::Spent { left });
             }
-            let until = self.exhausted(spend, now).await?;
-            Ok(until.map_or(nothing_left, |until| Budget::Exhausted { until }))
+            let until = self.at_limit(spend, now).await?;
+            Ok(Budget::Exhausted {
+                until: until.unwrap_or(now + spend.window),
+            })
         })
         .await
+    }
+
+    async fn exhausted(
+        &self,
+        spend: &Spend,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.within_patience(self.at_limit(spend, now)).await
     }
 
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
@@ -278,11 +282,14 @@ async fn count_one(
 
 impl Sqlite {
     /// When the budget comes back, if it is spent.
-    async fn exhausted(
+    async fn at_limit(
         &self,
         spend: &Spend,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
+        if spend.limit == 0 {
+            return Ok(Some(now + spend.window));
+        }
         let row = sqlx::query(COUNTED)
             .bind(spend.counter.counts.name())
             .bind(i64::from(spend.counter.slot))

@@ -6,7 +6,12 @@ use std::{
 };
 
 use super::Site;
-use crate::support::{Page, Request, Visitor, http::exchange, sidecar::list, visitor::PASSWORD};
+use crate::{
+    ldap::directory,
+    support::{
+        Page, Request, Slapd, Visitor, http::exchange, route, sidecar::list, visitor::PASSWORD,
+    },
+};
 
 /// What a person sees, without what differs from one page to the next by design.
 fn essence(page: &Page) -> String {
@@ -169,6 +174,48 @@ fn pwd_3_guessing_from_everywhere_locks_no_new_device_out() {
     new_device.sign_in("/.auth/login", "alice", "a typo");
     new_device.sign_in("/.auth/login", "alice", PASSWORD);
     assert!(new_device.session().is_some(), "the owner is locked out");
+}
+
+/// Who has spent everything causes no search in the directory; a browser that signed in before has
+/// a budget of its own.
+#[test]
+fn pwd_2_an_address_without_a_budget_reaches_no_directory() {
+    let slapd = Slapd::start();
+    let sidecar = directory(&slapd, &[])
+        .set("server.trusted_proxies", list(&["127.0.0.0/8"]))
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    let from = |address: &str| {
+        let mut visitor = sidecar.visitor();
+        let forwarded = ("X-Forwarded-For".to_owned(), address.to_owned());
+        visitor.extra.push(forwarded);
+        visitor
+    };
+    let attempt = |visitor: &mut Visitor, login: &str, password: &str| {
+        let page = visitor.go("/.auth/login");
+        let start = Instant::now();
+        let answer = visitor.try_password(&page, login, password);
+        (answer.answer.status, start.elapsed())
+    };
+    let mut alice = from("10.0.0.1");
+    attempt(&mut alice, "alice", "alice-secret");
+    assert!(alice.session().is_some());
+    alice.sign_out();
+    for number in 0..50 {
+        let (status, _) = attempt(&mut from("10.0.0.1"), &format!("nobody{number}"), "a guess");
+        assert_eq!(status, 422, "{number}");
+    }
+    slapd.hang(true);
+    for login in ["alice", "nobody", "bob@example.org"] {
+        let (status, took) = attempt(&mut from("10.0.0.1"), login, "a guess");
+        assert_eq!(status, 429, "{login}");
+        assert!(took < Duration::from_secs(4), "{login} waited for {took:?}");
+    }
+    slapd.hang(false);
+    let (status, _) = attempt(&mut from("10.0.0.2"), "alice", "a guess");
+    assert_eq!(status, 422, "another address has its own budget");
+    attempt(&mut alice, "alice", "alice-secret");
+    assert!(alice.session().is_some(), "a known browser is locked out");
 }
 
 /// What costs no hash must not spend what hashes are paid from.
