@@ -1,4 +1,5 @@
-//! The certificate that a visitor showed, and the origin where nothing else happens.
+//! The certificate that a visitor showed, what ties them to the one they were shown, and the origin
+//! where nothing else happens.
 //!
 //! Two may say which certificate it was: our own handshake, and a proxy in front where TLS ended
 //! (RFC 9440). From a trusted proxy only its word counts, since the certificate of that handshake is
