@@ -110,7 +110,11 @@ fn a_ticket_is_taken_by_the_connection_it_was_made_for() {
     for wrong in [binding(&somebody), binding(&site.other), b"x".to_vec()] {
         assert!(!site.lets_in_with(Some(&wrong)), "{wrong:?}");
     }
-    assert_eventually!(site.sidecar.output().contains("channel bindings"));
+    assert_eventually!(
+        site.sidecar
+            .output()
+            .contains("Incorrect channel bindings were supplied")
+    );
     // a browser that tells none
     assert!(site.lets_in_with(None));
     // one of Windows, that would have
