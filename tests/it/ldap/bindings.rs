@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use super::directory;
 use crate::support::{
-    Sidecar, Slapd, Upstream, Visitor, free_port,
+    Sidecar, Slapd, Upstream, Visitor, free_port, h2,
     kerberos::{Kdc, Tickets},
     route,
     sidecar::list,
@@ -134,6 +134,26 @@ fn what_is_between_can_be_allowed() {
 fn the_connection_of_a_trusted_proxy_is_not_the_visitors() {
     let site = Site::start(&[("server.trusted_proxies", list(&["127.0.0.0/8"]))]);
     assert!(site.lets_in_with(Some(&binding(&site.other))));
+}
+
+#[test]
+fn over_http_2_it_is_the_same() {
+    let site = Site::start(&[]);
+    let status = |binding: &[u8]| {
+        let stream = site.authority.connect(site.port, HOST, b"\x02h2");
+        let authority = format!("{HOST}:{}", site.port);
+        let negotiate = format!("Negotiate {}", site.alice.token(Some(binding), false));
+        h2::Connection::new(stream).request(&[
+            (b":method", b"GET"),
+            (b":scheme", b"https"),
+            (b":authority", authority.as_bytes()),
+            (b":path", b"/.auth/login/dir"),
+            (b"accept", b"text/html"),
+            (b"authorization", negotiate.as_bytes()),
+        ])
+    };
+    assert_eq!(status(&binding(&site.leaf)), h2::Outcome::Status(303));
+    assert_eq!(status(&binding(&site.other)), h2::Outcome::Status(200));
 }
 
 /// Opens a session, resumes it, and shows a token; whether it was resumed, and the status.
