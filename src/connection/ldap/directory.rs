@@ -7,7 +7,7 @@ use rasn_ldap::{AttributeValueAssertion, Filter, ResultCode};
 use super::{
     person::{Known, Person, Rules, Typed},
     refused::{self, Refused},
-    servers::{Credentials, Servers, Use},
+    servers::{Credentials, Servers, Tries, Use},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -49,6 +49,10 @@ impl Directory {
         }
     }
 
+    pub(super) async fn tries(&self, purpose: Use) -> Result<Tries<'_>, Refused> {
+        self.servers.tries(purpose, self.clock.as_ref()).await
+    }
+
     /// Whose name it is, if the account that looks people up finds exactly one.
     pub(super) async fn find(&self, typed: &Typed) -> Result<Option<Person>, Refused> {
         let values = |name: &str| typed.value(name);
@@ -64,41 +68,27 @@ impl Directory {
         let Some(filter) = filter.fill(values) else {
             return Ok(None);
         };
-        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        let everywhere = (self.rules.user_base.as_str(), Scope::Subtree);
+        let mut tries = self.tries(Use::Look).await?;
         loop {
             let mut held = tries.next().await?;
-            let everywhere = (self.rules.user_base.as_str(), Scope::Subtree);
-            let filter = filter.clone();
-            match self
-                .search_person(&mut held.stream, filter, everywhere)
-                .await
-            {
-                Ok(found) => {
-                    held.keep(self.clock.as_ref());
-                    return Ok(found);
-                }
-                Err(refused) => {
-                    let failed = held.failed(refused)?;
-                    tries.go_on(failed);
-                }
+            let answer = self
+                .search_person(&mut held.stream, filter.clone(), everywhere)
+                .await;
+            if let Some(answer) = tries.settle(held, answer)? {
+                return Ok(answer);
             }
         }
     }
 
     /// Binds as the entry of this name.
     pub(super) async fn bind(&self, who: &Credentials) -> Result<Bound, Refused> {
-        let mut tries = self.servers.tries(Use::Bind, self.clock.as_ref()).await?;
+        let mut tries = self.tries(Use::Bind).await?;
         loop {
             let mut held = tries.next().await?;
-            match bind(&mut held.stream, who).await {
-                Ok(bound) => {
-                    held.keep(self.clock.as_ref());
-                    return Ok(bound);
-                }
-                Err(refused) => {
-                    let failed = held.failed(refused)?;
-                    tries.go_on(failed);
-                }
+            let answer = bind(&mut held.stream, who).await;
+            if let Some(answer) = tries.settle(held, answer)? {
+                return Ok(answer);
             }
         }
     }
@@ -111,18 +101,12 @@ impl Directory {
         password: &Secret,
     ) -> Result<(Bound, Option<Known>), Refused> {
         let who = self.named(name, typed, password)?;
-        let mut tries = self.servers.tries(Use::Bind, self.clock.as_ref()).await?;
+        let mut tries = self.tries(Use::Bind).await?;
         loop {
             let mut held = tries.next().await?;
-            match self.bound_and_found(&mut held.stream, &who, typed).await {
-                Ok(found) => {
-                    held.keep(self.clock.as_ref());
-                    return Ok(found);
-                }
-                Err(refused) => {
-                    let failed = held.failed(refused)?;
-                    tries.go_on(failed);
-                }
+            let answer = self.bound_and_found(&mut held.stream, &who, typed).await;
+            if let Some(answer) = tries.settle(held, answer)? {
+                return Ok(answer);
             }
         }
     }
@@ -182,18 +166,12 @@ impl Directory {
 
     /// The rest about somebody, who must not be disabled.
     pub(super) async fn look_up(&self, person: Person) -> Result<Known, Refused> {
-        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        let mut tries = self.tries(Use::Look).await?;
         loop {
             let mut held = tries.next().await?;
-            match self.complete(&mut held.stream, person.clone()).await {
-                Ok(known) => {
-                    held.keep(self.clock.as_ref());
-                    return Ok(known);
-                }
-                Err(refused) => {
-                    let failed = held.failed(refused)?;
-                    tries.go_on(failed);
-                }
+            let answer = self.complete(&mut held.stream, person.clone()).await;
+            if let Some(answer) = tries.settle(held, answer)? {
+                return Ok(answer);
             }
         }
     }
@@ -227,22 +205,17 @@ impl Directory {
             // An identifier that two entries have is nobody's.
             most: subjects.len() * 2,
         };
-        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        let mut tries = self.tries(Use::Look).await?;
         loop {
             let mut held = tries.next().await?;
-            match held.stream.search(&search).await {
-                Ok(entries) => {
-                    held.keep(self.clock.as_ref());
-                    // Whoever is odd is not there; the others are asked about all the same.
-                    let people = entries
-                        .into_iter()
-                        .filter_map(|one| self.rules.person(one).ok());
-                    return Ok(people.collect());
-                }
-                Err(error) => {
-                    let failed = held.failed(Refused::ldap(refused::SEARCH, error))?;
-                    tries.go_on(failed);
-                }
+            let entries = held.stream.search(&search).await;
+            let entries = entries.map_err(|error| Refused::ldap(refused::SEARCH, error));
+            if let Some(entries) = tries.settle(held, entries)? {
+                // Whoever is odd is not there; the others are asked about all the same.
+                let people = entries
+                    .into_iter()
+                    .filter_map(|one| self.rules.person(one).ok());
+                return Ok(people.collect());
             }
         }
     }
@@ -258,11 +231,11 @@ impl Directory {
                 attributes: &[NO_ATTRIBUTES.to_owned()],
                 most: 1,
             };
-            let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+            let mut tries = self.tries(Use::Look).await?;
             let mut held = tries.next().await?;
             let found = held.stream.search(&search).await;
             let found = found.map_err(|error| Refused::ldap(refused::SEARCH, error))?;
-            held.keep(self.clock.as_ref());
+            tries.keep(held);
             if found.is_empty() {
                 return Err(Refused::NoPlace(base.to_owned()));
             }

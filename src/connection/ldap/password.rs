@@ -43,10 +43,10 @@ impl Directory {
         // Where they could not even bind, the account that looks people up brings the old password as
         // the proof. It may be allowed more than they are: nothing that was refused to them is tried
         // again by it.
-        let mut tries = self.servers.tries(Use::Look, self.clock.as_ref()).await?;
+        let mut tries = self.tries(Use::Look).await?;
         let mut held = tries.next().await?;
         let said = self.replace(&mut held.stream, who, new).await?;
-        held.keep(self.clock.as_ref());
+        tries.keep(held);
         judged(said)
     }
 
@@ -56,36 +56,28 @@ impl Directory {
         who: &Credentials,
         new: &Secret,
     ) -> Result<Option<Said>, Refused> {
-        let clock = self.clock.as_ref();
-        let mut tries = self.servers.tries(Use::Bind, clock).await?;
+        let mut tries = self.tries(Use::Bind).await?;
         loop {
             let mut held = tries.next().await?;
-            match bind(&mut held.stream, who).await {
-                Ok(Bound::Not {
+            let bound = bind(&mut held.stream, who).await;
+            if let Ok(Bound::Not {
+                why: BindDiagnosis::MustChange | BindDiagnosis::PasswordExpired,
+                bound: true,
+                ..
+            }) = &bound
+            {
+                let said = self.replace(&mut held.stream, who, new).await?;
+                tries.keep(held);
+                return Ok(Some(said));
+            }
+            match tries.settle(held, bound)? {
+                None => {}
+                Some(Bound::Not {
                     why: BindDiagnosis::MustChange | BindDiagnosis::PasswordExpired,
-                    bound,
                     ..
-                }) => {
-                    if !bound {
-                        held.keep(clock);
-                        return Ok(None);
-                    }
-                    let said = self.replace(&mut held.stream, who, new).await?;
-                    held.keep(clock);
-                    return Ok(Some(said));
-                }
-                Ok(Bound::Not { why, text, .. }) => {
-                    held.keep(clock);
-                    return Err(Refused::Person { why, text });
-                }
-                Ok(Bound::In) => {
-                    held.keep(clock);
-                    return Err(Refused::Unasked);
-                }
-                Err(refused) => {
-                    let failed = held.failed(refused)?;
-                    tries.go_on(failed);
-                }
+                }) => return Ok(None),
+                Some(Bound::Not { why, text, .. }) => return Err(Refused::Person { why, text }),
+                Some(Bound::In) => return Err(Refused::Unasked),
             }
         }
     }

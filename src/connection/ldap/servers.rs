@@ -90,7 +90,7 @@ pub(super) struct Held<'a> {
 pub(super) struct Tries<'a> {
     servers: &'a Servers,
     purpose: Use,
-    now: Timestamp,
+    clock: &'a dyn Clock,
     _turn: SemaphorePermit<'a>,
     /// Those that were not asked yet, the next one last.
     left: Vec<&'a One>,
@@ -122,11 +122,11 @@ impl Servers {
     }
 
     /// A question. It waits for its turn for as long as a connection may take.
-    pub(super) async fn tries(
-        &self,
+    pub(super) async fn tries<'s>(
+        &'s self,
         purpose: Use,
-        clock: &dyn Clock,
-    ) -> Result<Tries<'_>, Refused> {
+        clock: &'s dyn Clock,
+    ) -> Result<Tries<'s>, Refused> {
         let turn = timeout(self.limits.connect, self.at_once.acquire()).await;
         let turn = turn
             .map_err(|_| Refused::Busy)?
@@ -139,7 +139,7 @@ impl Servers {
         Ok(Tries {
             servers: self,
             purpose,
-            now,
+            clock,
             _turn: turn,
             left,
             last: None,
@@ -205,7 +205,7 @@ impl<'s> Tries<'s> {
             let Some(one) = self.left.last().copied().filter(|_| !asked_enough) else {
                 return Err(Refused::Away(self.last.take()));
             };
-            if let Some(stream) = one.take_idle(self.purpose, self.now) {
+            if let Some(stream) = one.take_idle(self.purpose, self.clock.now()) {
                 return Ok(self.held(one, stream, false));
             }
             match self.servers.open(one, self.purpose).await {
@@ -228,7 +228,7 @@ impl<'s> Tries<'s> {
     }
 
     fn rest(&mut self, one: &One, error: LdapError) {
-        let until = self.now + REST;
+        let until = self.clock.now() + REST;
         one.rests_until.store(until.millis(), Ordering::Relaxed);
         tracing::warn!(server = %one.server, %error, "a server of a directory failed: others are asked");
         self.left.pop();
@@ -236,47 +236,43 @@ impl<'s> Tries<'s> {
     }
 }
 
-/// What became of a try.
-pub(super) struct Failed {
-    fresh: bool,
-    error: LdapError,
-}
-
-impl Held<'_> {
-    /// It is good for the next question.
-    pub(super) fn keep(self, clock: &dyn Clock) {
-        self.of.rests_until.store(i64::MIN, Ordering::Relaxed);
-        let mut idle = self.of.idle(self.purpose).lock();
-        if idle.len() < MOST_IDLE {
-            idle.push(Idle {
-                stream: self.stream,
-                since: clock.now(),
-            });
-        }
-    }
-
-    /// It is of no use any more. What may pass is given back, to go on with the next try.
-    pub(super) fn failed(self, refused: Refused) -> Result<Failed, Refused> {
+impl Tries<'_> {
+    /// The answer to the question; `None`: it is for the next server.
+    pub(super) fn settle<T>(
+        &mut self,
+        held: Held<'_>,
+        answer: Result<T, Refused>,
+    ) -> Result<Option<T>, Refused> {
+        let refused = match answer {
+            Ok(answer) => {
+                self.keep(held);
+                return Ok(Some(answer));
+            }
+            Err(refused) => refused,
+        };
         let error = refused.passing()?;
         // Those that wait with it will have gone the same way.
-        self.of.idle(self.purpose).lock().clear();
-        let fresh = self.fresh;
-        Ok(Failed { fresh, error })
-    }
-}
-
-impl Tries<'_> {
-    /// Goes on after a try that failed. That a connection is closed which had waited says nothing
-    /// about its server.
-    pub(super) fn go_on(&mut self, Failed { fresh, error }: Failed) {
+        held.of.idle(held.purpose).lock().clear();
         let hangs = matches!(error, LdapError::TimedOut(_));
         self.timeouts += usize::from(hangs);
-        if (fresh || hangs)
-            && let Some(one) = self.left.last().copied()
-        {
-            self.rest(one, error);
+        // That a connection is closed which had waited says nothing about its server.
+        if held.fresh || hangs {
+            self.rest(held.of, error);
         } else {
             self.last = Some(error);
+        }
+        Ok(None)
+    }
+
+    /// The connection is good for the next question.
+    pub(super) fn keep(&self, held: Held<'_>) {
+        held.of.rests_until.store(i64::MIN, Ordering::Relaxed);
+        let mut idle = held.of.idle(held.purpose).lock();
+        if idle.len() < MOST_IDLE {
+            idle.push(Idle {
+                stream: held.stream,
+                since: self.clock.now(),
+            });
         }
     }
 }

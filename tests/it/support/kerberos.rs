@@ -33,8 +33,8 @@ impl Kdc {
         Self::start_by(&[])
     }
 
-    /// One whose programs, and those of [`tickets_by`](Self::tickets_by), are run by another, like
-    /// `faketime`.
+    /// One whose programs, and those of [`tickets_by`](Self::tickets_by), are run by another that
+    /// becomes them, like `env`.
     pub(crate) fn start_by(runner: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
