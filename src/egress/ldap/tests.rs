@@ -180,6 +180,24 @@ async fn what_is_no_message_or_too_long_ends_the_connection() {
     assert!(matches!(error, LdapError::TimedOut(_)), "{error}");
 }
 
+#[tokio::test]
+async fn a_directory_that_dies_in_the_middle_of_a_bind_is_gone_and_another_may_do_better() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ldap://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read(&mut stream, &mut Vec::new());
+        let answer = message(1, 0x61, &result(0));
+        stream.write_all(&answer[..answer.len() - 1]).unwrap();
+    });
+    let mut stream = opened(&url, true).await.unwrap();
+    let password = Secret::new("secret".to_owned());
+    let error = stream.bind("cn=a,dc=x", &password).await.unwrap_err();
+    assert!(matches!(error, LdapError::Closed), "{error}");
+    assert!(error.is_passing());
+    served.join().unwrap();
+}
+
 /// LDAP-4: nobody goes where a directory sends them.
 #[tokio::test]
 async fn a_referral_is_not_followed() {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Instant};
 
 use super::{attempt, started};
-use crate::support::Slapd;
+use crate::support::{Slapd, sidecar::list, trial::Trial};
 
 /// LDAP-2: exactly one entry, or nobody.
 #[test]
@@ -16,6 +16,22 @@ fn two_people_with_one_name_are_nobody() {
     assert_eventually!(sidecar.output().contains("and one must"));
     let (visitor, _) = attempt(&sidecar, "twin1", "twin-secret");
     assert!(visitor.session().is_some());
+}
+
+#[test]
+fn what_is_no_text_is_left_out() {
+    let slapd = Slapd::start();
+    let read = list(&["jpegPhoto", "telephoneNumber"]);
+    let (_, sidecar) = started(&slapd, &[("attributes", read)]);
+    let trial = Trial::begin(&sidecar, "dir");
+    let mut alice = sidecar.visitor();
+    let page = alice.go(&trial.url);
+    alice.try_password(&page, "alice", "alice-secret");
+    let (report, code) = trial.end();
+    assert_eq!(code, Some(0), "{report:#}");
+    let claims = &report["claims"][0]["claims"];
+    assert_eq!(claims["telephoneNumber"], "+47 900 00 000", "{report:#}");
+    assert!(claims.get("jpegPhoto").is_none(), "{report:#}");
 }
 
 /// Somebody whom the directory cannot tell about keeps nobody signed in who is gone.
