@@ -41,14 +41,9 @@ impl Browser {
     /// The same, of somebody who has this certificate and has chosen it for an origin.
     pub(crate) fn holding(leaf: &Leaf, origin: &str, hosts: &[&str]) -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let settings = hold(leaf, origin, profile.path());
-        // Chromium reads policies from one folder of the system: this process has its own of them
-        let mut command = Command::new("unshare");
-        command
-            .args(["--map-root-user", "--mount", "sh", "-c"])
-            .arg("mount --bind \"$0\" /etc/chromium && exec chromedriver \"$@\"")
-            .arg(settings)
-            .env("HOME", profile.path());
+        hold(leaf, origin, profile.path());
+        let mut command = Command::new("chromedriver");
+        command.env("HOME", profile.path());
         Self::driven(command, profile, rules(hosts))
     }
 
@@ -331,8 +326,8 @@ fn rules(hosts: &[&str]) -> Vec<String> {
     (!hosts.is_empty()).then_some(rules).into_iter().collect()
 }
 
-/// Puts a certificate and its key where Chromium looks for them; the folder with its settings.
-fn hold(leaf: &Leaf, origin: &str, home: &Path) -> PathBuf {
+/// Puts a certificate and its key where Chromium looks for them, and the choice into the profile.
+fn hold(leaf: &Leaf, origin: &str, home: &Path) {
     let run = |program: &str, words: &[&str]| {
         let done = Command::new(program).args(words).output().unwrap();
         assert!(done.status.success(), "{program}: {done:?}");
@@ -349,12 +344,14 @@ fn hold(leaf: &Leaf, origin: &str, home: &Path) -> PathBuf {
         &[&make[..], &["-in", &certificate, "-inkey", &key]].concat(),
     );
     run("pk12util", &["-d", &store, "-i", &bundle, "-W", ""]);
-    let settings = home.join("settings");
-    std::fs::create_dir_all(settings.join("policies/managed")).unwrap();
-    let choice = json!({"pattern": origin, "filter": {}}).to_string();
-    let policy = json!({"AutoSelectCertificateForUrls": [choice]}).to_string();
-    std::fs::write(settings.join("policies/managed/tests.json"), policy).unwrap();
-    settings
+    // what the policy AutoSelectCertificateForUrls comes to
+    let chosen = json!({format!("{origin},*"): {"setting": {"filters": [{}]}}});
+    let preferences = json!({"profile": {"content_settings": {"exceptions": {
+        "auto_select_certificate": chosen,
+    }}}});
+    let profile = home.join("profile/Default");
+    std::fs::create_dir_all(&profile).unwrap();
+    std::fs::write(profile.join("Preferences"), preferences.to_string()).unwrap();
 }
 
 impl Drop for Browser {
