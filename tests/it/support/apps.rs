@@ -165,26 +165,20 @@ fn tool(name: &str) -> PathBuf {
     installed(&format!("venv/bin/{name}"))
 }
 
-/// nginx in the foreground with this inside its `http` block.
+/// nginx in the foreground with this inside its `http` block. It is one process, so that none is left
+/// when it is ended.
 fn nginx_command(dir: &Path, inside: &str) -> Command {
     let config = format!(
-        "worker_processes 1; daemon off; pid nginx.pid; error_log stderr warn;\n\
+        "master_process off; daemon off; pid nginx.pid; error_log stderr warn;\n\
          events {{ worker_connections 256; }}\n\
          http {{ access_log off; client_body_temp_path t1; proxy_temp_path t2;\n\
            fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;\n{inside}\n}}\n"
     );
     std::fs::write(dir.join("nginx.conf"), config).unwrap();
-    make_readable(dir);
     let mut command = Command::new("nginx");
     command
         .arg("-p")
         .arg(dir)
         .args(["-c", "nginx.conf", "-e", "stderr"]);
     command
-}
-
-/// As root, nginx serves as another user, who must get into the folder.
-fn make_readable(dir: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
