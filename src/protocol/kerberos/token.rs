@@ -131,4 +131,17 @@ mod tests {
         framed.extend(token);
         assert_eq!(Ticket::of(&framed), Err(NoTicket::Ntlm));
     }
+
+    /// Strings in strings in strings, as BER allows and DER does not: no stack is as deep.
+    #[test]
+    fn what_is_nested_without_end_is_no_ticket() {
+        for (opens, times) in [(&[0x24, 0x80][..], 30_000), (&[0x30, 0x80], 30_000)] {
+            let mut token = SPNEGO.to_vec();
+            token.extend([0xa0, 0x80, 0x30, 0x80, 0xa0, 2, 0x30, 0, 0xa2, 0x80]);
+            token.extend(opens.repeat(times));
+            let length = u16::try_from(token.len()).unwrap().to_be_bytes();
+            let framed = [&[0x60, 0x82], &length[..], &token].concat();
+            assert_eq!(Ticket::of(&framed), Err(NoTicket::None));
+        }
+    }
 }
