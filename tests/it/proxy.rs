@@ -171,9 +171,13 @@ fn a_second_try_is_logged_without_its_query() {
     let upstream = Upstream::start();
     upstream.on("/half", Reply::CloseEarly { promised: None });
     let sidecar = open(&upstream);
-    sidecar.ask(&Request::get("/x")).expect(200);
-    assert_eq!(sidecar.ask(&Request::get("/half?token=canary")).status, 502);
-    assert!(upstream.seen().len() > 2, "it was tried again");
+    // Only a connection that was kept is tried again, and one is kept a moment after its answer.
+    let tried_again = (1..=20).any(|round| {
+        sidecar.ask(&Request::get("/x")).expect(200);
+        assert_eq!(sidecar.ask(&Request::get("/half?token=canary")).status, 502);
+        upstream.seen().len() > 2 * round
+    });
+    assert!(tried_again);
     assert!(sidecar.output().contains("/half"), "{}", sidecar.output());
     assert!(!sidecar.output().contains("canary"), "{}", sidecar.output());
 }
