@@ -21,6 +21,7 @@ mod federation;
 pub(crate) mod ldap;
 mod login;
 pub(crate) mod mtls;
+mod new_password;
 mod oauth;
 pub(crate) mod oauth1;
 pub(crate) mod oauth2;
@@ -51,6 +52,10 @@ pub(crate) use self::{
     connections::{ConnectionSettings, Connections},
     discovery::realm_of,
     login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    new_password::{
+        AtLogin, BadNewPassword, Config as PasswordConfig, Judged, NewPassword, PasswordRules,
+        Personal, Rule,
+    },
     offer::{Offer, SharedForm},
     recheck::{Recheck, Rechecked},
     rejection::{Fault, Rejection},
@@ -231,6 +236,20 @@ pub(crate) struct Proof {
     /// The message that proved it opens one session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) once: Option<Once>,
+    /// When a new password was set on the way, which ended all that was proven before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renewed_at: Option<Timestamp>,
+    /// What the person is told once they are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) advice: Option<Advice>,
+}
+
+/// What somebody should know who is signed in.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Advice {
+    /// Their password is known from a leak.
+    LeakedPassword,
 }
 
 impl Authenticated {
@@ -252,6 +271,8 @@ impl Authenticated {
             authentication,
             kept: Kept::default(),
             once: None,
+            renewed_at: None,
+            advice: None,
         };
         Self { identity, proof }
     }
@@ -259,6 +280,18 @@ impl Authenticated {
     /// The same, with what stays with its session.
     pub(in crate::connection) fn keeping(mut self, kept: Kept) -> Self {
         self.proof.kept = kept;
+        self
+    }
+
+    /// The same, by a password that is new since then.
+    pub(in crate::connection) fn renewed(mut self, at: Timestamp) -> Self {
+        self.proof.renewed_at = Some(at);
+        self
+    }
+
+    /// The same, with something that the person is told.
+    pub(in crate::connection) fn advised(mut self, advice: Advice) -> Self {
+        self.proof.advice = Some(advice);
         self
     }
 
