@@ -215,7 +215,7 @@ impl Link {
             .run(&mut connection, &self.front, &arguments)
             .await?;
         let wanted = self.wait_for_replicas;
-        if call.kind == Kind::Promise && wanted > 0 {
+        if call.kind == Kind::Promise && wanted > 0 && has_written(&answer) {
             let have: u64 = redis::cmd("WAIT")
                 .arg(wanted)
                 .arg(ACKNOWLEDGED_WITHIN)
@@ -229,6 +229,16 @@ impl Link {
             }
         }
         Ok(answer)
+    }
+}
+
+/// Whether a script that answers this has done what it was asked for: those that refuse write
+/// nothing, so there is nothing to wait for.
+fn has_written(answer: &redis::Value) -> bool {
+    match answer {
+        redis::Value::Int(number) => *number > 0,
+        redis::Value::Nil => false,
+        _ => true,
     }
 }
 

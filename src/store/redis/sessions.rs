@@ -31,11 +31,12 @@ impl SessionStore for Redis {
     async fn issue(&self, new: NewSession) -> Result<Issued, StoreError> {
         let call = Call::new(Kind::Promise, &ISSUE).with_login(&new)?;
         match self.call::<i64>(call).await? {
-            0 => Ok(Issued::Issued),
-            -1 => Ok(Issued::Changed),
-            -2 => Ok(Issued::Outdated),
+            1 => Ok(Issued::Issued),
+            0 => Ok(Issued::Changed),
+            -1 => Ok(Issued::Outdated),
             number => {
-                let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+                // see issue.lua
+                let index = usize::try_from((-2_i64).saturating_sub(number)).unwrap_or(usize::MAX);
                 let used = new.uses.get(index);
                 let used = used.ok_or_else(|| damage("answer", "there is no such use"))?;
                 Ok(Issued::AlreadyUsed(used.key().purpose))

@@ -160,10 +160,15 @@ async fn a_server_that_became_a_replica_is_left() {
     let redis = opened(behind(&sentinel)).await;
     assert_eq!(redis.issue(login(1)).await.unwrap(), Issued::Issued);
     // Both stay up, and the connection to the first one stays open.
-    sentinel.cli(&["sentinel", "failover", "sessions"]);
-    while !first.cli(&["info", "replication"]).contains("role:slave") {
+    // A sentinel refuses while it has not yet heard how the replica is.
+    for _ in 0..200 {
+        sentinel.cli(&["sentinel", "failover", "sessions"]);
+        if first.cli(&["info", "replication"]).contains("role:slave") {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    assert!(first.cli(&["info", "replication"]).contains("role:slave"));
     let mut issued = redis.issue(login(2)).await;
     for _ in 0..50 {
         if issued.is_ok() {

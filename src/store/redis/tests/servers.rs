@@ -105,8 +105,10 @@ impl Server {
     /// `STOP` and `CONT`.
     pub(super) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let done = Command::new("kill").args([&format!("-{name}"), &pid]);
-        assert!(done_well(done));
+        let done = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status();
+        assert!(done.unwrap().success());
     }
 
     /// What an operator types.
@@ -116,10 +118,6 @@ impl Server {
         assert!(output.status.success(), "{words:?}: {output:?}");
         text
     }
-}
-
-fn done_well(command: &mut Command) -> bool {
-    command.status().unwrap().success()
 }
 
 fn cli(port: u16, words: &[&str]) -> Output {
