@@ -1,6 +1,10 @@
 //! Finding the server, and joining the data that it has.
 
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use redis::{FromRedisValue, RedisResult, aio::MultiplexedConnection, cmd};
 use tokio::time::timeout;
@@ -14,7 +18,43 @@ use super::{
 /// How often one node of a cluster may send us on to another.
 const HOPS: usize = 4;
 
+/// How often the sentinels are asked whether the master is still the same.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
 impl Links {
+    /// Gives the link up when the sentinels name another master. The former one may serve on for
+    /// seconds until it is told, and what it takes in meanwhile is lost.
+    pub(super) fn watch(self: &Arc<Self>, link: &Arc<Link>) {
+        let Servers::Sentinels {
+            addresses, master, ..
+        } = &self.options.servers
+        else {
+            return;
+        };
+        let (addresses, master) = (addresses.clone(), master.clone());
+        let (links, link) = (Arc::downgrade(self), Arc::downgrade(link));
+        tokio::spawn(async move {
+            for address in addresses.iter().cycle() {
+                tokio::time::sleep(ASKED_EVERY).await;
+                let (Some(links), Some(link)) = (links.upgrade(), link.upgrade()) else {
+                    return;
+                };
+                if !links.is_current(&link) {
+                    return;
+                }
+                match links.ask_sentinel(address, &master).await {
+                    Ok(now) if now != link.address => {
+                        tracing::warn!(was = %link.address, %now, "the sentinels name another master");
+                        links.give_up(&link);
+                        return;
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::debug!(%error, "a sentinel does not answer"),
+                }
+            }
+        });
+    }
+
     /// Asks each address in turn, each time beginning with another one, and says of all what was
     /// wrong with them.
     pub(super) async fn find(&self) -> Result<Link, LinkError> {

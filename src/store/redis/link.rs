@@ -68,7 +68,7 @@ impl Links {
     }
 
     /// The link, or what the search for one that has just ended brought.
-    pub(super) async fn get(&self) -> Result<Arc<Link>, LinkError> {
+    pub(super) async fn get(self: &Arc<Self>) -> Result<Arc<Link>, LinkError> {
         if let Some(link) = self.current.load_full() {
             return Ok(link);
         }
@@ -88,6 +88,7 @@ impl Links {
                 tracing::info!(address = %link.address, "connected to the sessions' server");
                 let link = Arc::new(link);
                 self.current.store(Some(link.clone()));
+                self.watch(&link);
                 Ok(link)
             }
             Err(error) => {
@@ -95,6 +96,12 @@ impl Links {
                 Err(error)
             }
         }
+    }
+
+    /// Whether this is the present link.
+    pub(super) fn is_current(&self, link: &Arc<Link>) -> bool {
+        let current = self.current.load();
+        current.as_ref().is_some_and(|one| Arc::ptr_eq(one, link))
     }
 
     /// Looks for another link from now on, unless that was done already.

@@ -159,26 +159,59 @@ async fn a_server_that_became_a_replica_is_left() {
     }
     let redis = opened(behind(&sentinel)).await;
     assert_eq!(redis.issue(login(1)).await.unwrap(), Issued::Issued);
-    // Both stay up, and the connection to the first one stays open.
-    // A sentinel refuses while it has not yet heard how the replica is.
+    // Both stay up, and the connection to the first one stays open: it serves on for seconds. A
+    // sentinel refuses while it has not yet heard how the replica is.
+    let named = || sentinel.cli(&["sentinel", "get-master-addr-by-name", "sessions"]);
+    let to = second.port.to_string();
     for _ in 0..200 {
-        sentinel.cli(&["sentinel", "failover", "sessions"]);
-        if first.cli(&["info", "replication"]).contains("role:slave") {
+        if named().contains(&to) {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let tried = sentinel.cli(&["sentinel", "failover", "sessions"]);
+        let began = tried.contains("OK") || tried.contains("INPROG");
+        let pause = if began { 3000 } else { 100 };
+        for _ in 0..pause / 100 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if named().contains(&to) {
+                break;
+            }
+        }
     }
-    assert!(first.cli(&["info", "replication"]).contains("role:slave"));
-    let mut issued = redis.issue(login(2)).await;
+    assert!(named().contains(&to));
     for _ in 0..50 {
-        if issued.is_ok() {
+        if redis
+            .links
+            .get()
+            .await
+            .is_ok_and(|link| link.address.port == second.port)
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        issued = redis.issue(login(2)).await;
     }
-    assert_eq!(issued.unwrap(), Issued::Issued);
+    let first_is = first.cli(&["info", "replication"]);
+    assert!(
+        first_is.contains("role:master"),
+        "it was left only when it refused"
+    );
+    assert_eq!(redis.issue(login(2)).await.unwrap(), Issued::Issued);
+    while !first.cli(&["info", "replication"]).contains("role:slave") {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert_eq!(redis.list(&Whose::All, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_became_a_replica_refuses_until_it_is_a_master_again() {
+    let (server, other) = (Server::redis(&[]).await, Server::redis(&[]).await);
+    let redis = opened(Servers::One(address(server.port))).await;
+    assert_eq!(redis.issue(login(1)).await.unwrap(), Issued::Issued);
+    server.cli(&["replicaof", "127.0.0.1", &other.port.to_string()]);
+    let refused = redis.issue(login(2)).await.unwrap_err();
+    let said = crate::problem::causes(&refused);
+    assert!(said.contains("no master"), "{said}");
+    server.cli(&["replicaof", "no", "one"]);
+    assert_eq!(redis.issue(login(3)).await.unwrap(), Issued::Issued);
 }
 
 #[tokio::test(flavor = "multi_thread")]
