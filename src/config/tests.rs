@@ -60,11 +60,27 @@ hosts = ["vestibule.internal"]
 [storage]
 url = "sqlite://data/v.db"
 [session]
-store = "memory"
+store = "redis"
 idle_timeout = "8h"
 absolute_timeout = "7d"
 stale_for = "10s"
 cache = 1000
+[session.redis] # instead of sentinels: cluster
+sentinels = ["rediss://10.0.0.1:26379"]
+master = "sessions"
+username = "vestibule"
+password = "redis-password"
+sentinel_username = "vestibule"
+sentinel_password = "sentinel-password"
+database = 1
+ca = "tls/redis-ca.pem"
+certificate = "tls/redis.pem"
+key = "tls/redis.key"
+prefix = "login"
+wait_for_replicas = 1
+danger_plain_redis = true
+[protection]
+counters = "memory"
 [log]
 format = "json"
 level = "info,vestibule=debug"
@@ -698,7 +714,32 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[session]\nstore = 'redis://h'",
         "2:1: session.store",
-        "Redis yet",
+        "plain text",
+    ),
+    (
+        "[session]\nstore = 'redis'",
+        "2:1: session.store",
+        "where Redis is",
+    ),
+    (
+        "[session.redis]\nprefix = 'x'",
+        "1:10: session.redis",
+        "not in Redis",
+    ),
+    (
+        "[session]\nstore = 'rediss://h'\n[session.redis]\nmaster = 'm'",
+        "4:1: session.redis.master",
+        "sentinels only",
+    ),
+    (
+        "[session]\nstore = 'redis'\n[session.redis]\ncluster = ['rediss://canary:canary@h']",
+        "4:12: session.redis.cluster[0]",
+        "says more",
+    ),
+    (
+        "[protection]\ncounters = 'disk'",
+        "2:1: protection.counters",
+        "not one of those",
     ),
     (
         "[session]\nstore = 'disk'",
@@ -1329,7 +1370,7 @@ fn the_reference_is_complete_and_works() {
     let settings = loaded(reference).unwrap().settings;
     assert_eq!(settings.connections.len(), 1);
     assert_eq!(settings.routes[0].public, ["/public/**"]);
-    assert!(reference.lines().count() < 240);
+    assert!(reference.lines().count() < 300);
     // Each strategy has a guide of its own.
     let guides = [
         reference,

@@ -76,7 +76,7 @@ impl OneTimeStore for Redis {
 
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
         let call = Call::new(Kind::Write, &REFUND);
-        self.call(call.with(name_of_counter(counter))).await
+        self.call(call.with(name_of_counter(*counter))).await
     }
 
     async fn sweep_one_time(&self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
@@ -95,7 +95,7 @@ impl Redis {
         now: Timestamp,
     ) -> Result<(Option<u32>, Timestamp), StoreError> {
         let call = Call::new(kind, &COUNT)
-            .with(name_of_counter(&spend.counter))
+            .with(name_of_counter(spend.counter))
             .with(spend.limit)
             .with(spend.window.as_millis())
             .with(now)

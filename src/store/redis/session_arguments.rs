@@ -85,7 +85,7 @@ pub(super) fn name_of(key: &OneTimeKey) -> String {
 }
 
 /// `COUNTS:SLOT`.
-pub(super) fn name_of_counter(counter: &Counter) -> String {
+pub(super) fn name_of_counter(counter: Counter) -> String {
     format!("{}:{}", counter.counts.name(), counter.slot)
 }
 

@@ -176,6 +176,109 @@ fn built(text: &str) -> Result<Options, Vec<Problem>> {
     config.build(None)
 }
 
+/// Tables, the keys that are wrong in them, and a part of what is said.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("", "session.store", "not said where"),
+    (
+        "url = \"redis://localhost\"\ncluster = [\"redis://localhost\"]",
+        "session.redis",
+        "more than one",
+    ),
+    (
+        "url = \"redis://10.0.0.1\"",
+        "session.redis.url",
+        "plain text",
+    ),
+    (
+        "cluster = [\"rediss://a\", \"redis://10.0.0.1\"]",
+        "session.redis.cluster[1]",
+        "plain text",
+    ),
+    (
+        "cluster = [\"rediss://a\", \"redis://localhost\"]",
+        "session.redis.cluster",
+        "one or the other",
+    ),
+    (
+        "cluster = [\"rediss://u:p@a\"]",
+        "session.redis.cluster[0]",
+        "says more",
+    ),
+    (
+        "cluster = [\"rediss://a/1\"]",
+        "session.redis.cluster[0]",
+        "says more",
+    ),
+    (
+        "cluster = [\"rediss://a\"]\ndatabase = 1",
+        "session.redis.database",
+        "one database",
+    ),
+    (
+        "url = \"rediss://a\"\ndatabase = 1",
+        "session.redis.database",
+        "in its URL",
+    ),
+    (
+        "url = \"rediss://a\"\nmaster = \"m\"",
+        "session.redis.master",
+        "sentinels only",
+    ),
+    (
+        "sentinels = [\"rediss://a\"]",
+        "session.redis.sentinels",
+        "none is named",
+    ),
+    (
+        "url = \"rediss://u:p@a\"\npassword = \"q\"",
+        "session.redis.password",
+        "keep one",
+    ),
+    ("url = \"http://a\"", "session.redis.url", "neither with"),
+    ("url = \"rediss://a/x\"", "session.redis.url", "number"),
+    (
+        "url = \"rediss://a/1?protocol=3\"",
+        "session.redis.url",
+        "mean nothing",
+    ),
+    (
+        "url = \"rediss://a/#insecure\"",
+        "session.redis.url",
+        "mean nothing",
+    ),
+    ("url = \"redis:///1\"", "session.redis.url", "no host"),
+    (
+        "url = \"rediss://a\"\ncertificate = \"c\"",
+        "session.redis.certificate",
+        "without its key",
+    ),
+    (
+        "url = \"rediss://a\"\nkey = \"c\"",
+        "session.redis.key",
+        "without its cert",
+    ),
+    (
+        "url = \"redis://localhost\"\nca = \"c\"",
+        "session.redis.ca",
+        "without TLS",
+    ),
+    (
+        "url = \"rediss://a\"\nprefix = \"a{b\"",
+        "session.redis.prefix",
+        "1 to 64",
+    ),
+    (
+        "url = \"rediss://a\"\nprefix = \"\"",
+        "session.redis.prefix",
+        "1 to 64",
+    ),
+    (
+        "url = \"rediss://a\"\nwait_for_replicas = 17",
+        "session.redis.wait_for_replicas",
+        "0 to 16",
+    ),
+];
+
 #[test]
 fn one_of_three_ways_is_said_with_what_goes_with_it() {
     let one = built("url = \"rediss://us%20er:p%40ss@cache.example:7000/3\"").unwrap();
@@ -199,111 +302,11 @@ fn one_of_three_ways_is_said_with_what_goes_with_it() {
     let sentinels = built(sentinels).unwrap();
     assert_eq!(sentinels.database, 2);
 
-    for (text, key, words) in [
-        ("", "session.store", "not said where"),
-        (
-            "url = \"redis://localhost\"\ncluster = [\"redis://localhost\"]",
-            "session.redis",
-            "more than one",
-        ),
-        (
-            "url = \"redis://10.0.0.1\"",
-            "session.redis.url",
-            "plain text",
-        ),
-        (
-            "cluster = [\"rediss://a\", \"redis://10.0.0.1\"]",
-            "session.redis.cluster[1]",
-            "plain text",
-        ),
-        (
-            "cluster = [\"rediss://a\", \"redis://localhost\"]",
-            "session.redis.cluster",
-            "one or the other",
-        ),
-        (
-            "cluster = [\"rediss://u:p@a\"]",
-            "session.redis.cluster[0]",
-            "says more",
-        ),
-        (
-            "cluster = [\"rediss://a/1\"]",
-            "session.redis.cluster[0]",
-            "says more",
-        ),
-        (
-            "cluster = [\"rediss://a\"]\ndatabase = 1",
-            "session.redis.database",
-            "one database",
-        ),
-        (
-            "url = \"rediss://a\"\ndatabase = 1",
-            "session.redis.database",
-            "in its URL",
-        ),
-        (
-            "url = \"rediss://a\"\nmaster = \"m\"",
-            "session.redis.master",
-            "sentinels only",
-        ),
-        (
-            "sentinels = [\"rediss://a\"]",
-            "session.redis.sentinels",
-            "none is named",
-        ),
-        (
-            "url = \"rediss://u:p@a\"\npassword = \"q\"",
-            "session.redis.password",
-            "keep one",
-        ),
-        ("url = \"http://a\"", "session.redis.url", "neither with"),
-        ("url = \"rediss://a/x\"", "session.redis.url", "number"),
-        (
-            "url = \"rediss://a/1?protocol=3\"",
-            "session.redis.url",
-            "mean nothing",
-        ),
-        (
-            "url = \"rediss://a/#insecure\"",
-            "session.redis.url",
-            "mean nothing",
-        ),
-        ("url = \"redis:///1\"", "session.redis.url", "no host"),
-        (
-            "url = \"rediss://a\"\ncertificate = \"c\"",
-            "session.redis.certificate",
-            "without its key",
-        ),
-        (
-            "url = \"rediss://a\"\nkey = \"c\"",
-            "session.redis.key",
-            "without its cert",
-        ),
-        (
-            "url = \"redis://localhost\"\nca = \"c\"",
-            "session.redis.ca",
-            "without TLS",
-        ),
-        (
-            "url = \"rediss://a\"\nprefix = \"a{b\"",
-            "session.redis.prefix",
-            "1 to 64",
-        ),
-        (
-            "url = \"rediss://a\"\nprefix = \"\"",
-            "session.redis.prefix",
-            "1 to 64",
-        ),
-        (
-            "url = \"rediss://a\"\nwait_for_replicas = 17",
-            "session.redis.wait_for_replicas",
-            "0 to 16",
-        ),
-    ] {
+    for (text, key, words) in REFUSED {
         let problems = built(text).unwrap_err();
         let found = problems
             .iter()
-            .any(|one| one.key == key && one.message.contains(words));
+            .any(|one| one.key == *key && one.message.contains(words));
         assert!(found, "{text}: {problems:?}");
     }
     assert!(built("url = \"redis://10.0.0.1\"\ndanger_plain_redis = true").is_ok());
