@@ -1389,8 +1389,36 @@ fn the_reference_is_complete_and_works() {
     for key in schema_keys() {
         assert!(words.contains(key.as_str()), "{key}");
     }
-    // What is written as a comment is right, too.
-    let all: String = reference
+    // What is written as a comment is right, too. Of Redis there are three kinds, and none by default.
+    let (before, rest) = reference.split_once("[session.redis]\n").unwrap();
+    let (redis, after) = rest.split_once("\n[protection]").unwrap();
+    let of_cluster = ["cluster", "username", "prefix", "ca", "certificate", "key"];
+    let of_sentinels = [
+        "sentinels",
+        "master",
+        "sentinel_username",
+        "database",
+        "prefix",
+    ];
+    for keys in [
+        &of_cluster[..],
+        &of_sentinels,
+        &["url", "wait_for_replicas"],
+    ] {
+        let lines = redis.lines().filter_map(|line| line.strip_prefix('#'));
+        let lines =
+            lines.filter(|line| keys.iter().any(|key| line.starts_with(&format!("{key} "))));
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(lines.len(), keys.len(), "{lines:?}");
+        let text = lines.join("\n");
+        let text = text.replace("{ env = \"REDIS_URL\" }", "'rediss://u:p@h:1/2'");
+        let read = loaded(&format!(
+            "[session]\nstore = 'redis'\n[session.redis]\n{text}"
+        ));
+        assert!(read.is_ok(), "{}", read.unwrap_err());
+    }
+    let all: String = [before, "[protection]", after]
+        .concat()
         .lines()
         .map(|line| match line.strip_prefix('#') {
             Some(key) if key.starts_with("[connections.") => format!("{key}\n"),

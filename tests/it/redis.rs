@@ -11,7 +11,7 @@ use crate::support::{
     http::exchange,
     redis::{Redis, Wire},
     route,
-    visitor::PASSWORD,
+    visitor::{Cookie, PASSWORD},
 };
 
 fn in_redis(redis: &Redis, upstream: &Upstream) -> Sidecar {
@@ -228,7 +228,7 @@ impl Replicas {
     /// What `visitor`'s request gets at the second process: a balancer could have sent it there.
     fn at_two(&self, visitor: &Visitor, host: &str, request: &Request) -> Answer {
         let cookies = visitor.jar.iter().filter(|cookie| cookie.host == host);
-        let cookies: Vec<_> = cookies.map(|cookie| cookie.pair()).collect();
+        let cookies: Vec<_> = cookies.map(Cookie::pair).collect();
         let request = request.clone().header("Cookie", &cookies.join("; "));
         let authority = format!("{host}:{}", self.one.port);
         exchange(self.two.port, &authority, &request)
