@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_silent_server_is_an_error_in_time_and_comes_back() {
     let server = Server::redis(&[]).await;
     let redis = opened(Servers::One(address(server.port))).await;
@@ -41,7 +41,7 @@ async fn found_again(redis: &Redis, number: u8) -> bool {
     panic!("the server was never found again");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_server_that_was_killed_keeps_what_is_on_its_disk_and_tells_of_a_gap() {
     let mut server = Server::redis(&["--appendonly", "yes", "--appendfsync", "always"]).await;
     let options = options(Servers::One(address(server.port)));
@@ -80,7 +80,7 @@ async fn a_server_that_was_killed_keeps_what_is_on_its_disk_and_tells_of_a_gap()
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn data_that_were_flushed_are_a_gap_however_much_has_come_since() {
     let server = Server::redis(&[]).await;
     let options = options(Servers::One(address(server.port)));
@@ -100,7 +100,7 @@ async fn data_that_were_flushed_are_a_gap_however_much_has_come_since() {
     assert!(matches!(told, Changes::Gap { .. }), "{told:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn logins_go_on_at_the_replica_that_takes_over() {
     let mut master = Server::redis(&[]).await;
     let replica = replica(&master).await;
@@ -146,7 +146,7 @@ async fn logins_go_on_at_the_replica_that_takes_over() {
     assert_eq!(redis.issue(login(3)).await.unwrap(), Issued::Issued);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_server_that_became_a_replica_is_left() {
     let first = Server::redis(&[]).await;
     let second = replica(&first).await;
@@ -201,7 +201,7 @@ async fn a_server_that_became_a_replica_is_left() {
     assert_eq!(redis.list(&Whose::All, 10).await.unwrap().len(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_server_that_became_a_replica_refuses_until_it_is_a_master_again() {
     let (server, other) = (Server::redis(&[]).await, Server::redis(&[]).await);
     let redis = opened(Servers::One(address(server.port))).await;
@@ -214,7 +214,7 @@ async fn a_server_that_became_a_replica_refuses_until_it_is_a_master_again() {
     assert_eq!(redis.issue(login(3)).await.unwrap(), Issued::Issued);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_slot_of_a_dead_node_comes_back_with_it() {
     let mut nodes = cluster().await;
     let seeds = nodes.iter().map(|node| address(node.port)).collect();
@@ -231,7 +231,7 @@ async fn the_slot_of_a_dead_node_comes_back_with_it() {
     assert_eq!(redis.issue(login(1)).await.unwrap(), Issued::Issued);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_full_server_refuses_whole_logins_and_says_so() {
     let server = Server::redis(&["--maxmemory", "100mb"]).await;
     let redis = opened(Servers::One(address(server.port))).await;
@@ -247,7 +247,7 @@ async fn a_full_server_refuses_whole_logins_and_says_so() {
     assert_eq!(redis.issue(new).await.unwrap(), Issued::Issued);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_ran_out_while_nobody_was_there_is_let_go() {
     let server = Server::redis(&[]).await;
     let redis = opened(Servers::One(address(server.port))).await;
@@ -266,7 +266,7 @@ async fn what_ran_out_while_nobody_was_there_is_let_go() {
     assert_eq!(keys, "");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_feed_is_bounded() {
     let server = Server::redis(&[]).await;
     let redis = opened(Servers::One(address(server.port))).await;

@@ -13,7 +13,7 @@ async fn refusal(options: Options) -> String {
     causes(&error)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_user_of_the_server_needs_the_right_password_and_only_our_keys() {
     let rule = "user vestibule on >right-secret ~{mine}* +@all -@dangerous +info";
     let server = Server::redis(&[]).await;
@@ -46,7 +46,7 @@ async fn a_user_of_the_server_needs_the_right_password_and_only_our_keys() {
     assert!(!shown.contains("right-secret"), "{shown}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_server_that_hides_its_settings_is_used_and_each_connection_is_a_gap() {
     let server = Server::redis(&[]).await;
     server.cli(&["acl", "setuser", "default", "-info", "-config"]);
@@ -60,7 +60,7 @@ async fn a_server_that_hides_its_settings_is_used_and_each_connection_is_a_gap()
     assert!(one.find(id(1)).await.unwrap().is_some());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_server_that_forgets_keys_is_refused() {
     let settings = ["--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"];
     let server = Server::redis(&settings).await;
@@ -74,7 +74,7 @@ async fn a_server_that_forgets_keys_is_refused() {
     opened(Servers::One(address(server.port))).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_is_no_master_or_not_there_is_refused() {
     let master = Server::redis(&[]).await;
     let replica = replica(&master).await;
@@ -105,7 +105,7 @@ fn openssl(folder: &std::path::Path, words: &str) {
     assert!(output.status.success(), "{words}: {output:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn over_tls_both_sides_show_certificates() {
     let keys = tempfile::tempdir().unwrap();
     let folder = keys.path();
