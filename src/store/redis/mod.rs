@@ -27,6 +27,7 @@ mod join;
 mod link;
 mod one_time;
 mod options;
+mod place;
 mod reply;
 mod script;
 mod session_arguments;
