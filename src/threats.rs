@@ -83,6 +83,10 @@
 //! | PWD-4, PWD-5: a password of a megabyte; one that is cut | limits before hashing; argon2id over every octet | `pwd_4_long_passwords_and_names_cost_nothing`, `pwd_5_no_octet_of_a_password_is_cut_off` |
 //! | PWD-6: a storm of logins | few threads, a bounded queue, then 503 at once | `pwd_6_a_storm_of_logins_is_bounded` |
 //! | PWD-7: a damaged hash in the database | nobody signs in to that account, and nothing crashes | `nobody_and_somebody_are_refused_alike_and_both_cost_a_hash` (`src/connection/database/tests.rs`) |
+//! | PWD-5: a hash from elsewhere that looks at 72 octets, or up to a NUL | a longer password, and one with a NUL, matches none of them | `bcrypt_cuts_only_where_it_is_declared`, `every_form_matches_its_password_and_no_other` (`src/crypto/password/stored/tests.rs`) |
+//! | PWD-7: a hash from elsewhere that takes hours, gigabytes or a panic | every cost is bounded before it is begun; what is large waits in a queue of its own | `a_cost_beyond_bounds_is_not_begun`, `damage_does_no_harm` (`src/crypto/password/stored/tests.rs`), `a_hash_that_needs_more_room_waits_in_a_queue_of_its_own` (`src/crypto/password/mod.rs`) |
+//! | PWD-1: a fast hash from elsewhere answers sooner than a name that nobody has | a wrong password costs the dummy too | `a_wrong_password_costs_the_dummy_where_the_hash_is_outdated` (`src/crypto/password/mod.rs`) |
+//! | a formula in a name, in an exported table | such a cell begins with an apostrophe | `csv_is_read_by_others_and_holds_no_formula` (`tests/it/transfer.rs`) |
 //! | PWD-10: injection | bound parameters only | `pwd_10_nothing_typed_is_a_query` |
 //! | PWD-12: a change of password from an open session | the old one is asked for, other sessions end | `pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions` |
 //! | PWD-12: a proof that was given before sessions were ended, and waits for its second step | no session is issued for a proof that is not newer than the last such end, in one transaction ([`store`](crate::store)) | `pwd_12_what_an_old_password_proved_waits_for_nobody`, `what_an_old_password_proved_links_nobody` (`tests/it/link.rs`) |

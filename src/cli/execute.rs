@@ -15,19 +15,20 @@ use tokio::{
 use super::{
     Place,
     remote::{self, Command, NewUser, Outcome, Revoke},
-    socket,
+    socket, transfer,
 };
 use crate::{
     app::App,
+    config::Loaded,
     connection::{Accounts, Allowed, LoginName, Peer, Seen, SignUp},
     identity::{ConnectionId, Subject, UserId},
     proxy::Live,
     secret::Secret,
     store::{Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose},
-    user::{Editor, NewPerson, Origin, PersonLine, ProfileEdit},
+    user::{Editor, NewPerson, Origin, ProfileEdit},
 };
 
-/// The longest command: an import of some ten thousand users.
+/// The longest command: a batch of users.
 const MOST_COMMAND: u64 = 64 << 20;
 /// How long to wait when no connection can be taken.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -36,22 +37,51 @@ const MOST: usize = 10_000;
 
 /// Has it done by the running process, or here when there is none.
 pub(super) fn have_done(place: &Place, command: &Command) -> anyhow::Result<Value> {
-    let runtime = tokio::runtime::Runtime::new().context("no threads")?;
-    let loaded = place.load()?;
-    let outcome = runtime.block_on(async {
-        let socket = &loaded.settings.admin.socket;
-        if let Some(outcome) = remote::ask(socket, command).await? {
-            return anyhow::Ok(outcome);
+    Hand::open(place)?.have_done(command)
+}
+
+/// Whoever does what commands say. Once the storage was opened here, it stays open for those that
+/// follow.
+pub(super) struct Hand {
+    runtime: tokio::runtime::Runtime,
+    loaded: Loaded,
+    own: Option<(App, Live)>,
+}
+
+impl Hand {
+    /// Reads the settings.
+    pub(super) fn open(place: &Place) -> anyhow::Result<Self> {
+        Ok(Self {
+            runtime: tokio::runtime::Runtime::new().context("no threads")?,
+            loaded: place.load()?,
+            own: None,
+        })
+    }
+
+    /// Has one command done.
+    pub(super) fn have_done(&mut self, command: &Command) -> anyhow::Result<Value> {
+        let (loaded, own) = (&self.loaded, &mut self.own);
+        let outcome = self.runtime.block_on(async {
+            if own.is_none() {
+                let socket = &loaded.settings.admin.socket;
+                if let Some(outcome) = remote::ask(socket, command).await? {
+                    return anyhow::Ok(outcome);
+                }
+                let app = App::open(&loaded.settings, false).await?;
+                let live = app
+                    .build(&loaded.settings)
+                    .map_err(|problems| loaded.report(problems))?;
+                *own = Some((app, live));
+            }
+            let Some((app, live)) = own else {
+                bail!("the storage is not open");
+            };
+            Ok(carry_out(app, live, command.clone()).await)
+        })?;
+        match outcome {
+            Outcome::Done(value) => Ok(value),
+            Outcome::Refused(why) => Err(anyhow!(why)),
         }
-        let app = App::open(&loaded.settings, false).await?;
-        let live = app
-            .build(&loaded.settings)
-            .map_err(|problems| loaded.report(problems))?;
-        Ok(carry_out(&app, &live, command.clone()).await)
-    })?;
-    match outcome {
-        Outcome::Done(value) => Ok(value),
-        Outcome::Refused(why) => Err(anyhow!(why)),
     }
 }
 
@@ -150,8 +180,8 @@ impl Operator<'_> {
             Command::UserAdd(new) => self.add(new).await,
             Command::UserBlock { user, blocked } => self.block(&user, blocked).await,
             Command::UserDelete { user } => self.delete(&user).await,
-            Command::UserExport { with_hashes } => self.export(with_hashes).await,
-            Command::UserImport { lines } => self.import(&lines).await,
+            Command::UserExport(page) => transfer::export_page(self.app, page).await,
+            Command::UserImport(batch) => transfer::import_batch(self.app, self.live, batch).await,
             Command::UserLink {
                 connection,
                 subject,
@@ -318,55 +348,6 @@ impl Operator<'_> {
             .await?;
         self.end_sessions(&found.id, "deleted").await?;
         Ok(json!({ "deleted": found.id }))
-    }
-
-    async fn export(&self, with_hashes: bool) -> anyhow::Result<Value> {
-        let store = self.app.directory.store();
-        let mut event = self.event(EventKind::UsersExported);
-        if with_hashes {
-            "with-hashes".clone_into(&mut event.reason);
-        }
-        // Before the first line leaves: what cannot be noted does not happen.
-        store.record(event.clone()).await?;
-        event.log();
-        let mut lines = Vec::new();
-        let mut after: Option<UserId> = None;
-        loop {
-            let page = store.list(None, after.as_ref(), 500).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id.clone());
-            for user in page {
-                let line = self.app.directory.export(user, with_hashes).await?;
-                lines.push(serde_json::to_value(line)?);
-            }
-        }
-        Ok(Value::Array(lines))
-    }
-
-    async fn import(&self, lines: &str) -> anyhow::Result<Value> {
-        let (mut created, mut existed) = (0_u64, 0_u64);
-        let mut refused = Vec::new();
-        for (number, line) in lines
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty())
-        {
-            let done = match serde_json::from_str::<PersonLine>(line) {
-                Ok(person) => self
-                    .app
-                    .directory
-                    .import(person, &Origin::default())
-                    .await
-                    .map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            match done {
-                Ok(crate::user::Imported::Created(_)) => created += 1,
-                Ok(crate::user::Imported::Exists) => existed += 1,
-                Err(why) => refused.push(json!({ "line": number + 1, "why": why })),
-            }
-        }
-        Ok(json!({ "created": created, "existed": existed, "refused": refused }))
     }
 
     async fn link(&self, connection: &str, subject: &str, to: &str) -> anyhow::Result<Value> {

@@ -20,6 +20,7 @@ mod run;
 mod sessions;
 mod socket;
 mod tickets;
+mod transfer;
 mod trial;
 mod users;
 

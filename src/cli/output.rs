@@ -19,6 +19,12 @@ pub(super) fn report(lines: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{lines}");
 }
 
+/// A line on stderr that the next one writes over.
+pub(super) fn status(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "\r{text}\x1b[K").and_then(|()| stderr.flush());
+}
+
 /// Data, for programs.
 pub(super) fn json(data: &impl Serialize) {
     line(&serde_json::to_string_pretty(data).unwrap_or_default());

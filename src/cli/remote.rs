@@ -53,12 +53,8 @@ pub(super) enum Command {
     UserDelete {
         user: String,
     },
-    UserExport {
-        with_hashes: bool,
-    },
-    UserImport {
-        lines: String,
-    },
+    UserExport(Page),
+    UserImport(Batch),
     UserLink {
         connection: String,
         subject: String,
@@ -106,6 +102,24 @@ pub(super) struct NewUser {
     pub(super) name: Option<String>,
     pub(super) password: String,
     pub(super) owner: bool,
+}
+
+/// Some users of `users export`.
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct Page {
+    pub(super) with_hashes: bool,
+    /// The id of the last user of the page before.
+    pub(super) after: Option<String>,
+}
+
+/// Some records of `users import`. They hold password hashes and cannot be printed.
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct Batch {
+    /// Each with its number in the file.
+    pub(super) records: Vec<(u64, String)>,
+    pub(super) connection: Option<String>,
+    pub(super) upsert: bool,
+    pub(super) dry_run: bool,
 }
 
 /// What came of it.

@@ -2,13 +2,13 @@
 
 use std::io::{IsTerminal, Read};
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::Value;
 
 use super::{
     Ended, Place, Unusable, execute, output,
     remote::{self, NewUser},
+    transfer,
 };
 
 #[derive(Debug, Subcommand)]
@@ -55,14 +55,10 @@ pub(super) enum Command {
     Unblock { user: String },
     /// Remove a user. The handle is never given to anybody else.
     Delete { user: String },
-    /// Print all users as JSON lines.
-    Export {
-        /// Password hashes too.
-        #[arg(long)]
-        with_hashes: bool,
-    },
-    /// Read users as JSON lines from a file, or from standard input.
-    Import { file: Option<std::path::PathBuf> },
+    /// Write all users, as JSON lines or CSV.
+    Export(transfer::Export),
+    /// Read users from a file, or from standard input.
+    Import(transfer::Import),
     /// Move an identity to a user.
     Link {
         connection: String,
@@ -97,14 +93,8 @@ pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result
             }
             return Ok(Ended::Done);
         }
-        Command::Export { with_hashes } => {
-            let lines = execute::have_done(place, &Ask::UserExport { with_hashes })?;
-            for line in lines.as_array().into_iter().flatten() {
-                output::line(&line.to_string());
-            }
-            return Ok(Ended::Done);
-        }
-        Command::Import { file } => return import(place, file.as_deref()),
+        Command::Export(export) => return transfer::export(place, &export),
+        Command::Import(import) => return transfer::import(place, &import),
         Command::Show { user } => Ask::UserShow { user },
         Command::Add {
             connection,
@@ -168,25 +158,6 @@ pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result
     };
     output::json(&execute::have_done(place, &ask)?);
     Ok(Ended::Done)
-}
-
-fn import(place: &Place, file: Option<&std::path::Path>) -> anyhow::Result<Ended> {
-    let lines = match file {
-        Some(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("{} cannot be read", file.display()))?,
-        None => std::io::read_to_string(std::io::stdin()).context("standard input")?,
-    };
-    let done = execute::have_done(place, &remote::Command::UserImport { lines })?;
-    output::json(&done);
-    let all_taken = done
-        .get("refused")
-        .and_then(Value::as_array)
-        .is_some_and(Vec::is_empty);
-    Ok(if all_taken {
-        Ended::Done
-    } else {
-        Ended::NotAsAsked
-    })
 }
 
 /// Asks without showing it, twice; or takes the first line of standard input. Never an argument:

@@ -172,6 +172,15 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
     /// Writes user, identity and, for a sign-up, the account, or says which of them is taken. A
     /// user of the same id counts as the identity's: the one it made, and was unlinked from.
     async fn create(&self, new: NewUser) -> Result<Created, StoreError>;
+    /// [`create`](Self::create) for many, with an answer for each; an engine that can writes those
+    /// who are created in one transaction.
+    async fn create_all(&self, new: Vec<NewUser>) -> Result<Vec<Created>, StoreError> {
+        let mut all = Vec::with_capacity(new.len());
+        for new in new {
+            all.push(self.create(new).await?);
+        }
+        Ok(all)
+    }
     /// Writes a new state over version `was`, as version `was + 1`. The handle never changes:
     /// `false` for a record with another one.
     async fn replace(

@@ -12,9 +12,11 @@
 //! once make one user.
 
 mod admit;
+mod auth0;
 mod change;
 mod edit;
 mod handle;
+mod import;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -25,7 +27,8 @@ pub(crate) use self::{
     admit::{Admission, Admitted, NewPerson, Refusal},
     change::ChangeError,
     edit::{EditError, Editor, ProfileEdit},
-    transfer::{Imported, PersonLine},
+    import::{ImportMode, Imported},
+    transfer::{AccountLine, IdentityLine, PersonLine},
 };
 use crate::{
     clock::{Clock, Timestamp},

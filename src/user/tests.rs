@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     change::{ChangeError, PinDiffers},
-    transfer::ImportError,
+    import::ImportError,
     *,
 };
 use crate::{
@@ -605,6 +605,8 @@ async fn the_owners_link_is_used_up_by_the_sign_up() {
     assert_eq!(world.store.list(None, None, 9).await.unwrap().len(), 1);
 }
 
+const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg";
+
 #[tokio::test]
 async fn what_is_exported_can_be_imported() {
     let line = json!({
@@ -613,7 +615,7 @@ async fn what_is_exported_can_be_imported() {
         "identities": [
             { "connection": "members", "subject": "s1", "profile": names("one"), "claims": {},
               "groups": [], "account": { "email": "Alice@example.com", "email_verified": true,
-              "username": "Alice", "password_hash": "$argon2id$v=19$m=1" } },
+              "username": "Alice", "password_hash": HASH } },
             { "connection": "acme", "subject": "2", "profile": names("two"), "claims": { "x": 1 },
               "groups": ["g"] },
         ],
@@ -621,11 +623,13 @@ async fn what_is_exported_can_be_imported() {
     let line: PersonLine = serde_json::from_value(line).unwrap();
     let world = World::new().await;
     let origin = Origin::default();
-    let imported = world.people.import(line.clone(), &origin).await.unwrap();
-    let Imported::Created(user) = imported else {
-        panic!()
-    };
-    let user = *user;
+    let imported = world
+        .people
+        .import(&line, ImportMode::default(), &origin)
+        .await
+        .unwrap();
+    assert!(matches!(imported, Imported::Created));
+    let user = world.store.find(&line.id).await.unwrap().unwrap();
     assert_eq!(world.people.export(user.clone(), true).await.unwrap(), line);
     let plain = world.people.export(user, false).await.unwrap();
     let text = serde_json::to_string(&plain).unwrap();
@@ -646,13 +650,20 @@ async fn what_is_exported_can_be_imported() {
         .await
         .unwrap();
     assert!(found.unwrap().email_verified);
-    let again = world.people.import(line.clone(), &origin).await.unwrap();
+    let again = world
+        .people
+        .import(&line, ImportMode::default(), &origin)
+        .await
+        .unwrap();
     assert!(matches!(again, Imported::Exists));
     let other = PersonLine {
         id: "acme|2".parse().unwrap(),
         ..line.clone()
     };
-    let other = world.people.import(other, &origin).await;
+    let other = world
+        .people
+        .import(&other, ImportMode::default(), &origin)
+        .await;
     assert!(matches!(other, Err(ImportError::OtherId(_))));
     // the connection has another name now, and the user the id they always had
     let mut renamed = PersonLine {
@@ -665,8 +676,13 @@ async fn what_is_exported_can_be_imported() {
     let subject = renamed.identities[0].subject.clone();
     renamed.id = format!("former|{subject}").parse().unwrap();
     let id = renamed.id.clone();
-    let taken = world.people.import(renamed, &origin).await.unwrap();
-    assert!(matches!(taken, Imported::Created(user) if user.id == id));
+    let taken = world
+        .people
+        .import(&renamed, ImportMode::default(), &origin)
+        .await
+        .unwrap();
+    assert!(matches!(taken, Imported::Created));
+    assert!(world.store.find(&id).await.unwrap().is_some());
     let latter = "latter".parse().unwrap();
     // it is all that they sign in with, although they are not named after it
     let last = world
@@ -678,7 +694,10 @@ async fn what_is_exported_can_be_imported() {
         identities: Vec::new(),
         ..line
     };
-    let none = world.people.import(none, &origin).await;
+    let none = world
+        .people
+        .import(&none, ImportMode::default(), &origin)
+        .await;
     assert!(matches!(none, Err(ImportError::NoIdentity)));
 }
 

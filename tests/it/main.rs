@@ -82,6 +82,9 @@ mod proxy;
 mod database;
 mod new_password;
 
+// Users by the thousand, in and out.
+mod transfer;
+
 // The login page and its flow: tabs, loops, what comes too late.
 mod login;
 

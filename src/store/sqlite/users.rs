@@ -74,6 +74,25 @@ impl UserStore for Sqlite {
         .await
     }
 
+    async fn create_all(&self, new: Vec<NewUser>) -> Result<Vec<Created>, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let mut all = Vec::with_capacity(new.len());
+            for new in &new {
+                sqlx::query("SAVEPOINT one").execute(write.sql()).await?;
+                let created = write.create_user(new).await?;
+                if created != Created::Created {
+                    sqlx::query("ROLLBACK TO one").execute(write.sql()).await?;
+                }
+                sqlx::query("RELEASE one").execute(write.sql()).await?;
+                all.push(created);
+            }
+            write.end(true).await?;
+            Ok(all)
+        })
+        .await
+    }
+
     async fn replace(
         &self,
         user: UserRecord,

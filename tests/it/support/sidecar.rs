@@ -136,7 +136,7 @@ impl Sidecar {
         self.command().arg("run").output().unwrap()
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(binary());
         command
             .current_dir(self.dir.path())
