@@ -60,7 +60,9 @@ fn import(sidecar: &Sidecar, words: &[&str]) -> (Value, String) {
 
 fn lines(text: &str) -> Vec<Value> {
     let lines = text.lines();
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -85,8 +87,13 @@ fn whoever_comes_with_any_hash_signs_in_and_has_argon2id_afterwards() {
     let exported = lines(&exported);
     assert_eq!(exported.len(), users.len());
     for user in exported {
-        let hash = user["identities"][0]["account"]["password_hash"].as_str().unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{user}");
+        let hash = user["identities"][0]["account"]["password_hash"]
+            .as_str()
+            .unwrap();
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{user}"
+        );
         assert_eq!(user["app_metadata"]["plan"], "pro");
     }
 }
@@ -97,7 +104,11 @@ fn what_is_wrong_with_a_record_is_said_and_the_others_are_imported() {
     let mut file = Vec::new();
     let mut bad = Vec::new();
     let long = "x".repeat(1 << 20);
-    let deep = format!("{{\"user_metadata\":{}1{}}}", "[".repeat(1000), "]".repeat(1000));
+    let deep = format!(
+        "{{\"user_metadata\":{}1{}}}",
+        "[".repeat(1000),
+        "]".repeat(1000)
+    );
     let mut wrong = auth0("typed", HASH);
     wrong["email_verified"] = "yes".into();
     let mut both = auth0("both", HASH);
@@ -111,22 +122,41 @@ fn what_is_wrong_with_a_record_is_said_and_the_others_are_imported() {
     for (record, why) in [
         (auth0("first", HASH).to_string().into_bytes(), None),
         (b"{\"email\":\"\xff\"}".to_vec(), Some("not UTF-8")),
-        (format!("{{\"email\":\"{long}\"}}").into_bytes(), Some("larger than 1 MiB")),
+        (
+            format!("{{\"email\":\"{long}\"}}").into_bytes(),
+            Some("larger than 1 MiB"),
+        ),
         (deep.into_bytes(), Some("recursion limit")),
         (b"{\"email\":".to_vec(), Some("EOF")),
         (b"7".to_vec(), Some("invalid type")),
         (wrong.to_string().into_bytes(), Some("expected a boolean")),
         (both.to_string().into_bytes(), Some("exclude each other")),
-        (plain.to_string().into_bytes(), Some("no form that is known")),
-        (unknown.to_string().into_bytes(), Some("unknown field `hobby`")),
-        (metadata.to_string().into_bytes(), Some("user_metadata is larger")),
-        (b"{\"user_id\":\"auth0|x\"}".to_vec(), Some("neither email nor username")),
         (
-            auth0("costly", &HASH.replace("$05$", "$31$")).to_string().into_bytes(),
+            plain.to_string().into_bytes(),
+            Some("no form that is known"),
+        ),
+        (
+            unknown.to_string().into_bytes(),
+            Some("unknown field `hobby`"),
+        ),
+        (
+            metadata.to_string().into_bytes(),
+            Some("user_metadata is larger"),
+        ),
+        (
+            b"{\"user_id\":\"auth0|x\"}".to_vec(),
+            Some("neither email nor username"),
+        ),
+        (
+            auth0("costly", &HASH.replace("$05$", "$31$"))
+                .to_string()
+                .into_bytes(),
             Some("bcrypt cost"),
         ),
         (
-            json!({"user_id": "auth0|other", "email": "first@example.com"}).to_string().into_bytes(),
+            json!({"user_id": "auth0|other", "email": "first@example.com"})
+                .to_string()
+                .into_bytes(),
             Some("belongs to somebody else"),
         ),
         (auth0("last", HASH).to_string().into_bytes(), None),
@@ -137,9 +167,16 @@ fn what_is_wrong_with_a_record_is_said_and_the_others_are_imported() {
     let file = write(&sidecar, "users.jsonl", file);
     let errors = sidecar.path("errors.jsonl");
     let (done, _) = import(&sidecar, &[&file, "--errors", errors.to_str().unwrap()]);
-    assert_eq!((&done["created"], &done["records"]), (&json!(2), &json!(15)), "{done}");
+    assert_eq!(
+        (&done["created"], &done["records"]),
+        (&json!(2), &json!(15)),
+        "{done}"
+    );
     let text = fs::read_to_string(errors).unwrap();
-    assert!(!text.contains("secret-hash-text") && !text.contains("agLXco"), "{text}");
+    assert!(
+        !text.contains("secret-hash-text") && !text.contains("agLXco"),
+        "{text}"
+    );
     let told = lines(&text);
     for (number, why) in bad.iter().enumerate() {
         let found = told.iter().find(|one| one["record"] == number + 1);
@@ -155,7 +192,11 @@ fn what_is_wrong_with_a_record_is_said_and_the_others_are_imported() {
     let twice = json!([auth0("first", HASH), auth0("new", HASH), auth0("new", HASH)]);
     let file = write(&sidecar, "twice.json", twice.to_string());
     let (done, _) = import(&sidecar, &[&file]);
-    assert_eq!((&done["created"], &done["existed"]), (&json!(1), &json!(2)), "{done}");
+    assert_eq!(
+        (&done["created"], &done["existed"]),
+        (&json!(1), &json!(2)),
+        "{done}"
+    );
 }
 
 #[test]
@@ -166,7 +207,10 @@ fn a_file_that_was_cut_is_imported_as_far_as_it_goes_and_once_again_whole() {
     let cut = whole.get(..whole.len() / 2).unwrap();
     let file = write(&sidecar, "users.json", cut);
     let (done, errors) = import(&sidecar, &[&file]);
-    assert!(errors.contains("the file ends within this record"), "{errors}");
+    assert!(
+        errors.contains("the file ends within this record"),
+        "{errors}"
+    );
     let created = done["created"].as_u64().unwrap();
     assert!((300..400).contains(&created), "{done}");
     let file = write(&sidecar, "users.json", &whole);
@@ -248,9 +292,15 @@ fn what_was_exported_makes_the_same_users_elsewhere() {
     let out = to.path("users.jsonl");
     let out = out.to_str().unwrap();
     from.cli_ok(&["users", "export", "--with-hashes", "--output", out]);
-    assert_eq!(fs::metadata(out).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(out).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let again = from.cli(&["users", "export", "--output", out]);
-    assert!(!again.status.success(), "an existing file is not written over");
+    assert!(
+        !again.status.success(),
+        "an existing file is not written over"
+    );
     let done = to.cli_json(&["users", "import", out]);
     assert_eq!(done["created"], 250, "{done}");
     let all = |sidecar: &Sidecar| sidecar.cli_ok(&["users", "export", "--with-hashes"]);
@@ -270,12 +320,22 @@ fn csv_is_read_by_others_and_holds_no_formula() {
     let fields = "id,profile.name,profile.nickname,user_metadata.phone,blocked";
     let csv = sidecar.cli_ok(&["users", "export", "--format", "csv", "--fields", fields]);
     let file = write(&sidecar, "users.csv", csv);
-    let code = "import csv, json, sys; print(json.dumps(list(csv.reader(open(sys.argv[1], newline='')))))";
-    let read = Command::new("python3").args(["-c", code, &file]).output().unwrap();
+    let code =
+        "import csv, json, sys; print(json.dumps(list(csv.reader(open(sys.argv[1], newline='')))))";
+    let read = Command::new("python3")
+        .args(["-c", code, &file])
+        .output()
+        .unwrap();
     let rows: Value = serde_json::from_slice(&read.stdout).unwrap();
     assert_eq!(
         rows[1],
-        json!(["members|ada", "'=cmd|' /C calc'!A0", "a \"b\", c\nd", "'+49 1", "false"])
+        json!([
+            "members|ada",
+            "'=cmd|' /C calc'!A0",
+            "a \"b\", c\nd",
+            "'+49 1",
+            "false"
+        ])
     );
     let unknown = sidecar.cli(&["users", "export", "--format", "csv", "--fields", "password"]);
     assert_eq!(unknown.status.code(), Some(2));
@@ -284,20 +344,33 @@ fn csv_is_read_by_others_and_holds_no_formula() {
 #[test]
 fn an_export_is_encrypted_for_age_and_for_gpg() {
     let sidecar = stopped();
-    let file = write(&sidecar, "users.json", json!([auth0("ada", HASH)]).to_string());
+    let file = write(
+        &sidecar,
+        "users.json",
+        json!([auth0("ada", HASH)]).to_string(),
+    );
     import(&sidecar, &[&file]);
     let plain = sidecar.cli_ok(&["users", "export", "--with-password-hashes"]);
     let path = |name: &str| sidecar.path(name).to_str().unwrap().to_owned();
     let run = |command: &mut Command| {
         let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         output.stdout
     };
     run(Command::new("age-keygen").args(["-o", &path("identity")]));
     let recipient = run(Command::new("age-keygen").args(["-y", &path("identity")]));
     let recipient = String::from_utf8(recipient).unwrap();
     let export = ["users", "export", "--with-password-hashes"];
-    let age = ["--age-recipient", recipient.trim(), "--output", &path("users.age")];
+    let age = [
+        "--age-recipient",
+        recipient.trim(),
+        "--output",
+        &path("users.age"),
+    ];
     sidecar.cli_ok(&[&export[..], &age].concat());
     let sealed = fs::read(path("users.age")).unwrap();
     assert!(sealed.starts_with(b"age-encryption.org/v1"));
@@ -309,16 +382,31 @@ fn an_export_is_encrypted_for_age_and_for_gpg() {
     fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
     let gpg = || {
         let mut command = Command::new("gpg");
-        command.env("GNUPGHOME", &home).args(["--batch", "--quiet", "--passphrase", ""]);
+        command
+            .env("GNUPGHOME", &home)
+            .args(["--batch", "--quiet", "--passphrase", ""]);
         command
     };
-    run(gpg().args(["--quick-generate-key", "backup@example.com", "default", "default", "never"]));
+    run(gpg().args([
+        "--quick-generate-key",
+        "backup@example.com",
+        "default",
+        "default",
+        "never",
+    ]));
     fs::write(path("key.asc"), run(gpg().args(["--armor", "--export"]))).unwrap();
-    let pgp = ["--pgp-key", &path("key.asc"), "--output", &path("users.gpg")];
+    let pgp = [
+        "--pgp-key",
+        &path("key.asc"),
+        "--output",
+        &path("users.gpg"),
+    ];
     sidecar.cli_ok(&[&export[..], &pgp].concat());
     let opened = run(gpg().args(["--decrypt", &path("users.gpg")]));
     assert_eq!(String::from_utf8(opened).unwrap(), plain);
-    run(Command::new("gpgconf").env("GNUPGHOME", &home).args(["--kill", "all"]));
+    run(Command::new("gpgconf")
+        .env("GNUPGHOME", &home)
+        .args(["--kill", "all"]));
 
     let bad = write(&sidecar, "no-key", "nothing");
     let refused = sidecar.cli(&["users", "export", "--pgp-key", &bad, "--output", &path("x")]);

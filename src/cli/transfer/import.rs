@@ -155,6 +155,10 @@ impl Tally {
         if let Some(file) = &mut self.errors {
             writeln!(file, "{one}").context("the file for --errors cannot be written")?;
         } else if number <= MOST_PRINTED {
+            if std::io::stderr().is_terminal() {
+                // the progress gives its line to what is wrong
+                output::status("");
+            }
             let (record, what) = (output::cell(one, "record"), output::cell(one, "what"));
             output::report(&format!(
                 "record {record} ({what}): {}",
