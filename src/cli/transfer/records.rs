@@ -158,7 +158,8 @@ impl Text {
         if self.too_long {
             return Err("the record is larger than 1 MiB");
         }
-        String::from_utf8(self.octets).map_err(|_| "the record is not UTF-8")
+        let text = std::str::from_utf8(&self.octets).map_err(|_| "the record is not UTF-8")?;
+        Ok(text.trim_ascii_end().to_owned())
     }
 }
 
