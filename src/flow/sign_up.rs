@@ -115,7 +115,7 @@ impl Engine {
     ) -> Result<Admitted, Refusal> {
         let person = NewPerson {
             identity: prepared.who.identity().clone(),
-            account: Some(prepared.account),
+            account: prepared.account,
             owner,
             uses,
         };
@@ -219,6 +219,7 @@ pub(super) fn mark(form: &mut NewAccount, error: &AccountError) {
         AccountError::BadEmail => form.email.problem = Some(FieldProblem::BadEmail),
         AccountError::BadName => form.name.problem = Some(FieldProblem::TooLong { most: 256 }),
         AccountError::BadUsername => form.username.problem = Some(FieldProblem::BadUsername),
+        AccountError::LoginTaken => taken(form),
         AccountError::PasswordTooLong { most } => {
             form.password_problem = Some(FieldProblem::PasswordTooLong { most: *most });
         }

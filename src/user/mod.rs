@@ -17,6 +17,7 @@ mod edit;
 mod handle;
 #[cfg(test)]
 mod tests;
+mod move_in;
 mod transfer;
 
 use std::{net::IpAddr, sync::Arc};

@@ -54,7 +54,7 @@ impl Default for PasswordRules {
 
 impl Config {
     /// What does not fit, with keys that begin in this table.
-    pub(super) fn own_problems(&self) -> Vec<Problem> {
+    pub(in crate::connection) fn own_problems(&self) -> Vec<Problem> {
         let least = self.password.min_length;
         // NIST SP 800-63B section 3.1.1.2: at least 8 characters; at least 64 must be accepted.
         if (8..=64).contains(&least) {

@@ -117,7 +117,7 @@ impl World {
         let new = NewUser {
             user,
             identity,
-            account: Some(prepared.account),
+            account: prepared.account,
             uses: Vec::new(),
             event: Event::new(now, EventKind::UserCreated, "test"),
         };
@@ -510,7 +510,7 @@ async fn a_sign_up_says_what_is_wrong() {
         "bob@example.com"
     );
     assert!(!prepared.account.email_verified);
-    assert!(prepared.account.password_hash.starts_with("$argon2id$"));
+    assert!(prepared.account.unwrap().password_hash.starts_with("$argon2id$"));
     let common = Common::default();
     let config = Box::new(Config::default());
     let closed = config
