@@ -1,10 +1,23 @@
 //! Passwords at rest: argon2id (RFC 9106) in PHC strings, worked out on threads of their own.
 //!
+//! Hashes that other software made are checked too ([`stored`]) and called outdated, so that the
+//! first login replaces them.
+//!
 //! A hash costs tens of milliseconds and megabytes on purpose, so whoever may ask for one could
 //! take the machine away from everybody else. That is bounded three times: by the number of
 //! threads, which cores and a memory budget set; by a queue of fixed length, behind which the
-//! answer is [`HashError::Busy`] at once; and by a deadline for each wait.
+//! answer is [`HashError::Busy`] at once; and by a deadline for each wait. A stored hash that takes
+//! more memory than ours is worked out on one more thread, so the budget is passed by one such hash
+//! and never by two.
+//!
+//! # What the time of an answer tells
+//!
+//! A name that nobody has costs a dummy hash. A wrong password costs the stored hash, and where that
+//! is not of today's cost the dummy as well; so an account never answers sooner than a name that
+//! nobody has. While an account still has a slow hash from elsewhere it answers later, and that can
+//! be measured; with the first login it is over.
 
+mod stored;
 mod workers;
 
 use std::sync::Arc;
@@ -12,12 +25,16 @@ use std::sync::Arc;
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{
-        Error as PhcError, PasswordHasher, PasswordVerifier,
+        Error as PhcError, PasswordHasher,
         phc::{Output, ParamsString, PasswordHash, Salt},
     },
 };
 
-use self::workers::{NotDone, Workers};
+pub(crate) use self::stored::{BadHash, CustomHash, check_hash};
+use self::{
+    stored::StoredHash,
+    workers::{NotDone, Workers},
+};
 use crate::{metrics::PASSWORD_HASHES, random::Random, secret::Secret, units::Size};
 
 /// What one hash costs.
@@ -54,7 +71,8 @@ pub(crate) enum Verified {
     Differs,
     /// It is this one.
     Matches {
-        /// Whether the stored hash was made at another cost than today's and should be renewed.
+        /// Whether the stored hash was made in another way or at another cost than today's and
+        /// should be renewed.
         outdated: bool,
     },
 }
@@ -65,6 +83,8 @@ pub(crate) struct Hasher {
     params: Params,
     dummy: String,
     workers: Workers,
+    /// One thread for stored hashes that take more memory than `workers` have room for.
+    roomy: Workers,
     random: Arc<dyn Random>,
 }
 
@@ -82,6 +102,8 @@ impl Hasher {
             dummy: dummy(&params, &*random)?,
             params,
             workers: Workers::start(pool, cost.memory).map_err(HashError::NoThreads)?,
+            roomy: Workers::start(Pool { cores: 1, ..pool }, cost.memory)
+                .map_err(HashError::NoThreads)?,
             random,
         })
     }
@@ -90,13 +112,12 @@ impl Hasher {
     pub(crate) async fn hash(&self, password: &Secret) -> Result<String, HashError> {
         let argon2 = Argon2::from(&self.params);
         let salt: [u8; SALT] = self.random.bytes();
-        let result = self
-            .work(password, move |password| {
-                let hash = argon2.hash_password_with_salt(password.expose().as_bytes(), &salt);
-                hash.map(|hash| hash.to_string())
-                    .map_err(|_| HashError::Failed)
-            })
-            .await;
+        let result = work(&self.workers, password, move |password| {
+            let hash = argon2.hash_password_with_salt(password.expose().as_bytes(), &salt);
+            hash.map(|hash| hash.to_string())
+                .map_err(|_| HashError::Failed)
+        })
+        .await;
         count(match &result {
             Ok(_) => "made",
             Err(error) => error.label(),
@@ -104,9 +125,13 @@ impl Hasher {
         result
     }
 
-    /// Checks a password against a PHC string from the storage.
-    pub(crate) async fn verify(&self, password: &Secret, phc: &str) -> Result<Verified, HashError> {
-        let result = self.check(password, phc).await;
+    /// Checks a password against a hash from the storage, in any form of [`stored`].
+    pub(crate) async fn verify(
+        &self,
+        password: &Secret,
+        stored: &str,
+    ) -> Result<Verified, HashError> {
+        let result = self.check(password, stored).await;
         count(match &result {
             Ok(Verified::Matches { .. }) => "matched",
             Ok(Verified::Differs) => "differs",
@@ -121,46 +146,44 @@ impl Hasher {
         self.verify(password, &self.dummy).await.map(drop)
     }
 
-    async fn check(&self, password: &Secret, phc: &str) -> Result<Verified, HashError> {
-        let stored = PasswordHash::new(phc).map_err(|_| HashError::Unreadable)?;
-        let params = readable(&stored)?;
-        let outdated = !self.is_current(&stored, &params);
-        self.work(password, move |password| {
-            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-            match argon2.verify_password(password.expose().as_bytes(), &stored) {
-                Ok(()) => Ok(Verified::Matches { outdated }),
-                Err(PhcError::PasswordInvalid) => Ok(Verified::Differs),
-                Err(_) => Err(HashError::Unreadable),
+    async fn check(&self, password: &Secret, stored: &str) -> Result<Verified, HashError> {
+        let stored = StoredHash::parse(stored).map_err(|_| HashError::Unreadable)?;
+        let outdated = !stored.is_ours(&self.params);
+        let dummy = outdated.then(|| self.dummy.clone());
+        let own_memory = u64::from(self.params.m_cost()) << 10;
+        let workers = if stored.memory() > own_memory {
+            &self.roomy
+        } else {
+            &self.workers
+        };
+        work(workers, password, move |password| {
+            let unreadable = |_| HashError::Unreadable;
+            if stored.matches(password.expose()).map_err(unreadable)? {
+                return Ok(Verified::Matches { outdated });
             }
+            if let Some(dummy) = dummy {
+                let dummy = StoredHash::parse(&dummy).map_err(unreadable)?;
+                dummy.matches(password.expose()).map_err(unreadable)?;
+            }
+            Ok(Verified::Differs)
         })
         .await
     }
+}
 
-    fn is_current(&self, stored: &PasswordHash, params: &Params) -> bool {
-        let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-        cost(params) == cost(&self.params)
-            && stored.version == Some(Version::V0x13.into())
-            && stored
-                .hash
-                .as_ref()
-                .is_some_and(|hash| hash.len() == OUTPUT)
-            && stored.salt.as_ref().is_some_and(|salt| salt.len() >= SALT)
+async fn work<T: Send + 'static>(
+    workers: &Workers,
+    password: &Secret,
+    work: impl FnOnce(&Secret) -> Result<T, HashError> + Send + 'static,
+) -> Result<T, HashError> {
+    if password.expose().len() > LONGEST_PASSWORD {
+        return Err(HashError::TooLong);
     }
-
-    async fn work<T: Send + 'static>(
-        &self,
-        password: &Secret,
-        work: impl FnOnce(&Secret) -> Result<T, HashError> + Send + 'static,
-    ) -> Result<T, HashError> {
-        if password.expose().len() > LONGEST_PASSWORD {
-            return Err(HashError::TooLong);
-        }
-        let password = password.clone();
-        match self.workers.run(move || work(&password)).await {
-            Ok(result) => result,
-            Err(NotDone::Busy) => Err(HashError::Busy),
-            Err(NotDone::Panicked) => Err(HashError::Failed),
-        }
+    let password = password.clone();
+    match workers.run(move || work(&password)).await {
+        Ok(result) => result,
+        Err(NotDone::Busy) => Err(HashError::Busy),
+        Err(NotDone::Panicked) => Err(HashError::Failed),
     }
 }
 
@@ -183,20 +206,6 @@ fn dummy(params: &Params, random: &dyn Random) -> Result<String, HashError> {
     hash()
         .map(|hash| hash.to_string())
         .map_err(|_| HashError::BadCost)
-}
-
-/// The parameters of a stored hash, unless they would cost more than any setting of ours: a
-/// damaged or planted row must not take the machine's memory.
-fn readable(stored: &PasswordHash) -> Result<Params, HashError> {
-    let algorithm = Algorithm::try_from(stored.algorithm.as_str());
-    let params = Params::try_from(stored).map_err(|_| HashError::Unreadable)?;
-    let sane = params.m_cost() <= 1 << 20 && params.t_cost() <= 64 && params.p_cost() <= 16;
-    let complete = stored.salt.is_some() && stored.hash.is_some();
-    if algorithm == Ok(Algorithm::Argon2id) && sane && complete {
-        Ok(params)
-    } else {
-        Err(HashError::Unreadable)
-    }
 }
 
 fn count(result: &str) {
@@ -332,13 +341,13 @@ mod tests {
             "$argon2id$",
             "$argon2id$v=19$m=64,t=1,p=1",
             "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ",
-            &format!("$argon2i$v=19$m=64,t=1,p=1{tail}"),
+            &format!("$argon2x$v=19$m=64,t=1,p=1{tail}"),
             &format!("$argon2id$v=19$m=4294967295,t=1,p=1{tail}"),
             &format!("$argon2id$v=19$m=2097152,t=1,p=1{tail}"),
             &format!("$argon2id$v=19$m=64,t=4000000000,p=1{tail}"),
             &format!("$argon2id$v=19$m=1024,t=1,p=100{tail}"),
-            "$2b$12$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcdef",
-            "{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=",
+            "$2b$31$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcde",
+            "{CLEARTEXT}x",
         ] {
             let found = hasher.verify(&secret("x"), phc).await;
             assert!(
@@ -346,6 +355,63 @@ mod tests {
                 "{phc} {found:?}"
             );
         }
+    }
+
+    /// bcrypt's, of an empty password.
+    const FOREIGN: &str = "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.";
+
+    #[tokio::test]
+    async fn a_hash_from_elsewhere_is_checked_and_outdated() {
+        let hasher = hasher(CHEAP);
+        let verify = async |text| hasher.verify(&secret(text), FOREIGN).await.unwrap();
+        assert_eq!(verify("").await, Verified::Matches { outdated: true });
+        assert_eq!(verify("x").await, Verified::Differs);
+        // the same function and cost, but the other flavours of it
+        let ours = hasher.hash(&secret("x")).await.unwrap();
+        let wrapped = format!("{{ARGON2}}{ours}");
+        let found = hasher.verify(&secret("x"), &wrapped).await.unwrap();
+        assert_eq!(found, Verified::Matches { outdated: false });
+    }
+
+    /// Otherwise a name with a fast hash would answer sooner than one that nobody has.
+    #[tokio::test]
+    async fn a_wrong_password_costs_the_dummy_where_the_hash_is_outdated() {
+        let mut hasher = hasher(CHEAP);
+        let ours = hasher.hash(&secret("x")).await.unwrap();
+        hasher.dummy = "no hash: whoever looks at it fails".to_owned();
+        let found = hasher.verify(&secret("y"), &ours).await.unwrap();
+        assert_eq!(found, Verified::Differs);
+        let found = hasher.verify(&secret(""), FOREIGN).await.unwrap();
+        assert_eq!(found, Verified::Matches { outdated: true });
+        for stored in [FOREIGN, "!", "$1$abcdefgh$G7Bt8v5uGq6VxvSyn4TtR0"] {
+            let found = hasher.verify(&secret("y"), stored).await;
+            assert!(matches!(found, Err(HashError::Unreadable)), "{stored}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_needs_more_room_waits_in_a_queue_of_its_own() {
+        let pool = Pool {
+            cores: 1,
+            queue: 1,
+            ..Pool::default()
+        };
+        let hasher = Hasher::start(Cost::default(), pool, Arc::new(OsRandom)).unwrap();
+        let large = Cost {
+            memory: Size(20 << 20),
+            passes: 1,
+            lanes: 1,
+        };
+        let large = Hasher::start(large, pool, Arc::new(OsRandom)).unwrap();
+        let password = secret("x");
+        let stored = large.hash(&password).await.unwrap();
+        let all = (0..8).map(|_| hasher.hash(&password));
+        let (all, found) = tokio::join!(
+            futures_util::future::join_all(all),
+            hasher.verify(&password, &stored)
+        );
+        assert!(all.iter().any(Result::is_err));
+        assert_eq!(found.unwrap(), Verified::Matches { outdated: true });
     }
 
     #[tokio::test]
