@@ -505,12 +505,10 @@ async fn a_sign_up_says_what_is_wrong() {
     let prepared = try_it(wish(Some(" Bob@Example.com "), Some("Bob"), good))
         .await
         .unwrap();
-    assert_eq!(
-        prepared.account.email.unwrap().normalised,
-        "bob@example.com"
-    );
-    assert!(!prepared.account.email_verified);
-    assert!(prepared.account.unwrap().password_hash.starts_with("$argon2id$"));
+    let account = prepared.account.unwrap();
+    assert_eq!(account.email.unwrap().normalised, "bob@example.com");
+    assert!(!account.email_verified);
+    assert!(account.password_hash.starts_with("$argon2id$"));
     let common = Common::default();
     let config = Box::new(Config::default());
     let closed = config
