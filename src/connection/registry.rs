@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    Common, Connection, catalog, certificate, database, http_store, ldap, mtls, oauth1, oauth2, oidc,
-    saml, sql, wsfed,
+    Common, Connection, catalog, certificate, database, http_store, ldap, mtls, oauth1, oauth2,
+    oidc, saml, sql, wsfed,
 };
 use crate::{
     clock::Clock,

@@ -15,9 +15,9 @@ mod admit;
 mod change;
 mod edit;
 mod handle;
+mod move_in;
 #[cfg(test)]
 mod tests;
-mod move_in;
 mod transfer;
 
 use std::{net::IpAddr, sync::Arc};

@@ -9,8 +9,10 @@ use toml::Value;
 use crate::support::{
     Page, Sidecar, Upstream, Visitor,
     database_servers::{DatabaseServer, Engine, PASSWORD},
+    process::free_port,
     route,
-    servers::{folder, installed},
+    servers::{Server, folder, installed},
+    sidecar::list,
 };
 
 const GET_USER: &str = "SELECT id, username, email, first_name, last_name, password, is_active, \
@@ -77,7 +79,10 @@ fn sidecar(database: &Database) -> Sidecar {
         .set("connections.app.columns.active", "is_active")
         .set("connections.app.queries.get_user", GET_USER)
         .set("connections.app.queries.groups", GROUPS)
-        .set("connections.app.queries.count", "SELECT count(*) FROM auth_user")
+        .set(
+            "connections.app.queries.count",
+            "SELECT count(*) FROM auth_user",
+        )
 }
 
 fn attempt(sidecar: &Sidecar, login: &str, password: &str) -> (Visitor, Page) {
@@ -113,7 +118,11 @@ fn everybody_signs_in_and_moves(mut database: Database) {
         let name = login.split('@').next().unwrap().to_lowercase();
         let name = if name == "erik" { "Erik" } else { &name };
         let password = format!("{name}-secret");
-        assert_eq!(in_as(&sidecar, login, &password).as_deref(), Some(id), "{login}");
+        assert_eq!(
+            in_as(&sidecar, login, &password).as_deref(),
+            Some(id),
+            "{login}"
+        );
     }
     let shown = sidecar.cli_json(&["users", "show", "app|1"]);
     assert_eq!(shown["profile"]["given_name"], "Alice");
@@ -135,16 +144,29 @@ fn everybody_signs_in_and_moves(mut database: Database) {
         ("\\' OR 1=1 #", "alice-secret"),
         ("%", "alice-secret"),
     ] {
-        assert_eq!(in_as(&sidecar, login, password), None, "{login:?} with {password:?}");
+        assert_eq!(
+            in_as(&sidecar, login, password),
+            None,
+            "{login:?} with {password:?}"
+        );
     }
-    assert!(in_as(&sidecar, "bob", "bob-secret").is_some(), "the table is there");
+    assert!(
+        in_as(&sidecar, "bob", "bob-secret").is_some(),
+        "the table is there"
+    );
 
     // They move: alice, who was here before, and a person who was not.
     sidecar.change("connections.app.import", true);
     sidecar.write();
     sidecar.reload();
-    assert_eq!(in_as(&sidecar, "alice", "alice-secret").as_deref(), Some("app|1"));
-    assert_eq!(in_as(&sidecar, "twin1", "twin-secret").as_deref(), Some("app|9"));
+    assert_eq!(
+        in_as(&sidecar, "alice", "alice-secret").as_deref(),
+        Some("app|1")
+    );
+    assert_eq!(
+        in_as(&sidecar, "twin1", "twin-secret").as_deref(),
+        Some("app|9")
+    );
     let migration = sidecar.cli_json(&["users", "migration", "app"]);
     assert_eq!(
         migration,
@@ -161,16 +183,27 @@ fn everybody_signs_in_and_moves(mut database: Database) {
     }
     sidecar.restart();
     for login in ["alice", "Alice@Example.com"] {
-        assert_eq!(in_as(&sidecar, login, "alice-secret").as_deref(), Some("app|1"), "{login}");
+        assert_eq!(
+            in_as(&sidecar, login, "alice-secret").as_deref(),
+            Some("app|1"),
+            "{login}"
+        );
     }
     assert_eq!(in_as(&sidecar, "alice", "wrong"), None);
     let (visitor, page) = attempt(&sidecar, "carol", "carol-secret");
     assert!(visitor.session().is_none());
     assert!(page.answer.status >= 500, "{page:?}");
     let shown = sidecar.cli_json(&["users", "show", "app|1"]);
-    assert_eq!(shown["identities"][0]["groups"], json!(["staff"]), "they stay");
+    assert_eq!(
+        shown["identities"][0]["groups"],
+        json!(["staff"]),
+        "they stay"
+    );
     let hashes = sidecar.cli_ok(&["users", "export", "--with-hashes"]);
-    assert!(hashes.contains("$argon2id$") && !hashes.contains("pbkdf2_sha256$"), "{hashes}");
+    assert!(
+        hashes.contains("$argon2id$") && !hashes.contains("pbkdf2_sha256$"),
+        "{hashes}"
+    );
 
     sidecar.change("connections.app.import", "finished");
     let app = sidecar.config["connections"]["app"].as_table_mut().unwrap();
@@ -178,7 +211,10 @@ fn everybody_signs_in_and_moves(mut database: Database) {
     app.remove("queries");
     sidecar.write();
     sidecar.reload();
-    assert_eq!(in_as(&sidecar, "alice", "alice-secret").as_deref(), Some("app|1"));
+    assert_eq!(
+        in_as(&sidecar, "alice", "alice-secret").as_deref(),
+        Some("app|1")
+    );
     assert_eq!(in_as(&sidecar, "carol", "carol-secret"), None);
     let log = sidecar.log();
     for secret in ["alice-secret", "carol-secret", "v-secret", "pbkdf2_sha256$"] {
@@ -217,7 +253,10 @@ fn many_first_logins_at_once_make_one_user() {
         let all: Vec<_> = (0..50).map(one).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    assert!(all.iter().all(|id| id.as_deref() == Some("app|3")), "{all:?}");
+    assert!(
+        all.iter().all(|id| id.as_deref() == Some("app|3")),
+        "{all:?}"
+    );
     let users = sidecar.cli_json(&["users", "list", "--json"]);
     assert_eq!(users.as_array().unwrap().len(), 1);
     let migration = sidecar.cli_json(&["users", "migration", "app"]);
@@ -235,19 +274,40 @@ fn a_query_that_does_not_fit_is_named() {
             .route(route("/").to(&upstream))
             .set(path, Value::from(value));
         sidecar.write();
-        let words: &[&str] = if online { &["check", "--online"] } else { &["check"] };
+        let words: &[&str] = if online {
+            &["check", "--online"]
+        } else {
+            &["check"]
+        };
         let done = sidecar.cli(words);
         assert!(!done.status.success(), "{path} = {value}");
         let said = [done.stdout, done.stderr].concat();
         String::from_utf8_lossy(&said).into_owned()
     };
-    let said = told("connections.app.queries.get_user", "SELECT 1 WHERE a = :logn", false);
-    assert!(said.contains("queries.get_user") && said.contains(":logn"), "{said}");
+    let said = told(
+        "connections.app.queries.get_user",
+        "SELECT 1 WHERE a = :logn",
+        false,
+    );
+    assert!(
+        said.contains("queries.get_user") && said.contains(":logn"),
+        "{said}"
+    );
     assert!(said.contains("it may have :login"), "{said}");
     let said = told("connections.app.columns.subject", "uuid", true);
-    assert!(said.contains("no column \"uuid\", which columns.subject names"), "{said}");
-    let said = told("connections.app.queries.groups", "SELECT nam FROM auth_group WHERE :id = 1", true);
-    assert!(said.contains("queries.groups") && said.contains("nam"), "{said}");
+    assert!(
+        said.contains("no column \"uuid\", which columns.subject names"),
+        "{said}"
+    );
+    let said = told(
+        "connections.app.queries.groups",
+        "SELECT nam FROM auth_group WHERE :id = 1",
+        true,
+    );
+    assert!(
+        said.contains("queries.groups") && said.contains("nam"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -257,7 +317,10 @@ fn a_new_password_is_one_that_django_takes() {
     database.django(&[]);
     let upstream = Upstream::start();
     for hash in ["django_pbkdf2_sha256", "django_argon2"] {
-        let by_id = format!("{} WHERE id = :id", GET_USER.split(" WHERE").next().unwrap());
+        let by_id = format!(
+            "{} WHERE id = :id",
+            GET_USER.split(" WHERE").next().unwrap()
+        );
         let sidecar = sidecar(&database)
             .set("connections.app.hash", hash)
             .set("connections.app.queries.get_user_by_id", by_id)
@@ -280,4 +343,143 @@ fn a_new_password_is_one_that_django_takes() {
         assert_eq!(in_as(&sidecar, "bob", &password).as_deref(), Some("app|2"));
         assert_eq!(in_as(&sidecar, "bob", "bob-secret"), None);
     }
+}
+
+const KEY: &str = "whsec_c2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMtYXQtbGVhc3Q=";
+const NEXT_KEY: &str = "whsec_bmV4dC1vZi10aGlydHktdHdvLWJ5dGVzLWF0LWxlYXN0LTE=";
+
+/// An endpoint that takes signatures by `key`.
+fn endpoint(key: &str) -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut command = Command::new(installed("venv/bin/python"));
+    command
+        .arg(folder().join("people_endpoint.py"))
+        .args([&port.to_string(), key]);
+    Server::spawn("people-endpoint", &mut command, port, dir)
+}
+
+fn before_endpoint(server: &Server) -> Sidecar {
+    Sidecar::new()
+        .without("connections.members")
+        .set("connections.app.strategy", "http")
+        .set(
+            "connections.app.url",
+            format!("http://127.0.0.1:{}/", server.port),
+        )
+        .set("connections.app.signing_secret", KEY)
+        .set(
+            "connections.app.operations",
+            list(&["create", "change_password", "delete", "count"]),
+        )
+        .set("connections.app.signup", true)
+}
+
+#[test]
+fn people_behind_an_endpoint_sign_in_sign_up_and_go() {
+    let server = endpoint(KEY);
+    let upstream = Upstream::start();
+    let sidecar = before_endpoint(&server)
+        .route(route("/").to(&upstream))
+        .start();
+    sidecar.cli_ok(&["check", "--online"]);
+    assert_eq!(
+        in_as(&sidecar, "Alice", "alice-secret").as_deref(),
+        Some("app|7")
+    );
+    let shown = sidecar.cli_json(&["users", "show", "app|7"]);
+    assert_eq!(shown["identities"][0]["groups"], json!(["staff"]));
+    for (login, password) in [
+        ("alice", "wrong"),
+        ("nobody", "alice-secret"),
+        ("closed", "closed-secret"),
+    ] {
+        assert_eq!(in_as(&sidecar, login, password), None, "{login}");
+    }
+    // A name that nobody has costs the endpoint as much.
+    let asked = server.ask("/asked").to_string();
+    assert_eq!(asked.matches("login").count(), 4, "{asked}");
+
+    let mut dora = sidecar.visitor();
+    let page = dora.go("/.auth/signup/app");
+    let page = dora.submit_sign_up(&page, "dora");
+    assert!(dora.session().is_some(), "{page:?}");
+    assert!(in_as(&sidecar, "dora", crate::support::visitor::PASSWORD).is_some());
+    sidecar.cli_told(&["users", "set-password", "app|7"], "another password");
+    assert!(in_as(&sidecar, "alice", "another password").is_some());
+    assert_eq!(in_as(&sidecar, "alice", "alice-secret"), None);
+    sidecar.cli_ok(&["users", "delete", "app|7"]);
+    assert_eq!(
+        in_as(&sidecar, "alice", "another password"),
+        None,
+        "gone there too"
+    );
+    for secret in ["alice-secret", "another password", &KEY[6..]] {
+        assert!(!sidecar.log().contains(secret), "{secret} is in the log");
+    }
+}
+
+#[test]
+fn an_endpoint_that_misbehaves_lets_nobody_in() {
+    let server = endpoint(KEY);
+    let upstream = Upstream::start();
+    let sidecar = before_endpoint(&server)
+        .route(route("/").to(&upstream))
+        .start();
+    for how in ["huge", "redirect", "broken", "garbage", "another"] {
+        server.tell("/behave", &json!({ "how": how }));
+        let (visitor, page) = attempt(&sidecar, "alice", "alice-secret");
+        assert!(visitor.session().is_none(), "{how}: {page:?}");
+        assert!(page.answer.status >= 500, "{how}: {page:?}");
+    }
+    server.tell("/behave", &json!({ "how": "well" }));
+    assert!(in_as(&sidecar, "alice", "alice-secret").is_some());
+}
+
+#[test]
+fn an_endpoint_knows_who_asks_while_a_secret_is_replaced() {
+    let upstream = Upstream::start();
+    // Nobody with another secret.
+    let server = endpoint(NEXT_KEY);
+    let sidecar = before_endpoint(&server)
+        .route(route("/").to(&upstream))
+        .start();
+    assert_eq!(in_as(&sidecar, "alice", "alice-secret"), None);
+    // Both, on the way from one to the other.
+    let sidecar = before_endpoint(&server)
+        .set("connections.app.next_signing_secret", NEXT_KEY)
+        .route(route("/").to(&upstream))
+        .start();
+    assert!(in_as(&sidecar, "alice", "alice-secret").is_some());
+    assert_eq!(server.ask("/asked")["asked"][0]["signatures"], 2);
+}
+
+#[test]
+fn people_move_from_an_endpoint_and_keep_their_password() {
+    let mut server = endpoint(KEY);
+    let upstream = Upstream::start();
+    let mut sidecar = before_endpoint(&server)
+        .set("connections.app.import", true)
+        .route(route("/").to(&upstream))
+        .start();
+    assert_eq!(
+        in_as(&sidecar, "alice", "alice-secret").as_deref(),
+        Some("app|7")
+    );
+    let migration = sidecar.cli_json(&["users", "migration", "app"]);
+    assert_eq!(
+        migration,
+        json!({ "connection": "app", "imported": 1, "in_old_store": 2, "left": 1 })
+    );
+    // The names of those who have not moved yet are not free.
+    let mut stranger = sidecar.visitor();
+    let page = stranger.go("/.auth/signup/app");
+    stranger.finish_sign_up(&page, "closed");
+    assert!(stranger.session().is_none());
+    server.stop();
+    sidecar.restart();
+    assert_eq!(
+        in_as(&sidecar, "alice@example.com", "alice-secret").as_deref(),
+        Some("app|7")
+    );
 }

@@ -9,9 +9,7 @@
 use super::{Foreign, Refused};
 use crate::{
     clock::Timestamp,
-    connection::{
-        Authenticated, ConnectionData, LoginName, PasswordReply, Peer, Reply, Step,
-    },
+    connection::{Authenticated, ConnectionData, LoginName, PasswordReply, Peer, Reply, Step},
     identity::{Identity, Profile},
     protocol::EmailAddress,
     store::{AccountRecord, Login},
@@ -88,11 +86,7 @@ impl Foreign {
 }
 
 /// The account of somebody who moves.
-pub(super) fn account(
-    identity: &Identity,
-    password_hash: String,
-    now: Timestamp,
-) -> AccountRecord {
+pub(super) fn account(identity: &Identity, password_hash: String, now: Timestamp) -> AccountRecord {
     let Profile {
         email,
         email_verified,

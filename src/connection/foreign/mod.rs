@@ -28,8 +28,8 @@ pub(in crate::connection) use self::{
 };
 use super::{
     AccountKey, Accounts, Authenticated, Connection, ConnectionData, Facts, Form, InlineForm,
-    LoginName, LoginNames, Migration, Password, PasswordForm, PasswordReply, Peer, Rejection, Reply,
-    Start, Step, registry::Parts,
+    LoginName, LoginNames, Migration, Password, PasswordForm, PasswordReply, Peer, Rejection,
+    Reply, Start, Step, registry::Parts,
 };
 use crate::{
     identity::{ConnectionId, Subject},
@@ -42,7 +42,9 @@ const REFUSED_AFTER: Duration = Duration::from_millis(400);
 
 /// What may be asked of a store.
 #[async_trait]
-pub(in crate::connection) trait ForeignStore: fmt::Debug + Send + Sync {
+pub(in crate::connection) trait ForeignStore:
+    fmt::Debug + Send + Sync
+{
     /// What else than looking people up it can do.
     fn can(&self) -> Abilities;
     /// Who this is. `None`: nobody. More than one is [`StoreFault::Ambiguous`].
@@ -180,7 +182,11 @@ impl Connection for Foreign {
     }
 
     async fn facts(&self) -> Facts {
-        let store = if self.store.is_some() { "asked" } else { "left" };
+        let store = if self.store.is_some() {
+            "asked"
+        } else {
+            "left"
+        };
         let import = self.local.is_some();
         Facts::from_iter([
             ("store".to_owned(), store.into()),
@@ -244,7 +250,9 @@ impl Foreign {
         let verified = store.verify(who, &found, &typed.password).await?;
         let known = verified.ok_or(Refused::WrongPassword)?;
         if known.subject != found.subject {
-            return Err(StoreFault::Misbehaved("it names two people in one login".to_owned()).into());
+            return Err(
+                StoreFault::Misbehaved("it names two people in one login".to_owned()).into(),
+            );
         }
         if known.closed {
             return Err(Refused::Closed);

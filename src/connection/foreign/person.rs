@@ -194,7 +194,10 @@ mod tests {
         for (id, subject) in [
             (json!(7), "7"),
             (json!(-1), "-1"),
-            (json!(18_446_744_073_709_551_615_u64), "18446744073709551615"),
+            (
+                json!(18_446_744_073_709_551_615_u64),
+                "18446744073709551615",
+            ),
             (json!("0b6e"), "0b6e"),
         ] {
             let found = read(&columns, json!({ "id": id, "email": "a@b.example" })).unwrap();
@@ -220,7 +223,10 @@ mod tests {
             assert!(read(&columns, json!({ "id": 1, "is_active": active })).is_err());
         }
         assert!(read(&columns, json!({ "id": 1 })).is_err());
-        let found = read(&columns, json!({ "id": 1, "is_active": 1, "blocked": true }));
+        let found = read(
+            &columns,
+            json!({ "id": 1, "is_active": 1, "blocked": true }),
+        );
         assert!(found.unwrap().closed);
     }
 

@@ -94,7 +94,7 @@ impl Refused {
                 StoreFault::Misbehaved(_) => Fault::Misbehaved,
                 StoreFault::Misfit(_) | StoreFault::TooLong(_) | StoreFault::Unable(_) => {
                     Fault::Misconfigured
-                },
+                }
             },
         }
     }

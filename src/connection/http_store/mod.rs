@@ -92,9 +92,10 @@ impl OpenConnection for Config {
         let set = self.read(common)?;
         let local = match self.import {
             Import::No => None,
-            Import::FromStore | Import::Finished => {
-                Some(database::local(&self.accounts, (id.clone(), common, parts))?)
-            }
+            Import::FromStore | Import::Finished => Some(database::local(
+                &self.accounts,
+                (id.clone(), common, parts),
+            )?),
         };
         let store = match set.place {
             Some(place) => Some(Arc::new(self.endpoint(place, parts)?) as Arc<dyn ForeignStore>),
@@ -185,9 +186,9 @@ impl Endpoint {
                 "it does not take the signature: is signing_secret the one it has?".to_owned(),
             )),
             StatusCode::TOO_MANY_REQUESTS => Err(StoreFault::Busy),
-            status if status.is_server_error() => {
-                Err(StoreFault::Away(format!("it answers {operation} with {status}")))
-            }
+            status if status.is_server_error() => Err(StoreFault::Away(format!(
+                "it answers {operation} with {status}"
+            ))),
             status => Err(StoreFault::Misbehaved(format!(
                 "it answers {operation} with {status}"
             ))),

@@ -4,9 +4,7 @@
 //! one that reads, and no more rows come than are wanted.
 
 use serde_json::{Map, Value};
-use sqlx::{
-    AssertSqlSafe, Column as _, Either, Executor as _, Statement as _, TypeInfo as _,
-};
+use sqlx::{AssertSqlSafe, Column as _, Either, Executor as _, Statement as _, TypeInfo as _};
 use tokio::sync::OnceCell;
 
 use super::{

@@ -125,16 +125,19 @@ impl Config {
             (Some(url), _) => {
                 let place = Place::read(self, url).map_err(|found| problems.push(found));
                 let place = place.ok();
-                let dialect = place.as_ref().map_or(Dialect::Sqlite, |place| place.dialect);
+                let dialect = place
+                    .as_ref()
+                    .map_or(Dialect::Sqlite, |place| place.dialect);
                 let asked = self.queries.read(dialect, &mut problems);
                 place.zip(asked)
             }
         };
         if self.queries.change_password.is_some() && self.queries.get_user_by_id.is_none() {
             let message = "change_password needs it: the current password is asked for again";
-            problems.push(Problem::new("queries.get_user_by_id", message).hint(
-                "the same as get_user, with WHERE … = :id",
-            ));
+            problems.push(
+                Problem::new("queries.get_user_by_id", message)
+                    .hint("the same as get_user, with WHERE … = :id"),
+            );
         }
         let makes = self.queries.create.is_some() || self.import != Import::No;
         if common.signup == Some(true) && !makes && common.sync_profile != SyncProfile::Never {
@@ -150,7 +153,10 @@ impl Config {
             let message = "a query cannot take that long";
             problems.push(Problem::new("timeout", message).hint("more than 0s, up to 60s"));
         }
-        if self.connections.is_some_and(|most| !(1..=64).contains(&most)) {
+        if self
+            .connections
+            .is_some_and(|most| !(1..=64).contains(&most))
+        {
             let message = "so many connections are not possible";
             problems.push(Problem::new("connections", message).hint("1 to 64"));
         }
@@ -163,26 +169,32 @@ impl Config {
 
 impl Queries {
     fn read(&self, dialect: Dialect, problems: &mut Vec<Problem>) -> Option<Asked> {
-        let mut one = |key: &str, text: &Option<String>, known: &[&'static str], needed: &[&'static str]| {
-            let text = text.as_ref()?;
-            let read = Query::parse(text, dialect, (known, needed));
-            read.map_err(|error| {
-                let names: Vec<String> = known.iter().map(|name| format!(":{name}")).collect();
-                let hint = match names.as_slice() {
-                    [] => "it has no parameters".to_owned(),
-                    names => format!("it may have {}", names.join(", ")),
-                };
-                let key = format!("queries.{key}");
-                problems.push(Problem::new(key, error.to_string()).hint(hint));
-            })
-            .ok()
-        };
+        let mut one =
+            |key: &str, text: &Option<String>, known: &[&'static str], needed: &[&'static str]| {
+                let text = text.as_ref()?;
+                let read = Query::parse(text, dialect, (known, needed));
+                read.map_err(|error| {
+                    let names: Vec<String> = known.iter().map(|name| format!(":{name}")).collect();
+                    let hint = match names.as_slice() {
+                        [] => "it has no parameters".to_owned(),
+                        names => format!("it may have {}", names.join(", ")),
+                    };
+                    let key = format!("queries.{key}");
+                    problems.push(Problem::new(key, error.to_string()).hint(hint));
+                })
+                .ok()
+            };
         let asked = (
             one("get_user", &self.get_user, &["login"], &["login"]),
             one("get_user_by_id", &self.get_user_by_id, &["id"], &["id"]),
         );
         let person = &["email", "username", "name", "password_hash"];
-        let verify = one("verify", &self.verify, &["id", "login", "password"], &["password"]);
+        let verify = one(
+            "verify",
+            &self.verify,
+            &["id", "login", "password"],
+            &["password"],
+        );
         let groups = one("groups", &self.groups, &["id"], &["id"]);
         let create = one("create", &self.create, person, &["password_hash"]);
         let change = one(

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha2::Sha256;
+use openssl::{hash::MessageDigest, pkcs5::pbkdf2_hmac};
 use tokio::sync::Semaphore;
 
 use super::config::NewHash;
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// As Django 5.2 has it.
-const ROUNDS: u32 = 1_000_000;
+const ROUNDS: usize = 1_000_000;
 /// What bcrypt reads of a password, in bytes: it would pass over the rest.
 const MOST_BCRYPT: usize = 72;
 const BCRYPT_COST: u32 = 12;
@@ -51,7 +51,8 @@ pub(super) async fn make(
             blocking(move || {
                 let mut key = [0; 32];
                 let text = password.secret().expose().as_bytes();
-                pbkdf2::pbkdf2_hmac::<Sha256>(text, salt.as_bytes(), ROUNDS, &mut key);
+                let salted = salt.as_bytes();
+                pbkdf2_hmac(text, salted, ROUNDS, MessageDigest::sha256(), &mut key).ok()?;
                 let key = STANDARD.encode(key);
                 Some(format!("pbkdf2_sha256${ROUNDS}${salt}${key}"))
             })
@@ -64,7 +65,9 @@ pub(super) async fn make(
 fn salt(parts: &Parts) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let bytes: [u8; 22] = parts.random.bytes();
-    let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
+    let letters = bytes
+        .iter()
+        .filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
     letters.map(|letter| char::from(*letter)).collect()
 }
 

@@ -28,8 +28,8 @@ use self::{
 use super::{
     Common, Connection, LoginName, Password, SyncProfile, database,
     foreign::{
-        Abilities, Columns, Foreign, ForeignStore, Found, Import, NewPerson, StoreFault, StoredHash,
-        Who, subject_of,
+        Abilities, Columns, Foreign, ForeignStore, Found, Import, NewPerson, StoreFault,
+        StoredHash, Who, subject_of,
     },
     registry::{OpenConnection, Parts},
 };
@@ -76,9 +76,10 @@ impl OpenConnection for Config {
         let set = self.read(common)?;
         let local = match self.import {
             Import::No => None,
-            Import::FromStore | Import::Finished => {
-                Some(database::local(&self.accounts, (id.clone(), common, parts))?)
-            }
+            Import::FromStore | Import::Finished => Some(database::local(
+                &self.accounts,
+                (id.clone(), common, parts),
+            )?),
         };
         let store = set.store.map(|(place, asked)| {
             let table = Table::new(self, (place, asked), (id.clone(), parts));
@@ -105,7 +106,11 @@ impl OpenConnection for Config {
 }
 
 impl Table {
-    fn new(config: &Config, (place, asked): (Place, Asked), (id, parts): (ConnectionId, &Parts)) -> Self {
+    fn new(
+        config: &Config,
+        (place, asked): (Place, Asked),
+        (id, parts): (ConnectionId, &Parts),
+    ) -> Self {
         let reads = |query: Query, most| Ready::new(query, Kind::Read(most));
         let writes = |query: Option<Query>| query.map(|query| Ready::new(query, Kind::Write));
         Self {
@@ -144,7 +149,11 @@ impl Table {
             });
             found.claims.insert("groups".to_owned(), names.collect());
         }
-        if let Some(hash) = found.password_hash.clone().filter(|hash| !hash.0.is_empty()) {
+        if let Some(hash) = found
+            .password_hash
+            .clone()
+            .filter(|hash| !hash.0.is_empty())
+        {
             self.decoy.store(Some(Arc::new(hash)));
         }
         Ok(Some(found))
@@ -220,7 +229,8 @@ impl ForeignStore for Table {
             }
             (None, None) => {
                 let column = &self.columns.password_hash;
-                let message = format!("get_user gives no column {column:?} with the password's hash");
+                let message =
+                    format!("get_user gives no column {column:?} with the password's hash");
                 return Err(StoreFault::Misfit(message));
             }
         };
@@ -296,7 +306,12 @@ impl ForeignStore for Table {
         if self.verify.is_none() {
             needed.push(("password_hash", &self.columns.password_hash));
         }
-        needed.extend(self.columns.blocked.iter().map(|column| ("blocked", column)));
+        needed.extend(
+            self.columns
+                .blocked
+                .iter()
+                .map(|column| ("blocked", column)),
+        );
         needed.extend(self.columns.active.iter().map(|column| ("active", column)));
         for (key, column) in needed {
             if !columns.contains(column) {

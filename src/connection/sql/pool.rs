@@ -221,5 +221,10 @@ impl Place {
 
 /// The file of root certificates, which another connection would be with another content.
 pub(super) fn files(config: &Config) -> Vec<&Path> {
-    config.ca.as_ref().map(PathBuf::as_path).into_iter().collect()
+    config
+        .ca
+        .as_ref()
+        .map(PathBuf::as_path)
+        .into_iter()
+        .collect()
 }

@@ -219,7 +219,11 @@ mod tests {
         ] {
             assert_eq!(
                 parse(text, Dialect::Postgres).map(|query| query.names.len()),
-                if text.contains("1:2") { Err(QueryError::Unknown("2".to_owned())) } else { Ok(0) },
+                if text.contains("1:2") {
+                    Err(QueryError::Unknown("2".to_owned()))
+                } else {
+                    Ok(0)
+                },
                 "{text}"
             );
         }

@@ -41,8 +41,7 @@ impl Sqlite {
         &self,
         connection: &ConnectionId,
     ) -> Result<u64, StoreError> {
-        let statement =
-            "SELECT count(*) AS accounts FROM accounts WHERE connection = ?1 AND password_hash <> ''";
+        let statement = "SELECT count(*) AS accounts FROM accounts WHERE connection = ?1 AND password_hash <> ''";
         let row = sqlx::query(statement)
             .bind(connection.as_str())
             .fetch_one(&self.readers)

@@ -11,8 +11,8 @@ use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject, UserId},
     store::{
-        AccountAdded, AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned, Renamed,
-        StoreError, UserRecord, UserStore,
+        AccountAdded, AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned,
+        Renamed, StoreError, UserRecord, UserStore,
     },
 };
 
