@@ -40,6 +40,9 @@ metrics! {
         "When what a connection needs ends, from 30 days before on", &["connection", "what"]);
     STORE_ERRORS: IntCounter = register_int_counter!(
         "vestibule_store_errors_total", "Calls to a store that failed");
+    BREACH_LOOKUPS_FAILED: IntCounter = register_int_counter!(
+        "vestibule_breach_lookups_failed_total",
+        "Passwords of which it was not found out whether a leak knows them");
     PASSWORD_HASHES: IntCounterVec = register_int_counter_vec!(
         "vestibule_password_hashes_total", "Password hashes, by result", &["result"]);
     UPSTREAM_ERRORS: IntCounter = register_int_counter!(

@@ -94,6 +94,17 @@ prompt = "login"
 ui_locales = { from = "locale" }
 [connections.members.password]
 min_length = 12
+classes = ["lower", "digit"]
+most_identical = 3
+most_sequential = 3
+refuse_common = true
+refuse_personal = true
+words = ["acme"]
+min_score = 3
+[connections.members.password.breached]
+range_api = "https://api.pwnedpasswords.com/range/"
+min_count = 2
+at_login = "replace"
 [connections.company]
 strategy = "saml"
 metadata_url = "https://idp.acme.example/metadata"

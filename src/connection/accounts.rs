@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Authenticated, LoginNames, Peer, Rejection};
+use super::{Authenticated, BadNewPassword, LoginNames, Peer, Rejection, Rule};
 use crate::{identity::Subject, secret::Secret, store::AccountRecord};
 
 /// Accounts whose credentials this connection keeps.
@@ -12,8 +12,8 @@ pub(crate) trait Accounts: Send + Sync {
     fn signup(&self) -> bool;
     /// What an account is named by.
     fn names(&self) -> LoginNames;
-    /// The shortest new password, in characters.
-    fn least_password(&self) -> usize;
+    /// What a new password must be like.
+    fn password_rules(&self) -> &[Rule];
     /// Checks what was typed and hashes the password; the admission writes it.
     async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError>;
     /// Replaces the password of a person who knows the current one.
@@ -77,10 +77,8 @@ pub(crate) enum AccountError {
     BadUsername,
     #[error("the e-mail address or username is taken")]
     LoginTaken,
-    #[error("the password is longer than {most} bytes")]
-    PasswordTooLong { most: usize },
-    #[error("the password is shorter than {least} characters")]
-    PasswordTooShort { least: usize },
+    #[error(transparent)]
+    BadNewPassword(#[from] BadNewPassword),
     #[error("the username is taken")]
     UsernameTaken,
     #[error("the current password is wrong")]

@@ -23,6 +23,7 @@ pub(crate) mod http_store;
 pub(crate) mod ldap;
 mod login;
 pub(crate) mod mtls;
+mod new_password;
 mod oauth;
 pub(crate) mod oauth1;
 pub(crate) mod oauth2;
@@ -54,6 +55,10 @@ pub(crate) use self::{
     connections::{ConnectionSettings, Connections},
     discovery::realm_of,
     login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    new_password::{
+        AtLogin, BadNewPassword, Config as PasswordConfig, Judged, NewPassword, PasswordRules,
+        Personal, Rule,
+    },
     offer::{Offer, SharedForm},
     recheck::{Recheck, Rechecked},
     rejection::{Fault, Rejection},
@@ -74,7 +79,7 @@ pub(crate) use self::{
 };
 use crate::{
     clock::Timestamp,
-    identity::{Authentication, ConnectionId, Identity},
+    identity::{Authentication, ConnectionId, Groups, Identity},
     store::{AccountRecord, OneTimeKey, OneTimeUse, Pin, Purpose},
 };
 
@@ -240,6 +245,20 @@ pub(crate) struct Proof {
     /// The message that proved it opens one session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) once: Option<Once>,
+    /// When a new password was set on the way, which ended all that was proven before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renewed_at: Option<Timestamp>,
+    /// What the person is told once they are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) advice: Option<Advice>,
+}
+
+/// What somebody should know who is signed in.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Advice {
+    /// Their password is known from a leak.
+    LeakedPassword,
 }
 
 impl Authenticated {
@@ -261,12 +280,25 @@ impl Authenticated {
             authentication,
             kept: Kept::default(),
             once: None,
+            renewed_at: None,
+            advice: None,
         };
         Self {
             identity,
             proof,
             account: None,
         }
+    }
+
+    /// The same of an identity that says more.
+    pub(in crate::connection) fn asserting(
+        mut self,
+        claims: Map<String, Value>,
+        groups: Groups,
+    ) -> Self {
+        self.identity.claims = claims;
+        self.identity.groups = groups;
+        self
     }
 
     /// The same of somebody who is to have an account here from now on.
@@ -278,6 +310,18 @@ impl Authenticated {
     /// The same, with what stays with its session.
     pub(in crate::connection) fn keeping(mut self, kept: Kept) -> Self {
         self.proof.kept = kept;
+        self
+    }
+
+    /// The same, by a password that is new since then.
+    pub(in crate::connection) fn renewed(mut self, at: Timestamp) -> Self {
+        self.proof.renewed_at = Some(at);
+        self
+    }
+
+    /// The same, with something that the person is told.
+    pub(in crate::connection) fn advised(mut self, advice: Advice) -> Self {
+        self.proof.advice = Some(advice);
         self
     }
 

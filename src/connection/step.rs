@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Allowed, Authenticated, Passed, Seen};
+use super::{Allowed, Authenticated, Judged, Passed, Seen};
 use crate::{
     clock::Timestamp,
     protocol::{ChannelBinding, ClientCertificate},
@@ -101,12 +101,16 @@ pub(crate) struct NewPasswordForm {
     pub(crate) why: NewPasswordWhy,
     /// The one that was typed is not good enough.
     pub(crate) refused: bool,
+    /// What it must be like, as far as that is known here.
+    pub(crate) rules: Vec<Judged>,
 }
 
 /// Why a new password is needed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum NewPasswordWhy {
+    /// It is known from a leak.
+    Breached,
     Expired,
     MustChange,
 }

@@ -1,5 +1,6 @@
-//! Signatures with SHA-1, for OAuth 1.0a alone, which knows no other (RFC 5849 section 3.4). HMAC
-//! under it is not broken; RSA is as good as the few providers are that still ask for it.
+//! SHA-1, where others know nothing else: signatures of OAuth 1.0a (RFC 5849 section 3.4), and lists
+//! of leaked passwords. HMAC under it is not broken; RSA is as good as the few providers are that
+//! still ask for it; a list needs no resistance at all.
 
 use openssl::{
     error::ErrorStack,
@@ -9,6 +10,11 @@ use openssl::{
 };
 
 use crate::secret::Secret;
+
+/// The digest, by which lists of leaked passwords are looked up.
+pub(crate) fn sha1(message: &[u8]) -> [u8; 20] {
+    openssl::sha::sha1(message)
+}
 
 /// HMAC-SHA1 (RFC 2104).
 pub(crate) fn hmac_sha1(key: &[u8], message: &[u8]) -> Result<Vec<u8>, ErrorStack> {

@@ -5,17 +5,18 @@ use http::StatusCode;
 use super::{
     Engine, Fields, Turn, Visit,
     link::{names_of, removable},
+    password_rules,
     sign_out::display_name,
 };
 use crate::{
     connection::SyncProfile,
     identity::ConnectionId,
     session::{Session, Token},
-    store::{EventKind, SessionRecord, Whose},
+    store::{EventKind, SessionRecord, UserRecord, Whose},
     text::{
         device::device,
         page::{
-            Hidden, Page, Post,
+            Hidden, Page, PasswordRule, Post,
             account::{
                 Account, AccountNotice, Email, IdentityRow, PasswordChange, ProfileFields,
                 SessionRow,
@@ -32,10 +33,17 @@ const MOST_SESSIONS: usize = 50;
 /// What was wrong with a form of this page.
 #[derive(Debug, Default)]
 pub(super) struct Wrong {
-    pub(super) current: Option<FieldProblem>,
-    pub(super) new: Option<FieldProblem>,
-    pub(super) password: Option<LoginProblem>,
+    pub(super) password: WrongPassword,
     pub(super) profile: Option<ProfileFields>,
+}
+
+/// What was wrong with a change of the password.
+#[derive(Debug, Default)]
+pub(super) struct WrongPassword {
+    pub(super) current: Option<FieldProblem>,
+    pub(super) new: Option<(FieldProblem, Vec<PasswordRule>)>,
+    /// What is wrong with neither of them.
+    pub(super) problem: Option<LoginProblem>,
 }
 
 impl Engine {
@@ -207,6 +215,7 @@ impl Engine {
             nickname: value(&user.profile.nickname),
             picture: value(&user.profile.picture),
         });
+        let password = self.password_change((session, token), &user, wrong.password);
         let link = self.link_rows(|id| self.form(token, "link", Some(("connection", id))));
         let others = listed.iter().any(|one| one.id != session.id());
         let page = Account {
@@ -223,21 +232,7 @@ impl Engine {
             profile,
             edit: editable.then(|| self.form(token, "profile", None)),
             ruled_by: self.name_of(&user.synced_by),
-            password: self.keeper(session).and_then(|(id, _)| {
-                let (connection, _) = self.connections.enabled(&id)?;
-                Some(PasswordChange {
-                    post: self.form(token, "password", None),
-                    login: user
-                        .profile
-                        .email
-                        .clone()
-                        .unwrap_or_else(|| user.handle.clone()),
-                    least: connection.accounts()?.least_password(),
-                    current_problem: wrong.current,
-                    new_problem: wrong.new,
-                    problem: wrong.password,
-                })
-            }),
+            password,
             sessions: listed
                 .iter()
                 .map(|one| self.session_row(session, token, one))
@@ -293,6 +288,28 @@ impl Engine {
             this,
             revoke: (!this).then(|| self.form(token, "revoke", Some(("session", &one.id)))),
         }
+    }
+
+    /// The form for a new password, where a connection of this session keeps one.
+    fn password_change(
+        &self,
+        (session, token): (&Session, &Token),
+        user: &UserRecord,
+        wrong: WrongPassword,
+    ) -> Option<PasswordChange> {
+        let (id, _) = self.keeper(session)?;
+        let (connection, _) = self.connections.enabled(&id)?;
+        let accounts = connection.accounts()?;
+        let (new_problem, rules) = wrong.new.unzip();
+        let email = user.profile.email.clone();
+        Some(PasswordChange {
+            post: self.form(token, "password", None),
+            login: email.unwrap_or_else(|| user.handle.clone()),
+            rules: rules.unwrap_or_else(|| password_rules::untold(accounts.password_rules())),
+            current_problem: wrong.current,
+            new_problem,
+            problem: wrong.problem,
+        })
     }
 
     /// A form of this page.

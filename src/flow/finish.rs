@@ -7,18 +7,20 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Engine, Fields, LoginFlow, Turn, Visit, login_flow::bare};
+use super::{Engine, Fields, LoginFlow, Next, Turn, Visit, login_flow::bare};
 use crate::{
     clock::Timestamp,
-    connection::{Authenticated, ConnectionSettings, Once, Proof, ProviderForm},
+    connection::{Advice, Authenticated, ConnectionSettings, Once, Proof, ProviderForm},
     crypto,
     identity::UserId,
     protocol::{Destination, Host, Origin, ReturnRules, ReturnTo},
     session::{Login, OpenError},
-    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
+    store::{
+        EventKind, OneTimeKey, OneTimeRow, OneTimeUse, Purpose, StoreError, UserRecord, Whose,
+    },
     text::page::{
         Hidden, Href, Page,
-        login::{Onward, PostOnward, StartAgainWhy, SwitchUser},
+        login::{AdviceText, Advised, Onward, PostOnward, StartAgainWhy, SwitchUser},
     },
     user::{Admission, Admitted},
 };
@@ -68,8 +70,8 @@ impl Engine {
         let Admitted { user, proof, .. } = admitted;
         let pending = Pending {
             user: user.id.clone(),
+            proven_at: proof.renewed_at.unwrap_or(visit.now),
             proof,
-            proven_at: visit.now,
         };
         // Whoever made an account on the way to link it is asked as well.
         if visit
@@ -189,7 +191,8 @@ impl Engine {
         } = pending;
         uses.push(flow.once());
         uses.extend(proof.once.as_ref().map(Once::first));
-        let proven = proof.authentication.clone();
+        let (proven, advice) = (proof.authentication.clone(), proof.advice);
+        let renewed = proof.renewed_at.is_some();
         let login = Login {
             user,
             authentication: proof.authentication,
@@ -233,9 +236,54 @@ impl Engine {
             session: Some((opened.session, opened.token)),
             ..visit.clone()
         };
-        self.go_on(&here, &flow.return_to, flow.nonce.as_deref())
+        let turn = self
+            .go_on(&here, &flow.return_to, flow.nonce.as_deref())
+            .await;
+        if renewed && let Err(error) = self.end_others(&here).await {
+            return self.store_is_away(visit, &error);
+        }
+        let turn = match advice {
+            None => turn,
+            Some(advice) => self.advise(advice, turn),
+        };
+        turn.with(set.into_iter().flatten())
+    }
+
+    /// Whoever else was signed in with the password that was replaced is not any more.
+    async fn end_others(&self, here: &Visit) -> Result<(), StoreError> {
+        let Some(session) = here.session() else {
+            return Ok(());
+        };
+        let user = &session.user().id;
+        let whose = Whose::UserExcept(user.clone(), session.id());
+        let event = self
+            .event(here, EventKind::SessionRevoked, "password-changed")
+            .user(user);
+        self.parts
+            .sessions
+            .revoke_all(&whose, event)
             .await
-            .with(set.into_iter().flatten())
+            .map(drop)
+    }
+
+    /// Tells somebody who has signed in what they should do, before they go on.
+    fn advise(&self, advice: Advice, turn: Turn) -> Turn {
+        let go_on = match &turn.next {
+            Next::SeeOther(to) => Href::path(to).or_else(|| Href::url(&Url::parse(to).ok()?)),
+            Next::Page(_, page) => match page.as_ref() {
+                Page::Onward(onward) => Some(onward.to.clone()),
+                _ => None,
+            },
+        };
+        let Some(go_on) = go_on else { return turn };
+        let page = match advice {
+            Advice::LeakedPassword => Advised {
+                advice: AdviceText::LeakedPassword,
+                follow: self.href("account#password"),
+                go_on,
+            },
+        };
+        Turn::page(StatusCode::OK, Page::Advised(page)).with(turn.cookies)
     }
 
     /// Sends a signed-in person to where they wanted to go. The address was checked when the flow

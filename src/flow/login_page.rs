@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Engine, LoginFlow, Turn, Visit, login::MADE_FOR};
+use super::{Engine, LoginFlow, Turn, Visit, login::MADE_FOR, password_rules};
 use crate::{
     connection::{Form, InlineForm, LoginNames, NewPasswordWhy, Offer, PasswordForm, SharedForm},
     identity::ConnectionId,
@@ -110,6 +110,7 @@ impl Engine {
                     post: self.post_to(flow, "login", id),
                     login: form.login,
                     why: why.into(),
+                    rules: password_rules::told(form.rules),
                 };
                 (form, false, refused)
             }
@@ -279,6 +280,7 @@ fn names(names: LoginNames) -> Names {
 impl From<NewPasswordWhy> for WhyNewPassword {
     fn from(why: NewPasswordWhy) -> Self {
         match why {
+            NewPasswordWhy::Breached => Self::Breached,
             NewPasswordWhy::Expired => Self::Expired,
             NewPasswordWhy::MustChange => Self::MustChange,
         }

@@ -33,6 +33,7 @@ mod login_page;
 mod notices;
 mod owner;
 mod password;
+mod password_rules;
 mod sign_out;
 mod sign_up;
 mod submit;

@@ -94,7 +94,7 @@ impl Engine {
                 return self.rejected(visit, settings, &rejection, None);
             }
             Err(error) => {
-                mark(&mut form, &error);
+                mark(&mut form, accounts, &error);
                 return self.owner_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
             }
         };

@@ -2,7 +2,11 @@
 
 use http::StatusCode;
 
-use super::{Engine, Fields, Turn, Visit, account::Wrong};
+use super::{
+    Engine, Fields, Turn, Visit,
+    account::{Wrong, WrongPassword},
+    password_rules,
+};
 use crate::{
     connection::{AccountError, AccountKey, Accounts, Attempt, Throttled},
     identity::{ConnectionId, Subject},
@@ -40,8 +44,12 @@ impl Engine {
             Err(Throttled::Until(until)) => {
                 let wait = until.since(visit.now);
                 let minutes = wait.as_secs().div_ceil(60).max(1);
+                let password = WrongPassword {
+                    problem: Some(LoginProblem::TooManyTries { minutes }),
+                    ..WrongPassword::default()
+                };
                 let wrong = Wrong {
-                    password: Some(LoginProblem::TooManyTries { minutes }),
+                    password,
                     ..Wrong::default()
                 };
                 return self
@@ -69,30 +77,33 @@ impl Engine {
                 // Whoever else was signed in with the old password is not any more.
                 return self.revoke_others(visit, session, "password-changed").await;
             }
-            Err(AccountError::WrongPassword) => Wrong {
+            Err(AccountError::WrongPassword) => WrongPassword {
                 current: Some(FieldProblem::WrongPassword),
-                ..Wrong::default()
+                ..WrongPassword::default()
             },
-            Err(AccountError::PasswordTooShort { least }) => Wrong {
-                new: Some(FieldProblem::PasswordTooShort { least }),
-                ..Wrong::default()
-            },
-            Err(AccountError::PasswordTooLong { most }) => Wrong {
-                new: Some(FieldProblem::PasswordTooLong { most }),
-                ..Wrong::default()
-            },
+            Err(AccountError::BadNewPassword(refusal)) => {
+                let rules = accounts.password_rules();
+                WrongPassword {
+                    new: Some(password_rules::refused(rules, &refusal)),
+                    ..WrongPassword::default()
+                }
+            }
             Err(AccountError::Rejected(rejection)) => {
                 return self.rejected(visit, settings, &rejection, None);
             }
-            Err(_) => Wrong {
-                password: Some(LoginProblem::Busy),
-                ..Wrong::default()
+            Err(_) => WrongPassword {
+                problem: Some(LoginProblem::Busy),
+                ..WrongPassword::default()
             },
         };
         self.password_wrong(visit, wrong).await
     }
 
-    async fn password_wrong(&self, visit: &Visit, wrong: Wrong) -> Turn {
+    async fn password_wrong(&self, visit: &Visit, password: WrongPassword) -> Turn {
+        let wrong = Wrong {
+            password,
+            ..Wrong::default()
+        };
         self.account_page(visit, None, wrong)
             .await
             .status(StatusCode::UNPROCESSABLE_ENTITY)

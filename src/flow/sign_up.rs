@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit};
+use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, password_rules};
 use crate::{
     connection::{
         AccountError, Accounts, ConnectionSettings, LoginNames, PreparedAccount, SignUp, Throttled,
@@ -80,7 +80,7 @@ impl Engine {
                 if let AccountError::Rejected(rejection) = error {
                     return self.rejected(visit, settings, &rejection, None);
                 }
-                mark(&mut form, &error);
+                mark(&mut form, accounts, &error);
                 self.event(visit, EventKind::SignUpFailed, "not-acceptable")
                     .connection(id)
                     .log();
@@ -194,7 +194,7 @@ pub(super) fn new_account(
         email: field("email"),
         username: field("username"),
         password_problem: None,
-        least: accounts.least_password(),
+        rules: password_rules::untold(accounts.password_rules()),
         problem: None,
     }
 }
@@ -214,17 +214,16 @@ pub(super) fn wish(fields: &Fields) -> SignUp {
 }
 
 /// Puts the error beside the input it is about.
-pub(super) fn mark(form: &mut NewAccount, error: &AccountError) {
+pub(super) fn mark(form: &mut NewAccount, accounts: &dyn Accounts, error: &AccountError) {
     match error {
         AccountError::BadEmail => form.email.problem = Some(FieldProblem::BadEmail),
         AccountError::BadName => form.name.problem = Some(FieldProblem::TooLong { most: 256 }),
         AccountError::BadUsername => form.username.problem = Some(FieldProblem::BadUsername),
         AccountError::LoginTaken => taken(form),
-        AccountError::PasswordTooLong { most } => {
-            form.password_problem = Some(FieldProblem::PasswordTooLong { most: *most });
-        }
-        AccountError::PasswordTooShort { least } => {
-            form.password_problem = Some(FieldProblem::PasswordTooShort { least: *least });
+        AccountError::BadNewPassword(refusal) => {
+            let (problem, rules) = password_rules::refused(accounts.password_rules(), refusal);
+            form.password_problem = Some(problem);
+            form.rules = rules;
         }
         AccountError::UsernameTaken => form.username.problem = Some(FieldProblem::Taken),
         AccountError::WrongPassword | AccountError::Rejected(_) => {

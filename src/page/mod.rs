@@ -54,7 +54,7 @@ impl Site {
         let timer = metrics::REQUEST_SECONDS
             .with_label_values(&[endpoint.name()])
             .start_timer();
-        let answer = self.route(visit, &endpoint, asked).await;
+        let answer = Box::pin(self.route(visit, &endpoint, asked)).await;
         timer.observe_duration();
         answer
     }
@@ -331,7 +331,7 @@ impl Site {
             Ok(text) => headers::html(
                 status,
                 text,
-                self.text.content_security_policy(page),
+                &self.text.content_security_policy(page),
                 locale,
             ),
             Err(error) => {

@@ -76,44 +76,49 @@ impl Asset {
 pub(crate) const ASSET_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
 
-/// The policies of the pages (CSP level 3), one for each script a page can carry.
+/// The policies of the pages (CSP level 3): which scripts they may run, and where forms may lead.
 #[derive(Debug)]
 pub(crate) struct Policies {
-    plain: String,
-    fragment: String,
-    submit: String,
-    submit_elsewhere: String,
+    /// For each script, its hash as a source expression.
+    hashes: Vec<(Script, String)>,
 }
 
 impl Policies {
     /// Works out the hashes.
     pub(crate) fn new() -> Self {
-        let base = |form: &str| {
-            format!(
-                "default-src 'none'; style-src 'self'; img-src 'self'; form-action {form}; \
-                 frame-ancestors 'none'; base-uri 'none'"
-            )
-        };
-        let with = |form: &str, script: Script| {
+        let hash = |script: Script| {
             let hash = BASE64_STANDARD.encode(Sha256::digest(script.source()));
-            format!("{}; script-src 'sha256-{hash}'", base(form))
+            (script, format!("'sha256-{hash}'"))
         };
         Self {
-            plain: base("'self'"),
-            fragment: with("'self'", Script::Fragment),
-            submit: with("'self'", Script::Submit),
-            // Chrome asks for the redirects after a submit as well: nobody knows where those lead.
-            submit_elsewhere: with("http: https:", Script::Submit),
+            hashes: Script::ALL.into_iter().map(hash).collect(),
         }
     }
 
     /// The policy of a page.
-    pub(crate) fn of(&self, page: &Page) -> &str {
-        match page.script() {
-            None => &self.plain,
-            Some(Script::Fragment) => &self.fragment,
-            Some(Script::Submit) if page.leaves() => &self.submit_elsewhere,
-            Some(Script::Submit) => &self.submit,
+    pub(crate) fn of(&self, page: &Page) -> String {
+        // Chrome asks for the redirects after a submit as well: nobody knows where those lead.
+        let form = if page.leaves() {
+            "http: https:"
+        } else {
+            "'self'"
+        };
+        let mut policy = format!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action {form}; \
+             frame-ancestors 'none'; base-uri 'none'"
+        );
+        let scripts = page.scripts();
+        if !scripts.is_empty() {
+            policy.push_str("; script-src");
         }
+        for (_, hash) in self
+            .hashes
+            .iter()
+            .filter(|(script, _)| scripts.contains(script))
+        {
+            policy.push(' ');
+            policy.push_str(hash);
+        }
+        policy
     }
 }

@@ -129,7 +129,7 @@ impl Pages {
     }
 
     /// The value of `Content-Security-Policy` for a page.
-    pub(crate) fn content_security_policy(&self, page: &Page) -> &str {
+    pub(crate) fn content_security_policy(&self, page: &Page) -> String {
         self.policies.of(page)
     }
 
@@ -210,8 +210,9 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 21] = [
+const BUILT_IN: [(&str, &str); 22] = [
     ("account.html", include_str!("templates/account.html")),
+    ("advised.html", include_str!("templates/advised.html")),
     ("base.html", include_str!("templates/base.html")),
     (
         "choose-connection.html",

@@ -80,6 +80,7 @@ mod proxy;
 
 // The built-in accounts and the sync of profiles.
 mod database;
+mod new_password;
 
 // The login page and its flow: tabs, loops, what comes too late.
 mod login;

@@ -6,10 +6,11 @@ use super::{Database, assertion};
 use crate::{
     clock::Timestamp,
     connection::{
-        AccountError, AccountKey, Accounts, Allowed, Authenticated, Fault, LoginName, LoginNames,
-        MOST_PASSWORD, Password, Peer, PreparedAccount, Rejection, SignUp,
+        AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, ConnectionData,
+        Fault, Form, Judged, LoginName, LoginNames, NewPassword, NewPasswordForm, NewPasswordWhy,
+        Password, PasswordReply, Peer, Personal, PreparedAccount, Rejection, Rule, SignUp, Step,
     },
-    identity::{Profile, Subject},
+    identity::{Identity, Profile, Subject},
     protocol::EmailAddress,
     secret::Secret,
     store::{AccountRecord, Event, EventKind, Login},
@@ -25,8 +26,8 @@ impl Accounts for Database {
         self.names
     }
 
-    fn least_password(&self) -> usize {
-        self.min_length
+    fn password_rules(&self) -> &[Rule] {
+        self.rules.rules()
     }
 
     /// A username that is taken is said to be. An e-mail address that is taken is not looked up
@@ -54,7 +55,12 @@ impl Accounts for Database {
         {
             return Err(AccountError::BadName);
         }
-        let password = self.new_password(&wish.password)?;
+        let profile = Profile {
+            name,
+            ..Profile::default()
+        };
+        let personal = names.personal(&profile);
+        let password = self.rules.admit(&wish.password, personal).await?;
         if let Some(username) = &names.username {
             let taken = self
                 .parts
@@ -69,10 +75,6 @@ impl Accounts for Database {
             }
         }
         let account = self.account(names, &password, peer.now).await?;
-        let profile = Profile {
-            name,
-            ..Profile::default()
-        };
         let identity = assertion(&account, profile);
         let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
         Ok(PreparedAccount {
@@ -96,7 +98,6 @@ impl Accounts for Database {
         {
             return Err(self.reject(Fault::Internal, "spend-budget").into());
         }
-        let new = self.new_password(new)?;
         let current = Password::parse(current).map_err(|_| AccountError::WrongPassword)?;
         let account = match self.verify(self.stored(subject).await?, &current).await {
             Err(rejection) if rejection.fault == Fault::Denied => {
@@ -104,6 +105,7 @@ impl Accounts for Database {
             }
             other => other?,
         };
+        let new = self.new_password(&account, new).await?;
         self.write(account, &new, peer, "changed").await
     }
 
@@ -113,9 +115,9 @@ impl Accounts for Database {
         new: &Secret,
         peer: &Peer,
     ) -> Result<(), AccountError> {
-        let new = self.new_password(new)?;
         let account = self.stored(subject).await?;
         let account = account.ok_or_else(|| self.reject(Fault::Denied, "find-account"))?;
+        let new = self.new_password(&account, new).await?;
         self.write(account, &new, peer, "set-by-operator").await
     }
 }
@@ -124,6 +126,15 @@ impl Accounts for Database {
 struct Names {
     email: Option<Login>,
     username: Option<Login>,
+}
+
+impl Names {
+    /// What a password must not be made of.
+    fn personal(&self, profile: &Profile) -> Personal {
+        let typed = |login: &'_ Option<Login>| login.as_ref().map(|login| login.typed.clone());
+        let (email, username) = (typed(&self.email), typed(&self.username));
+        Personal::new(profile, &[email.as_deref(), username.as_deref()])
+    }
 }
 
 impl Database {
@@ -149,22 +160,59 @@ impl Database {
         }
     }
 
-    fn new_password(&self, typed: &Secret) -> Result<Password, AccountError> {
-        let password = Password::parse(typed).map_err(|_| AccountError::PasswordTooLong {
-            most: MOST_PASSWORD,
-        })?;
-        if password.chars() < self.min_length {
-            return Err(AccountError::PasswordTooShort {
-                least: self.min_length,
-            });
-        }
-        Ok(password)
+    /// A new password for an account that is there.
+    async fn new_password(
+        &self,
+        account: &AccountRecord,
+        typed: &Secret,
+    ) -> Result<NewPassword, AccountError> {
+        let profile = self.identity(account).await?.profile;
+        let personal = Personal::new(&profile, &[]);
+        Ok(self.rules.admit(typed, personal).await?)
+    }
+
+    /// Replaces a password that is known from a leak, by the one that the person has typed besides;
+    /// or asks for one.
+    pub(super) async fn replace_leaked(
+        &self,
+        (account, identity): (AccountRecord, &Identity),
+        reply: &PasswordReply,
+        peer: &Peer,
+    ) -> Result<Option<Step>, Rejection> {
+        let untold = || self.rules.rules().iter().cloned().map(Judged::untold);
+        let (refused, rules) = match &reply.new_password {
+            None => (false, untold().collect()),
+            Some(new) => {
+                let personal = Personal::new(&identity.profile, &[]);
+                match self.rules.admit(new.secret(), personal).await {
+                    Err(BadNewPassword::Refused(judged)) => (true, judged),
+                    Err(BadNewPassword::TooLong) => (true, untold().collect()),
+                    Ok(new) => {
+                        return match self.write(account, &new, peer, "leaked").await {
+                            Ok(()) => Ok(None),
+                            Err(AccountError::Rejected(rejection)) => Err(rejection),
+                            Err(_) => Err(self.reject(Fault::Internal, "write-account")),
+                        };
+                    }
+                }
+            }
+        };
+        let form = NewPasswordForm {
+            login: reply.login.to_string(),
+            why: NewPasswordWhy::Breached,
+            refused,
+            rules,
+        };
+        Ok(Some(Step::Prompt {
+            form: Form::NewPassword(form),
+            keep: ConnectionData::default(),
+        }))
     }
 
     async fn account(
         &self,
         names: Names,
-        password: &Password,
+        password: &NewPassword,
         now: Timestamp,
     ) -> Result<AccountRecord, AccountError> {
         let password_hash = self.hash(password).await?;
@@ -194,7 +242,7 @@ impl Database {
         Ok(subject.map_err(|error| self.failed(Fault::Internal, "draw-subject", error))?)
     }
 
-    async fn hash(&self, password: &Password) -> Result<String, Rejection> {
+    async fn hash(&self, password: &NewPassword) -> Result<String, Rejection> {
         let hash = self.parts.hasher.hash(password.secret()).await;
         hash.map_err(|error| self.unhashed(error))
     }
@@ -209,7 +257,7 @@ impl Database {
     async fn write(
         &self,
         mut account: AccountRecord,
-        new: &Password,
+        new: &NewPassword,
         peer: &Peer,
         reason: &'static str,
     ) -> Result<(), AccountError> {

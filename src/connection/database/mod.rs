@@ -17,15 +17,15 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 pub(crate) use self::config::Config;
 use super::{
-    AccountKey, Accounts, Authenticated, Common, Connection, ConnectionData, Fault, Form,
-    InlineForm, LoginName, LoginNames, Password, PasswordForm, PasswordReply, Peer, Rejection,
-    Reply, Start, Step, SyncProfile, TrustEmail,
+    AccountKey, Accounts, Advice, AtLogin, Authenticated, Common, Connection, ConnectionData,
+    Fault, Form, InlineForm, LoginName, LoginNames, Password, PasswordForm, PasswordReply,
+    PasswordRules, Peer, Rejection, Reply, Start, Step, SyncProfile, TrustEmail,
     registry::{OpenConnection, Parts},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) struct Database {
     id: ConnectionId,
     names: LoginNames,
     signup: bool,
-    min_length: usize,
+    rules: PasswordRules,
     parts: Parts,
 }
 
@@ -81,7 +81,7 @@ impl OpenConnection for Config {
             names: self.login.into(),
             // Where only those come in who exist already, nobody signs up either.
             signup: common.signup.unwrap_or(false) && common.sync_profile != SyncProfile::Never,
-            min_length: self.password.min_length,
+            rules: PasswordRules::open(&self.password, &parts.http),
             parts: parts.clone(),
         }))
     }
@@ -150,7 +150,25 @@ impl Connection for Database {
         }
         let account = self.verify(account, &reply.password).await?;
         let identity = self.identity(&account).await?;
-        let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
+        let leaked = self.rules.at_login(&reply.password).await;
+        let renewed = match leaked {
+            AtLogin::Ignore | AtLogin::Warn => None,
+            AtLogin::Replace => {
+                let account = (account, &identity);
+                match self.replace_leaked(account, &reply, peer).await? {
+                    Some(asked) => return Ok(asked),
+                    // Later than the end of all that was proven before.
+                    None => Some(self.parts.clock.now() + Duration::from_millis(1)),
+                }
+            }
+        };
+        let mut who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
+        if let Some(at) = renewed {
+            who = who.renewed(at);
+        }
+        if leaked == AtLogin::Warn {
+            who = who.advised(Advice::LeakedPassword);
+        }
         Ok(Step::Done { who: Box::new(who) })
     }
 

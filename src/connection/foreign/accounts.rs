@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use super::{Foreign, ForeignStore, Found, NewPerson, Refused, StoreFault, Who, import};
 use crate::{
     connection::{
-        AccountError, AccountKey, Accounts, Allowed, Authenticated, LoginName, LoginNames,
-        MOST_PASSWORD, Password, Peer, PreparedAccount, SignUp,
+        AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, LoginName,
+        LoginNames, NewPassword, Password, Peer, Personal, PreparedAccount, Rule, SignUp,
     },
-    identity::Subject,
+    identity::{Profile, Subject},
     protocol::EmailAddress,
     secret::Secret,
     store::{AccountAdded, Event, EventKind},
@@ -25,8 +25,8 @@ impl Accounts for Foreign {
         self.names
     }
 
-    fn least_password(&self) -> usize {
-        self.min_length
+    fn password_rules(&self) -> &[Rule] {
+        self.rules.rules()
     }
 
     fn changes_passwords(&self) -> bool {
@@ -71,13 +71,13 @@ impl Accounts for Foreign {
         {
             return Err(self.reject(Refused::Unpaid).into());
         }
-        let new = self.new_password(new)?;
         let current = Password::parse(current).map_err(|_| AccountError::WrongPassword)?;
         let store = self.asked("change a password")?;
         let found = self.person(store, subject).await?;
         let verified = store.verify(Who::Subject(subject), &found, &current).await;
         let verified = verified.map_err(|fault| self.reject(fault.into()))?;
         let found = verified.ok_or(AccountError::WrongPassword)?;
+        let new = self.rules.admit(new, self.personal(&found)?).await?;
         self.write(&found, &new, peer, "changed").await
     }
 
@@ -94,8 +94,8 @@ impl Accounts for Foreign {
             let accounts = accounts.ok_or_else(|| self.unable("set a password"))?;
             return accounts.set_password(subject, new, peer).await;
         }
-        let new = self.new_password(new)?;
         let found = self.person(self.asked("set a password")?, subject).await?;
+        let new = self.rules.admit(new, self.personal(&found)?).await?;
         self.write(&found, &new, peer, "set-by-operator").await
     }
 
@@ -115,9 +115,16 @@ impl Foreign {
         self.reject(StoreFault::Unable(what).into()).into()
     }
 
+    /// What of them a password must not hold.
+    fn personal(&self, found: &Found) -> Result<Personal, AccountError> {
+        let identity = self.people.identity(&self.id, found);
+        let identity = identity.map_err(|error| self.reject(error.into()))?;
+        Ok(Personal::new(&identity.profile, &[]))
+    }
+
     fn unwritten(&self, fault: StoreFault) -> AccountError {
         match fault {
-            StoreFault::TooLong(most) => AccountError::PasswordTooLong { most },
+            StoreFault::TooLong(_) => BadNewPassword::TooLong.into(),
             fault => self.reject(fault.into()).into(),
         }
     }
@@ -143,24 +150,12 @@ impl Foreign {
         Ok(found.ok_or_else(|| self.reject(Refused::NoPerson))?)
     }
 
-    fn new_password(&self, typed: &Secret) -> Result<Password, AccountError> {
-        let password = Password::parse(typed).map_err(|_| AccountError::PasswordTooLong {
-            most: MOST_PASSWORD,
-        })?;
-        if password.chars() < self.min_length {
-            return Err(AccountError::PasswordTooShort {
-                least: self.min_length,
-            });
-        }
-        Ok(password)
-    }
-
     /// Writes a new password: into the store, or, where people move, into an account here, which moves
     /// them.
     async fn write(
         &self,
         found: &Found,
-        new: &Password,
+        new: &NewPassword,
         peer: &Peer,
         reason: &'static str,
     ) -> Result<(), AccountError> {
@@ -212,7 +207,7 @@ impl Foreign {
             return Err(self.unable("sign up"));
         }
         let store = self.asked("sign up")?;
-        let (new, login) = self.read_wish(&wish)?;
+        let (new, login) = self.read_wish(&wish).await?;
         if self.is_taken(store, &wish).await? {
             return Err(AccountError::LoginTaken);
         }
@@ -251,7 +246,7 @@ impl Foreign {
         Ok(false)
     }
 
-    fn read_wish(&self, wish: &SignUp) -> Result<(NewPerson, LoginName), AccountError> {
+    async fn read_wish(&self, wish: &SignUp) -> Result<(NewPerson, LoginName), AccountError> {
         let given = |text: &Option<String>| {
             let text = text.as_deref().map(str::trim).unwrap_or_default();
             (!text.is_empty()).then(|| text.to_owned())
@@ -281,7 +276,12 @@ impl Foreign {
             }
         };
         let login = LoginName::parse(login).map_err(|_| AccountError::BadUsername)?;
-        let password = self.new_password(&wish.password)?;
+        let profile = Profile {
+            name: name.clone(),
+            ..Profile::default()
+        };
+        let personal = Personal::new(&profile, &[email.as_deref(), username.as_deref()]);
+        let password = self.rules.admit(&wish.password, personal).await?;
         let new = NewPerson {
             email,
             username,

@@ -36,15 +36,16 @@ impl Foreign {
         kept: Option<&ConnectionData>,
         reply: Reply<'_>,
         peer: &Peer,
-    ) -> Result<Authenticated, Refused> {
+    ) -> Result<Step, Refused> {
         let local = self.local.as_ref().ok_or(Refused::Unasked)?;
         let step = local.resume(kept, reply, peer).await;
-        let Step::Done { who } = step.map_err(Refused::Local)? else {
-            return Err(Refused::Unasked);
+        let step = step.map_err(Refused::Local)?;
+        let Step::Done { who } = step else {
+            return Ok(step);
         };
-        let (identity, _) = who.into_parts();
+        let subject = who.identity().subject.clone();
         let users = &self.parts.users;
-        let user = users.find_by_identity(&self.id, &identity.subject).await?;
+        let user = users.find_by_identity(&self.id, &subject).await?;
         let known = match user {
             Some(user) => users.identities(&user.id).await?,
             None => Vec::new(),
@@ -52,21 +53,12 @@ impl Foreign {
         let known = known
             .into_iter()
             .map(|record| record.identity)
-            .find(|known| known.connection == self.id && known.subject == identity.subject);
-        let identity = match known {
-            Some(known) => Identity {
-                claims: known.claims,
-                groups: known.groups,
-                ..identity
-            },
-            None => identity,
+            .find(|known| known.connection == self.id && known.subject == subject);
+        let who = match known {
+            Some(known) => Box::new(who.asserting(known.claims, known.groups)),
+            None => who,
         };
-        Ok(Authenticated::new(
-            identity,
-            peer.now,
-            vec!["pwd".to_owned()],
-            None,
-        ))
+        Ok(Step::Done { who })
     }
 
     /// The proof with the account that the admission writes, where people move.

@@ -28,8 +28,8 @@ pub(in crate::connection) use self::{
 };
 use super::{
     AccountKey, Accounts, Authenticated, Connection, ConnectionData, Facts, Form, InlineForm,
-    LoginName, LoginNames, Migration, Password, PasswordForm, PasswordReply, Peer, Rejection,
-    Reply, Start, Step, registry::Parts,
+    LoginName, LoginNames, Migration, NewPassword, Password, PasswordForm, PasswordReply,
+    PasswordRules, Peer, Rejection, Reply, Start, Step, registry::Parts,
 };
 use crate::{
     identity::{ConnectionId, Subject},
@@ -62,7 +62,8 @@ pub(in crate::connection) trait ForeignStore:
     /// Makes somebody. `false`: one of the names is taken.
     async fn create(&self, new: &NewPerson) -> Result<bool, StoreFault>;
     /// Replaces a password.
-    async fn change_password(&self, subject: &Subject, new: &Password) -> Result<(), StoreFault>;
+    async fn change_password(&self, subject: &Subject, new: &NewPassword)
+    -> Result<(), StoreFault>;
     /// Removes somebody; it is no mistake if nobody is there.
     async fn delete(&self, subject: &Subject) -> Result<(), StoreFault>;
     /// How many people there are, where that can be asked.
@@ -92,7 +93,7 @@ pub(in crate::connection) struct NewPerson {
     pub(in crate::connection) email: Option<String>,
     pub(in crate::connection) username: Option<String>,
     pub(in crate::connection) name: Option<String>,
-    pub(in crate::connection) password: Password,
+    pub(in crate::connection) password: NewPassword,
 }
 
 /// A connection whose people are in a store elsewhere, or come from there.
@@ -107,7 +108,7 @@ pub(in crate::connection) struct Foreign {
     pub(in crate::connection) people: People,
     pub(in crate::connection) names: LoginNames,
     pub(in crate::connection) signup: bool,
-    pub(in crate::connection) min_length: usize,
+    pub(in crate::connection) rules: PasswordRules,
     pub(in crate::connection) parts: Parts,
 }
 
@@ -139,12 +140,11 @@ impl Connection for Foreign {
         peer: &Peer,
     ) -> Result<Step, Rejection> {
         let not_before = tokio::time::sleep(REFUSED_AFTER);
-        let who = self.sign_in(kept, reply, peer).await;
-        if who.is_err() {
+        let step = self.sign_in(kept, reply, peer).await;
+        if step.is_err() {
             not_before.await;
         }
-        let who = who.map_err(|refused| self.reject(refused))?;
-        Ok(Step::Done { who: Box::new(who) })
+        step.map_err(|refused| self.reject(refused))
     }
 
     async fn account_key(&self, login: LoginName) -> Result<AccountKey, Rejection> {
@@ -225,7 +225,7 @@ impl Foreign {
         kept: Option<&ConnectionData>,
         reply: Reply<'_>,
         peer: &Peer,
-    ) -> Result<Authenticated, Refused> {
+    ) -> Result<Step, Refused> {
         let (Some(_), Reply::Form(body)) = (kept, reply) else {
             return Err(Refused::Unasked);
         };
@@ -260,7 +260,8 @@ impl Foreign {
         let identity = self.people.identity(&self.id, &known)?;
         peer.seen.add(refused::IDENTITY, &identity.claims);
         let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
-        self.with_account(who, &typed, peer.now).await
+        let who = self.with_account(who, &typed, peer.now).await?;
+        Ok(Step::Done { who: Box::new(who) })
     }
 
     async fn verify_nobody(&self, typed: &PasswordReply) -> Result<(), Refused> {

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::config::Config;
 use self::config::{Operation, Place};
 use super::{
-    Common, Connection, LoginName, Password, SyncProfile, database,
+    Common, Connection, LoginName, NewPassword, Password, PasswordRules, SyncProfile, database,
     foreign::{
         Abilities, Columns, Foreign, ForeignStore, Found, Import, NewPerson, StoreFault, Who,
     },
@@ -111,7 +111,7 @@ impl OpenConnection for Config {
             people: set.people,
             names: self.accounts.login.into(),
             signup: may && makes,
-            min_length: self.accounts.password.min_length,
+            rules: PasswordRules::open(&self.accounts.password, &parts.http),
             parts: parts.clone(),
         }))
     }
@@ -332,7 +332,11 @@ impl ForeignStore for Endpoint {
         }
     }
 
-    async fn change_password(&self, subject: &Subject, new: &Password) -> Result<(), StoreFault> {
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        new: &NewPassword,
+    ) -> Result<(), StoreFault> {
         self.able(Operation::ChangePassword)?;
         let question = Question {
             operation: "change_password",

@@ -146,6 +146,8 @@ impl Ldap {
             login: reply.login.to_string(),
             why,
             refused,
+            // The directory has rules of its own, and tells nobody.
+            rules: Vec::new(),
         };
         Ok(Some(Step::Prompt {
             form: Form::NewPassword(form),

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::config::NewHash;
 use crate::{
-    connection::{Password, foreign::StoreFault, registry::Parts},
+    connection::{NewPassword, foreign::StoreFault, registry::Parts},
     crypto::HashError,
 };
 
@@ -24,7 +24,7 @@ static ONE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(
 /// The hash of a new password.
 pub(super) async fn make(
     how: NewHash,
-    password: &Password,
+    password: &NewPassword,
     parts: &Parts,
 ) -> Result<String, StoreFault> {
     match how {
@@ -38,19 +38,19 @@ pub(super) async fn make(
         }
         NewHash::Bcrypt => {
             let salt: [u8; 16] = parts.random.bytes();
-            let password = password.clone();
+            let password = password.secret().clone();
             blocking(move || {
-                let hash = bcrypt::hash_with_salt(password.secret().expose(), BCRYPT_COST, salt);
+                let hash = bcrypt::hash_with_salt(password.expose(), BCRYPT_COST, salt);
                 hash.ok().map(|hash| hash.to_string())
             })
             .await
         }
         NewHash::DjangoPbkdf2Sha256 => {
             let salt = salt(parts);
-            let password = password.clone();
+            let password = password.secret().clone();
             blocking(move || {
                 let mut key = [0; 32];
-                let text = password.secret().expose().as_bytes();
+                let text = password.expose().as_bytes();
                 let salted = salt.as_bytes();
                 pbkdf2_hmac(text, salted, ROUNDS, MessageDigest::sha256(), &mut key).ok()?;
                 let key = STANDARD.encode(key);

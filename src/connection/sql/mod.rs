@@ -26,7 +26,7 @@ use self::{
     query::Query,
 };
 use super::{
-    Common, Connection, LoginName, Password, SyncProfile, database,
+    Common, Connection, LoginName, NewPassword, Password, PasswordRules, SyncProfile, database,
     foreign::{
         Abilities, Columns, Foreign, ForeignStore, Found, Import, NewPerson, StoreFault,
         StoredHash, Who, subject_of,
@@ -95,7 +95,7 @@ impl OpenConnection for Config {
             people: set.people,
             names: self.accounts.login.into(),
             signup: may && makes,
-            min_length: self.accounts.password.min_length,
+            rules: PasswordRules::open(&self.accounts.password, &parts.http),
             parts: parts.clone(),
         }))
     }
@@ -258,7 +258,11 @@ impl ForeignStore for Table {
         Ok(query.write(&self.pools, &values).await?.is_some())
     }
 
-    async fn change_password(&self, subject: &Subject, new: &Password) -> Result<(), StoreFault> {
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        new: &NewPassword,
+    ) -> Result<(), StoreFault> {
         let query = self.change_password.as_ref();
         let query = query.ok_or(StoreFault::Unable("there is no query change_password"))?;
         let hash = hash::make(self.hash, new, &self.parts).await?;

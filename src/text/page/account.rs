@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Href, Post,
+    Href, PasswordRule, Post,
     login::{Field, FieldProblem, LoginProblem, Notice},
 };
 use crate::{clock::Timestamp, text::message::Text};
@@ -59,7 +59,7 @@ pub(crate) struct PasswordChange {
     pub(crate) post: Post,
     /// The name to sign in with, for the browser's password store.
     pub(crate) login: String,
-    pub(crate) least: usize,
+    pub(crate) rules: Vec<PasswordRule>,
     pub(crate) current_problem: Option<FieldProblem>,
     pub(crate) new_problem: Option<FieldProblem>,
     /// What is wrong with neither of them.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Button, Href, Names, Post};
+use super::{Button, Href, Names, PasswordRule, Post};
 use crate::text::message::Text;
 
 /// The ways in: buttons, a form, or both.
@@ -51,6 +51,8 @@ pub(crate) enum LoginForm {
         /// The name, which is settled.
         login: String,
         why: WhyNewPassword,
+        /// What the new one must be like; none where nobody tells.
+        rules: Vec<PasswordRule>,
     },
 }
 
@@ -58,6 +60,8 @@ pub(crate) enum LoginForm {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(into = "Text")]
 pub(crate) enum WhyNewPassword {
+    /// It is known from a leak.
+    Breached,
     Expired,
     MustChange,
 }
@@ -65,6 +69,7 @@ pub(crate) enum WhyNewPassword {
 impl From<WhyNewPassword> for Text {
     fn from(why: WhyNewPassword) -> Self {
         Self::new(match why {
+            WhyNewPassword::Breached => "new-password.breached",
             WhyNewPassword::Expired => "new-password.expired",
             WhyNewPassword::MustChange => "new-password.must-change",
         })
@@ -175,8 +180,8 @@ pub(crate) struct NewAccount {
     pub(crate) username: Field,
     /// The password is never shown again.
     pub(crate) password_problem: Option<FieldProblem>,
-    /// The least number of characters of a password.
-    pub(crate) least: usize,
+    /// What a password must be like.
+    pub(crate) rules: Vec<PasswordRule>,
     /// What is wrong with no field in particular.
     pub(crate) problem: Option<LoginProblem>,
 }
@@ -195,11 +200,10 @@ pub(crate) enum FieldProblem {
     BadEmail,
     BadPicture,
     BadUsername,
+    /// Some of the rules beside it are not met.
+    PasswordRefused,
     PasswordTooLong {
         most: usize,
-    },
-    PasswordTooShort {
-        least: usize,
     },
     /// The e-mail address or username signs in somebody already.
     Taken,
@@ -215,11 +219,9 @@ impl From<FieldProblem> for Text {
             FieldProblem::BadEmail => Self::new("field.bad-email"),
             FieldProblem::BadPicture => Self::new("field.bad-picture"),
             FieldProblem::BadUsername => Self::new("field.bad-username"),
+            FieldProblem::PasswordRefused => Self::new("field.password-refused"),
             FieldProblem::PasswordTooLong { most } => {
                 Self::new("field.password-too-long").with("most", most)
-            }
-            FieldProblem::PasswordTooShort { least } => {
-                Self::new("field.password-too-short").with("least", least)
             }
             FieldProblem::Taken => Self::new("field.taken"),
             FieldProblem::TooLong { most } => Self::new("field.too-long").with("most", most),
@@ -319,6 +321,48 @@ pub(crate) struct SwitchUser {
     pub(crate) go_on: Post,
     /// Back, with the session as it was.
     pub(crate) stay: Href,
+}
+
+/// Tells somebody who has signed in what they should do, before they go on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Advised {
+    pub(crate) advice: AdviceText,
+    /// Where they do it.
+    pub(crate) follow: Href,
+    /// Where they wanted to go.
+    pub(crate) go_on: Href,
+}
+
+/// What they should know.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(into = "AdviceTexts")]
+pub(crate) enum AdviceText {
+    LeakedPassword,
+}
+
+/// The same as the page says it.
+#[derive(Serialize)]
+struct AdviceTexts {
+    title: Text,
+    text: Text,
+    follow: Text,
+}
+
+impl From<AdviceText> for AdviceTexts {
+    fn from(advice: AdviceText) -> Self {
+        let [title, text, follow] = match advice {
+            AdviceText::LeakedPassword => [
+                "advice.leaked",
+                "advice.leaked-text",
+                "advice.leaked-follow",
+            ],
+        };
+        Self {
+            title: Text::new(title),
+            text: Text::new(text),
+            follow: Text::new(follow),
+        }
+    }
 }
 
 /// Sends the browser on with a link and a refresh, where a redirect after a form would meet

@@ -10,6 +10,7 @@
 pub(crate) mod account;
 pub(crate) mod failure;
 pub(crate) mod login;
+pub(crate) mod password;
 pub(crate) mod sample;
 
 use serde::Serialize;
@@ -18,15 +19,17 @@ use url::Url;
 pub(crate) use account::{Account, Demo, SignOut, SignedOut};
 pub(crate) use failure::Failure;
 pub(crate) use login::{
-    ChooseConnection, ConfirmSignIn, Login, LoopBroken, Onward, Owner, PostOnward, Repost,
+    Advised, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Onward, Owner, PostOnward, Repost,
     SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
 };
+pub(crate) use password::{Check, PasswordRule, RuleText};
 
 /// A page of ours with everything it shows.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Page {
     Account(Box<Account>),
+    Advised(Advised),
     ChooseConnection(ChooseConnection),
     ConfirmSignIn(ConfirmSignIn),
     Demo(Demo),
@@ -51,6 +54,7 @@ impl Page {
     pub(crate) const fn template(&self) -> &'static str {
         match self {
             Self::Account(_) => "account.html",
+            Self::Advised(_) => "advised.html",
             Self::ChooseConnection(_) => "choose-connection.html",
             Self::ConfirmSignIn(_) => "confirm-sign-in.html",
             Self::Demo(_) => "demo.html",
@@ -71,14 +75,16 @@ impl Page {
         }
     }
 
-    /// The script it carries, if any.
-    pub(crate) const fn script(&self) -> Option<Script> {
+    /// The scripts it may carry.
+    pub(crate) const fn scripts(&self) -> &'static [Script] {
         match self {
-            Self::ChooseConnection(_) | Self::Login(_) | Self::Owner(_) | Self::SignUp(_) => {
-                Some(Script::Fragment)
+            Self::ChooseConnection(_) => &[Script::Fragment],
+            Self::Login(_) | Self::Owner(_) | Self::SignUp(_) => {
+                &[Script::Fragment, Script::NewPassword]
             }
-            Self::PostOnward(_) | Self::Repost(_) => Some(Script::Submit),
-            Self::Account(_)
+            Self::Account(_) => &[Script::NewPassword],
+            Self::PostOnward(_) | Self::Repost(_) => &[Script::Submit],
+            Self::Advised(_)
             | Self::ConfirmSignIn(_)
             | Self::Demo(_)
             | Self::Failure(_)
@@ -89,7 +95,7 @@ impl Page {
             | Self::SignedOut(_)
             | Self::StartAgain(_)
             | Self::SwitchUser(_)
-            | Self::Trial(_) => None,
+            | Self::Trial(_) => &[],
         }
     }
 }
@@ -106,18 +112,21 @@ impl Page {
 pub(crate) enum Script {
     /// Keeps the fragment of the page that was wanted through the login.
     Fragment,
+    /// Marks the rules for a new password while it is typed.
+    NewPassword,
     /// Submits the only form of the page.
     Submit,
 }
 
 impl Script {
     /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::Fragment, Self::Submit];
+    pub(crate) const ALL: [Self; 3] = [Self::Fragment, Self::NewPassword, Self::Submit];
 
     /// What a template calls it: `{{ script("fragment") }}`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Fragment => "fragment",
+            Self::NewPassword => "new-password",
             Self::Submit => "submit",
         }
     }
@@ -126,6 +135,7 @@ impl Script {
     pub(crate) const fn source(self) -> &'static str {
         match self {
             Self::Fragment => include_str!("../templates/fragment.js"),
+            Self::NewPassword => include_str!("../templates/new-password.js"),
             Self::Submit => include_str!("../templates/submit.js"),
         }
     }

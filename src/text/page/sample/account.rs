@@ -130,7 +130,7 @@ fn account(name: &str) -> Account {
         password: Some(PasswordChange {
             post: post("/.auth/account/password"),
             login: "ada@example.com".to_owned(),
-            least: 12,
+            rules: super::login::rules(None),
             current_problem: Some(FieldProblem::WrongPassword),
             new_problem: None,
             problem: None,

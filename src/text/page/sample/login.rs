@@ -2,10 +2,11 @@
 
 use super::{Field, FieldProblem, Hidden, Page, button, field, href, id, post};
 use crate::text::page::{
-    ChooseConnection, ConfirmSignIn, Login, LoopBroken, Names, Onward, Owner, PostOnward, Repost,
-    SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
+    Advised, Check, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Names, Onward, Owner,
+    PasswordRule, PostOnward, Repost, RuleText, SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
     login::{
-        LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy, WhyNewPassword,
+        AdviceText, LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy,
+        WhyNewPassword,
     },
 };
 
@@ -70,6 +71,7 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
             problem: Some(LoginProblem::PasswordExpired),
             ..base.clone()
         },
+        new_password(typed, WhyNewPassword::Breached, None),
         new_password(typed, WhyNewPassword::Expired, None),
         new_password(
             typed,
@@ -129,6 +131,10 @@ fn new_password(typed: &str, why: WhyNewPassword, problem: Option<LoginProblem>)
             post: post("/.auth/login/corp"),
             login: typed.to_owned(),
             why,
+            rules: match why {
+                WhyNewPassword::Breached => rules(None),
+                _ => Vec::new(),
+            },
         }),
         problem,
         buttons: Vec::new(),
@@ -149,6 +155,35 @@ fn password(names: Names, login: &str) -> LoginForm {
     }
 }
 
+/// The rules for a password, before and after one was refused.
+pub(super) fn rules(met: Option<bool>) -> Vec<PasswordRule> {
+    let rule = |text, check, met| PasswordRule { text, check, met };
+    let length = Check {
+        kind: "length",
+        number: 15,
+        of: String::new(),
+    };
+    vec![
+        PasswordRule {
+            text: RuleText::Length { least: 15 },
+            check: Some(length),
+            met,
+        },
+        rule(RuleText::NotPersonal, None, met.map(|met| !met)),
+        rule(RuleText::NotCommon, None, met.map(|met| !met)),
+        rule(RuleText::HardToGuess, None, met),
+    ]
+}
+
+/// What somebody is told who has signed in.
+pub(super) fn advised() -> Page {
+    Page::Advised(Advised {
+        advice: AdviceText::LeakedPassword,
+        follow: href("/.auth/account#password"),
+        go_on: href("/a/page"),
+    })
+}
+
 /// The sign-up page, empty and refused, and the owner's.
 pub(super) fn making_accounts(name: &str) -> Vec<Page> {
     let form = |names| NewAccount {
@@ -159,14 +194,15 @@ pub(super) fn making_accounts(name: &str) -> Vec<Page> {
         email: Field::default(),
         username: Field::default(),
         password_problem: None,
-        least: 12,
+        rules: rules(None),
         problem: None,
     };
     let wrong = NewAccount {
         name: field(name, None),
         email: field("ada@", Some(FieldProblem::BadEmail)),
         username: field("ada", Some(FieldProblem::Taken)),
-        password_problem: Some(FieldProblem::PasswordTooShort { least: 12 }),
+        password_problem: Some(FieldProblem::PasswordRefused),
+        rules: rules(Some(false)),
         problem: Some(LoginProblem::Busy),
         ..form(Names::EmailOrUsername)
     };

@@ -14,6 +14,7 @@ use super::{
 pub(crate) fn pages() -> Vec<Page> {
     let mut pages = login::pages("ada@example.com");
     pages.extend(login::making_accounts("Ada Lovelace"));
+    pages.push(login::advised());
     pages.extend(login::on_the_way("Ada Lovelace", "Acme"));
     pages.extend(account::pages("Ada Lovelace", "Acme"));
     pages.extend(failure::pages("Acme"));
