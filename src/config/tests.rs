@@ -208,6 +208,10 @@ import = true
 connections = 8
 timeout = "3s"
 danger_plain_database = false
+[connections.table.digest]
+algorithm = "sha256"
+encoding = "hex"
+salt = { column = "salt", position = "prefix", encoding = "utf8" }
 [connections.table.columns]
 subject = "id"
 password_hash = "password"

@@ -296,7 +296,7 @@ fn a_query_that_does_not_fit_is_named() {
     assert!(said.contains("it may have :login"), "{said}");
     let said = told("connections.app.columns.subject", "uuid", true);
     assert!(
-        said.contains("no column \"uuid\", which columns.subject names"),
+        said.contains("no column \"uuid\", which the settings name as subject"),
         "{said}"
     );
     let said = told(

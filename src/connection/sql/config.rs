@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
+    digest::Digest,
     pool::Place,
     query::{Dialect, Query},
 };
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) queries: Queries,
     /// Which columns of `get_user` have a meaning of their own; the others are claims.
     pub(crate) columns: Columns,
+    /// How the hashes were made, where they have no mark that says so.
+    pub(crate) digest: Option<Digest>,
     /// What a new password is stored as, for the application to understand: `argon2id` (default),
     /// `bcrypt`, `django_argon2` or `django_pbkdf2_sha256`.
     pub(crate) hash: NewHash,

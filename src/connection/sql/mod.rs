@@ -7,6 +7,7 @@
 
 mod ask;
 mod config;
+mod digest;
 mod hash;
 mod pool;
 mod query;
@@ -22,6 +23,7 @@ pub(crate) use self::config::Config;
 use self::{
     ask::{Kind, Ready},
     config::{Asked, NewHash},
+    digest::Digest,
     pool::{Place, Pools},
     query::Query,
 };
@@ -48,6 +50,7 @@ struct Table {
     id: ConnectionId,
     pools: Pools,
     columns: Columns,
+    digest: Option<Digest>,
     hash: NewHash,
     parts: Parts,
     get_user: Ready,
@@ -117,6 +120,7 @@ impl Table {
             id,
             pools: Pools::new(place),
             columns: config.columns.clone(),
+            digest: config.digest.clone(),
             hash: config.hash,
             parts: parts.clone(),
             get_user: reads(asked.get_user, 2),
@@ -133,13 +137,20 @@ impl Table {
 
     /// The one row as a person, with their groups.
     async fn person(&self, mut rows: Vec<Map<String, Value>>) -> Result<Option<Found>, StoreFault> {
-        let Some(row) = rows.pop() else {
+        let Some(mut row) = rows.pop() else {
             return Ok(None);
         };
         if !rows.is_empty() {
             return Err(StoreFault::Ambiguous);
         }
+        let digest = self.digest.as_ref();
+        let salt = digest.map(|digest| digest.salt_of(&mut row)).transpose()?;
         let mut found = self.columns.read(row)?;
+        if let (Some(digest), Some(hash)) = (digest, &mut found.password_hash)
+            && !hash.0.is_empty()
+        {
+            hash.0 = digest.declare(&hash.0, salt.flatten().as_deref());
+        }
         if let Some(groups) = &self.groups {
             let id = Some(found.subject.as_str());
             let rows = groups.rows(&self.pools, &[("id", id)]).await?;
@@ -317,10 +328,16 @@ impl ForeignStore for Table {
                 .map(|column| ("blocked", column)),
         );
         needed.extend(self.columns.active.iter().map(|column| ("active", column)));
+        let salt = self
+            .digest
+            .as_ref()
+            .and_then(Digest::column)
+            .map(str::to_owned);
+        needed.extend(salt.iter().map(|column| ("digest.salt", column)));
         for (key, column) in needed {
             if !columns.contains(column) {
                 let message = format!(
-                    "queries.get_user has no column {column:?}, which columns.{key} names; it has {}",
+                    "queries.get_user has no column {column:?}, which the settings name as {key}; it has {}",
                     columns.join(", ")
                 );
                 return Err(StoreFault::Misfit(message));
