@@ -114,6 +114,11 @@ impl Engine {
     }
 }
 
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 fn give(path: &Path, account: &str) {
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
         run(Command::new("chown").arg(account).arg(path));
@@ -141,8 +146,7 @@ impl DatabaseServer {
             .arg("-a")
             .arg(&template)
             .arg(folder.path().join("data")));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let mut server = Self {
             engine,
             port,
