@@ -49,7 +49,7 @@ use crate::{
     session::{self, Lifetimes, Sessions},
     store::{
         ChangeFeed, EventKind, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
-        sqlite::Sqlite,
+        redis::Redis, sqlite::Sqlite,
     },
     text::Pages,
     user::Directory,
@@ -66,7 +66,8 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) directory: Arc<Directory>,
-    pub(crate) once: Arc<dyn OneTimeStore>,
+    pub(crate) owner_links: Arc<dyn OneTimeStore>,
+    once: Arc<dyn OneTimeStore>,
     users: Arc<dyn UserStore>,
     hasher: Arc<Hasher>,
     http: egress::http::Client,
@@ -95,10 +96,12 @@ impl App {
             .with_context(|| format!("the storage {} cannot be opened", path.display()))?;
         let sqlite = Arc::new(sqlite);
         let users: Arc<dyn UserStore> = sqlite.clone();
-        // What must outlive a restart, like budgets and the owner's link, is in the storage even
-        // when the sessions are not.
-        let once: Arc<dyn OneTimeStore> = sqlite.clone();
-        let (store, feeds) = session_store(settings, &sqlite, &clock);
+        let owner_links: Arc<dyn OneTimeStore> = sqlite.clone();
+        let Memories {
+            sessions: store,
+            once,
+            feeds,
+        } = Memories::open(settings, &sqlite, &clock, &random).await?;
         let root = settings.secret.expose().as_bytes();
         let keys = Keys::open(sqlite, root, clock.clone(), random.clone())
             .await
@@ -121,7 +124,7 @@ impl App {
             .context("password hashing cannot start")?;
         let directory = Arc::new(Directory::new(users.clone(), clock.clone(), random.clone()));
         let throttle = Throttle::new(
-            once.clone(),
+            counters(settings, &once, &clock),
             clock.clone(),
             &crypto::derive(root, "throttle"),
             Budgets::default(),
@@ -131,6 +134,7 @@ impl App {
             directory: directory.clone(),
             throttle: Arc::new(throttle),
             once: once.clone(),
+            owner_links: owner_links.clone(),
             ring: keys.ring(),
             clock: clock.clone(),
             random: random.clone(),
@@ -143,6 +147,7 @@ impl App {
             keys,
             sessions,
             directory,
+            owner_links,
             once,
             users,
             hasher: Arc::new(hasher),
@@ -468,18 +473,61 @@ fn load_pages(settings: &Settings) -> Result<Pages, Vec<Problem>> {
     Pages::load(&settings.pages, settings.auth_prefix.as_str(), &icons)
 }
 
-/// Where sessions live, and the feeds of all stores, each once.
-fn session_store(
+/// Where sessions live, what is used once outside of them, and the feeds of all stores, each once.
+struct Memories {
+    sessions: Arc<dyn SessionStore>,
+    once: Arc<dyn OneTimeStore>,
+    feeds: Vec<Arc<dyn ChangeFeed>>,
+}
+
+impl Memories {
+    async fn open(
+        settings: &Settings,
+        sqlite: &Arc<Sqlite>,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> anyhow::Result<Self> {
+        Ok(match &settings.session.store {
+            config::SessionStore::Storage => Self {
+                sessions: sqlite.clone(),
+                once: sqlite.clone(),
+                feeds: vec![sqlite.clone()],
+            },
+            config::SessionStore::Memory => {
+                let memory = Arc::new(Memory::new(clock.clone(), MOST_IN_MEMORY));
+                Self {
+                    sessions: memory.clone(),
+                    // What must outlive a restart is in the storage even when the sessions are not.
+                    once: sqlite.clone(),
+                    feeds: vec![memory, sqlite.clone()],
+                }
+            }
+            config::SessionStore::Redis(options) => {
+                let options = options.as_ref().clone();
+                let redis = Redis::open(options, clock.clone(), random.clone())
+                    .await
+                    .context("the sessions cannot be kept in Redis (session.store)")?;
+                let redis = Arc::new(redis);
+                Self {
+                    sessions: redis.clone(),
+                    once: redis.clone(),
+                    feeds: vec![redis, sqlite.clone()],
+                }
+            }
+        })
+    }
+}
+
+/// Where failures are counted.
+fn counters(
     settings: &Settings,
-    sqlite: &Arc<Sqlite>,
+    once: &Arc<dyn OneTimeStore>,
     clock: &Arc<dyn Clock>,
-) -> (Arc<dyn SessionStore>, Vec<Arc<dyn ChangeFeed>>) {
-    match settings.session.store {
-        config::SessionStore::Storage => (sqlite.clone(), vec![sqlite.clone()]),
-        config::SessionStore::Memory => {
-            let memory = Arc::new(Memory::new(clock.clone(), MOST_IN_MEMORY));
-            (memory.clone(), vec![memory, sqlite.clone()])
-        }
+) -> Arc<dyn OneTimeStore> {
+    match settings.counters {
+        // There is a fixed number of counters, so they need no other bound.
+        config::Counters::Memory => Arc::new(Memory::new(clock.clone(), 0)),
+        config::Counters::Store => once.clone(),
     }
 }
 

@@ -257,8 +257,12 @@ async fn announce(
     match app.directory.store().has_owner().await {
         Ok(true) => {}
         Ok(false) => {
-            let token =
-                new_owner_token(app.once.as_ref(), app.clock.as_ref(), app.random.as_ref()).await;
+            let token = new_owner_token(
+                app.owner_links.as_ref(),
+                app.clock.as_ref(),
+                app.random.as_ref(),
+            )
+            .await;
             match token {
                 // To the terminal and nowhere else: whoever has it owns this place.
                 Ok(token) => output::line(&format!(

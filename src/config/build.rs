@@ -56,6 +56,7 @@ pub(super) fn build(
             admin: admin?,
             storage: storage?,
             session: session?,
+            counters: file.protection.counters,
             log: log?,
             pages: file.pages,
             connections: file.connections.0,
@@ -199,21 +200,7 @@ impl Checks {
 
     fn session(&mut self, config: &SessionConfig) -> Option<Session> {
         let before = self.0.len();
-        let store = match config.store.as_str() {
-            "memory" => Some(SessionStore::Memory),
-            "storage" => Some(SessionStore::Storage),
-            other => {
-                let redis = other.starts_with("redis:") || other.starts_with("rediss:");
-                let message = if redis {
-                    "sessions cannot be kept in Redis yet"
-                } else {
-                    "the value is not one of those that are possible"
-                };
-                let hint = "it can be \"storage\" or \"memory\"";
-                self.add(Problem::new("session.store", message).hint(hint));
-                None
-            }
-        };
+        let store = self.session_store(config);
         let usual = Span(Duration::from_secs(8 * 3600)).min(config.absolute_timeout);
         let idle_timeout = config.idle_timeout.unwrap_or(usual);
         if idle_timeout > config.absolute_timeout {
@@ -250,6 +237,41 @@ impl Checks {
             stale_for: config.stale_for.0,
             cache: config.cache,
         })
+    }
+
+    fn session_store(&mut self, config: &SessionConfig) -> Option<SessionStore> {
+        let url = match config.store.expose() {
+            text @ ("memory" | "storage") => {
+                if !config.redis.is_empty() {
+                    let message = format!("sessions are not in Redis with store = {text:?}");
+                    let hint = "set session.store = \"redis\", or leave the table out";
+                    self.add(Problem::new("session.redis", message).hint(hint));
+                }
+                return Some(match text {
+                    "memory" => SessionStore::Memory,
+                    _ => SessionStore::Storage,
+                });
+            }
+            // It could not be fetched, which is said already.
+            "" => return None,
+            "redis" => None,
+            text if text.starts_with("redis:") || text.starts_with("rediss:") => {
+                Some(&config.store)
+            }
+            _ => {
+                let message = "the value is not one of those that are possible";
+                let hint = "it can be \"storage\", \"memory\", \"redis\" or the URL of a Redis";
+                self.add(Problem::new("session.store", message).hint(hint));
+                return None;
+            }
+        };
+        match config.redis.build(url) {
+            Ok(options) => Some(SessionStore::Redis(Box::new(options))),
+            Err(problems) => {
+                self.0.extend(problems);
+                None
+            }
+        }
     }
 
     fn log(&mut self, config: LogConfig) -> Option<Log> {

@@ -9,7 +9,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use super::settings::ConnectionEntry;
-use crate::{route, secret::SecretRef, text, units::Span};
+use crate::{
+    route,
+    secret::{Secret, SecretRef},
+    store::redis,
+    text,
+    units::Span,
+};
 
 /// The whole file.
 #[derive(Debug, Default, JsonSchema)]
@@ -27,6 +33,8 @@ pub(crate) struct File {
     #[schemars(default)]
     pub(crate) session: SessionConfig,
     #[schemars(default)]
+    pub(crate) protection: ProtectionConfig,
+    #[schemars(default)]
     pub(crate) log: LogConfig,
     #[schemars(default)]
     pub(crate) pages: text::Config,
@@ -40,12 +48,13 @@ pub(crate) struct File {
 
 impl File {
     /// The keys of the root.
-    pub(super) const KEYS: [&'static str; 9] = [
+    pub(super) const KEYS: [&'static str; 10] = [
         "config_version",
         "server",
         "admin",
         "storage",
         "session",
+        "protection",
         "log",
         "pages",
         "connections",
@@ -244,8 +253,11 @@ impl Default for StorageConfig {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SessionConfig {
-    /// `storage` (default), or `memory`: then a restart signs everybody out.
-    pub(crate) store: String,
+    /// `storage` (default); `memory`: then a restart signs everybody out; `redis`, or the URL of a
+    /// Redis or Valkey, which several processes can share.
+    pub(crate) store: Secret,
+    /// Where that is, and how it is spoken to.
+    pub(crate) redis: redis::Config,
     /// How long a session lives without a request. Default: 8 h, or `absolute_timeout` if that is
     /// shorter.
     pub(crate) idle_timeout: Option<Span>,
@@ -263,13 +275,33 @@ impl Default for SessionConfig {
     fn default() -> Self {
         let seconds = |seconds| Span(Duration::from_secs(seconds));
         Self {
-            store: "storage".to_owned(),
+            store: Secret::new("storage".to_owned()),
+            redis: redis::Config::default(),
             idle_timeout: None,
             absolute_timeout: seconds(7 * 24 * 3600),
             stale_for: seconds(10),
             cache: 100_000,
         }
     }
+}
+
+/// The `[protection]` table: what stands in the way of guessing.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ProtectionConfig {
+    /// Where failures are counted. Default: `store`.
+    pub(crate) counters: Counters,
+}
+
+/// Where failures are counted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Counters {
+    /// In this process: each counts for itself, and begins anew with a restart.
+    Memory,
+    /// In Redis if sessions are there, else in the storage.
+    #[default]
+    Store,
 }
 
 /// The `[log]` table.

@@ -41,7 +41,7 @@ use toml::{
 };
 
 pub(crate) use self::{
-    file::{ClientCertificates, LogFormat, Serves},
+    file::{ClientCertificates, Counters, LogFormat, Serves},
     report::Report,
     schema::schema,
     settings::{Address, ConnectionEntry, Listener, SessionStore, Settings, Storage},
@@ -240,6 +240,7 @@ fn read<'i>(reader: &mut Reader<'_, 'i>, root: Node<'i>) -> File {
         admin: section(reader, &mut root, "admin"),
         storage: section(reader, &mut root, "storage"),
         session: section(reader, &mut root, "session"),
+        protection: section(reader, &mut root, "protection"),
         log: section(reader, &mut root, "log"),
         pages: section(reader, &mut root, "pages"),
         connections: file::Connections(

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::file::{CertificateConfig, ClientCertificates, LogFormat, Serves};
+use super::file::{CertificateConfig, ClientCertificates, Counters, LogFormat, Serves};
 use crate::{
     connection::{
         Common,
@@ -12,6 +12,7 @@ use crate::{
     protocol::{Host, Origin, PathPrefix, TrustedProxies},
     route,
     secret::Secret,
+    store::redis,
     text,
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) admin: Admin,
     pub(crate) storage: Storage,
     pub(crate) session: Session,
+    /// Where failures are counted.
+    pub(crate) counters: Counters,
     pub(crate) log: Log,
     pub(crate) pages: text::Config,
     /// Sorted by name.
@@ -56,6 +59,7 @@ impl Settings {
             ("admin", self.admin != new.admin),
             ("storage", self.storage != new.storage),
             ("session.store", self.session.store != new.session.store),
+            ("protection.counters", self.counters != new.counters),
             ("session.cache", self.session.cache != new.session.cache),
             ("log.level", self.log.level != new.log.level),
             ("log.format", self.log.format != new.log.format),
@@ -113,7 +117,7 @@ pub(crate) enum Storage {
 }
 
 /// What holds for every session.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Session {
     pub(crate) store: SessionStore,
     pub(crate) idle_timeout: Duration,
@@ -125,9 +129,10 @@ pub(crate) struct Session {
 }
 
 /// Where sessions are kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum SessionStore {
     Memory,
+    Redis(Box<redis::Options>),
     Storage,
 }
 

@@ -60,11 +60,27 @@ hosts = ["vestibule.internal"]
 [storage]
 url = "sqlite://data/v.db"
 [session]
-store = "memory"
+store = "redis"
 idle_timeout = "8h"
 absolute_timeout = "7d"
 stale_for = "10s"
 cache = 1000
+[session.redis] # instead of sentinels: cluster
+sentinels = ["rediss://10.0.0.1:26379"]
+master = "sessions"
+username = "vestibule"
+password = "redis-password"
+sentinel_username = "vestibule"
+sentinel_password = "sentinel-password"
+database = 1
+ca = "tls/redis-ca.pem"
+certificate = "tls/redis.pem"
+key = "tls/redis.key"
+prefix = "login"
+wait_for_replicas = 1
+danger_plain_redis = true
+[protection]
+counters = "memory"
 [log]
 format = "json"
 level = "info,vestibule=debug"
@@ -750,7 +766,32 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[session]\nstore = 'redis://h'",
         "2:1: session.store",
-        "Redis yet",
+        "plain text",
+    ),
+    (
+        "[session]\nstore = 'redis'",
+        "2:1: session.store",
+        "where Redis is",
+    ),
+    (
+        "[session.redis]\nprefix = 'x'",
+        "1:10: session.redis",
+        "not in Redis",
+    ),
+    (
+        "[session]\nstore = 'rediss://h'\n[session.redis]\nmaster = 'm'",
+        "4:1: session.redis.master",
+        "sentinels only",
+    ),
+    (
+        "[session]\nstore = 'redis'\n[session.redis]\ncluster = ['rediss://canary:canary@h']",
+        "4:12: session.redis.cluster[0]",
+        "says more",
+    ),
+    (
+        "[protection]\ncounters = 'disk'",
+        "2:1: protection.counters",
+        "not one of those",
     ),
     (
         "[session]\nstore = 'disk'",
@@ -1402,8 +1443,36 @@ fn the_reference_is_complete_and_works() {
     for key in schema_keys() {
         assert!(words.contains(key.as_str()), "{key}");
     }
-    // What is written as a comment is right, too.
-    let all: String = reference
+    // What is written as a comment is right, too. Of Redis there are three kinds, and none by default.
+    let (before, rest) = reference.split_once("[session.redis]\n").unwrap();
+    let (redis, after) = rest.split_once("\n[protection]").unwrap();
+    let of_cluster = ["cluster", "username", "prefix", "ca", "certificate", "key"];
+    let of_sentinels = [
+        "sentinels",
+        "master",
+        "sentinel_username",
+        "database",
+        "prefix",
+    ];
+    for keys in [
+        &of_cluster[..],
+        &of_sentinels,
+        &["url", "wait_for_replicas"],
+    ] {
+        let lines = redis.lines().filter_map(|line| line.strip_prefix('#'));
+        let lines =
+            lines.filter(|line| keys.iter().any(|key| line.starts_with(&format!("{key} "))));
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(lines.len(), keys.len(), "{lines:?}");
+        let text = lines.join("\n");
+        let text = text.replace("{ env = \"REDIS_URL\" }", "'rediss://u:p@h:1/2'");
+        let read = loaded(&format!(
+            "[session]\nstore = 'redis'\n[session.redis]\n{text}"
+        ));
+        assert!(read.is_ok(), "{}", read.unwrap_err());
+    }
+    let all: String = [before, "[protection]", after]
+        .concat()
         .lines()
         .map(|line| match line.strip_prefix('#') {
             Some(key) if key.starts_with("[connections.") => format!("{key}\n"),

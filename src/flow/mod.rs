@@ -86,6 +86,8 @@ pub(crate) struct Parts {
     pub(crate) directory: Arc<Directory>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) once: Arc<dyn OneTimeStore>,
+    /// Where the owner's link is: with the users, who are made with it.
+    pub(crate) owner_links: Arc<dyn OneTimeStore>,
     pub(crate) ring: Arc<ArcSwap<KeyRing>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

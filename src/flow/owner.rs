@@ -143,7 +143,8 @@ impl Engine {
             purpose: Purpose::Owner,
             hash: crypto::sha256(&token),
         };
-        let row = self.parts.once.peek(&key, visit.now).await.map_err(away)?;
+        let links = &self.parts.owner_links;
+        let row = links.peek(&key, visit.now).await.map_err(away)?;
         let owned = self
             .parts
             .directory

@@ -54,7 +54,7 @@ impl Site {
         let timer = metrics::REQUEST_SECONDS
             .with_label_values(&[endpoint.name()])
             .start_timer();
-        let answer = Box::pin(self.route(visit, &endpoint, asked)).await;
+        let answer = self.route(visit, &endpoint, asked).await;
         timer.observe_duration();
         answer
     }
@@ -105,7 +105,7 @@ impl Site {
             }
             Endpoint::Me => me::answer(&self.engine, &visit),
             _ => {
-                let turn = self.turn(&visit, endpoint, asked).await;
+                let turn = Box::pin(self.turn(&visit, endpoint, asked)).await;
                 self.render(&visit, turn, asked.headers())
             }
         }

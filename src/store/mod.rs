@@ -2,7 +2,7 @@
 //!
 //! Plain records and the traits of the engines live here; behaviour lives in [`crate::user`] and
 //! [`crate::session`]. An engine is one value that implements every port it can ([`sqlite`] all of
-//! them, [`memory`] those of the sessions), and each runs the suite in `conformance`.
+//! them, [`memory`] and [`redis`] those of the sessions), and each runs the suite in `conformance`.
 //!
 //! Conventions: absent is `Ok(None)`, a lost race is `Ok(false)` or a variant that names it, and an
 //! error always means that the store is broken: whoever gets one denies. Whatever is used once is
@@ -15,6 +15,7 @@ mod cutoff;
 mod event;
 pub(crate) mod memory;
 mod records;
+pub(crate) mod redis;
 pub(crate) mod sqlite;
 
 use std::{fmt, time::Duration};

@@ -48,6 +48,9 @@ mod wsfed_npm;
 // Login at a directory.
 mod ldap;
 
+// Sessions in Redis, and two processes beside each other.
+mod redis;
+
 // What a provider that is slow, or somebody who asks for much, costs everybody else.
 mod slow_providers;
 

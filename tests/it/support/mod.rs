@@ -39,6 +39,7 @@ pub(crate) mod oauth1_provider;
 pub(crate) mod openid_provider;
 pub(crate) mod presets;
 pub(crate) mod process;
+pub(crate) mod redis;
 pub(crate) mod saml;
 pub(crate) mod samlp_wsfed;
 pub(crate) mod servers;

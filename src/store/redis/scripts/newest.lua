@@ -1,0 +1,1 @@
+return tonumber(redis.call('HGET', at('feed'), 'last') or 0)

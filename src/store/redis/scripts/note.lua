@@ -1,0 +1,2 @@
+note(arg(), arg())
+return 1

@@ -1,0 +1,1 @@
+return outdated() and 1 or 0

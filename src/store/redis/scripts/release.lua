@@ -1,0 +1,2 @@
+forget('o:' .. arg())
+return 1

@@ -1,0 +1,4 @@
+local id = arg()
+if not finish(id) then return 0 end
+note('session', id)
+return 1
