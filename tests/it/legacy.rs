@@ -258,6 +258,7 @@ fn many_first_logins_at_once_make_one_user() {
             if ![429, 503].contains(&page.answer.status) {
                 return None;
             }
+            thread::sleep(std::time::Duration::from_millis(500));
         };
         let one = |_| scope.spawn(until_in);
         let all: Vec<_> = (0..50).map(one).collect();
