@@ -71,7 +71,7 @@
 //! ```
 //!
 //! A strategy is a small state machine behind one trait, [`connection`]: `database`, `oidc`, `oauth2`,
-//! `oauth1`, `saml`, `wsfed`, `ldap`, `mtls`, and the catalogue's providers, which are data over one of
+//! `oauth1`, `saml`, `wsfed`, `ldap`, `sql`, `http`, `mtls`, and the catalogue's providers, which are data over one of
 //! these. It sees neither cookies nor pages nor sessions. The flow cookie proves what was true, never how
 //! often: whatever is counted
 //! or used once is a row of the store, keyed by a purpose and a hash, and consumed in the

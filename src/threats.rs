@@ -158,6 +158,14 @@
 //! | ACC-4: one subject at two providers | a person is connection and subject, and what is the subject is pinned | `acc_4_one_subject_at_two_providers_is_two_people`, `accounts_do_not_go_over_to_another_subject` (`tests/it/oauth2.rs`) |
 //! | ACC-5: groups as text, as an object, with a comma, too many | a list of texts, or unknown, and then every rule about groups refuses, a `deny` too | `acc_5_groups_of_another_type_are_no_groups`, `a_rule_about_groups_that_are_not_known_refuses` (`src/policy/tests.rs`), `groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all` (`tests/it/catalog.rs`) |
 //!
+//! # Tables of users elsewhere (`tests/it/legacy.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | `' OR 1=1 --` as a name | values are bound, never written into a query; one that reads cannot write | `djangos_people_sign_in_from_sqlite_and_move`, `djangos_people_sign_in_from_postgresql_and_move`, `djangos_people_sign_in_from_mariadb_and_move` (`tests/it/legacy.rs`), `what_is_no_query_is_refused` (`src/connection/sql/query.rs`) |
+//! | a name that two people have, a row without an id, a flag that is neither | nobody comes in | `djangos_people_sign_in_from_sqlite_and_move` (`tests/it/legacy.rs`), `who_somebody_is_has_to_be_said`, `what_is_neither_yes_nor_no_lets_nobody_in` (`src/connection/foreign/person.rs`) |
+//! | many first logins at once make several users, or none | the identity is unique, and who comes second finds it | `many_first_logins_at_once_make_one_user` (`tests/it/legacy.rs`) |
+//!
 //! # Directories (`tests/it/ldap`)
 //!
 //! | attack | what stops it | test |

@@ -175,6 +175,7 @@ impl Operator<'_> {
             Command::ConnectionsCount => self.count().await,
             Command::KeysList => Ok(self.app.keys.list().await?.iter().map(key).collect()),
             Command::KeysRotate => self.rotate().await,
+            Command::Migration { name } => self.migration(&name).await,
             Command::SessionsList { user, most } => self.sessions(user.as_deref(), most).await,
             Command::SessionsRevoke { which } => self.revoke(which).await,
             Command::UserAdd(new) => self.add(new).await,
@@ -202,6 +203,28 @@ impl Operator<'_> {
                 most,
             } => self.users(search.as_deref(), after.as_deref(), most).await,
         }
+    }
+
+    /// How far people have come who move here from a store elsewhere.
+    async fn migration(&self, name: &str) -> anyhow::Result<Value> {
+        let id: ConnectionId = name.parse()?;
+        let found = self.live.site.engine.connections.find(&id);
+        let (connection, _) = found.ok_or_else(|| anyhow!("there is no connection {name:?}"))?;
+        let Some(migration) = connection.migration().await else {
+            bail!("nobody moves here from {id}: it has no \"import\"");
+        };
+        let imported = self.app.directory.store().count_accounts(&id).await?;
+        let in_old_store = match migration {
+            Ok(migration) => migration.in_old_store,
+            Err(rejection) => bail!("{}", crate::problem::causes(&rejection)),
+        };
+        let left = in_old_store.map(|all| all.saturating_sub(imported));
+        Ok(json!({
+            "connection": id,
+            "imported": imported,
+            "in_old_store": in_old_store,
+            "left": left,
+        }))
     }
 
     /// A link for one trial login.
@@ -319,7 +342,7 @@ impl Operator<'_> {
         let prepared = self.accounts(&id)?.sign_up(wish, &self.peer()).await?;
         let person = NewPerson {
             identity: prepared.who.identity().clone(),
-            account: Some(prepared.account),
+            account: prepared.account,
             owner: new.owner,
             uses: Vec::new(),
         };
@@ -342,6 +365,12 @@ impl Operator<'_> {
 
     async fn delete(&self, name: &str) -> anyhow::Result<Value> {
         let found = self.user(name).await?;
+        // Whoever is still in a store elsewhere would be back with the next login.
+        for known in self.app.directory.store().identities(&found.id).await? {
+            if let Ok(accounts) = self.accounts(&known.identity.connection) {
+                accounts.delete(&known.identity.subject).await?;
+            }
+        }
         self.app
             .directory
             .delete(&found.id, &Origin::default())

@@ -38,6 +38,9 @@ pub(super) enum Command {
     ConnectionsCount,
     KeysList,
     KeysRotate,
+    Migration {
+        name: String,
+    },
     SessionsList {
         user: Option<String>,
         most: usize,

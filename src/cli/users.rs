@@ -65,6 +65,9 @@ pub(super) enum Command {
         subject: String,
         to: String,
     },
+    /// Say how many people have moved here from the store of a connection with `import`, and how
+    /// many are left there.
+    Migration { connection: String },
     /// Take an identity away from its user.
     Unlink { connection: String, subject: String },
 }
@@ -138,6 +141,7 @@ pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result
             user,
             blocked: false,
         },
+        Command::Migration { connection } => Ask::Migration { name: connection },
         Command::Delete { user } => Ask::UserDelete { user },
         Command::Link {
             connection,

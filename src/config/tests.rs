@@ -215,6 +215,47 @@ networks = ["10.0.0.0/8"]
 realms = ["ACME.EXAMPLE"]
 user_filter = "(krbPrincipalName={principal})"
 danger_ignore_channel_binding = false
+[connections.table]
+strategy = "sql"
+url = "postgres://reader:canary@db.acme.example/app"
+ca = "ca.pem"
+hash = "bcrypt"
+import = true
+connections = 8
+timeout = "3s"
+danger_plain_database = false
+[connections.table.digest]
+algorithm = "sha256"
+encoding = "hex"
+salt = { column = "salt", position = "prefix", encoding = "utf8" }
+[connections.table.columns]
+subject = "id"
+password_hash = "password"
+groups = "roles"
+blocked = "banned"
+active = "is_active"
+[connections.table.queries]
+get_user = "SELECT 1 AS id WHERE :login = ''"
+get_user_by_id = "SELECT 1 AS id WHERE :id = ''"
+verify = "SELECT :password = ''"
+groups = "SELECT :id"
+create = "SELECT :password_hash"
+change_password = "SELECT :id, :password_hash"
+delete = "SELECT :id"
+count = "SELECT 1"
+[connections.table.accounts]
+login = "email"
+[connections.endpoint]
+strategy = "http"
+url = "https://app.acme.example/vestibule"
+signing_secret = "whsec_c2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMtYXQtbGVhc3Q="
+next_signing_secret = "whsec_bmV4dC1vZi10aGlydHktdHdvLWJ5dGVzLWF0LWxlYXN0LTE="
+ca = "ca.pem"
+operations = ["create"]
+import = false
+danger_plain_http = false
+[connections.endpoint.accounts]
+login = "email"
 [connections.staff]
 strategy = "shopify"
 shop = "acme"
@@ -1392,6 +1433,8 @@ fn the_reference_is_complete_and_works() {
         include_str!("../../docs/connections/saml.md"),
         include_str!("../../docs/connections/wsfed.md"),
         include_str!("../../docs/connections/ldap.md"),
+        include_str!("../../docs/connections/sql.md"),
+        include_str!("../../docs/connections/http.md"),
     ]
     .concat();
     let words: BTreeSet<&str> = guides

@@ -24,6 +24,14 @@ pub(crate) trait Accounts: Send + Sync {
         new: &Secret,
         peer: &Peer,
     ) -> Result<(), AccountError>;
+    /// Whether people can change their password.
+    fn changes_passwords(&self) -> bool {
+        true
+    }
+    /// Removes the credentials where they are kept elsewhere, before the user goes.
+    async fn delete(&self, _: &Subject) -> Result<(), AccountError> {
+        Ok(())
+    }
     /// Replaces a password on the operator's word.
     async fn set_password(
         &self,
@@ -45,8 +53,16 @@ pub(crate) struct SignUp {
 /// An account that is ready to be written, and the proof of who it will be.
 #[derive(Debug)]
 pub(crate) struct PreparedAccount {
-    pub(crate) account: AccountRecord,
+    /// What is kept here; nothing, where the credentials are elsewhere.
+    pub(crate) account: Option<AccountRecord>,
     pub(crate) who: Box<Authenticated>,
+}
+
+/// How far people have come who move here from a store elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Migration {
+    /// How many the store has; `None`: it does not say.
+    pub(crate) in_old_store: Option<u64>,
 }
 
 /// Why an account was not made or changed. The person may know all of it but
@@ -59,6 +75,8 @@ pub(crate) enum AccountError {
     BadName,
     #[error("a username has 1 to 64 letters, digits and . _ -")]
     BadUsername,
+    #[error("the e-mail address or username is taken")]
+    LoginTaken,
     #[error(transparent)]
     BadNewPassword(#[from] BadNewPassword),
     #[error("the username is taken")]

@@ -18,6 +18,8 @@ mod connections;
 pub(crate) mod database;
 mod discovery;
 mod federation;
+mod foreign;
+pub(crate) mod http_store;
 pub(crate) mod ldap;
 mod login;
 pub(crate) mod mtls;
@@ -33,6 +35,7 @@ mod rejection;
 pub(crate) mod saml;
 mod seen;
 mod sign_out;
+pub(crate) mod sql;
 mod step;
 mod tended;
 mod throttle;
@@ -46,7 +49,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) use self::{
-    accounts::{AccountError, Accounts, PreparedAccount, SignUp},
+    accounts::{AccountError, Accounts, Migration, PreparedAccount, SignUp},
     claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
     config::{Common, Field, Passed, SyncProfile, TrustEmail, UpstreamParam},
     connections::{ConnectionSettings, Connections},
@@ -76,8 +79,8 @@ pub(crate) use self::{
 };
 use crate::{
     clock::Timestamp,
-    identity::{Authentication, ConnectionId, Identity},
-    store::{OneTimeKey, OneTimeUse, Pin, Purpose},
+    identity::{Authentication, ConnectionId, Groups, Identity},
+    store::{AccountRecord, OneTimeKey, OneTimeUse, Pin, Purpose},
 };
 
 /// One configured way to sign in.
@@ -114,6 +117,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     }
     /// Sign-up and change of password, where the credentials are ours.
     fn accounts(&self) -> Option<&dyn Accounts> {
+        None
+    }
+    /// How far people have come who move here from a store elsewhere; `None`: nobody moves.
+    async fn migration(&self) -> Option<Result<Migration, Rejection>> {
         None
     }
     /// A form that the login page can show before a connection is chosen.
@@ -226,6 +233,8 @@ impl Once {
 pub(crate) struct Authenticated {
     identity: Identity,
     proof: Proof,
+    /// The account that this person is to have here from now on.
+    account: Option<Box<AccountRecord>>,
 }
 
 /// How somebody was proven to be who they are, and what comes with that.
@@ -274,7 +283,28 @@ impl Authenticated {
             renewed_at: None,
             advice: None,
         };
-        Self { identity, proof }
+        Self {
+            identity,
+            proof,
+            account: None,
+        }
+    }
+
+    /// The same of an identity that says more.
+    pub(in crate::connection) fn asserting(
+        mut self,
+        claims: Map<String, Value>,
+        groups: Groups,
+    ) -> Self {
+        self.identity.claims = claims;
+        self.identity.groups = groups;
+        self
+    }
+
+    /// The same of somebody who is to have an account here from now on.
+    pub(in crate::connection) fn bringing(mut self, account: AccountRecord) -> Self {
+        self.account = Some(Box::new(account));
+        self
     }
 
     /// The same, with what stays with its session.
@@ -320,6 +350,11 @@ impl Authenticated {
     /// How and when it was proven.
     pub(crate) fn authentication(&self) -> &Authentication {
         &self.proof.authentication
+    }
+
+    /// The account that they are to have here from now on.
+    pub(crate) fn take_account(&mut self) -> Option<AccountRecord> {
+        self.account.take().map(|account| *account)
     }
 
     /// Takes it apart.

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    Common, Connection, catalog, certificate, database, ldap, mtls, oauth1, oauth2, oidc, saml,
-    wsfed,
+    Common, Connection, catalog, certificate, database, http_store, ldap, mtls, oauth1, oauth2,
+    oidc, saml, sql, wsfed,
 };
 use crate::{
     clock::Clock,
@@ -76,6 +76,20 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks: Speaks::Other,
         parse: parse::<ldap::Config>,
         schema: |generator| generator.subschema_for::<ldap::Config>(),
+    },
+    Strategy {
+        name: "sql",
+        family: Family::Enterprise,
+        speaks: Speaks::Other,
+        parse: parse::<sql::Config>,
+        schema: |generator| generator.subschema_for::<sql::Config>(),
+    },
+    Strategy {
+        name: "http",
+        family: Family::Enterprise,
+        speaks: Speaks::Other,
+        parse: parse::<http_store::Config>,
+        schema: |generator| generator.subschema_for::<http_store::Config>(),
     },
     Strategy {
         name: "mtls",

@@ -8,7 +8,7 @@ use super::{
     password_rules,
 };
 use crate::{
-    connection::{AccountError, AccountKey, Attempt, Throttled},
+    connection::{AccountError, AccountKey, Accounts, Attempt, Throttled},
     identity::{ConnectionId, Subject},
     secret::Secret,
     session::Session,
@@ -114,7 +114,8 @@ impl Engine {
         let mut held = session.contents().authentications.into_iter().rev();
         let held = held.find(|held| {
             let connection = self.connections.enabled(&held.connection);
-            connection.is_some_and(|(connection, _)| connection.accounts().is_some())
+            let accounts = connection.and_then(|(connection, _)| connection.accounts());
+            accounts.is_some_and(Accounts::changes_passwords)
         })?;
         Some((held.connection, held.subject))
     }

@@ -115,7 +115,7 @@ impl Engine {
     ) -> Result<Admitted, Refusal> {
         let person = NewPerson {
             identity: prepared.who.identity().clone(),
-            account: Some(prepared.account),
+            account: prepared.account,
             owner,
             uses,
         };
@@ -219,6 +219,7 @@ pub(super) fn mark(form: &mut NewAccount, accounts: &dyn Accounts, error: &Accou
         AccountError::BadEmail => form.email.problem = Some(FieldProblem::BadEmail),
         AccountError::BadName => form.name.problem = Some(FieldProblem::TooLong { most: 256 }),
         AccountError::BadUsername => form.username.problem = Some(FieldProblem::BadUsername),
+        AccountError::LoginTaken => taken(form),
         AccountError::BadNewPassword(refusal) => {
             let (problem, rules) = password_rules::refused(accounts.password_rules(), refusal);
             form.password_problem = Some(problem);

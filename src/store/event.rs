@@ -15,6 +15,7 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum EventKind {
     AccessDenied,
+    AccountImported,
     ConfigRefused,
     ConfigReloaded,
     ConnectionAdopted,
@@ -42,8 +43,9 @@ pub(crate) enum EventKind {
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::AccessDenied,
+        Self::AccountImported,
         Self::ConfigRefused,
         Self::ConfigReloaded,
         Self::ConnectionAdopted,
@@ -73,6 +75,7 @@ impl EventKind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AccessDenied => "access-denied",
+            Self::AccountImported => "account-imported",
             Self::ConfigRefused => "config-refused",
             Self::ConfigReloaded => "config-reloaded",
             Self::ConnectionAdopted => "connection-adopted",

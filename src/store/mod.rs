@@ -244,6 +244,14 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         connection: &ConnectionId,
         subject: &Subject,
     ) -> Result<Option<AccountRecord>, StoreError>;
+    /// How many accounts of a connection have a password.
+    async fn count_accounts(&self, connection: &ConnectionId) -> Result<u64, StoreError>;
+    /// Gives somebody who has an identity of the connection an account there.
+    async fn add_account(
+        &self,
+        account: AccountRecord,
+        event: Option<Event>,
+    ) -> Result<AccountAdded, StoreError>;
     /// Writes a new state over version `was`, as version `was + 1`; `false` also when one of its
     /// logins signs in somebody else.
     async fn replace_account(

@@ -380,6 +380,18 @@ pub(crate) enum Created {
     LoginTaken,
 }
 
+/// How [`UserStore::add_account`](super::UserStore::add_account) ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum AccountAdded {
+    Added,
+    /// They have one.
+    Exists,
+    /// The e-mail address or username signs in somebody else.
+    LoginTaken,
+    /// Nobody has this identity.
+    NoIdentity,
+}
+
 /// What a connection's name stands for: its issuer, entity id, base DN or, for a database
 /// connection, itself.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -69,10 +69,11 @@ impl Directory {
     /// Admits whoever a connection vouched for.
     pub(crate) async fn admit(
         &self,
-        who: Authenticated,
+        mut who: Authenticated,
         rules: Admission,
         origin: &Origin,
     ) -> Result<Admitted, Refusal> {
+        let mut account = who.take_account();
         let (identity, proof) = who.into_parts();
         for _ in 0..TRIES {
             let found = self
@@ -81,7 +82,12 @@ impl Directory {
                 .await?;
             let (user, new) = match found {
                 Some(user) => match self.welcome_back(user, &identity, rules).await? {
-                    Some(user) => (user, false),
+                    Some(user) => {
+                        if let Some(account) = account.take() {
+                            self.move_in(account, origin).await?;
+                        }
+                        (user, false)
+                    }
                     None => continue,
                 },
                 None if rules.sync_profile == SyncProfile::Never => {
@@ -91,7 +97,7 @@ impl Directory {
                 None => {
                     let person = NewPerson {
                         identity: identity.clone(),
-                        account: None,
+                        account: account.clone(),
                         owner: false,
                         uses: Vec::new(),
                     };
@@ -102,6 +108,13 @@ impl Directory {
                         Ok(user) => (user, true),
                         // Another login of the same person was faster.
                         Err(Refusal::Exists) => continue,
+                        Err(Refusal::LoginTaken) if account.is_some() => {
+                            account = match account {
+                                Some(account) => self.with_free_names(account).await?,
+                                None => None,
+                            };
+                            continue;
+                        }
                         Err(refusal) => return Err(refusal),
                     }
                 }

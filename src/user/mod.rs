@@ -17,6 +17,7 @@ mod change;
 mod edit;
 mod handle;
 mod import;
+mod move_in;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -37,7 +37,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Folders of `connection` that are no strategy: what several of them stand on.
-const SHARED: &[&str] = &["certificate", "federation", "oauth"];
+const SHARED: &[&str] = &["certificate", "database", "federation", "foreign", "oauth"];
 
 /// The root's own files: they list the modules and may name any of them.
 const ROOTS: &[&str] = &["lib", "main"];

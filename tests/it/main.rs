@@ -35,6 +35,9 @@ mod saml_logout;
 mod saml_operator;
 mod saml_samlp;
 
+// People in an application's own table or behind its endpoint, and how they move here.
+mod legacy;
+
 // Login by client certificate.
 mod mtls;
 

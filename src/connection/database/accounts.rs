@@ -78,7 +78,7 @@ impl Accounts for Database {
         let identity = assertion(&account, profile);
         let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
         Ok(PreparedAccount {
-            account,
+            account: Some(account),
             who: Box::new(who),
         })
     }

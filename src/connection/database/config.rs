@@ -39,7 +39,7 @@ impl From<Login> for LoginNames {
 
 impl Config {
     /// What does not fit, with keys that begin in this table.
-    pub(super) fn own_problems(&self) -> Vec<Problem> {
+    pub(in crate::connection) fn own_problems(&self) -> Vec<Problem> {
         self.password.problems()
     }
 }

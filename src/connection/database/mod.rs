@@ -87,6 +87,24 @@ impl OpenConnection for Config {
     }
 }
 
+/// The accounts of a connection to which people move from a store elsewhere.
+pub(in crate::connection) fn local(
+    config: &Config,
+    (id, common, parts): (ConnectionId, &Common, &Parts),
+) -> Result<Arc<dyn Connection>, Vec<Problem>> {
+    let common = Common {
+        // These are the store's.
+        claims: std::collections::BTreeMap::new(),
+        trust_email: TrustEmail::default(),
+        ..common.clone()
+    };
+    let opened = config.open(id, &common, parts);
+    opened.map_err(|found| {
+        let under = |problem: Problem| problem.under("accounts");
+        found.into_iter().map(under).collect()
+    })
+}
+
 #[async_trait]
 impl Connection for Database {
     fn id(&self) -> &ConnectionId {

@@ -118,7 +118,7 @@ impl World {
         let new = NewUser {
             user,
             identity,
-            account: Some(prepared.account),
+            account: prepared.account,
             uses: Vec::new(),
             event: Event::new(now, EventKind::UserCreated, "test"),
         };
@@ -510,12 +510,10 @@ async fn a_sign_up_says_what_is_wrong() {
     let prepared = try_it(wish(Some(" Bob@Example.com "), Some("Bob"), good))
         .await
         .unwrap();
-    assert_eq!(
-        prepared.account.email.unwrap().normalised,
-        "bob@example.com"
-    );
-    assert!(!prepared.account.email_verified);
-    assert!(prepared.account.password_hash.starts_with("$argon2id$"));
+    let account = prepared.account.unwrap();
+    assert_eq!(account.email.unwrap().normalised, "bob@example.com");
+    assert!(!account.email_verified);
+    assert!(account.password_hash.starts_with("$argon2id$"));
     let common = Common::default();
     let config = Box::new(Config::default());
     let closed = config

@@ -56,6 +56,44 @@ pub(super) async fn logins_are_unique_within_a_connection(Fresh { store, .. }: &
     assert_eq!(found, Some(eve));
 }
 
+pub(super) async fn an_account_is_added_once(Fresh { store, .. }: &Store) {
+    let members = name("members");
+    let ann = account("members", "ann");
+    let add = async |account: &AccountRecord| {
+        let event = Event::new(at(20), EventKind::AccountImported, "first-login");
+        store
+            .add_account(account.clone(), Some(event))
+            .await
+            .unwrap()
+    };
+    assert_eq!(add(&ann).await, AccountAdded::NoIdentity);
+    assert_eq!(
+        store.create(sign_up("members", "ann")).await.unwrap(),
+        Created::Created
+    );
+    assert_eq!(store.count_accounts(&members).await.unwrap(), 0);
+    assert_eq!(add(&ann).await, AccountAdded::Added);
+    let events = store.events(10).await.unwrap().len();
+    assert_eq!(add(&ann).await, AccountAdded::Exists);
+    let mut eve = sign_up("members", "eve");
+    eve.user.handle = "eve".to_owned();
+    assert_eq!(store.create(eve).await.unwrap(), Created::Created);
+    let mut taken = account("members", "eve");
+    taken.username = ann.email.clone();
+    assert_eq!(add(&taken).await, AccountAdded::LoginTaken);
+    let none = store.account(&members, &taken.subject).await.unwrap();
+    assert_eq!(none, None, "nothing of it is there");
+    assert_eq!(
+        store.events(10).await.unwrap().len(),
+        events + 1,
+        "eve's own"
+    );
+    let found = store.account_by_login(&members, "ann-x").await.unwrap();
+    assert_eq!(found, Some(ann));
+    assert_eq!(store.count_accounts(&members).await.unwrap(), 1);
+    assert_eq!(store.count_accounts(&name("others")).await.unwrap(), 0);
+}
+
 pub(super) async fn replace_moves_the_logins(Fresh { store, .. }: &Store) {
     let members = name("members");
     for who in ["ann", "bob"] {

@@ -100,6 +100,7 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
         users::events_are_kept_newest_first_and_swept,
         users::every_kind_of_event_comes_back,
         accounts::an_account_is_found_by_each_login,
+        accounts::an_account_is_added_once,
         accounts::logins_are_unique_within_a_connection,
         accounts::replace_moves_the_logins,
         keys::the_ring_is_replaced_only_as_it_was_read,

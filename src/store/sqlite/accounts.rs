@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Subject},
-    store::{AccountRecord, Change, Login, StoreError, Whose},
+    store::{AccountAdded, AccountRecord, Change, Login, StoreError, Whose},
 };
 
 pub(super) const BY_LOGIN: &str = "SELECT accounts.* FROM account_logins \
@@ -35,6 +35,18 @@ impl Sqlite {
     ) -> Result<Option<AccountRecord>, StoreError> {
         self.one_account(BY_SUBJECT, connection, subject.as_str())
             .await
+    }
+
+    pub(super) async fn accounts_with_password(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<u64, StoreError> {
+        let statement = "SELECT count(*) AS accounts FROM accounts WHERE connection = ?1 AND password_hash <> ''";
+        let row = sqlx::query(statement)
+            .bind(connection.as_str())
+            .fetch_one(&self.readers)
+            .await?;
+        count(&row, "accounts")
     }
 
     async fn one_account(
@@ -79,6 +91,25 @@ impl Write {
         .execute(self.sql())
         .await?;
         self.claim_logins(account).await
+    }
+
+    /// To whoever has the identity, and no account yet.
+    pub(super) async fn add_account(
+        &mut self,
+        account: &AccountRecord,
+    ) -> Result<AccountAdded, StoreError> {
+        let owner = self.owner_of(&account.connection, &account.subject).await?;
+        if owner.is_none() {
+            return Ok(AccountAdded::NoIdentity);
+        }
+        if self.password_changed_at(account).await?.is_some() {
+            return Ok(AccountAdded::Exists);
+        }
+        if self.insert_account(account).await? {
+            Ok(AccountAdded::Added)
+        } else {
+            Ok(AccountAdded::LoginTaken)
+        }
     }
 
     /// `false` when it is not in version `was`, or one of its logins signs in somebody else. What

@@ -11,8 +11,8 @@ use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Identity, Subject, UserId},
     store::{
-        AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned, Renamed,
-        StoreError, UserRecord, UserStore,
+        AccountAdded, AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned,
+        Renamed, StoreError, UserRecord, UserStore,
     },
 };
 
@@ -255,6 +255,28 @@ impl UserStore for Sqlite {
     ) -> Result<Option<AccountRecord>, StoreError> {
         self.within_patience(self.account_of(connection, subject))
             .await
+    }
+
+    async fn count_accounts(&self, connection: &ConnectionId) -> Result<u64, StoreError> {
+        self.within_patience(self.accounts_with_password(connection))
+            .await
+    }
+
+    async fn add_account(
+        &self,
+        account: AccountRecord,
+        event: Option<Event>,
+    ) -> Result<AccountAdded, StoreError> {
+        self.within_patience(async {
+            let mut write = self.write().await?;
+            let added = write.add_account(&account).await?;
+            if added == AccountAdded::Added {
+                write.record(event.as_ref()).await?;
+            }
+            write.end(added == AccountAdded::Added).await?;
+            Ok(added)
+        })
+        .await
     }
 
     async fn replace_account(

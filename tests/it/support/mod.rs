@@ -25,6 +25,7 @@ pub(crate) mod apps;
 pub(crate) mod browser;
 pub(crate) mod client_certificates;
 pub(crate) mod corpus;
+pub(crate) mod database_servers;
 pub(crate) mod django_provider;
 pub(crate) mod federated;
 pub(crate) mod forms;

@@ -1,0 +1,293 @@
+//! Sign-up, change of password and removal where the people are in a store elsewhere: in the store, as
+//! far as it can do that, or, where people move, here.
+
+use async_trait::async_trait;
+
+use super::{Foreign, ForeignStore, Found, NewPerson, Refused, StoreFault, Who, import};
+use crate::{
+    connection::{
+        AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, LoginName,
+        LoginNames, NewPassword, Password, Peer, Personal, PreparedAccount, Rule, SignUp,
+    },
+    identity::{Profile, Subject},
+    protocol::EmailAddress,
+    secret::Secret,
+    store::{AccountAdded, Event, EventKind},
+};
+
+#[async_trait]
+impl Accounts for Foreign {
+    fn signup(&self) -> bool {
+        self.signup
+    }
+
+    fn names(&self) -> LoginNames {
+        self.names
+    }
+
+    fn password_rules(&self) -> &[Rule] {
+        self.rules.rules()
+    }
+
+    fn changes_passwords(&self) -> bool {
+        let store = self.store.as_ref();
+        self.local.is_some() || store.is_some_and(|store| store.can().change_password)
+    }
+
+    async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError> {
+        let Some(local) = &self.local else {
+            return self.sign_up_elsewhere(wish, peer).await;
+        };
+        let accounts = local.accounts().ok_or_else(|| self.unable("sign up"))?;
+        let prepared = accounts.sign_up(wish.clone(), peer).await?;
+        // Who has not moved yet keeps their names.
+        if let Some(store) = &self.store
+            && self.is_taken(store.as_ref(), &wish).await?
+        {
+            return Err(AccountError::LoginTaken);
+        }
+        Ok(prepared)
+    }
+
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        current: &Secret,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        if let Some(local) = &self.local
+            && self.has_moved(subject).await?
+        {
+            let accounts = local.accounts();
+            let accounts = accounts.ok_or_else(|| self.unable("change a password"))?;
+            return accounts.change_password(subject, current, new, peer).await;
+        }
+        let key = AccountKey::Subject(self.id.clone(), subject.clone());
+        if !peer
+            .allowed
+            .as_ref()
+            .is_some_and(|allowed| allowed.covers(&key))
+        {
+            return Err(self.reject(Refused::Unpaid).into());
+        }
+        let current = Password::parse(current).map_err(|_| AccountError::WrongPassword)?;
+        let store = self.asked("change a password")?;
+        let found = self.person(store, subject).await?;
+        let verified = store.verify(Who::Subject(subject), &found, &current).await;
+        let verified = verified.map_err(|fault| self.reject(fault.into()))?;
+        let found = verified.ok_or(AccountError::WrongPassword)?;
+        let new = self.rules.admit(new, self.personal(&found)?).await?;
+        self.write(&found, &new, peer, "changed").await
+    }
+
+    async fn set_password(
+        &self,
+        subject: &Subject,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        if let Some(local) = &self.local
+            && self.has_moved(subject).await?
+        {
+            let accounts = local.accounts();
+            let accounts = accounts.ok_or_else(|| self.unable("set a password"))?;
+            return accounts.set_password(subject, new, peer).await;
+        }
+        let found = self.person(self.asked("set a password")?, subject).await?;
+        let new = self.rules.admit(new, self.personal(&found)?).await?;
+        self.write(&found, &new, peer, "set-by-operator").await
+    }
+
+    async fn delete(&self, subject: &Subject) -> Result<(), AccountError> {
+        match &self.store {
+            Some(store) if store.can().delete => {
+                let deleted = store.delete(subject).await;
+                Ok(deleted.map_err(|fault| self.reject(fault.into()))?)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Foreign {
+    fn unable(&self, what: &'static str) -> AccountError {
+        self.reject(StoreFault::Unable(what).into()).into()
+    }
+
+    /// What of them a password must not hold.
+    fn personal(&self, found: &Found) -> Result<Personal, AccountError> {
+        let identity = self.people.identity(&self.id, found);
+        let identity = identity.map_err(|error| self.reject(error.into()))?;
+        Ok(Personal::new(&identity.profile, &[]))
+    }
+
+    fn unwritten(&self, fault: StoreFault) -> AccountError {
+        match fault {
+            StoreFault::TooLong(_) => BadNewPassword::TooLong.into(),
+            fault => self.reject(fault.into()).into(),
+        }
+    }
+
+    fn asked(&self, what: &'static str) -> Result<&dyn ForeignStore, AccountError> {
+        let store = self.store.as_deref();
+        store.ok_or_else(|| self.unable(what))
+    }
+
+    async fn has_moved(&self, subject: &Subject) -> Result<bool, AccountError> {
+        let account = self.parts.users.account(&self.id, subject).await;
+        let account = account.map_err(|error| self.reject(error.into()))?;
+        Ok(account.is_some_and(|account| !account.password_hash.is_empty()))
+    }
+
+    async fn person(
+        &self,
+        store: &dyn ForeignStore,
+        subject: &Subject,
+    ) -> Result<Found, AccountError> {
+        let found = store.find(Who::Subject(subject)).await;
+        let found = found.map_err(|fault| self.reject(fault.into()))?;
+        Ok(found.ok_or_else(|| self.reject(Refused::NoPerson))?)
+    }
+
+    /// Writes a new password: into the store, or, where people move, into an account here, which moves
+    /// them.
+    async fn write(
+        &self,
+        found: &Found,
+        new: &NewPassword,
+        peer: &Peer,
+        reason: &'static str,
+    ) -> Result<(), AccountError> {
+        let mut event =
+            Event::new(peer.now, EventKind::PasswordChanged, reason).connection(&self.id);
+        event.address = peer.address;
+        let users = &self.parts.users;
+        let broken = |error| self.reject(Refused::Storage(error));
+        let user = users.find_by_identity(&self.id, &found.subject).await;
+        event.user = user.map_err(broken)?.map(|user| user.id);
+        if self.local.is_some() {
+            let hash = self.parts.hasher.hash(new.secret()).await;
+            let hash = hash.map_err(|error| self.reject(error.into()))?;
+            let identity = self.people.identity(&self.id, found);
+            let identity = identity.map_err(|error| self.reject(error.into()))?;
+            let account = import::account(&identity, hash, peer.now);
+            let added = users.add_account(account, Some(event.clone())).await;
+            return match added.map_err(broken)? {
+                AccountAdded::Added => {
+                    event.log();
+                    Ok(())
+                }
+                AccountAdded::LoginTaken => Err(AccountError::LoginTaken),
+                // They moved or went just now.
+                AccountAdded::Exists | AccountAdded::NoIdentity => {
+                    Err(self.reject(Refused::NoPerson).into())
+                }
+            };
+        }
+        let store = self.asked("change a password")?;
+        let changed = store.change_password(&found.subject, new).await;
+        changed.map_err(|fault| self.unwritten(fault))?;
+        users.record(event.clone()).await.map_err(broken)?;
+        event.log();
+        Ok(())
+    }
+
+    /// Makes an account in the store, and reads back who that is.
+    async fn sign_up_elsewhere(
+        &self,
+        wish: SignUp,
+        peer: &Peer,
+    ) -> Result<PreparedAccount, AccountError> {
+        let allowed = peer.allowed.as_ref();
+        if !allowed.is_some_and(|allowed| allowed.is_operator() || allowed.covers_sign_up()) {
+            return Err(self.reject(Refused::Unpaid).into());
+        }
+        if !self.signup && !allowed.is_some_and(Allowed::is_operator) {
+            return Err(self.unable("sign up"));
+        }
+        let store = self.asked("sign up")?;
+        let (new, login) = self.read_wish(&wish).await?;
+        if self.is_taken(store, &wish).await? {
+            return Err(AccountError::LoginTaken);
+        }
+        let made = store.create(&new).await;
+        if !made.map_err(|fault| self.unwritten(fault))? {
+            return Err(AccountError::LoginTaken);
+        }
+        let found = store.find(Who::Login(&login)).await;
+        let found = found.map_err(|fault| self.reject(fault.into()))?;
+        let found = found.ok_or_else(|| self.reject(Refused::NoPerson))?;
+        let identity = self.people.identity(&self.id, &found);
+        let identity = identity.map_err(|error| self.reject(error.into()))?;
+        let who = Authenticated::new(identity, peer.now, vec!["pwd".to_owned()], None);
+        Ok(PreparedAccount {
+            account: None,
+            who: Box::new(who),
+        })
+    }
+
+    /// Whether somebody in the store has one of these names.
+    async fn is_taken(
+        &self,
+        store: &dyn ForeignStore,
+        wish: &SignUp,
+    ) -> Result<bool, AccountError> {
+        for name in [&wish.email, &wish.username].into_iter().flatten() {
+            let Ok(login) = LoginName::parse(name) else {
+                continue;
+            };
+            match store.find(Who::Login(&login)).await {
+                Ok(None) => {}
+                Ok(Some(_)) | Err(StoreFault::Ambiguous) => return Ok(true),
+                Err(fault) => return Err(self.reject(fault.into()).into()),
+            }
+        }
+        Ok(false)
+    }
+
+    async fn read_wish(&self, wish: &SignUp) -> Result<(NewPerson, LoginName), AccountError> {
+        let given = |text: &Option<String>| {
+            let text = text.as_deref().map(str::trim).unwrap_or_default();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        let (email, username, name) =
+            (given(&wish.email), given(&wish.username), given(&wish.name));
+        let too_long = |name: &String| name.len() > 256 || name.chars().any(char::is_control);
+        if name.as_ref().is_some_and(too_long) {
+            return Err(AccountError::BadName);
+        }
+        if let Some(email) = &email
+            && EmailAddress::parse(email).is_err()
+        {
+            return Err(AccountError::BadEmail);
+        }
+        let known = |c: char| c.is_alphanumeric() || "._-".contains(c);
+        if let Some(username) = &username
+            && (username.chars().count() > 64 || !username.chars().all(known))
+        {
+            return Err(AccountError::BadUsername);
+        }
+        let login = match self.names {
+            LoginNames::Email => email.as_ref().ok_or(AccountError::BadEmail)?,
+            LoginNames::Username => username.as_ref().ok_or(AccountError::BadUsername)?,
+            LoginNames::EmailOrUsername => {
+                (email.as_ref().or(username.as_ref())).ok_or(AccountError::BadEmail)?
+            }
+        };
+        let login = LoginName::parse(login).map_err(|_| AccountError::BadUsername)?;
+        let profile = Profile {
+            name: name.clone(),
+            ..Profile::default()
+        };
+        let personal = Personal::new(&profile, &[email.as_deref(), username.as_deref()]);
+        let password = self.rules.admit(&wish.password, personal).await?;
+        let new = NewPerson {
+            email,
+            username,
+            name,
+            password,
+        };
+        Ok((new, login))
+    }
+}
