@@ -56,6 +56,14 @@ impl Database {
         }
     }
 
+    fn ends(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.kill();
+        } else {
+            std::fs::remove_file(self.url.strip_prefix("sqlite://").unwrap()).unwrap();
+        }
+    }
+
     fn django(&self, words: &[&str]) -> String {
         let done = Command::new(installed("venv/bin/python"))
             .arg(folder().join("django_users.py"))
@@ -104,8 +112,16 @@ fn everybody_signs_in_and_moves(mut database: Database) {
     let upstream = Upstream::start();
     let mut sidecar = sidecar(&database).route(route("/").to(&upstream)).start();
     sidecar.cli_ok(&["check", "--online"]);
+    they_sign_in_unchanged(&sidecar);
+    they_move(&mut sidecar);
+    database.ends();
+    sidecar.restart();
+    who_has_moved_stays(&mut sidecar);
+}
 
-    // Unchanged, with Django's own hashes.
+/// With Django's own hashes.
+#[track_caller]
+fn they_sign_in_unchanged(sidecar: &Sidecar) {
     for (login, id) in [
         ("alice", "app|1"),
         ("ALICE", "app|1"),
@@ -119,7 +135,7 @@ fn everybody_signs_in_and_moves(mut database: Database) {
         let name = if name == "erik" { "Erik" } else { &name };
         let password = format!("{name}-secret");
         assert_eq!(
-            in_as(&sidecar, login, &password).as_deref(),
+            in_as(sidecar, login, &password).as_deref(),
             Some(id),
             "{login}"
         );
@@ -145,26 +161,29 @@ fn everybody_signs_in_and_moves(mut database: Database) {
         ("%", "alice-secret"),
     ] {
         assert_eq!(
-            in_as(&sidecar, login, password),
+            in_as(sidecar, login, password),
             None,
             "{login:?} with {password:?}"
         );
     }
     assert!(
-        in_as(&sidecar, "bob", "bob-secret").is_some(),
+        in_as(sidecar, "bob", "bob-secret").is_some(),
         "the table is there"
     );
+}
 
-    // They move: alice, who was here before, and a person who was not.
+/// Alice, who was here before, and a person who was not.
+#[track_caller]
+fn they_move(sidecar: &mut Sidecar) {
     sidecar.change("connections.app.import", true);
     sidecar.write();
     sidecar.reload();
     assert_eq!(
-        in_as(&sidecar, "alice", "alice-secret").as_deref(),
+        in_as(sidecar, "alice", "alice-secret").as_deref(),
         Some("app|1")
     );
     assert_eq!(
-        in_as(&sidecar, "twin1", "twin-secret").as_deref(),
+        in_as(sidecar, "twin1", "twin-secret").as_deref(),
         Some("app|9")
     );
     let migration = sidecar.cli_json(&["users", "migration", "app"]);
@@ -172,25 +191,20 @@ fn everybody_signs_in_and_moves(mut database: Database) {
         migration,
         json!({ "connection": "app", "imported": 2, "in_old_store": 10, "left": 8 })
     );
+}
 
-    // The store ends.
-    match &mut database.server {
-        Some(server) => server.kill(),
-        None => {
-            let path = database.url.strip_prefix("sqlite://").unwrap();
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-    sidecar.restart();
+/// The old store is gone.
+#[track_caller]
+fn who_has_moved_stays(sidecar: &mut Sidecar) {
     for login in ["alice", "Alice@Example.com"] {
         assert_eq!(
-            in_as(&sidecar, login, "alice-secret").as_deref(),
+            in_as(sidecar, login, "alice-secret").as_deref(),
             Some("app|1"),
             "{login}"
         );
     }
-    assert_eq!(in_as(&sidecar, "alice", "wrong"), None);
-    let (visitor, page) = attempt(&sidecar, "carol", "carol-secret");
+    assert_eq!(in_as(sidecar, "alice", "wrong"), None);
+    let (visitor, page) = attempt(sidecar, "carol", "carol-secret");
     assert!(visitor.session().is_none());
     assert!(page.answer.status >= 500, "{page:?}");
     let shown = sidecar.cli_json(&["users", "show", "app|1"]);
@@ -212,10 +226,10 @@ fn everybody_signs_in_and_moves(mut database: Database) {
     sidecar.write();
     sidecar.reload();
     assert_eq!(
-        in_as(&sidecar, "alice", "alice-secret").as_deref(),
+        in_as(sidecar, "alice", "alice-secret").as_deref(),
         Some("app|1")
     );
-    assert_eq!(in_as(&sidecar, "carol", "carol-secret"), None);
+    assert_eq!(in_as(sidecar, "carol", "carol-secret"), None);
     let log = sidecar.log();
     for secret in ["alice-secret", "carol-secret", "v-secret", "pbkdf2_sha256$"] {
         assert!(!log.contains(secret), "{secret} is in the log");

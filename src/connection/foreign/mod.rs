@@ -265,13 +265,11 @@ impl Foreign {
     }
 
     async fn verify_nobody(&self, typed: &PasswordReply) -> Result<(), Refused> {
-        match &self.store {
-            Some(store) => Ok(store.verify_nobody(&typed.login, &typed.password).await?),
-            None => {
-                let hasher = &self.parts.hasher;
-                Ok(hasher.verify_dummy(typed.password.secret()).await?)
-            }
+        if let Some(store) = &self.store {
+            return Ok(store.verify_nobody(&typed.login, &typed.password).await?);
         }
+        let hasher = &self.parts.hasher;
+        Ok(hasher.verify_dummy(typed.password.secret()).await?)
     }
 
     /// Whom the store knows by this name. A name of several people is nobody's.

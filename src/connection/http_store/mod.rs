@@ -166,7 +166,11 @@ impl Endpoint {
             .map_err(|_| StoreFault::Misfit("the question has no JSON".to_owned()))?;
         let request = self.signed(body);
         let request = request.map_err(|error| StoreFault::Misfit(error.to_string()))?;
-        let answer = self.client.send(request).await.map_err(fault)?;
+        let answer = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| fault(&error))?;
         let operation = question.operation;
         match answer.status() {
             StatusCode::OK | StatusCode::CREATED => {
@@ -198,8 +202,7 @@ impl Endpoint {
     /// Standard Webhooks 1.0: one signature for each key, with spaces between.
     fn signed(&self, body: Vec<u8>) -> Result<http::Request<Bytes>, http::Error> {
         let drawn: [u8; 16] = self.parts.random.bytes();
-        let hexadecimal: String = drawn.iter().map(|byte| format!("{byte:02x}")).collect();
-        let id = format!("msg_{hexadecimal}");
+        let id = format!("msg_{:032x}", u128::from_be_bytes(drawn));
         let seconds = self.parts.clock.now().millis() / 1000;
         let mut message = format!("{id}.{seconds}.").into_bytes();
         message.extend_from_slice(&body);
@@ -237,7 +240,7 @@ fn person(answer: Answer) -> Result<Option<Found>, StoreFault> {
     }
 }
 
-fn fault(error: HttpError) -> StoreFault {
+fn fault(error: &HttpError) -> StoreFault {
     match error {
         HttpError::TooLarge | HttpError::Broken(_) => StoreFault::Misbehaved(error.to_string()),
         HttpError::Connect(_) | HttpError::TimedOut => StoreFault::Away(error.to_string()),

@@ -1,11 +1,6 @@
 //! Connections to the database: where it is, how it is protected, and what may be asked how long.
 
-use std::{
-    path::{Path, PathBuf},
-    str::FromStr,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{path::Path, str::FromStr, sync::OnceLock, time::Duration};
 
 use sqlx::{
     ConnectOptions as _, Executor as _, MySqlPool, PgPool, SqlitePool,
@@ -221,10 +216,5 @@ impl Place {
 
 /// The file of root certificates, which another connection would be with another content.
 pub(super) fn files(config: &Config) -> Vec<&Path> {
-    config
-        .ca
-        .as_ref()
-        .map(PathBuf::as_path)
-        .into_iter()
-        .collect()
+    config.ca.as_deref().into_iter().collect()
 }

@@ -117,12 +117,13 @@ impl Query {
             };
             let at = order.iter().position(|one| one == name).unwrap_or(0);
             let number = at + 1;
-            text.push_str(&match (dialect, types.and_then(|types| types.get(at))) {
+            let placeholder = match (dialect, types.and_then(|types| types.get(at))) {
                 (Dialect::MySql, _) => "?".to_owned(),
                 (Dialect::Sqlite, _) => format!("?{number}"),
                 (Dialect::Postgres, None) => format!("${number}"),
                 (Dialect::Postgres, Some(of)) => format!("CAST(${number}::text AS {of})"),
-            });
+            };
+            text.push_str(&placeholder);
         }
         text
     }
