@@ -23,6 +23,7 @@ pub(crate) mod http_store;
 pub(crate) mod ldap;
 mod login;
 pub(crate) mod mtls;
+mod names;
 mod new_password;
 mod oauth;
 pub(crate) mod oauth1;
@@ -313,8 +314,13 @@ impl Authenticated {
         self
     }
 
+    /// When a new password was set on the way.
+    pub(crate) fn renewed_at(&self) -> Option<Timestamp> {
+        self.proof.renewed_at
+    }
+
     /// The same, by a password that is new since then.
-    pub(in crate::connection) fn renewed(mut self, at: Timestamp) -> Self {
+    pub(crate) fn renewed(mut self, at: Timestamp) -> Self {
         self.proof.renewed_at = Some(at);
         self
     }

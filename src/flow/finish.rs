@@ -15,9 +15,7 @@ use crate::{
     identity::UserId,
     protocol::{Destination, Host, Origin, ReturnRules, ReturnTo},
     session::{Login, OpenError},
-    store::{
-        EventKind, OneTimeKey, OneTimeRow, OneTimeUse, Purpose, StoreError, UserRecord, Whose,
-    },
+    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
     text::page::{
         Hidden, Href, Page,
         login::{AdviceText, Advised, Onward, PostOnward, StartAgainWhy, SwitchUser},
@@ -192,7 +190,6 @@ impl Engine {
         uses.push(flow.once());
         uses.extend(proof.once.as_ref().map(Once::first));
         let (proven, advice) = (proof.authentication.clone(), proof.advice);
-        let renewed = proof.renewed_at.is_some();
         let login = Login {
             user,
             authentication: proof.authentication,
@@ -239,31 +236,11 @@ impl Engine {
         let turn = self
             .go_on(&here, &flow.return_to, flow.nonce.as_deref())
             .await;
-        if renewed && let Err(error) = self.end_others(&here).await {
-            return self.store_is_away(visit, &error);
-        }
         let turn = match advice {
             None => turn,
             Some(advice) => self.advise(advice, turn),
         };
         turn.with(set.into_iter().flatten())
-    }
-
-    /// Whoever else was signed in with the password that was replaced is not any more.
-    async fn end_others(&self, here: &Visit) -> Result<(), StoreError> {
-        let Some(session) = here.session() else {
-            return Ok(());
-        };
-        let user = &session.user().id;
-        let whose = Whose::UserExcept(user.clone(), session.id());
-        let event = self
-            .event(here, EventKind::SessionRevoked, "password-changed")
-            .user(user);
-        self.parts
-            .sessions
-            .revoke_all(&whose, event)
-            .await
-            .map(drop)
     }
 
     /// Tells somebody who has signed in what they should do, before they go on.

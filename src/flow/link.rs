@@ -46,11 +46,12 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
         let (identity, proof) = who.into_parts();
+        let proven_at = proof.renewed_at.unwrap_or(visit.now);
         let to = &session.user().id;
         let pending = |user: &UserRecord| Pending {
             user: user.id.clone(),
             proof,
-            proven_at: visit.now,
+            proven_at,
         };
         match self.add_identity(visit, to, &identity).await {
             Ok((user, None)) => {

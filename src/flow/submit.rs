@@ -11,10 +11,11 @@ use std::time::Duration;
 use super::{Engine, Fields, LoginFlow, Turn, Visit, login::MADE_FOR};
 use crate::{
     connection::{
-        AccountKey, Allowance, Attempt, Connection, ConnectionSettings, Fault, LoginName,
-        PasswordReply, Peer, Rejection, Reply, SharedForm, Step, Throttled,
+        AccountKey, Allowance, Attempt, Authenticated, Connection, ConnectionSettings, Fault,
+        LoginName, PasswordReply, Peer, Rejection, Reply, SharedForm, Step, Throttled,
     },
     identity::ConnectionId,
+    store::{EventKind, StoreError, Whose},
     text::page::login::{LoginProblem, StartAgainWhy},
 };
 
@@ -127,10 +128,43 @@ impl Engine {
         {
             return Err(Box::new(self.store_is_away(visit, &error)));
         }
+        let step = match step {
+            Step::Done { who } if who.renewed_at().is_some() => {
+                match self.end_others(visit, *who).await {
+                    Ok(who) => Step::Done { who: Box::new(who) },
+                    Err(error) => return Err(Box::new(self.store_is_away(visit, &error))),
+                }
+            }
+            other => other,
+        };
         // What comes next in this connection is asked on its own page.
         let settings = reader.settings;
         flow.connection = Some((connection.id().clone(), settings.fingerprint));
         Ok(self.advance(visit, flow, settings, (step, None)).await)
+    }
+
+    /// Whoever was signed in with the password that was replaced is not any more, but in this browser.
+    /// What the new one proves is proven after that.
+    async fn end_others(
+        &self,
+        visit: &Visit,
+        who: Authenticated,
+    ) -> Result<Authenticated, StoreError> {
+        let proven = who.authentication();
+        let (connection, subject) = (&proven.connection, &proven.subject);
+        let users = self.parts.directory.store();
+        if let Some(user) = users.find_by_identity(connection, subject).await? {
+            let here = visit.session().filter(|held| held.user().id == user.id);
+            let whose = here.map_or_else(
+                || Whose::User(user.id.clone()),
+                |held| Whose::UserExcept(user.id.clone(), held.id()),
+            );
+            let event = self
+                .event(visit, EventKind::SessionRevoked, "password-changed")
+                .user(&user.id);
+            self.parts.sessions.revoke_all(&whose, event).await?;
+        }
+        Ok(who.renewed(self.parts.clock.now() + Duration::from_millis(1)))
     }
 
     /// What to answer when the connection said no.

@@ -193,6 +193,45 @@ fn a_leaked_password_is_replaced_before_there_is_a_session() {
 }
 
 #[test]
+fn a_password_that_is_replaced_on_the_way_to_another_account_ends_its_sessions_too() {
+    let upstream = Upstream::start();
+    let mut sidecar = Sidecar::new()
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.signup", true)
+        .route(route("/").to(&upstream))
+        .start();
+    let mut elsewhere = sidecar.visitor();
+    let page = elsewhere.go("/.auth/signup/staff");
+    let form = page.form_with("password").fill("username", "al");
+    elsewhere.submit(&page, &form.fill("password", LEAKED));
+    assert!(elsewhere.me().is_some());
+    let list = sidecar.path("leaked");
+    fs::write(&list, format!("{LEAKED_SHA1}:7\n")).unwrap();
+    let list = list.to_str().unwrap().to_owned();
+    sidecar.change("connections.staff.password.breached.file", list);
+    sidecar.change("connections.staff.password.breached.at_login", "replace");
+    sidecar.write();
+    sidecar.reload();
+    let mut alice = sidecar.signed_up("alice");
+    let account = alice.go("/.auth/account");
+    let link = account.forms().into_iter().find(|form| {
+        form.value("action") == Some("link") && form.value("connection") == Some("staff")
+    });
+    let login = alice.submit(&account, &link.unwrap());
+    let asked = alice.try_password(&login, "al", LEAKED);
+    let form = asked.form_with("new_password").fill("password", LEAKED);
+    let form = form.fill("new_password", "another battery staple");
+    let question = alice.submit(&asked, &form);
+    assert!(
+        elsewhere.me().is_none(),
+        "the sessions of the old password are over"
+    );
+    let answer = alice.submit(&question, &question.form_with("ticket"));
+    let end = alice.follow(answer);
+    assert!(end.text().contains("is added"), "{end:?}");
+}
+
+#[test]
 fn a_range_api_is_asked_with_five_digits_and_keeps_nobody_out() {
     let upstream = Upstream::start();
     let api = Upstream::start();

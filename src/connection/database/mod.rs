@@ -17,7 +17,7 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -141,11 +141,7 @@ impl Connection for Database {
             .map_err(|error| self.failed(Fault::Denied, "read-form", error))?;
         let account = self.find_account(&reply.login).await?;
         let key = self.key(account.as_ref(), &reply.login);
-        if !peer
-            .allowed
-            .as_ref()
-            .is_some_and(|allowed| allowed.covers(&key))
-        {
+        if !peer.has_paid_for(&key) {
             return Err(self.reject(Fault::Internal, "spend-budget"));
         }
         let account = self.verify(account, &reply.password).await?;
@@ -157,8 +153,7 @@ impl Connection for Database {
                 let account = (account, &identity);
                 match self.replace_leaked(account, &reply, peer).await? {
                     Some(asked) => return Ok(asked),
-                    // Later than the end of all that was proven before.
-                    None => Some(self.parts.clock.now() + Duration::from_millis(1)),
+                    None => Some(peer.now),
                 }
             }
         };
