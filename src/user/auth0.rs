@@ -27,8 +27,7 @@ struct Auth0User {
     name: Option<String>,
     nickname: Option<String>,
     picture: Option<String>,
-    #[serde(default)]
-    blocked: bool,
+    blocked: Option<bool>,
     /// Read apart, like the next one: no error repeats it.
     password_hash: Option<Value>,
     custom_password_hash: Option<Value>,
@@ -131,7 +130,7 @@ impl Auth0User {
             user_metadata: self.user_metadata,
             app_metadata: self.app_metadata,
             blocked: self.blocked,
-            owner: false,
+            owner: None,
             identities: vec![IdentityLine {
                 connection: connection.clone(),
                 subject,

@@ -184,8 +184,8 @@ impl Directory {
             profile: line.profile.clone(),
             user_metadata: line.user_metadata.clone(),
             app_metadata: line.app_metadata.clone(),
-            blocked: line.blocked,
-            owner: line.owner,
+            blocked: line.blocked.unwrap_or_default(),
+            owner: line.owner.unwrap_or_default(),
             ..admit::new_user(person, Logins::None, self.clock.now())
         }
     }
@@ -243,8 +243,8 @@ impl Directory {
                 profile: line.profile.clone(),
                 user_metadata: line.user_metadata.clone(),
                 app_metadata: line.app_metadata.clone(),
-                blocked: line.blocked,
-                owner: line.owner,
+                blocked: line.blocked.unwrap_or(before.blocked),
+                owner: line.owner.unwrap_or(before.owner),
                 updated_at: now,
                 version: was + 1,
                 ..before

@@ -23,10 +23,12 @@ pub(crate) struct PersonLine {
     pub(crate) user_metadata: Map<String, Value>,
     #[serde(default)]
     pub(crate) app_metadata: Map<String, Value>,
+    /// Left out: nobody new is, and whoever exists stays as they are.
     #[serde(default)]
-    pub(crate) blocked: bool,
+    pub(crate) blocked: Option<bool>,
+    /// The same.
     #[serde(default)]
-    pub(crate) owner: bool,
+    pub(crate) owner: Option<bool>,
     /// The first one gives the user's id.
     pub(crate) identities: Vec<IdentityLine>,
 }
@@ -113,8 +115,8 @@ impl Directory {
             profile: user.profile,
             user_metadata: user.user_metadata,
             app_metadata: user.app_metadata,
-            blocked: user.blocked,
-            owner: user.owner,
+            blocked: Some(user.blocked),
+            owner: Some(user.owner),
             identities,
         })
     }

@@ -281,6 +281,20 @@ fn upsert_changes_who_exists_and_their_hash_until_the_first_login() {
     let file = write(&sidecar, "four.json", json!([changed]).to_string());
     import(&sidecar, &[&file, "--upsert"]);
     assert!(visitor.me().is_none(), "a blocked user's sessions end");
+    // What a record does not say stays as it is.
+    sidecar.cli_ok(&["users", "set", "members|ada", "owner=true"]);
+    changed.as_object_mut().unwrap().remove("blocked");
+    changed["name"] = "Ada King".into();
+    let file = write(&sidecar, "five.json", json!([changed]).to_string());
+    import(&sidecar, &[&file, "--upsert"]);
+    let shown = || sidecar.cli_json(&["users", "show", "members|ada", "--json"]);
+    assert_eq!(shown()["profile"]["name"], "Ada King");
+    assert_eq!(shown()["blocked"], true);
+    assert_eq!(shown()["owner"], true);
+    changed["blocked"] = false.into();
+    let file = write(&sidecar, "six.json", json!([changed]).to_string());
+    import(&sidecar, &[&file, "--upsert"]);
+    assert_eq!(shown()["blocked"], false);
 }
 
 #[test]
