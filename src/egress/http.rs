@@ -166,8 +166,8 @@ impl Client {
     }
 }
 
-/// Whether a URL leads to this machine (RFC 6761 section 6.3).
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL leads to this machine (RFC 6761 section 6.3): there plain http is no danger.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_localhost(name),
         Some(Host::Ipv4(address)) => address.is_loopback(),

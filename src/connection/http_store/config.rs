@@ -13,6 +13,7 @@ use crate::{
         Common, SyncProfile, database,
         foreign::{Import, People},
     },
+    egress::http::is_loopback,
     problem::Problem,
     secret::Secret,
 };
@@ -107,7 +108,7 @@ impl Config {
         if let Some(url) = &url
             && url.scheme() == "http"
             && !self.danger_plain_http
-            && !is_inside(url)
+            && !is_loopback(url)
         {
             let message = "passwords would go over the network unprotected";
             problems.push(Problem::new("url", message).hint("use https"));
@@ -132,15 +133,6 @@ impl Config {
             }
         }
         Some(Place { url: url?, keys })
-    }
-}
-
-fn is_inside(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

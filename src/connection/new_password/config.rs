@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::rule::{Class, LONGEST_RUN};
-use crate::{connection::MOST_PASSWORD, problem::Problem};
+use crate::{connection::MOST_PASSWORD, egress::http::is_loopback, problem::Problem};
 
 /// What a new password must be like.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -41,7 +41,10 @@ pub(crate) struct Config {
 
 /// Classes of characters.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a number from 0 to 4, or a list of lower, upper, digit and special"
+)]
 pub(crate) enum Classes {
     /// So many of the four.
     Some(usize),
@@ -177,15 +180,11 @@ impl Breached {
                 format!("{} is not there", file.display()),
                 "a file of hashes in order, or a folder of range files",
             ),
-            (None, Some(api))
-                if !matches!(api.scheme(), "http" | "https") || api.query().is_some() =>
-            {
-                (
-                    "range_api",
-                    format!("{api} is no address that five digits can be put behind"),
-                    "for example https://api.pwnedpasswords.com/range/",
-                )
-            }
+            (None, Some(api)) if !is_range_api(api) => (
+                "range_api",
+                format!("{api} is no https address that five digits can be put behind"),
+                "for example https://api.pwnedpasswords.com/range/; http only on this machine",
+            ),
             (Some(_), None) | (None, Some(_)) if self.min_count == 0 => (
                 "min_count",
                 "a password that was in no leak is in none".to_owned(),
@@ -200,4 +199,14 @@ impl Breached {
         };
         Some(Problem::new(format!("password.breached.{key}"), message).hint(hint))
     }
+}
+
+/// What comes over plain http from elsewhere could be made up, so nothing would ever be refused.
+fn is_range_api(api: &Url) -> bool {
+    let safe = match api.scheme() {
+        "https" => true,
+        "http" => is_loopback(api),
+        _ => false,
+    };
+    safe && api.query().is_none() && api.fragment().is_none()
 }

@@ -180,6 +180,10 @@ fn what_does_not_fit_is_told_with_its_key() {
             "breached.range_api",
         ),
         (
+            "breached = { range_api = \"http://pwned.example/range/\" }",
+            "breached.range_api",
+        ),
+        (
             "breached = { file = \"/\", range_api = \"https://x/\" }",
             "breached.file",
         ),

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use url::{Host, Url, form_urlencoded};
+use url::form_urlencoded;
 
 use crate::secret::Secret;
 
@@ -37,16 +37,6 @@ pub(crate) fn lifetime(value: &Value) -> Option<i64> {
 pub(crate) fn printable(code: &str) -> String {
     let plain = |c: &char| c.is_ascii_graphic() && *c != '"' && *c != '\\';
     code.chars().filter(plain).take(64).collect()
-}
-
-/// Whether a URL leads to this machine (RFC 6761 section 6.3): there plain http is no danger.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod template;
 
 pub(crate) use self::{
     answer::{Answer, AnswerError, Expected, NamedIssuer, ResponseMode},
-    client::{basic, check_access_token, is_loopback, lifetime, printable},
+    client::{basic, check_access_token, lifetime, printable},
     seed::Seed,
     template::{Endpoint, Template, Values, is_name, text_of},
 };

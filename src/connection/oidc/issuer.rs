@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::connection::oauth::is_loopback;
+use crate::egress::http::is_loopback;
 
 /// An issuer identifier (OpenID Connect Core 1.0 section 1.2).
 #[derive(Clone, Debug, Eq, PartialEq)]
