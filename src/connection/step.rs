@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Allowed, Authenticated, Judged, Passed, Seen};
+use super::{AccountKey, Allowed, Authenticated, Judged, Passed, Seen};
 use crate::{
     clock::Timestamp,
     protocol::{ChannelBinding, ClientCertificate},
@@ -56,6 +56,14 @@ pub(crate) struct Peer {
     pub(crate) allowed: Option<Allowed>,
     /// Where the operator of a trial login sees what the provider says.
     pub(crate) seen: Seen,
+}
+
+impl Peer {
+    /// Whether a try at this account's password was paid for.
+    pub(crate) fn has_paid_for(&self, account: &AccountKey) -> bool {
+        let allowed = self.allowed.as_ref();
+        allowed.is_some_and(|allowed| allowed.covers(account))
+    }
 }
 
 /// What happens next in a login.

@@ -253,6 +253,35 @@ fn djangos_people_sign_in_from_mariadb_and_move() {
 }
 
 #[test]
+fn a_database_that_checks_passwords_says_no_more_than_that() {
+    for engine in [Engine::Postgres, Engine::MariaDb] {
+        let database = Database::on(engine);
+        database.django(&[]);
+        let upstream = Upstream::start();
+        let verify = "SELECT 1 FROM auth_user WHERE id = :id AND :password = 'open sesame'";
+        let sidecar = sidecar(&database)
+            .set("connections.app.queries.verify", verify)
+            .route(route("/").to(&upstream))
+            .start();
+        assert_eq!(
+            in_as(&sidecar, "alice", "open sesame").as_deref(),
+            Some("app|1")
+        );
+        // No text of PostgreSQL holds a NUL: that is a wrong password like any other.
+        let answers: Vec<_> = ["open sesam", "alice-secret", "a\0b", "' OR '' = '", ""]
+            .into_iter()
+            .flat_map(|password| ["alice", "nobody"].map(|login| (login, password)))
+            .map(|(login, password)| {
+                let (visitor, page) = attempt(&sidecar, login, password);
+                assert!(visitor.session().is_none(), "{login} {password:?}");
+                (page.answer.status, page.text().contains("do not match"))
+            })
+            .collect();
+        assert_eq!(answers, vec![(422, true); answers.len()], "{engine:?}");
+    }
+}
+
+#[test]
 fn many_first_logins_at_once_make_one_user() {
     let dir = tempfile::tempdir().unwrap();
     let database = Database::sqlite(dir.path());
@@ -496,6 +525,13 @@ fn people_move_from_an_endpoint_and_keep_their_password() {
         migration,
         json!({ "connection": "app", "imported": 1, "in_old_store": 2, "left": 1 })
     );
+    // Nothing comes sooner for a name that has moved.
+    for name in ["alice", "nobody"] {
+        let start = std::time::Instant::now();
+        assert_eq!(in_as(&sidecar, name, "wrong"), None);
+        let least = std::time::Duration::from_millis(500);
+        assert!(start.elapsed() >= least, "{name}");
+    }
     // The names of those who have not moved yet are not free.
     let mut stranger = sidecar.visitor();
     let page = stranger.go("/.auth/signup/app");

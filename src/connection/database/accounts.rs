@@ -7,13 +7,13 @@ use crate::{
     clock::Timestamp,
     connection::{
         AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, ConnectionData,
-        Fault, Form, Judged, LoginName, LoginNames, NewPassword, NewPasswordForm, NewPasswordWhy,
-        Password, PasswordReply, Peer, Personal, PreparedAccount, Rejection, Rule, SignUp, Step,
+        Fault, Form, Judged, LoginNames, NewPassword, NewPasswordForm, NewPasswordWhy, Password,
+        PasswordReply, Peer, Personal, PreparedAccount, Rejection, Rule, SignUp, Step,
+        names::Names,
     },
-    identity::{Identity, Profile, Subject},
-    protocol::EmailAddress,
+    identity::{Identity, Subject},
     secret::Secret,
-    store::{AccountRecord, Event, EventKind, Login},
+    store::{AccountRecord, Event, EventKind},
 };
 
 #[async_trait]
@@ -44,22 +44,9 @@ impl Accounts for Database {
                 return Err(self.reject(Fault::Internal, "spend-budget").into());
             }
         }
-        let names = self.read_names(&wish)?;
-        let name = wish
-            .name
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty());
-        if name
-            .as_ref()
-            .is_some_and(|name| name.len() > 256 || name.chars().any(char::is_control))
-        {
-            return Err(AccountError::BadName);
-        }
-        let profile = Profile {
-            name,
-            ..Profile::default()
-        };
-        let personal = names.personal(&profile);
+        let names = Names::read(&wish, self.names)?;
+        let profile = names.profile();
+        let personal = names.personal();
         let password = self.rules.admit(&wish.password, personal).await?;
         if let Some(username) = &names.username {
             let taken = self
@@ -91,11 +78,7 @@ impl Accounts for Database {
         peer: &Peer,
     ) -> Result<(), AccountError> {
         let key = AccountKey::Subject(self.id.clone(), subject.clone());
-        if !peer
-            .allowed
-            .as_ref()
-            .is_some_and(|allowed| allowed.covers(&key))
-        {
+        if !peer.has_paid_for(&key) {
             return Err(self.reject(Fault::Internal, "spend-budget").into());
         }
         let current = Password::parse(current).map_err(|_| AccountError::WrongPassword)?;
@@ -122,44 +105,7 @@ impl Accounts for Database {
     }
 }
 
-/// The names of an account to be.
-struct Names {
-    email: Option<Login>,
-    username: Option<Login>,
-}
-
-impl Names {
-    /// What a password must not be made of.
-    fn personal(&self, profile: &Profile) -> Personal {
-        let typed = |login: &'_ Option<Login>| login.as_ref().map(|login| login.typed.clone());
-        let (email, username) = (typed(&self.email), typed(&self.username));
-        Personal::new(profile, &[email.as_deref(), username.as_deref()])
-    }
-}
-
 impl Database {
-    /// Reads the names that this connection needs and allows.
-    fn read_names(&self, wish: &SignUp) -> Result<Names, AccountError> {
-        let given = |text: &Option<String>| {
-            let text = text.as_deref().map(str::trim).unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let email = given(&wish.email)
-            .map(|email| read_email(&email))
-            .transpose()?;
-        let username = given(&wish.username)
-            .map(|name| read_username(&name))
-            .transpose()?;
-        match self.names {
-            LoginNames::Email if email.is_none() => Err(AccountError::BadEmail),
-            LoginNames::EmailOrUsername if email.is_none() && username.is_none() => {
-                Err(AccountError::BadEmail)
-            }
-            LoginNames::Username if username.is_none() => Err(AccountError::BadUsername),
-            _ => Ok(Names { email, username }),
-        }
-    }
-
     /// A new password for an account that is there.
     async fn new_password(
         &self,
@@ -295,26 +241,4 @@ impl Database {
         }
         Err(self.reject(Fault::Denied, "write-account").into())
     }
-}
-
-fn read_email(text: &str) -> Result<Login, AccountError> {
-    let email = EmailAddress::parse(text).map_err(|_| AccountError::BadEmail)?;
-    let name = LoginName::parse(email.as_str()).map_err(|_| AccountError::BadEmail)?;
-    Ok(Login {
-        typed: email.as_str().to_owned(),
-        normalised: name.as_str().to_owned(),
-    })
-}
-
-/// A username has no `@`, so it is never somebody's e-mail address.
-fn read_username(text: &str) -> Result<Login, AccountError> {
-    let name = LoginName::parse(text).map_err(|_| AccountError::BadUsername)?;
-    let known = |c: char| c.is_alphanumeric() || "._-".contains(c);
-    if name.as_str().chars().count() > 64 || !name.as_str().chars().all(known) {
-        return Err(AccountError::BadUsername);
-    }
-    Ok(Login {
-        typed: text.to_owned(),
-        normalised: name.as_str().to_owned(),
-    })
 }

@@ -8,9 +8,9 @@ use crate::{
     connection::{
         AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, LoginName,
         LoginNames, NewPassword, Password, Peer, Personal, PreparedAccount, Rule, SignUp,
+        names::Names,
     },
-    identity::{Profile, Subject},
-    protocol::EmailAddress,
+    identity::Subject,
     secret::Secret,
     store::{AccountAdded, Event, EventKind},
 };
@@ -64,11 +64,7 @@ impl Accounts for Foreign {
             return accounts.change_password(subject, current, new, peer).await;
         }
         let key = AccountKey::Subject(self.id.clone(), subject.clone());
-        if !peer
-            .allowed
-            .as_ref()
-            .is_some_and(|allowed| allowed.covers(&key))
-        {
+        if !peer.has_paid_for(&key) {
             return Err(self.reject(Refused::Unpaid).into());
         }
         let current = Password::parse(current).map_err(|_| AccountError::WrongPassword)?;
@@ -207,10 +203,24 @@ impl Foreign {
             return Err(self.unable("sign up"));
         }
         let store = self.asked("sign up")?;
-        let (new, login) = self.read_wish(&wish).await?;
+        let names = Names::read(&wish, self.names)?;
+        let (email, username) = (names.email.as_ref(), names.username.as_ref());
+        let login = match self.names {
+            LoginNames::Email | LoginNames::EmailOrUsername => email.or(username),
+            LoginNames::Username => username,
+        };
+        let login = login.ok_or(AccountError::BadEmail)?;
+        let login = LoginName::parse(&login.typed).map_err(|_| AccountError::BadUsername)?;
+        let password = self.rules.admit(&wish.password, names.personal()).await?;
         if self.is_taken(store, &wish).await? {
             return Err(AccountError::LoginTaken);
         }
+        let new = NewPerson {
+            email: names.email.map(|email| email.typed),
+            username: names.username.map(|username| username.typed),
+            name: names.name,
+            password,
+        };
         let made = store.create(&new).await;
         if !made.map_err(|fault| self.unwritten(fault))? {
             return Err(AccountError::LoginTaken);
@@ -244,50 +254,5 @@ impl Foreign {
             }
         }
         Ok(false)
-    }
-
-    async fn read_wish(&self, wish: &SignUp) -> Result<(NewPerson, LoginName), AccountError> {
-        let given = |text: &Option<String>| {
-            let text = text.as_deref().map(str::trim).unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let (email, username, name) =
-            (given(&wish.email), given(&wish.username), given(&wish.name));
-        let too_long = |name: &String| name.len() > 256 || name.chars().any(char::is_control);
-        if name.as_ref().is_some_and(too_long) {
-            return Err(AccountError::BadName);
-        }
-        if let Some(email) = &email
-            && EmailAddress::parse(email).is_err()
-        {
-            return Err(AccountError::BadEmail);
-        }
-        let known = |c: char| c.is_alphanumeric() || "._-".contains(c);
-        if let Some(username) = &username
-            && (username.chars().count() > 64 || !username.chars().all(known))
-        {
-            return Err(AccountError::BadUsername);
-        }
-        let login = match self.names {
-            LoginNames::Email => email.as_ref().ok_or(AccountError::BadEmail)?,
-            LoginNames::Username => username.as_ref().ok_or(AccountError::BadUsername)?,
-            LoginNames::EmailOrUsername => {
-                (email.as_ref().or(username.as_ref())).ok_or(AccountError::BadEmail)?
-            }
-        };
-        let login = LoginName::parse(login).map_err(|_| AccountError::BadUsername)?;
-        let profile = Profile {
-            name: name.clone(),
-            ..Profile::default()
-        };
-        let personal = Personal::new(&profile, &[email.as_deref(), username.as_deref()]);
-        let password = self.rules.admit(&wish.password, personal).await?;
-        let new = NewPerson {
-            email,
-            username,
-            name,
-            password,
-        };
-        Ok((new, login))
     }
 }

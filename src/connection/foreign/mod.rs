@@ -27,18 +27,23 @@ pub(in crate::connection) use self::{
     refused::{Refused, StoreFault},
 };
 use super::{
-    AccountKey, Accounts, Authenticated, Connection, ConnectionData, Facts, Form, InlineForm,
-    LoginName, LoginNames, Migration, NewPassword, Password, PasswordForm, PasswordReply,
-    PasswordRules, Peer, Rejection, Reply, Start, Step, registry::Parts,
+    AccountKey, Accounts, Authenticated, Common, Connection, ConnectionData, Facts, Form,
+    InlineForm, LoginName, LoginNames, Migration, NewPassword, Password, PasswordForm,
+    PasswordReply, PasswordRules, Peer, Rejection, Reply, Start, Step, SyncProfile, database,
+    registry::Parts,
 };
 use crate::{
     identity::{ConnectionId, Subject},
+    problem::Problem,
     store::Pin,
 };
 
 /// Nobody is refused sooner: a store answers about somebody who is not there more quickly than a
 /// password is checked.
 const REFUSED_AFTER: Duration = Duration::from_millis(400);
+/// Whose budget a try is paid from is not found sooner of somebody who has moved than of others,
+/// about whom the store is asked.
+const KNOWN_AFTER: Duration = Duration::from_millis(100);
 
 /// What may be asked of a store.
 #[async_trait]
@@ -99,17 +104,55 @@ pub(in crate::connection) struct NewPerson {
 /// A connection whose people are in a store elsewhere, or come from there.
 #[derive(Debug)]
 pub(in crate::connection) struct Foreign {
-    pub(in crate::connection) id: ConnectionId,
-    pub(in crate::connection) strategy: &'static str,
+    id: ConnectionId,
+    strategy: &'static str,
     /// `None`: everybody has left it.
-    pub(in crate::connection) store: Option<Arc<dyn ForeignStore>>,
+    store: Option<Arc<dyn ForeignStore>>,
     /// The accounts here that people get; a connection of the strategy `database`.
-    pub(in crate::connection) local: Option<Arc<dyn Connection>>,
+    local: Option<Arc<dyn Connection>>,
+    people: People,
+    names: LoginNames,
+    signup: bool,
+    rules: PasswordRules,
+    parts: Parts,
+}
+
+/// What a strategy has read of its settings.
+#[derive(Debug)]
+pub(in crate::connection) struct Settings<'a> {
+    pub(in crate::connection) strategy: &'static str,
+    pub(in crate::connection) import: Import,
+    pub(in crate::connection) accounts: &'a database::Config,
     pub(in crate::connection) people: People,
-    pub(in crate::connection) names: LoginNames,
-    pub(in crate::connection) signup: bool,
-    pub(in crate::connection) rules: PasswordRules,
-    pub(in crate::connection) parts: Parts,
+    pub(in crate::connection) store: Option<Arc<dyn ForeignStore>>,
+}
+
+impl Foreign {
+    /// Makes the connection, with the accounts here if people move.
+    pub(in crate::connection) fn open(
+        set: Settings<'_>,
+        (id, common, parts): (ConnectionId, &Common, &Parts),
+    ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
+        let local = match set.import {
+            Import::No => None,
+            Import::FromStore | Import::Finished => {
+                Some(database::local(set.accounts, (id.clone(), common, parts))?)
+            }
+        };
+        let makes = set.store.as_ref().is_some_and(|store| store.can().create);
+        let may = common.signup == Some(true) && common.sync_profile != SyncProfile::Never;
+        Ok(Arc::new(Self {
+            id,
+            strategy: set.strategy,
+            signup: may && (makes || local.is_some()),
+            store: set.store,
+            local,
+            people: set.people,
+            names: set.accounts.login.into(),
+            rules: PasswordRules::open(&set.accounts.password, &parts.http),
+            parts: parts.clone(),
+        }))
+    }
 }
 
 #[async_trait]
@@ -148,7 +191,11 @@ impl Connection for Foreign {
     }
 
     async fn account_key(&self, login: LoginName) -> Result<AccountKey, Rejection> {
+        let not_before = tokio::time::sleep(KNOWN_AFTER);
         let key = self.key(login).await;
+        if self.local.is_some() && self.store.is_some() {
+            not_before.await;
+        }
         key.map_err(|refused| self.reject(refused))
     }
 
@@ -235,11 +282,7 @@ impl Foreign {
         }
         let found = self.find_elsewhere(&typed.login).await?;
         let key = self.key_of(found.as_ref(), &typed.login);
-        if !peer
-            .allowed
-            .as_ref()
-            .is_some_and(|allowed| allowed.covers(&key))
-        {
+        if !peer.has_paid_for(&key) {
             return Err(Refused::Unpaid);
         }
         let (Some(store), Some(found)) = (&self.store, found) else {

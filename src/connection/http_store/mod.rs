@@ -20,9 +20,9 @@ use serde_json::{Map, Value};
 pub(crate) use self::config::Config;
 use self::config::{Operation, Place};
 use super::{
-    Common, Connection, LoginName, NewPassword, Password, PasswordRules, SyncProfile, database,
+    Common, Connection, LoginName, NewPassword, Password,
     foreign::{
-        Abilities, Columns, Foreign, ForeignStore, Found, Import, NewPerson, StoreFault, Who,
+        Abilities, Columns, Foreign, ForeignStore, Found, NewPerson, Settings, StoreFault, Who,
     },
     registry::{OpenConnection, Parts},
 };
@@ -90,30 +90,18 @@ impl OpenConnection for Config {
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
         let set = self.read(common)?;
-        let local = match self.import {
-            Import::No => None,
-            Import::FromStore | Import::Finished => Some(database::local(
-                &self.accounts,
-                (id.clone(), common, parts),
-            )?),
-        };
         let store = match set.place {
             Some(place) => Some(Arc::new(self.endpoint(place, parts)?) as Arc<dyn ForeignStore>),
             None => None,
         };
-        let makes = local.is_some() || self.operations.contains(&Operation::Create);
-        let may = common.signup == Some(true) && common.sync_profile != SyncProfile::Never;
-        Ok(Arc::new(Foreign {
-            id,
+        let set = Settings {
             strategy: "http",
-            store,
-            local,
+            import: self.import,
+            accounts: &self.accounts,
             people: set.people,
-            names: self.accounts.login.into(),
-            signup: may && makes,
-            rules: PasswordRules::open(&self.accounts.password, &parts.http),
-            parts: parts.clone(),
-        }))
+            store,
+        };
+        Foreign::open(set, (id, common, parts))
     }
 
     fn files(&self) -> Vec<&Path> {

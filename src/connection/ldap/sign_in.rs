@@ -42,13 +42,7 @@ impl Ldap {
         }
         let typed = self.directory.rules.typed(&reply.login);
         let typed = typed.ok_or(Refused::NoPerson)?;
-        let paid = |key: &AccountKey| {
-            let paid = peer
-                .allowed
-                .as_ref()
-                .is_some_and(|allowed| allowed.covers(key));
-            paid.then_some(()).ok_or(Refused::Unpaid)
-        };
+        let paid = |key: &AccountKey| peer.has_paid_for(key).then_some(()).ok_or(Refused::Unpaid);
         if let Some(name) = &self.directory.rules.direct_bind {
             paid(&self.name_key(&reply.login))?;
             return self.bind_directly((name, &typed), reply, peer).await;

@@ -224,8 +224,8 @@ impl From<sqlx::Error> for Failed {
         Self::Fault(match error {
             Error::Database(error) => {
                 let code = error.code().unwrap_or_default().into_owned();
-                // Class 22: data exception (SQL:2016).
-                let absurd = ["22P02", "22003", "22007", "22008"];
+                // Class 22: data exception (SQL:2016). 22021: a NUL, which no text of PostgreSQL holds.
+                let absurd = ["22P02", "22003", "22007", "22008", "22021"];
                 if error.is_unique_violation() {
                     return Self::Taken;
                 } else if absurd.contains(&code.as_str()) {

@@ -28,9 +28,9 @@ use self::{
     query::Query,
 };
 use super::{
-    Common, Connection, LoginName, NewPassword, Password, PasswordRules, SyncProfile, database,
+    Common, Connection, LoginName, NewPassword, Password,
     foreign::{
-        Abilities, Columns, Foreign, ForeignStore, Found, Import, NewPerson, StoreFault,
+        Abilities, Columns, Foreign, ForeignStore, Found, NewPerson, Settings, StoreFault,
         StoredHash, Who, subject_of,
     },
     registry::{OpenConnection, Parts},
@@ -77,30 +77,18 @@ impl OpenConnection for Config {
         parts: &Parts,
     ) -> Result<Arc<dyn Connection>, Vec<Problem>> {
         let set = self.read(common)?;
-        let local = match self.import {
-            Import::No => None,
-            Import::FromStore | Import::Finished => Some(database::local(
-                &self.accounts,
-                (id.clone(), common, parts),
-            )?),
-        };
         let store = set.store.map(|(place, asked)| {
             let table = Table::new(self, (place, asked), (id.clone(), parts));
             Arc::new(table) as Arc<dyn ForeignStore>
         });
-        let makes = local.is_some() || self.queries.create.is_some();
-        let may = common.signup == Some(true) && common.sync_profile != SyncProfile::Never;
-        Ok(Arc::new(Foreign {
-            id,
+        let set = Settings {
             strategy: "sql",
-            store,
-            local,
+            import: self.import,
+            accounts: &self.accounts,
             people: set.people,
-            names: self.accounts.login.into(),
-            signup: may && makes,
-            rules: PasswordRules::open(&self.accounts.password, &parts.http),
-            parts: parts.clone(),
-        }))
+            store,
+        };
+        Foreign::open(set, (id, common, parts))
     }
 
     fn files(&self) -> Vec<&Path> {
