@@ -8,8 +8,7 @@
 //!
 //! With `import` the store is a place that people leave ([`import`]): who signs in from there gets an
 //! account here, with the same subject and so the same user id, and the store is not asked about them
-//! again. These accounts are those of the strategy [`database`](super::database), which this one then
-//! holds inside.
+//! again. These accounts are those of the strategy [`database`], which this one then holds inside.
 
 mod accounts;
 mod config;
