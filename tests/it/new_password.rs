@@ -276,8 +276,16 @@ fn the_browser_marks_the_rules_while_one_types() {
     let browser = Browser::start();
     browser.goto(&format!("{}/.auth/signup/members", sidecar.origin()));
     browser.fill("#username", "wilhelmina");
+    // Set as a whole: some chromedrivers type no characters beyond the Basic Multilingual Plane.
+    let set = |typed: &str| {
+        let typed = serde_json::to_string(typed).unwrap();
+        browser.script(&format!(
+            "const i = document.getElementById('password'); i.value = {typed};\
+             i.dispatchEvent(new Event('input', {{bubbles: true}}))"
+        ));
+    };
     let marks = |typed: &str| {
-        browser.fill("#password", typed);
+        set(typed);
         let script = "return Object.fromEntries([...document.querySelectorAll('[data-check]')]\
                       .map(r => [r.dataset.check, r.className]))";
         browser.script(script)
@@ -294,20 +302,18 @@ fn the_browser_marks_the_rules_while_one_types() {
         ("classes", "äÖ-", "äö-"),
         ("identical", "aabaab", "aabbbaa"),
         ("sequential", "abcbcd", "abcde"),
-        ("sequential", "9876"[..3].as_ref(), "9876"),
+        ("sequential", "987", "9876"),
         ("personal", "something", "I am Wilhelmina!"),
     ] {
         assert_eq!(said(good, rule), "met", "{rule}: {good}");
         assert_eq!(said(bad, rule), "unmet", "{rule}: {bad}");
     }
     // Nothing is wrong with a password that nobody has typed yet.
-    browser.script(
-        "const i = document.getElementById('password'); i.value = '';\
-                    i.dispatchEvent(new Event('input', {bubbles: true}))",
-    );
+    set("");
     assert!(!browser.has("li.met, li.unmet"));
     // The form is sent and judged in the same words.
-    marks("wilhelmina1111");
+    browser.fill("#password", "wilhelmina1111");
+    assert!(browser.has("li.met") && browser.has("li.unmet"));
     for (width, height) in [(360, 900), (1280, 900)] {
         for scheme in ["light", "dark"] {
             browser.screen(width, height).prefer(scheme);
