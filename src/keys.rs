@@ -250,7 +250,7 @@ mod tests {
     use crate::{
         clock::ManualClock,
         random::OsRandom,
-        store::{UserStore as _, sqlite::Sqlite},
+        store::{UserStore as _, sql::Sqlite},
     };
 
     const ROOT: &[u8] = b"0123456789abcdef0123456789abcdef";

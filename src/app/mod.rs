@@ -49,7 +49,7 @@ use crate::{
     session::{self, Lifetimes, Sessions},
     store::{
         ChangeFeed, EventKind, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
-        redis::Redis, sqlite::Sqlite,
+        redis::Redis, sql::Sqlite,
     },
     text::Pages,
     user::Directory,

@@ -11,7 +11,7 @@ use crate::{
     environment::Environment,
     problem::Problem,
     protocol::{Host, Origin, PathPrefix, Scheme, TrustedProxies},
-    store::sqlite::Sqlite,
+    store::sql::Sqlite,
     units::Span,
 };
 

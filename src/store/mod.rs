@@ -1,7 +1,7 @@
 //! What is remembered, and the ports to whatever remembers it.
 //!
 //! Plain records and the traits of the engines live here; behaviour lives in [`crate::user`] and
-//! [`crate::session`]. An engine is one value that implements every port it can ([`sqlite`] all of
+//! [`crate::session`]. An engine is one value that implements every port it can ([`sql`] all of
 //! them, [`memory`] and [`redis`] those of the sessions), and each runs the suite in `conformance`.
 //!
 //! Conventions: absent is `Ok(None)`, a lost race is `Ok(false)` or a variant that names it, and an
@@ -16,7 +16,7 @@ mod event;
 pub(crate) mod memory;
 mod records;
 pub(crate) mod redis;
-pub(crate) mod sqlite;
+pub(crate) mod sql;
 
 use std::{fmt, time::Duration};
 

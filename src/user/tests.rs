@@ -18,7 +18,7 @@ use crate::{
     random::OsRandom,
     store::{
         OneTimeKey, OneTimeRow, OneTimeStore as _, OneTimeUse, Pin, Purpose, UserRecord,
-        sqlite::Sqlite,
+        sql::Sqlite,
     },
 };
 

@@ -14,7 +14,7 @@ use crate::{
     identity::UserId,
     random::OsRandom,
     secret::Secret,
-    store::{Created, Event, EventKind, NewUser, UserRecord, UserStore as _, sqlite::Sqlite},
+    store::{Created, Event, EventKind, NewUser, UserRecord, UserStore as _, sql::Sqlite},
     units::Size,
 };
 

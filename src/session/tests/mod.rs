@@ -30,7 +30,7 @@ use crate::{
     random::OsRandom,
     store::{
         ChangeFeed, Event, EventKind, NewUser, OneTimeKey, OneTimeUse, Purpose, SessionStore,
-        StoreError, UserStore, Whose, memory::Memory, sqlite::Sqlite,
+        StoreError, UserStore, Whose, memory::Memory, sql::Sqlite,
     },
 };
 

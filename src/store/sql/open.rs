@@ -17,7 +17,7 @@ use sqlx::{
 use super::{PATIENCE, Sqlite};
 use crate::{clock::Clock, metrics, store::StoreError};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sql/migrations/sqlite");
 
 /// How long a statement waits for another process's lock, and a call for a connection.
 const WAIT: Duration = Duration::from_secs(2);

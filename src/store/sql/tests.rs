@@ -235,7 +235,7 @@ async fn kill_nine_loses_no_committed_session() {
     for round in 0..3_usize {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "--nocapture"])
-            .arg("store::sqlite::tests::killed_writer")
+            .arg("store::sql::tests::killed_writer")
             .env(CHILDS_FILE, &path)
             .stdout(Stdio::piped())
             .spawn()
@@ -504,7 +504,7 @@ async fn a_program_that_is_too_old_is_refused() {
     // A newer program: it has one migration more, which older programs can live with.
     let newer = folder.path().join("migrations");
     fs::create_dir(&newer).unwrap();
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite/migrations");
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql/migrations/sqlite");
     let mut known = 0;
     for file in fs::read_dir(ours).unwrap().map(Result::unwrap) {
         fs::copy(file.path(), newer.join(file.file_name())).unwrap();
