@@ -13,6 +13,7 @@
 mod conformance;
 mod cutoff;
 mod event;
+mod factor;
 pub(crate) mod memory;
 mod records;
 pub(crate) mod redis;
@@ -22,7 +23,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub(crate) use self::{cutoff::*, event::*, records::*};
+pub(crate) use self::{cutoff::*, event::*, factor::*, records::*};
 use crate::{
     clock::Timestamp,
     identity::{Authentication, ConnectionId, Identity, Subject, UserId},
@@ -158,7 +159,7 @@ pub(crate) trait ChangeFeed: fmt::Debug + Send + Sync {
 /// Users, their identities, the accounts of the built-in database connections, and the pins that
 /// tie a connection's name to its issuer.
 #[async_trait]
-pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
+pub(crate) trait UserStore: FactorStore + ChangeFeed + fmt::Debug + Send + Sync {
     async fn find(&self, id: &UserId) -> Result<Option<UserRecord>, StoreError>;
     async fn find_by_handle(&self, handle: &str) -> Result<Option<UserRecord>, StoreError>;
     /// The user that an identity belongs to.
@@ -195,7 +196,7 @@ pub(crate) trait UserStore: ChangeFeed + fmt::Debug + Send + Sync {
         identity: &Identity,
         at: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Removes a user with all identities and accounts, and the sessions that this engine holds.
+    /// Removes a user with all identities, accounts and factors, and the sessions that this engine holds.
     /// The handle stays taken.
     async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError>;
     /// Gives a user an identity that belongs to nobody; `false` when it does, or nobody has this id.

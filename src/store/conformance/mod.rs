@@ -6,6 +6,7 @@
 
 mod accounts;
 mod changes;
+mod factors;
 mod keys;
 mod one_time;
 mod sessions;
@@ -103,6 +104,15 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
         accounts::an_account_is_added_once,
         accounts::logins_are_unique_within_a_connection,
         accounts::replace_moves_the_logins,
+        factors::factors_are_added_up_to_a_number,
+        factors::one_of_many_first_factors_is_added,
+        factors::a_factor_is_changed_by_its_user_alone,
+        factors::a_step_is_used_once_and_never_after_a_later_one,
+        factors::many_use_one_step_and_one_wins,
+        factors::a_recovery_code_works_once_and_for_its_user,
+        factors::a_reset_takes_everything_of_one_user,
+        factors::who_is_deleted_takes_factors_along,
+        factors::a_moved_identity_leaves_factors_where_they_are,
         keys::the_ring_is_replaced_only_as_it_was_read,
     }
 }

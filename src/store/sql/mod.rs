@@ -14,6 +14,7 @@ mod accounts;
 mod changes;
 mod error;
 mod events;
+mod factors;
 mod identities;
 mod keys;
 mod one_time;

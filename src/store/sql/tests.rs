@@ -592,6 +592,8 @@ async fn every_look_up_has_an_index() {
     let connection = || "acme".parse().unwrap();
     let statements = [
         accounts::BY_LOGIN,
+        factors::CODES_LEFT,
+        factors::FACTORS,
         identities::IDENTITIES,
         one_time::COUNTED,
         one_time::PEEK,
