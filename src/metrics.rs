@@ -45,6 +45,10 @@ metrics! {
         "Passwords of which it was not found out whether a leak knows them");
     PASSWORD_HASHES: IntCounterVec = register_int_counter_vec!(
         "vestibule_password_hashes_total", "Password hashes, by result", &["result"]);
+    THROTTLED: IntCounterVec = register_int_counter_vec!(
+        "vestibule_throttled_total",
+        "Tries for which a budget had nothing left, by what it counts and by what came of it",
+        &["budget", "action"]);
     UPSTREAM_ERRORS: IntCounter = register_int_counter!(
         "vestibule_upstream_errors_total", "Requests that the application did not answer");
 }

@@ -102,7 +102,7 @@ where
 // What was given is not repeated: it may be a secret in the wrong place.
 #[error("the value is not a number with a unit, like {like}")]
 pub(crate) struct BadUnit {
-    like: &'static str,
+    pub(crate) like: &'static str,
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{self, ConnectionEntry, Settings, Storage},
     connection::{
-        Budgets, Connection, ConnectionSettings, Connections, Throttle,
+        Connection, ConnectionSettings, Connections, Counters, Throttle,
         registry::{self, Family},
     },
     crypto::{self, Cost, Hasher, Pool},
@@ -127,7 +127,7 @@ impl App {
             counters(settings, &once, &clock),
             clock.clone(),
             &crypto::derive(root, "throttle"),
-            Budgets::default(),
+            settings.budgets.clone(),
         );
         let flows = Arc::new(flow::Parts {
             sessions: sessions.clone(),
@@ -299,6 +299,7 @@ impl App {
             return Err(problems.collect());
         }
         self.sessions.use_lifetimes(lifetimes(settings));
+        self.flows.throttle.use_budgets(settings.budgets.clone());
         let before = live.swap(Arc::new(next));
         self.note_generation();
         self.end_removed(&before, live).await;
@@ -526,8 +527,8 @@ fn counters(
 ) -> Arc<dyn OneTimeStore> {
     match settings.counters {
         // There is a fixed number of counters, so they need no other bound.
-        config::Counters::Memory => Arc::new(Memory::new(clock.clone(), 0)),
-        config::Counters::Store => once.clone(),
+        Counters::Memory => Arc::new(Memory::new(clock.clone(), 0)),
+        Counters::Store => once.clone(),
     }
 }
 

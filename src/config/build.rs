@@ -8,6 +8,7 @@ use super::{
     settings::{Admin, Log, Session, SessionStore, Settings, Storage},
 };
 use crate::{
+    connection::{Budgets, ProtectionConfig},
     environment::Environment,
     problem::Problem,
     protocol::{Host, Origin, PathPrefix, Scheme, TrustedProxies},
@@ -41,6 +42,7 @@ pub(super) fn build(
     let admin = checks.admin(file.admin);
     let storage = checks.storage(&file.storage);
     let session = checks.session(&file.session);
+    let budgets = checks.budgets(&file.protection);
     let log = checks.log(file.log);
     let may_make = is_sound && checks.0.is_empty();
     let secret = checks.keep(root_secret(&file.server.secret, environment, may_make));
@@ -57,6 +59,7 @@ pub(super) fn build(
             storage: storage?,
             session: session?,
             counters: file.protection.counters,
+            budgets: budgets?,
             log: log?,
             pages: file.pages,
             connections: file.connections.0,
@@ -272,6 +275,15 @@ impl Checks {
                 None
             }
         }
+    }
+
+    fn budgets(&mut self, config: &ProtectionConfig) -> Option<Budgets> {
+        Budgets::open(config)
+            .map_err(|found| {
+                let found = found.into_iter();
+                self.0.extend(found.map(|one| one.under("protection")));
+            })
+            .ok()
     }
 
     fn log(&mut self, config: LogConfig) -> Option<Log> {

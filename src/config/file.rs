@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::settings::ConnectionEntry;
 use crate::{
+    connection::ProtectionConfig,
     route,
     secret::{Secret, SecretRef},
     store::redis,
@@ -283,25 +284,6 @@ impl Default for SessionConfig {
             cache: 100_000,
         }
     }
-}
-
-/// The `[protection]` table: what stands in the way of guessing.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct ProtectionConfig {
-    /// Where failures are counted. Default: `store`.
-    pub(crate) counters: Counters,
-}
-
-/// Where failures are counted.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Counters {
-    /// In this process: each counts for itself, and begins anew with a restart.
-    Memory,
-    /// In Redis if sessions are there, else in the storage.
-    #[default]
-    Store,
 }
 
 /// The `[log]` table.

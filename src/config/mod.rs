@@ -41,7 +41,7 @@ use toml::{
 };
 
 pub(crate) use self::{
-    file::{ClientCertificates, Counters, LogFormat, Serves},
+    file::{ClientCertificates, LogFormat, Serves},
     report::Report,
     schema::schema,
     settings::{Address, ConnectionEntry, Listener, SessionStore, Settings, Storage},

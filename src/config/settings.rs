@@ -2,10 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::file::{CertificateConfig, ClientCertificates, Counters, LogFormat, Serves};
+use super::file::{CertificateConfig, ClientCertificates, LogFormat, Serves};
 use crate::{
     connection::{
-        Common,
+        Budgets, Common, Counters,
         registry::{OpenConnection, Strategy},
     },
     identity::ConnectionId,
@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) session: Session,
     /// Where failures are counted.
     pub(crate) counters: Counters,
+    /// What failures cost.
+    pub(crate) budgets: Budgets,
     pub(crate) log: Log,
     pub(crate) pages: text::Config,
     /// Sorted by name.

@@ -81,6 +81,18 @@ wait_for_replicas = 1
 danger_plain_redis = true
 [protection]
 counters = "memory"
+mode = "monitor"
+allow = ["192.0.2.0/24", "2001:db8::1"]
+[protection.login]
+account = "5/1h"
+known_browser = "20/1h"
+address = "50/1d"
+network = "100/1d"
+all = "500/5m"
+[protection.sign_up]
+address = "5/1h"
+network = "50/1h"
+all = "100/1d"
 [log]
 format = "json"
 level = "info,vestibule=debug"
@@ -792,6 +804,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[protection]\ncounters = 'disk'",
         "2:1: protection.counters",
         "not one of those",
+    ),
+    (
+        "[protection.login]\naddress = '100'",
+        "2:1: protection.login.address",
+        "10/15m",
+    ),
+    (
+        "[protection]\nallow = ['192.0.2.1', '0.0.0.0/0']",
+        "2:24: protection.allow[1]",
+        "nobody's address",
     ),
     (
         "[session]\nstore = 'disk'",

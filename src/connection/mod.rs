@@ -74,7 +74,8 @@ pub(crate) use self::{
     },
     tended::{Expiry, Tended},
     throttle::{
-        AccountKey, Allowance, Allowed, Attempt, Budgets, KnownBrowser, Throttle, Throttled,
+        AccountKey, Allowance, Allowed, Attempt, Budgets, Config as ProtectionConfig, Counters,
+        KnownBrowser, Throttle, Throttled,
     },
     tokens::{Lasting, ProviderTokens, Refresh, RefreshError, Refreshed},
 };

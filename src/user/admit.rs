@@ -75,6 +75,9 @@ impl Directory {
     ) -> Result<Admitted, Refusal> {
         let mut account = who.take_account();
         let (identity, proof) = who.into_parts();
+        let _turn = (self.turns)
+            .of(&identity.connection, &identity.subject)
+            .await;
         for _ in 0..TRIES {
             let found = self
                 .users

@@ -9,7 +9,8 @@
 //! user's by [`link`](Directory::link), which somebody asks for who proved both, and never because
 //! two e-mail addresses are equal. Writes go over the version that was read: of two that meet, one
 //! reads again. So a person who is blocked while they sign in is blocked, and two first logins at
-//! once make one user.
+//! once make one user. Logins of one person take [turns](turns::Turns) beside, so that however many
+//! come at once all come in.
 
 mod admit;
 mod auth0;
@@ -21,6 +22,7 @@ mod move_in;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod turns;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -43,6 +45,7 @@ pub(crate) struct Directory {
     users: Arc<dyn UserStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    turns: turns::Turns,
 }
 
 impl Directory {
@@ -56,6 +59,7 @@ impl Directory {
             users,
             clock,
             random,
+            turns: turns::Turns::default(),
         }
     }
 

@@ -346,7 +346,7 @@ async fn first_logins_at_once_make_one_user() {
         sync_profile: SyncProfile::EachLogin,
         signup: true,
     };
-    let logins = (0..4).map(|_| {
+    let logins = (0..100).map(|_| {
         let world = world.clone();
         tokio::spawn(async move {
             let who = proven(acme("1", names("one")));
@@ -362,7 +362,7 @@ async fn first_logins_at_once_make_one_user() {
     assert_eq!(users.len(), 1);
     assert_eq!(
         (users[0].handle.as_str(), users[0].logins),
-        ("one", 4),
+        ("one", 100),
         "no login is lost"
     );
 }

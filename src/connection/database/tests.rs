@@ -12,6 +12,7 @@ use crate::{
     },
     crypto::{Cost, Hasher, Pool},
     identity::UserId,
+    metrics,
     random::OsRandom,
     secret::Secret,
     store::{Created, Event, EventKind, NewUser, UserRecord, UserStore as _, sql::Sqlite},
@@ -790,15 +791,85 @@ async fn an_empty_shared_budget_leaves_each_network_a_few_tries() {
     assert!(world.sign_in("alice", "a guess", &guess).await.throttled());
 }
 
+/// What `[protection]` says.
+fn budgets(protection: &str) -> Budgets {
+    Budgets::open(&toml::from_str(protection).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_address_has_its_budget_for_a_day_and_accounts_for_less() {
+    let (world, _folder) = World::new("").await;
+    world.member(None, Some("alice"), "correct horse").await;
+    let from = address("192.0.2.1");
+    for number in 0..100 {
+        let outcome = world.sign_in(&format!("nobody{number}"), "a guess", &from);
+        assert!(!outcome.await.throttled(), "{number}");
+    }
+    let right = async || world.sign_in("alice", "correct horse", &from).await;
+    assert!(right().await.throttled());
+    world.clock.advance(Duration::from_hours(23));
+    assert!(right().await.throttled());
+    world.clock.advance(Duration::from_hours(1));
+    assert!(right().await.subject().is_some());
+}
+
+#[tokio::test]
+async fn whoever_is_allowed_shares_no_budget_of_an_address_but_that_of_an_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let protection = "allow = ['192.0.2.0/24']\n[login]\naddress = '2/1h'\nnetwork = '2/1h'\n\
+        [sign_up]\naddress = '1/1h'\nnetwork = '1/1h'\nall = '2/1h'";
+    let world = World::at(&folder.path().join("v.db"), "", budgets(protection)).await;
+    let (office, elsewhere) = (address("192.0.2.7"), address("198.51.100.7"));
+    for number in 0..20 {
+        let name = format!("nobody{number}");
+        let outcome = world.sign_in(&name, "a guess", &office).await;
+        assert!(!outcome.throttled(), "{number}");
+        let outcome = world.sign_in(&name, "a guess", &elsewhere).await;
+        assert_eq!(outcome.throttled(), number >= 2, "{number}");
+        assert!(world.throttle.is_left_to(office.address).await.is_ok());
+    }
+    for number in 0..11 {
+        let outcome = world.sign_in("alice", "a guess", &office).await;
+        assert_eq!(outcome.throttled(), number == 10, "{number}");
+    }
+    // Sign-ups from there are counted by all alone.
+    let sign_up = async |from: &From| world.throttle.sign_up(from.address).await.is_ok();
+    assert!(sign_up(&office).await && sign_up(&office).await && !sign_up(&office).await);
+    assert!(!sign_up(&elsewhere).await);
+}
+
+#[tokio::test]
+async fn where_budgets_are_only_watched_nobody_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let protection = "mode = 'monitor'\n[login]\naddress = '2/1h'\n[sign_up]\naddress = '1/1h'";
+    let world = World::at(&folder.path().join("v.db"), "", budgets(protection)).await;
+    let from = address("192.0.2.1");
+    let monitored = |counts: &str| {
+        metrics::THROTTLED
+            .with_label_values(&[counts, "monitored"])
+            .get()
+    };
+    let before = [monitored("login-address"), monitored("sign-up-address")];
+    for _ in 0..4 {
+        assert!(!world.sign_in("alice", "a guess", &from).await.throttled());
+        assert!(world.throttle.is_left_to(from.address).await.is_ok());
+        assert!(world.throttle.sign_up(from.address).await.is_ok());
+    }
+    let after = [monitored("login-address"), monitored("sign-up-address")];
+    // Two tries, and three questions whether something is left.
+    assert_eq!([after[0] - before[0], after[1] - before[1]], [5, 3]);
+    // It is enforced at once when the settings say so, with what was counted.
+    let enforced = "[login]\naddress = '2/1h'\n[sign_up]\naddress = '1/1h'";
+    world.throttle.use_budgets(budgets(enforced));
+    assert!(world.sign_in("alice", "a guess", &from).await.throttled());
+}
+
 #[tokio::test]
 async fn what_is_left_to_an_address_is_asked_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let budgets = Budgets {
-        address: 3,
-        network: 5,
-        all: 8,
         scarce: 1,
-        ..Budgets::default()
+        ..budgets("[login]\naddress = '3/15m'\nnetwork = '5/15m'\nall = '8/15m'")
     };
     let world = World::at(&folder.path().join("v.db"), "", budgets).await;
     let guess = async |from: &str, times: u32| {
@@ -880,12 +951,7 @@ async fn an_address_has_a_budget_that_a_success_does_not_clear() {
 #[tokio::test]
 async fn a_refused_try_costs_the_other_budgets_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let budgets = Budgets {
-        account: 3,
-        address: 5,
-        all: 6,
-        ..Budgets::default()
-    };
+    let budgets = budgets("[login]\naccount = '3/15m'\naddress = '5/15m'\nall = '6/15m'");
     let world = World::at(&folder.path().join("v.db"), "", budgets).await;
     let from = address("192.0.2.1");
     for _ in 0..30 {
@@ -975,12 +1041,7 @@ async fn sign_ups_from_one_address_run_out() {
 #[tokio::test]
 async fn sign_ups_from_many_addresses_run_out() {
     let folder = tempfile::tempdir().unwrap();
-    let budgets = Budgets {
-        sign_ups: 3,
-        sign_ups_network: 4,
-        sign_ups_all: 6,
-        ..Budgets::default()
-    };
+    let budgets = budgets("[sign_up]\naddress = '3/1h'\nnetwork = '4/1h'\nall = '6/1h'");
     let world = World::at(&folder.path().join("v.db"), "", budgets).await;
     let sign_up = async |from: &str| {
         let paid = world.throttle.sign_up(Some(from.parse().unwrap())).await;

@@ -8,17 +8,27 @@
 //! signed in to the account carries a sealed cookie ([`KnownBrowser`]) and pays from a budget of
 //! its own instead of all these.
 //!
+//! The operator sets the [`Budgets`]. Those of an address and its network are not counted for
+//! networks that are allowed; and nobody is refused where the [`Mode`] is to watch only.
+//!
 //! The counters live in the store, are atomic, survive a restart and are fixed in number. What was
 //! paid is an [`Allowance`]; its [`proof`](Allowance::proof) names the account it was paid for, and
 //! a strategy does not hash without it.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+mod budgets;
 
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+pub(crate) use self::budgets::{Budgets, Config, Counters};
+use self::budgets::{Mode, Rate};
 use super::LoginName;
 use crate::{
     clock::{Clock, Timestamp},
     crypto::MacKey,
     identity::{ConnectionId, Subject},
+    metrics,
     store::{Budget, Counter, Counts, OneTimeStore, Spend, StoreError},
 };
 
@@ -28,7 +38,7 @@ pub(crate) struct Throttle {
     clock: Arc<dyn Clock>,
     /// Maps keys to counters, so that nobody outside can aim at one.
     key: MacKey,
-    budgets: Budgets,
+    budgets: ArcSwap<Budgets>,
 }
 
 impl fmt::Debug for Throttle {
@@ -36,53 +46,6 @@ impl fmt::Debug for Throttle {
         f.debug_struct("Throttle")
             .field("budgets", &self.budgets)
             .finish_non_exhaustive()
-    }
-}
-
-/// How many failures each budget holds, within its window.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budgets {
-    /// One account, from one network and from all together.
-    pub(crate) account: u32,
-    pub(crate) known_browser: u32,
-    pub(crate) address: u32,
-    pub(crate) network: u32,
-    pub(crate) all: u32,
-    /// What is left to a network when a shared budget is empty.
-    pub(crate) scarce: u32,
-    pub(crate) window: Duration,
-    /// Sign-ups from one address, successful or not.
-    pub(crate) sign_ups: u32,
-    /// The same from one network.
-    pub(crate) sign_ups_network: u32,
-    /// Sign-ups in all that made a user.
-    pub(crate) sign_ups_all: u32,
-    pub(crate) sign_up_window: Duration,
-    /// Logins begun from one address by a call to the provider: a whole office may be behind one.
-    pub(crate) begun: u32,
-    /// The same from one network.
-    pub(crate) begun_network: u32,
-    pub(crate) begun_window: Duration,
-}
-
-impl Default for Budgets {
-    fn default() -> Self {
-        Self {
-            account: 10,
-            known_browser: 10,
-            address: 50,
-            network: 200,
-            all: 10_000,
-            scarce: 3,
-            window: Duration::from_mins(15),
-            sign_ups: 20,
-            sign_ups_network: 100,
-            sign_ups_all: 1000,
-            sign_up_window: Duration::from_hours(1),
-            begun: 300,
-            begun_network: 1000,
-            begun_window: Duration::from_mins(1),
-        }
     }
 }
 
@@ -111,7 +74,7 @@ pub(crate) struct Attempt<'a> {
 }
 
 /// What is counted, for whom, and how much there is of it.
-type Price = (Counts, Vec<u8>, u32);
+type Price = (Counts, Vec<u8>, Rate);
 
 impl Throttle {
     /// Budgets kept in `store`; `key` is derived from the root secret and outlives a restart.
@@ -125,44 +88,43 @@ impl Throttle {
             store,
             clock,
             key: MacKey::new(key),
-            budgets,
+            budgets: ArcSwap::from_pointee(budgets),
         }
+    }
+
+    /// The settings changed. What was counted stays.
+    pub(crate) fn use_budgets(&self, budgets: Budgets) {
+        self.budgets.store(Arc::new(budgets));
     }
 
     /// Whether anything is left to an address that a try at a password could be paid from, whatever
     /// the account. Nothing is spent: it is asked before somebody else is asked whose name it is.
     /// A [`KnownBrowser`] does not pay from here.
     pub(crate) async fn is_left_to(&self, address: Option<IpAddr>) -> Result<(), Throttled> {
-        let (budgets, window) = (&self.budgets, self.budgets.window);
-        let all = (Counts::LoginAll, Vec::new(), budgets.all);
+        let budgets = self.budgets.load_full();
+        let all = (Counts::LoginAll, Vec::new(), budgets.login.all);
         let exhausted = async |price| {
-            let spend = self.spend_of(price, window);
+            let spend = self.spend_of(price);
             self.store.exhausted(&spend, self.clock.now()).await
         };
         let scarce = exhausted(all).await?.is_some();
-        for price in self.prices_of_address(address, scarce) {
+        for price in prices_of_address(&budgets, address, scarce) {
+            let counts = price.0;
             if let Some(until) = exhausted(price).await? {
-                return Err(Throttled::Until(until));
+                note_exhausted(&budgets, counts);
+                if budgets.mode == Mode::Enforce {
+                    return Err(Throttled::Until(until));
+                }
             }
         }
         Ok(())
     }
 
-    /// What a try costs its address and the network around it.
-    fn prices_of_address(&self, address: Option<IpAddr>, scarce: bool) -> [Price; 2] {
-        let budgets = &self.budgets;
-        let most = if scarce { budgets.scarce } else { u32::MAX };
-        let (of_address, of_network) = (address_bytes(address), network_bytes(address));
-        [
-            (Counts::LoginAddress, of_address, budgets.address.min(most)),
-            (Counts::LoginNetwork, of_network, budgets.network.min(most)),
-        ]
-    }
-
     /// Pays for one try at a password. When one budget is empty the others get their unit back.
     pub(crate) async fn login(&self, attempt: Attempt<'_>) -> Result<Allowance, Throttled> {
         let account = account_bytes(attempt.account);
-        let (budgets, window) = (&self.budgets, self.budgets.window);
+        let budgets = self.budgets.load_full();
+        let login = &budgets.login;
         // A cookie for another account is no cookie.
         let browser = attempt
             .browser
@@ -170,22 +132,22 @@ impl Throttle {
         let mut paid = Vec::new();
         let prices = if let Some(known) = browser {
             let key = [account, known.browser.to_vec()].concat();
-            vec![(Counts::LoginKnownBrowser, key, budgets.known_browser)]
+            vec![(Counts::LoginKnownBrowser, key, login.known_browser)]
         } else {
-            let all = (Counts::LoginAll, Vec::new(), budgets.all);
-            let of_all = self.spend(all, window, &mut paid).await?;
-            let shared = (Counts::LoginAccount, account.clone(), budgets.account);
-            let at_account = match self.spend(shared, window, &mut paid).await? {
-                Budget::Exhausted { .. } => budgets.scarce.min(budgets.account),
-                Budget::Spent { .. } => budgets.account,
+            let all = (Counts::LoginAll, Vec::new(), login.all);
+            let of_all = self.spend(all, &mut paid).await?;
+            let shared = (Counts::LoginAccount, account.clone(), login.account);
+            let at_account = match self.spend(shared, &mut paid).await? {
+                Budget::Exhausted { .. } => login.account.at_most(budgets.scarce),
+                Budget::Spent { .. } => login.account,
             };
             let of_network = [account, network_bytes(attempt.address)].concat();
             let scarce = matches!(of_all, Budget::Exhausted { .. });
-            let mut prices = self.prices_of_address(attempt.address, scarce).to_vec();
+            let mut prices = prices_of_address(&budgets, attempt.address, scarce);
             prices.push((Counts::LoginAccountNetwork, of_network, at_account));
             prices
         };
-        self.pay(prices, window, &mut paid).await?;
+        self.pay(&budgets, prices, &mut paid).await?;
         Ok(Allowance {
             allowed: Allowed(Of::Login(attempt.account.clone())),
             paid,
@@ -195,22 +157,14 @@ impl Throttle {
     /// Pays for one try at a sign-up. What the address and the network pay is not given back: a
     /// success is a new user, and a refusal may tell that somebody has one.
     pub(crate) async fn sign_up(&self, address: Option<IpAddr>) -> Result<Allowance, Throttled> {
-        let budgets = &self.budgets;
-        let prices = vec![
-            (
-                Counts::SignUpAddress,
-                address_bytes(address),
-                budgets.sign_ups,
-            ),
-            (
-                Counts::SignUpNetwork,
-                network_bytes(address),
-                budgets.sign_ups_network,
-            ),
-            (Counts::SignUpAll, Vec::new(), budgets.sign_ups_all),
-        ];
+        let budgets = self.budgets.load_full();
+        let rates = &budgets.sign_up;
+        let of_address = (Counts::SignUpAddress, rates.address);
+        let of_network = (Counts::SignUpNetwork, rates.network);
+        let mut prices = prices_around(&budgets, address, of_address, of_network);
+        prices.push((Counts::SignUpAll, Vec::new(), rates.all));
         let mut paid = Vec::new();
-        self.pay(prices, budgets.sign_up_window, &mut paid).await?;
+        self.pay(&budgets, prices, &mut paid).await?;
         paid.retain(|counter| counter.counts == Counts::SignUpAll);
         Ok(Allowance {
             allowed: Allowed(Of::SignUp),
@@ -221,39 +175,36 @@ impl Throttle {
     /// Pays for a login that begins with a call to its provider, which anybody may cause. Nothing
     /// is given back.
     pub(crate) async fn begin(&self, address: Option<IpAddr>) -> Result<(), Throttled> {
-        let budgets = &self.budgets;
-        let (of_address, of_network) = (address_bytes(address), network_bytes(address));
-        let prices = vec![
-            (Counts::BegunAddress, of_address, budgets.begun),
-            (Counts::BegunNetwork, of_network, budgets.begun_network),
-        ];
-        self.pay(prices, budgets.begun_window, &mut Vec::new())
-            .await
+        let budgets = self.budgets.load_full();
+        let of_address = (Counts::BegunAddress, budgets.begun);
+        let of_network = (Counts::BegunNetwork, budgets.begun_network);
+        let prices = prices_around(&budgets, address, of_address, of_network);
+        self.pay(&budgets, prices, &mut Vec::new()).await
     }
 
-    /// Pays all these prices, or none of them and nothing of what was `paid` before.
+    /// Pays all these prices, or none of them and nothing of what was `paid` before. Where nobody is
+    /// refused, whatever can be paid is.
     async fn pay(
         &self,
+        budgets: &Budgets,
         prices: Vec<Price>,
-        window: Duration,
         paid: &mut Vec<Counter>,
     ) -> Result<(), Throttled> {
         for price in prices {
-            if let Budget::Exhausted { until } = self.spend(price, window, paid).await? {
-                self.refund(paid).await?;
-                return Err(Throttled::Until(until));
+            let counts = price.0;
+            if let Budget::Exhausted { until } = self.spend(price, paid).await? {
+                note_exhausted(budgets, counts);
+                if budgets.mode == Mode::Enforce {
+                    self.refund(paid).await?;
+                    return Err(Throttled::Until(until));
+                }
             }
         }
         Ok(())
     }
 
-    async fn spend(
-        &self,
-        price: Price,
-        window: Duration,
-        paid: &mut Vec<Counter>,
-    ) -> Result<Budget, StoreError> {
-        let spend = self.spend_of(price, window);
+    async fn spend(&self, price: Price, paid: &mut Vec<Counter>) -> Result<Budget, StoreError> {
+        let spend = self.spend_of(price);
         let budget = self.store.count(&spend, self.clock.now()).await?;
         if let Budget::Spent { .. } = budget {
             paid.push(spend.counter);
@@ -261,11 +212,11 @@ impl Throttle {
         Ok(budget)
     }
 
-    fn spend_of(&self, (counts, key, limit): Price, window: Duration) -> Spend {
+    fn spend_of(&self, (counts, key, rate): Price) -> Spend {
         Spend {
             counter: self.counter(counts, &key),
-            limit,
-            window,
+            limit: rate.limit,
+            window: rate.window,
         }
     }
 
@@ -296,6 +247,43 @@ impl Throttle {
             counts,
             slot: u16::from_be_bytes([high, low]),
         }
+    }
+}
+
+/// What a try costs its address and the network around it.
+fn prices_of_address(budgets: &Budgets, address: Option<IpAddr>, scarce: bool) -> Vec<Price> {
+    let most = if scarce { budgets.scarce } else { u32::MAX };
+    let of_address = (Counts::LoginAddress, budgets.login.address.at_most(most));
+    let of_network = (Counts::LoginNetwork, budgets.login.network.at_most(most));
+    prices_around(budgets, address, of_address, of_network)
+}
+
+/// What an address and the network around it pay; nothing where they are allowed.
+fn prices_around(
+    budgets: &Budgets,
+    address: Option<IpAddr>,
+    (of_address, at_address): (Counts, Rate),
+    (of_network, at_network): (Counts, Rate),
+) -> Vec<Price> {
+    if !budgets.count_address(address) {
+        return Vec::new();
+    }
+    vec![
+        (of_address, address_bytes(address), at_address),
+        (of_network, network_bytes(address), at_network),
+    ]
+}
+
+/// One more that a budget has nothing left for.
+fn note_exhausted(budgets: &Budgets, counts: Counts) {
+    metrics::THROTTLED
+        .with_label_values(&[counts.name(), budgets.mode.did()])
+        .inc();
+    if budgets.mode == Mode::Monitor {
+        tracing::warn!(
+            budget = counts.name(),
+            "this would be refused, if protection.mode were enforce"
+        );
     }
 }
 
