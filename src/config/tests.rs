@@ -129,6 +129,7 @@ refuse_common = true
 refuse_personal = true
 words = ["acme"]
 min_score = 3
+history = 5
 [connections.members.password.breached]
 range_api = "https://api.pwnedpasswords.com/range/"
 min_count = 2

@@ -12,8 +12,12 @@ pub(crate) trait Accounts: Send + Sync {
     fn signup(&self) -> bool;
     /// What an account is named by.
     fn names(&self) -> LoginNames;
-    /// What a new password must be like.
+    /// What the password of a new account must be like.
     fn password_rules(&self) -> &[Rule];
+    /// What the next password of an account must be like.
+    fn next_password_rules(&self) -> &[Rule] {
+        self.password_rules()
+    }
     /// Checks what was typed and hashes the password; the admission writes it.
     async fn sign_up(&self, wish: SignUp, peer: &Peer) -> Result<PreparedAccount, AccountError>;
     /// Replaces the password of a person who knows the current one.

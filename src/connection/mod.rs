@@ -57,8 +57,8 @@ pub(crate) use self::{
     discovery::realm_of,
     login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
     new_password::{
-        AtLogin, BadNewPassword, Config as PasswordConfig, Judged, NewPassword, PasswordRules,
-        Personal, Rule,
+        AtLogin, BadNewPassword, Config as PasswordConfig, Judged, NewPassword, NextPassword,
+        NotNext, PasswordRules, Personal, Rule,
     },
     offer::{Offer, SharedForm},
     recheck::{Recheck, Rechecked},

@@ -305,7 +305,7 @@ impl Engine {
         Some(PasswordChange {
             post: self.form(token, "password", None),
             login: email.unwrap_or_else(|| user.handle.clone()),
-            rules: rules.unwrap_or_else(|| password_rules::untold(accounts.password_rules())),
+            rules: rules.unwrap_or_else(|| password_rules::untold(accounts.next_password_rules())),
             current_problem: wrong.current,
             new_problem,
             problem: wrong.problem,

@@ -82,7 +82,7 @@ impl Engine {
                 ..WrongPassword::default()
             },
             Err(AccountError::BadNewPassword(refusal)) => {
-                let rules = accounts.password_rules();
+                let rules = accounts.next_password_rules();
                 WrongPassword {
                     new: Some(password_rules::refused(rules, &refusal)),
                     ..WrongPassword::default()

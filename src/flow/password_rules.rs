@@ -75,6 +75,7 @@ fn row(Judged { rule, met }: Judged) -> PasswordRule {
         }
         Rule::NotBreached => (RuleText::NotBreached, None),
         Rule::NotCommon => (RuleText::NotCommon, None),
+        Rule::NotUsedBefore { last } => (RuleText::NotUsedBefore { last }, None),
         Rule::NotPersonal => (RuleText::NotPersonal, check("personal", 0)),
         Rule::Score { .. } => (RuleText::HardToGuess, None),
         Rule::Sequential { most } => {

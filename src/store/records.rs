@@ -344,6 +344,8 @@ pub(crate) struct AccountRecord {
     pub(crate) email_verified: bool,
     /// PHC string format.
     pub(crate) password_hash: String,
+    /// Those before it, the last one first: as many as the connection's rules ask for.
+    pub(crate) previous_hashes: Vec<String>,
     pub(crate) password_changed_at: Timestamp,
     pub(crate) created_at: Timestamp,
     pub(crate) version: u64,

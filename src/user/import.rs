@@ -368,6 +368,7 @@ fn person(line: &IdentityLine, now: Timestamp) -> Result<NewPerson, ImportError>
             username: login(&account.username)?,
             email_verified: account.email_verified,
             password_hash: readable(account.password_hash.as_deref())?,
+            previous_hashes: Vec::new(),
             password_changed_at: now,
             created_at: now,
             version: 1,

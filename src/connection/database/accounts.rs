@@ -7,9 +7,9 @@ use crate::{
     clock::Timestamp,
     connection::{
         AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, ConnectionData,
-        Fault, Form, Judged, LoginNames, NewPassword, NewPasswordForm, NewPasswordWhy, Password,
-        PasswordReply, Peer, Personal, PreparedAccount, Rejection, Rule, SignUp, Step,
-        names::Names,
+        Fault, Form, Judged, LoginNames, NewPassword, NewPasswordForm, NewPasswordWhy,
+        NextPassword, NotNext, Password, PasswordReply, Peer, Personal, PreparedAccount, Rejection,
+        Rule, SignUp, Step, names::Names,
     },
     identity::{Identity, Subject},
     secret::Secret,
@@ -28,6 +28,10 @@ impl Accounts for Database {
 
     fn password_rules(&self) -> &[Rule] {
         self.rules.rules()
+    }
+
+    fn next_password_rules(&self) -> &[Rule] {
+        self.rules.next_rules()
     }
 
     /// A username that is taken is said to be. An e-mail address that is taken is not looked up
@@ -88,7 +92,7 @@ impl Accounts for Database {
             }
             other => other?,
         };
-        let new = self.new_password(&account, new).await?;
+        let new = self.next_password(&account, new).await?;
         self.write(account, &new, peer, "changed").await
     }
 
@@ -100,21 +104,26 @@ impl Accounts for Database {
     ) -> Result<(), AccountError> {
         let account = self.stored(subject).await?;
         let account = account.ok_or_else(|| self.reject(Fault::Denied, "find-account"))?;
-        let new = self.new_password(&account, new).await?;
+        let new = self.next_password(&account, new).await?;
         self.write(account, &new, peer, "set-by-operator").await
     }
 }
 
 impl Database {
     /// A new password for an account that is there.
-    async fn new_password(
+    async fn next_password(
         &self,
         account: &AccountRecord,
         typed: &Secret,
-    ) -> Result<NewPassword, AccountError> {
+    ) -> Result<NextPassword, AccountError> {
         let profile = self.identity(account).await?.profile;
         let personal = Personal::new(&profile, &[]);
-        Ok(self.rules.admit(typed, personal).await?)
+        let hasher = &self.parts.hasher;
+        let admitted = self.rules.admit_next(typed, personal, account, hasher);
+        admitted.await.map_err(|not| match not {
+            NotNext::Bad(bad) => bad.into(),
+            NotNext::Hash(error) => self.unhashed(error).into(),
+        })
     }
 
     /// Replaces a password that is known from a leak, by the one that the person has typed besides;
@@ -125,14 +134,19 @@ impl Database {
         reply: &PasswordReply,
         peer: &Peer,
     ) -> Result<Option<Step>, Rejection> {
-        let untold = || self.rules.rules().iter().cloned().map(Judged::untold);
+        let untold = || self.rules.next_rules().iter().cloned().map(Judged::untold);
         let (refused, rules) = match &reply.new_password {
             None => (false, untold().collect()),
             Some(new) => {
                 let personal = Personal::new(&identity.profile, &[]);
-                match self.rules.admit(new.secret(), personal).await {
-                    Err(BadNewPassword::Refused(judged)) => (true, judged),
-                    Err(BadNewPassword::TooLong) => (true, untold().collect()),
+                let hasher = &self.parts.hasher;
+                let admitted = self
+                    .rules
+                    .admit_next(new.secret(), personal, &account, hasher);
+                match admitted.await {
+                    Err(NotNext::Bad(BadNewPassword::Refused(judged))) => (true, judged),
+                    Err(NotNext::Bad(BadNewPassword::TooLong)) => (true, untold().collect()),
+                    Err(NotNext::Hash(error)) => return Err(self.unhashed(error)),
                     Ok(new) => {
                         return match self.write(account, &new, peer, "leaked").await {
                             Ok(()) => Ok(None),
@@ -169,6 +183,7 @@ impl Database {
             username: names.username,
             email_verified: false,
             password_hash,
+            previous_hashes: Vec::new(),
             password_changed_at: now,
             created_at: now,
             version: 1,
@@ -203,12 +218,12 @@ impl Database {
     async fn write(
         &self,
         mut account: AccountRecord,
-        new: &NewPassword,
+        new: &NextPassword,
         peer: &Peer,
         reason: &'static str,
     ) -> Result<(), AccountError> {
         let proven = account.password_changed_at;
-        let password_hash = self.hash(new).await?;
+        let password_hash = self.hash(new.new_password()).await?;
         for _ in 0..3 {
             let was = account.version;
             let mut event =
@@ -222,6 +237,7 @@ impl Database {
                 .map_err(broken)?
                 .map(|user| user.id);
             account.password_hash.clone_from(&password_hash);
+            account.previous_hashes = new.previous_hashes().to_vec();
             account.password_changed_at = peer.now;
             account.version = was + 1;
             let subject = account.subject.clone();

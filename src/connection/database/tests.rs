@@ -791,6 +791,62 @@ async fn an_empty_shared_budget_leaves_each_network_a_few_tries() {
     assert!(world.sign_in("alice", "a guess", &guess).await.throttled());
 }
 
+#[tokio::test]
+async fn the_last_passwords_are_not_taken_again() {
+    let (world, _folder) = World::new("password.history = 3").await;
+    world
+        .member(None, Some("alice"), "first correct horse")
+        .await;
+    let stored = async || {
+        let found = (world.store)
+            .account_by_login(&"members".parse().unwrap(), "alice")
+            .await;
+        found.unwrap().unwrap()
+    };
+    let subject = stored().await.subject;
+    let change = async |current: &str, new: &str| {
+        let key = AccountKey::Subject("members".parse().unwrap(), subject.clone());
+        let attempt = Attempt {
+            account: &key,
+            address: None,
+            browser: None,
+        };
+        let paid = world.throttle.login(attempt).await.unwrap();
+        let peer = world.peer(Some(paid.proof()));
+        world.throttle.succeeded(paid).await.unwrap();
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let changed =
+            world
+                .accounts()
+                .change_password(&subject, &secret(current), &secret(new), &peer);
+        match changed.await {
+            Ok(()) => true,
+            Err(AccountError::BadNewPassword(BadNewPassword::Refused(judged))) => {
+                let unmet: Vec<_> = judged.iter().filter(|one| one.met != Some(true)).collect();
+                assert_eq!(unmet.len(), 1, "{unmet:?}");
+                assert_eq!(unmet[0].rule, Rule::NotUsedBefore { last: 3 });
+                false
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    let [first, second, third, fourth] =
+        ["first", "second", "third", "fourth"].map(|word| format!("{word} correct horse"));
+    assert!(!change(&first, &first).await, "the present one");
+    assert!(change(&first, &second).await);
+    assert!(change(&second, &third).await);
+    for before in [&first, &second, &third] {
+        assert!(!change(&third, before).await, "{before}");
+    }
+    assert!(change(&third, &fourth).await);
+    assert_eq!(stored().await.previous_hashes.len(), 3);
+    assert!(change(&fourth, &first).await, "four ago");
+    let accounts = world.accounts();
+    let next = accounts.next_password_rules();
+    assert!(next.contains(&Rule::NotUsedBefore { last: 3 }));
+    assert_eq!(accounts.password_rules().len() + 1, next.len());
+}
+
 /// What `[protection]` says.
 fn budgets(protection: &str) -> Budgets {
     Budgets::open(&toml::from_str(protection).unwrap()).unwrap()

@@ -29,6 +29,11 @@ impl Accounts for Foreign {
         self.rules.rules()
     }
 
+    fn next_password_rules(&self) -> &[Rule] {
+        let local = self.local.as_ref().and_then(|local| local.accounts());
+        local.map_or_else(|| self.rules.rules(), Accounts::next_password_rules)
+    }
+
     fn changes_passwords(&self) -> bool {
         let store = self.store.as_ref();
         self.local.is_some() || store.is_some_and(|store| store.can().change_password)

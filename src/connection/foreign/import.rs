@@ -97,6 +97,7 @@ pub(super) fn account(identity: &Identity, password_hash: String, now: Timestamp
         email,
         username,
         password_hash,
+        previous_hashes: Vec::new(),
         password_changed_at: now,
         created_at: now,
         version: 1,

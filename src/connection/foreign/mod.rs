@@ -138,6 +138,11 @@ impl Foreign {
                 Some(database::local(set.accounts, (id.clone(), common, parts))?)
             }
         };
+        if local.is_none() && set.accounts.password.has_history() {
+            let message = "the passwords that people had before are not kept here";
+            let hint = "leave it out, or let people move with import";
+            return Err(vec![Problem::new("password.history", message).hint(hint)]);
+        }
         let makes = set.store.as_ref().is_some_and(|store| store.can().create);
         let may = common.signup == Some(true) && common.sync_profile != SyncProfile::Never;
         Ok(Arc::new(Self {

@@ -35,6 +35,10 @@ pub(crate) struct Config {
     /// form, 3 outlasts guessing against stolen hashes.
     #[schemars(range(min = 0, max = 4))]
     pub(super) min_score: u8,
+    /// How many of the person's last passwords are not taken again, the one they have among them: 0
+    /// to 24. Default: 0.
+    #[schemars(range(min = 0, max = 24))]
+    pub(super) history: usize,
     /// Where passwords that have been in a leak are looked up; nowhere by default.
     pub(super) breached: Option<Breached>,
 }
@@ -100,6 +104,7 @@ impl Default for Config {
             refuse_personal: true,
             words: Vec::new(),
             min_score: 2,
+            history: 0,
             breached: None,
         }
     }
@@ -109,7 +114,15 @@ impl Default for Config {
 const MOST_WORDS: usize = 1000;
 const WORD: std::ops::RangeInclusive<usize> = 3..=64;
 
+/// The most passwords that a new one is compared with: each costs a hash.
+const LONGEST_HISTORY: usize = 24;
+
 impl Config {
+    /// Whether the passwords before count.
+    pub(in crate::connection) fn has_history(&self) -> bool {
+        self.history > 0
+    }
+
     /// What does not fit, with keys that begin at `password`.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -146,6 +159,13 @@ impl Config {
                     format!("use {least} to {LONGEST_RUN}, or leave it out"),
                 );
             }
+        }
+        if self.history > LONGEST_HISTORY {
+            add(
+                "history",
+                format!("{} passwords are too many to compare with", self.history),
+                format!("use 0 to {LONGEST_HISTORY}"),
+            );
         }
         if self.min_score > 4 {
             add(

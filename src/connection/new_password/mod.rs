@@ -9,6 +9,7 @@
 
 mod breached;
 mod config;
+mod history;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use self::{breached::Breached, config::Classes};
 pub(crate) use self::{
     config::{AtLogin, Config},
+    history::{NextPassword, NotNext},
     rule::{Class, Judged, Rule},
 };
 use super::{MOST_PASSWORD, Password};
@@ -27,6 +29,10 @@ use crate::{egress::http::Client, identity::Profile, secret::Secret};
 #[derive(Debug)]
 pub(crate) struct PasswordRules {
     rules: Arc<[Rule]>,
+    /// The same with those about the passwords before.
+    next_rules: Arc<[Rule]>,
+    /// How many passwords of an account are not taken again.
+    history: usize,
     breached: Option<Breached>,
     at_login: AtLogin,
 }
@@ -70,26 +76,48 @@ impl PasswordRules {
     pub(crate) fn open(set: &Config, http: &Client) -> Self {
         let breached = set.breached.as_ref();
         let opened = breached.and_then(|set| Breached::open(set, http));
+        let rules = rules(set, opened.is_some());
+        let last = set.history;
+        let not_used = (last > 0).then_some(Rule::NotUsedBefore { last });
+        let next_rules = rules.iter().cloned().chain(not_used).collect();
         Self {
-            rules: rules(set, opened.is_some()).into(),
+            rules: rules.into(),
+            next_rules,
+            history: last,
             breached: opened,
             at_login: breached.map_or(AtLogin::Ignore, |set| set.at_login),
         }
     }
 
-    /// What is demanded, for whoever chooses a password.
+    /// What is demanded of the first password of an account.
     pub(crate) fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// Takes a password that keeps all rules. Where it is looked up costs time, so that comes last.
+    /// What is demanded of each after that.
+    pub(crate) fn next_rules(&self) -> &[Rule] {
+        &self.next_rules
+    }
+
+    /// Takes a password that keeps all rules.
     pub(crate) async fn admit(
         &self,
         typed: &Secret,
         personal: Personal,
     ) -> Result<NewPassword, BadNewPassword> {
+        let (new, _) = self.keeping(&self.rules, typed, personal).await?;
+        Ok(new)
+    }
+
+    /// The password with how it was judged. Where it is looked up costs time, so that comes last.
+    async fn keeping(
+        &self,
+        rules: &Arc<[Rule]>,
+        typed: &Secret,
+        personal: Personal,
+    ) -> Result<(NewPassword, Vec<Judged>), BadNewPassword> {
         let password = Password::parse(typed).map_err(|_| BadNewPassword::TooLong)?;
-        let mut judged = self.judge(&password, personal).await;
+        let mut judged = judge(rules.clone(), &password, personal).await;
         if judged.iter().all(Judged::is_met)
             && let Some(breached) = &self.breached
             && breached.knows(&password).await
@@ -99,7 +127,7 @@ impl PasswordRules {
             }
         }
         if judged.iter().all(Judged::is_met) {
-            Ok(NewPassword(password))
+            Ok((NewPassword(password), judged))
         } else {
             Err(BadNewPassword::Refused(judged))
         }
@@ -117,20 +145,20 @@ impl PasswordRules {
             _ => AtLogin::Ignore,
         }
     }
+}
 
-    /// Estimating takes some milliseconds, apart from those who are signed in.
-    async fn judge(&self, password: &Password, personal: Personal) -> Vec<Judged> {
-        let (rules, secret) = (self.rules.clone(), password.secret().clone());
-        let judging =
-            tokio::task::spawn_blocking(move || rule::judge(&rules, secret.expose(), &personal));
-        let nothing_met = |rule: &Rule| Judged {
-            rule: rule.clone(),
-            met: Some(false),
-        };
-        judging
-            .await
-            .unwrap_or_else(|_| self.rules.iter().map(nothing_met).collect())
-    }
+/// Estimating takes some milliseconds, apart from those who are signed in.
+async fn judge(rules: Arc<[Rule]>, password: &Password, personal: Personal) -> Vec<Judged> {
+    let (all, secret) = (rules.clone(), password.secret().clone());
+    let judging =
+        tokio::task::spawn_blocking(move || rule::judge(&all, secret.expose(), &personal));
+    let nothing_met = |rule: &Rule| Judged {
+        rule: rule.clone(),
+        met: Some(false),
+    };
+    judging
+        .await
+        .unwrap_or_else(|_| rules.iter().map(nothing_met).collect())
 }
 
 /// In the order in which they are told.

@@ -31,6 +31,8 @@ pub(crate) enum Rule {
     NotCommon,
     /// It holds no name or address of the person.
     NotPersonal,
+    /// It is none of the person's last ones, the present one among them.
+    NotUsedBefore { last: usize },
     /// It holds none of the operator's words.
     NoWords(Vec<String>),
     /// It is hard to guess.
@@ -94,6 +96,9 @@ impl fmt::Display for Rule {
             Self::NotBreached => write!(f, "not known from a leak"),
             Self::NotCommon => write!(f, "not a common password"),
             Self::NotPersonal => write!(f, "without the person's own names and address"),
+            Self::NotUsedBefore { last } => {
+                write!(f, "none of the last {last} passwords of this account")
+            }
             Self::NoWords(_) => write!(f, "without the words in password.words"),
             Self::Score { least } => {
                 write!(f, "hard to guess (a zxcvbn score of at least {least})")
@@ -127,8 +132,8 @@ impl Judged {
     }
 }
 
-/// Holds a password against rules. Whether it was in a leak is not known here: that one counts as
-/// met.
+/// Holds a password against rules. Whether it was in a leak or used before is not known here: that
+/// counts as met.
 pub(super) fn judge(rules: &[Rule], password: &str, personal: &Personal) -> Vec<Judged> {
     let lower = password.to_lowercase();
     let needs_estimate = |rule: &Rule| matches!(rule, Rule::NotCommon | Rule::Score { .. });
@@ -148,7 +153,8 @@ pub(super) fn judge(rules: &[Rule], password: &str, personal: &Personal) -> Vec<
         }
         Rule::Identical { most } => longest_run(password, |a, b| a == b) <= *most,
         Rule::Length { least } => password.chars().count() >= *least,
-        Rule::NotBreached => true,
+        // Found out later: it takes time.
+        Rule::NotBreached | Rule::NotUsedBefore { .. } => true,
         Rule::NotCommon => !estimate.as_ref().is_some_and(is_common),
         Rule::NotPersonal => !personal.is_in(&lower),
         Rule::NoWords(words) => !words

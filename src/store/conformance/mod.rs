@@ -264,6 +264,7 @@ pub(super) fn account(connection: &str, who: &str) -> AccountRecord {
         username: Some(login(format!("{who}-X"))),
         email_verified: false,
         password_hash: "$argon2id$x".to_owned(),
+        previous_hashes: vec!["$argon2id$w".to_owned(), "$argon2id$v".to_owned()],
         password_changed_at: at(13),
         created_at: at(10),
         version: 1,

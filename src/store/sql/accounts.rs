@@ -74,8 +74,8 @@ impl Write {
         let [username_typed, username] = halves(account.username.as_ref());
         sqlx::query(
             "INSERT INTO accounts (connection, subject, email_typed, email, username_typed, \
-             username, email_verified, password_hash, password_changed_at, created_at, version) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             username, email_verified, password_hash, previous_hashes, password_changed_at, \
+             created_at, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )
         .bind(account.connection.as_str())
         .bind(account.subject.as_str())
@@ -85,6 +85,7 @@ impl Write {
         .bind(username)
         .bind(account.email_verified)
         .bind(account.password_hash.as_str())
+        .bind(to_json(&account.previous_hashes)?)
         .bind(account.password_changed_at.millis())
         .bind(account.created_at.millis())
         .bind(number(account.version))
@@ -125,7 +126,7 @@ impl Write {
         let updated = sqlx::query(
             "UPDATE accounts SET email_typed = ?4, email = ?5, username_typed = ?6, \
              username = ?7, email_verified = ?8, password_hash = ?9, password_changed_at = ?10, \
-             version = ?11 WHERE connection = ?1 AND subject = ?2 AND version = ?3",
+             version = ?11, previous_hashes = ?12 WHERE connection = ?1 AND subject = ?2 AND version = ?3",
         )
         .bind(account.connection.as_str())
         .bind(account.subject.as_str())
@@ -138,6 +139,7 @@ impl Write {
         .bind(account.password_hash.as_str())
         .bind(account.password_changed_at.millis())
         .bind(number(was.saturating_add(1)))
+        .bind(to_json(&account.previous_hashes)?)
         .execute(self.sql())
         .await?
         .rows_affected()
@@ -215,6 +217,7 @@ fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
         username: login(row, "username_typed", "username")?,
         email_verified: column(row, "email_verified")?,
         password_hash: column(row, "password_hash")?,
+        previous_hashes: json(row, "previous_hashes")?,
         password_changed_at: time(row, "password_changed_at")?,
         created_at: time(row, "created_at")?,
         version: count(row, "version")?,

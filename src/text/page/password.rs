@@ -42,6 +42,9 @@ pub(crate) enum RuleText {
     NotBreached,
     NotCommon,
     NotPersonal,
+    NotUsedBefore {
+        last: usize,
+    },
     Sequential {
         most: usize,
     },
@@ -67,6 +70,9 @@ impl From<RuleText> for Text {
             RuleText::NotBreached => Self::new("rule.not-breached"),
             RuleText::NotCommon => Self::new("rule.not-common"),
             RuleText::NotPersonal => Self::new("rule.not-personal"),
+            RuleText::NotUsedBefore { last } => {
+                Self::new("rule.not-used-before").with("last", last)
+            }
             RuleText::Sequential { most } => Self::new("rule.sequential").with("most", most),
             RuleText::SomeClasses { least } => Self::new("rule.some-classes").with("least", least),
             RuleText::TheseClasses { classes } => {

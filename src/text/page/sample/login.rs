@@ -169,6 +169,7 @@ pub(super) fn rules(met: Option<bool>) -> Vec<PasswordRule> {
             check: Some(length),
             met,
         },
+        rule(RuleText::NotUsedBefore { last: 5 }, None, met),
         rule(RuleText::NotPersonal, None, met.map(|met| !met)),
         rule(RuleText::NotCommon, None, met.map(|met| !met)),
         rule(RuleText::HardToGuess, None, met),
