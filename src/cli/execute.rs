@@ -25,7 +25,7 @@ use crate::{
     proxy::Live,
     secret::Secret,
     store::{Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose},
-    user::{Editor, NewPerson, Origin, ProfileEdit},
+    user::{Editor, MetadataRule, NewPerson, Origin, ProfileEdit},
 };
 
 /// The longest command: a batch of users.
@@ -187,7 +187,8 @@ impl Operator<'_> {
                 connection,
                 subject,
                 to,
-            } => self.link(&connection, &subject, &to).await,
+                metadata,
+            } => self.link((&connection, &subject), &to, metadata).await,
             Command::UserSet { user, changes } => self.set(&user, &changes).await,
             Command::UserSetPassword { user, password } => {
                 self.set_password(&user, Secret::new(password)).await
@@ -379,14 +380,24 @@ impl Operator<'_> {
         Ok(json!({ "deleted": found.id }))
     }
 
-    async fn link(&self, connection: &str, subject: &str, to: &str) -> anyhow::Result<Value> {
+    async fn link(
+        &self,
+        (connection, subject): (&str, &str),
+        to: &str,
+        metadata: MetadataRule,
+    ) -> anyhow::Result<Value> {
         let (connection, subject): (ConnectionId, Subject) =
             (connection.parse()?, subject.parse()?);
         let to = self.user(to).await?.id;
         let was = self
             .app
             .directory
-            .link((&connection, &subject), &to, "operator", &Origin::default())
+            .link(
+                (&connection, &subject),
+                &to,
+                ("operator", metadata),
+                &Origin::default(),
+            )
             .await?;
         if let Some(was) = &was {
             self.end_sessions(was, "identity-linked").await?;
@@ -398,13 +409,13 @@ impl Operator<'_> {
     async fn unlink(&self, connection: &str, subject: &str) -> anyhow::Result<Value> {
         let (connection, subject): (ConnectionId, Subject) =
             (connection.parse()?, subject.parse()?);
-        let was = self
+        let (was, user) = self
             .app
             .directory
             .unlink((&connection, &subject), "operator", &Origin::default())
             .await?;
         self.end_sessions(&was, "identity-unlinked").await?;
-        Ok(json!({ "unlinked_from": was }))
+        Ok(json!({ "unlinked_from": was, "user": user }))
     }
 
     async fn set(&self, name: &str, changes: &[(String, String)]) -> anyhow::Result<Value> {

@@ -15,6 +15,8 @@ use tokio::{
     time::{Duration, timeout},
 };
 
+use crate::user::MetadataRule;
+
 /// Something to be done or told by whoever holds the stores.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "do", content = "with")]
@@ -62,6 +64,7 @@ pub(super) enum Command {
         connection: String,
         subject: String,
         to: String,
+        metadata: MetadataRule,
     },
     /// Pairs of field and value; an empty value clears a profile field.
     UserSet {

@@ -10,6 +10,7 @@ use super::{
     remote::{self, NewUser},
     transfer,
 };
+use crate::user::MetadataRule;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -59,16 +60,19 @@ pub(super) enum Command {
     Export(transfer::Export),
     /// Read users from a file, or from standard input.
     Import(transfer::Import),
-    /// Move an identity to a user.
+    /// Move an identity to a user, with its account. A user whose last one it was ends.
     Link {
         connection: String,
         subject: String,
         to: String,
+        /// What the user gets of the metadata of one who ends.
+        #[arg(long, default_value = "fill")]
+        metadata: MetadataRule,
     },
     /// Say how many people have moved here from the store of a connection with `import`, and how
     /// many are left there.
     Migration { connection: String },
-    /// Take an identity away from its user.
+    /// Make a user of their own of an identity, with its account.
     Unlink { connection: String, subject: String },
 }
 
@@ -147,10 +151,12 @@ pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result
             connection,
             subject,
             to,
+            metadata,
         } => Ask::UserLink {
             connection,
             subject,
             to,
+            metadata,
         },
         Command::Unlink {
             connection,

@@ -17,7 +17,7 @@ use crate::{
         failure::{ActionLabel, Denial, FailureKind},
         login::StartAgainWhy,
     },
-    user::ChangeError,
+    user::{ChangeError, MetadataRule},
 };
 
 /// The event's reason: the person proved both.
@@ -105,8 +105,8 @@ impl Engine {
             Err(error) => return self.store_is_away(visit, &error),
         }
         let (to, identity) = (&session.user().id, (&proven.connection, &proven.subject));
-        let directory = &self.parts.directory;
-        let was = match directory.link(identity, to, REASON, &visit.origin()).await {
+        let (directory, how) = (&self.parts.directory, (REASON, MetadataRule::default()));
+        let was = match directory.link(identity, to, how, &visit.origin()).await {
             Ok(was) => was,
             Err(error) => return self.not_linked(visit, &proven.connection, &error),
         };

@@ -214,13 +214,14 @@ pub(crate) trait UserStore: FactorStore + ChangeFeed + fmt::Debug + Send + Sync 
         to: &UserId,
         event: Event,
     ) -> Result<bool, StoreError>;
-    /// Takes an identity (and its account) away from its user.
+    /// Makes a user of an identity that another user has: it moves there with its account.
     async fn unlink(
         &self,
         connection: &ConnectionId,
         subject: &Subject,
+        user: UserRecord,
         event: Event,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Unlinked, StoreError>;
     /// Users after `after` in the order of their ids, at most `most`, that match `search` in id,
     /// handle, name or e-mail (a plain substring, no wildcards; ASCII letters in either case).
     async fn list(

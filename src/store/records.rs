@@ -382,6 +382,18 @@ pub(crate) enum Created {
     LoginTaken,
 }
 
+/// How [`UserStore::unlink`](super::UserStore::unlink) ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Unlinked {
+    /// Somebody else has this handle, or had it once.
+    HandleTaken,
+    /// Nobody has this identity.
+    UnknownIdentity,
+    Unlinked,
+    /// There is a user of this id.
+    UserTaken,
+}
+
 /// How [`UserStore::add_account`](super::UserStore::add_account) ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum AccountAdded {

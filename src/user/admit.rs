@@ -4,7 +4,7 @@ use super::{Directory, Origin, TRIES, handle};
 use crate::{
     clock::Timestamp,
     connection::{Authenticated, Proof, SyncProfile},
-    identity::{Identity, UserId},
+    identity::{ConnectionId, Identity, UserId},
     store::{
         AccountRecord, Created, EventKind, NewUser, OneTimeUse, Purpose, StoreError, UserRecord,
     },
@@ -214,11 +214,9 @@ impl Directory {
     ) -> Result<UserRecord, Refusal> {
         let connection = &person.identity.connection;
         let wish = wanted.map_or_else(|| handle::wish(&person.identity), handle::wish_for);
-        let mut handles = handle::candidates(&wish, connection);
-        handles.extend((0..2).map(|_| handle::with_suffix(&wish, &self.drawn_suffix())));
         let event = origin.event(self.clock.now(), kind, reason);
         let event = event.user(&user.id).connection(connection);
-        for handle in handles {
+        for handle in self.free_handles(&wish, connection) {
             user.handle = handle;
             let new = NewUser {
                 user: user.clone(),
@@ -239,6 +237,13 @@ impl Directory {
             }
         }
         Err(Refusal::HandleExhausted)
+    }
+
+    /// The handles that a user may get, in the order in which they are tried.
+    pub(super) fn free_handles(&self, wish: &str, connection: &ConnectionId) -> Vec<String> {
+        let mut handles = handle::candidates(wish, connection);
+        handles.extend((0..2).map(|_| handle::with_suffix(wish, &self.drawn_suffix())));
+        handles
     }
 
     pub(super) fn drawn_suffix(&self) -> String {

@@ -1,11 +1,11 @@
-//! What is done to users as a whole: blocking, deleting, linking; and to what a connection's name
-//! stands for.
+//! What is done to users as a whole: blocking and deleting; and to what a connection's name stands
+//! for.
 
 use super::{Directory, Origin, TRIES};
 use crate::{
     connection::Connection,
-    identity::{ConnectionId, Identity, Subject, UserId},
-    store::{EventKind, Pin, Pinned, Renamed, StoreError, UserRecord},
+    identity::{ConnectionId, Subject, UserId},
+    store::{EventKind, Pin, Pinned, Renamed, StoreError},
 };
 
 /// Why nothing was done.
@@ -28,6 +28,9 @@ pub(crate) enum ChangeError {
     UnknownIdentity(ConnectionId, Subject),
     #[error("there is no user {0}")]
     UnknownUser(UserId),
+    /// Who is unlinked would be named so.
+    #[error("there is a user {0} already; link the identity to them instead")]
+    UserTaken(UserId),
 }
 
 /// Why a connection keeps its name.
@@ -116,147 +119,6 @@ impl Directory {
             Ok(())
         } else {
             Err(ChangeError::UnknownUser(id.clone()))
-        }
-    }
-
-    /// Gives an identity to another user; says whose it was: the caller ends the sessions that
-    /// user has. Whoever asks has proven both, or is the operator; the reason says which. A user
-    /// who is left without an identity is removed: nobody could sign in as them.
-    pub(crate) async fn link(
-        &self,
-        (connection, subject): (&ConnectionId, &Subject),
-        to: &UserId,
-        reason: &str,
-        origin: &Origin,
-    ) -> Result<Option<UserId>, ChangeError> {
-        let unknown = || ChangeError::UnknownIdentity(connection.clone(), subject.clone());
-        let target = self.users.find(to).await?;
-        let target = target.ok_or_else(|| ChangeError::UnknownUser(to.clone()))?;
-        let from = self
-            .users
-            .find_by_identity(connection, subject)
-            .await?
-            .ok_or_else(unknown)?;
-        if from.id == target.id {
-            return Ok(None);
-        }
-        self.may_move((connection, subject), &from, &target).await?;
-        let now = self.clock.now();
-        let event = origin.event(now, EventKind::IdentityLinked, reason);
-        let event = event.user(to).connection(connection);
-        if !self
-            .users
-            .link(connection, subject, to, event.clone())
-            .await?
-        {
-            return Err(unknown());
-        }
-        event.log();
-        if self.users.identities(&from.id).await?.is_empty() {
-            let event = origin
-                .event(now, EventKind::UserDeleted, "linked-away")
-                .user(&from.id);
-            self.users.delete(&from.id, event.clone()).await?;
-            event.log();
-        }
-        Ok(Some(from.id))
-    }
-
-    async fn may_move(
-        &self,
-        (connection, subject): (&ConnectionId, &Subject),
-        from: &UserRecord,
-        to: &UserRecord,
-    ) -> Result<(), ChangeError> {
-        if let Some(blocked) = [from, to].into_iter().find(|user| user.blocked) {
-            // Or somebody who is barred would come back as somebody else.
-            return Err(ChangeError::Blocked(blocked.id.clone()));
-        }
-        if from.owner {
-            return Err(ChangeError::Owner(from.id.clone()));
-        }
-        let founding = from.id == UserId::new(connection, subject);
-        if founding && self.users.identities(&from.id).await?.len() > 1 {
-            return Err(ChangeError::Founding(from.id.clone()));
-        }
-        Ok(())
-    }
-
-    /// Gives a user an identity that was just proven, as they are. `Ok(Some(other))`: it belongs to
-    /// another user, from whom [`link`](Self::link) would take it.
-    pub(crate) async fn add_identity(
-        &self,
-        identity: &Identity,
-        to: &UserId,
-        (reason, origin): (&str, &Origin),
-    ) -> Result<Option<UserRecord>, ChangeError> {
-        let (connection, subject) = (&identity.connection, &identity.subject);
-        let target = self.users.find(to).await?;
-        let target = target.ok_or_else(|| ChangeError::UnknownUser(to.clone()))?;
-        let now = self.clock.now();
-        for _ in 0..TRIES {
-            match self.users.find_by_identity(connection, subject).await? {
-                Some(user) if user.id == *to => {
-                    self.users.refresh_identity(identity, now).await?;
-                    return Ok(None);
-                }
-                Some(other) => {
-                    self.may_move((connection, subject), &other, &target)
-                        .await?;
-                    return Ok(Some(other));
-                }
-                None => {}
-            }
-            if target.blocked {
-                return Err(ChangeError::Blocked(target.id));
-            }
-            let founded = UserId::new(connection, subject);
-            if founded != *to && self.users.find(&founded).await?.is_some() {
-                // That user's identity once, and by its name still.
-                return Err(ChangeError::Founding(founded));
-            }
-            let event = origin.event(now, EventKind::IdentityLinked, reason);
-            let event = event.user(to).connection(connection);
-            let added = self.users.add_identity(identity, to, event.clone());
-            if added.await? {
-                event.log();
-                return Ok(None);
-            }
-        }
-        Err(ChangeError::Contended)
-    }
-
-    /// Takes an identity away from its user. At its next login it is a new person.
-    pub(crate) async fn unlink(
-        &self,
-        (connection, subject): (&ConnectionId, &Subject),
-        reason: &str,
-        origin: &Origin,
-    ) -> Result<UserId, ChangeError> {
-        let unknown = || ChangeError::UnknownIdentity(connection.clone(), subject.clone());
-        let user = self
-            .users
-            .find_by_identity(connection, subject)
-            .await?
-            .ok_or_else(unknown)?;
-        if user.id == UserId::new(connection, subject) {
-            return Err(ChangeError::Founding(user.id));
-        }
-        // After a rename even the first identity is not what the user is named after.
-        if self.users.identities(&user.id).await?.len() < 2 {
-            return Err(ChangeError::Last(user.id));
-        }
-        let event = origin.event(self.clock.now(), EventKind::IdentityUnlinked, reason);
-        let event = event.user(&user.id).connection(connection);
-        if self
-            .users
-            .unlink(connection, subject, event.clone())
-            .await?
-        {
-            event.log();
-            Ok(user.id)
-        } else {
-            Err(unknown())
         }
     }
 

@@ -18,6 +18,7 @@ mod change;
 mod edit;
 mod handle;
 mod import;
+mod link;
 mod move_in;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub(crate) use self::{
     change::ChangeError,
     edit::{EditError, Editor, ProfileEdit},
     import::{ImportMode, Imported},
+    link::MetadataRule,
     transfer::{AccountLine, IdentityLine, PersonLine},
 };
 use crate::{

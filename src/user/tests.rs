@@ -249,7 +249,12 @@ async fn the_mode_of_the_last_login_rules() {
     let origin = Origin::default();
     let from = world
         .people
-        .link((&other.0, &other.1), &id, "operator", &origin)
+        .link(
+            (&other.0, &other.1),
+            &id,
+            ("operator", MetadataRule::default()),
+            &origin,
+        )
         .await
         .unwrap();
     assert_eq!(from.unwrap().as_str(), "other|9");
@@ -492,7 +497,10 @@ async fn links_keep_what_they_must() {
     let a = ("acme".parse().unwrap(), "1".parse().unwrap());
     let o = ("other".parse().unwrap(), "2".parse().unwrap());
     let (a, o) = ((&a.0, &a.1), (&o.0, &o.1));
-    let link = async |identity, to: &UserId| world.people.link(identity, to, "test", &origin).await;
+    let link = async |identity, to: &UserId| {
+        let how = ("test", MetadataRule::default());
+        world.people.link(identity, to, how, &origin).await
+    };
     world.people.block(&two, &origin).await.unwrap();
     assert!(matches!(link(o, &one).await, Err(ChangeError::Blocked(id)) if id == two));
     world.people.unblock(&two, &origin).await.unwrap();
@@ -516,14 +524,15 @@ async fn links_keep_what_they_must() {
     assert!(matches!(link(a, &three).await, Err(ChangeError::Founding(id)) if id == one));
     let founding = world.people.unlink(a, "test", &origin).await;
     assert!(matches!(founding, Err(ChangeError::Founding(_))));
-    assert_eq!(world.people.unlink(o, "test", &origin).await.unwrap(), one);
+    let unlinked = world.people.unlink(o, "test", &origin).await.unwrap();
+    assert_eq!(unlinked, (one.clone(), two.clone()));
     let again = world.people.unlink(o, "test", &origin).await;
-    assert!(matches!(again, Err(ChangeError::UnknownIdentity(..))));
+    assert!(matches!(again, Err(ChangeError::Founding(id)) if id == two));
     let back = world
         .login(at("other", "2", json!({})), mode)
         .await
         .unwrap();
-    assert!(back.new && back.user.id == two, "a new person");
+    assert!(!back.new && back.user.id == two, "whole since then");
     let nobody = "acme|9".parse().unwrap();
     assert!(matches!(
         link(o, &nobody).await,
@@ -533,6 +542,77 @@ async fn links_keep_what_they_must() {
         world.people.delete(&nobody, &origin).await,
         Err(ChangeError::UnknownUser(_))
     ));
+}
+
+#[tokio::test]
+async fn what_was_written_about_a_user_who_ends_goes_by_the_rule() {
+    for (rule, user_metadata, app_metadata) in [
+        ("fill", json!({ "a": 1, "b": 2 }), json!({ "plan": "free" })),
+        (
+            "fill-all",
+            json!({ "a": 1, "b": 2 }),
+            json!({ "plan": "free", "beta": true }),
+        ),
+        ("keep", json!({ "a": 1 }), json!({ "plan": "free" })),
+    ] {
+        let world = World::new().await;
+        let mode = SyncProfile::EachLogin;
+        let stays = world.login(acme("1", names("one")), mode).await.unwrap();
+        let ends = world.login(at("other", "2", names("two")), mode).await;
+        let (stays, ends) = (stays.user.id, ends.unwrap().user.id);
+        for (id, edit) in [
+            (
+                &stays,
+                json!({ "user_metadata": { "a": 1 }, "app_metadata": { "plan": "free" } }),
+            ),
+            (
+                &ends,
+                json!({
+                    "user_metadata": { "a": 9, "b": 2 },
+                    "app_metadata": { "plan": "pro", "beta": true },
+                }),
+            ),
+        ] {
+            world.edit(id, edit, Editor::Operator, mode).await.unwrap();
+        }
+        let (other, subject) = ("other".parse().unwrap(), "2".parse().unwrap());
+        let how = ("test", rule.parse().unwrap());
+        let linked = world
+            .people
+            .link((&other, &subject), &stays, how, &Origin::default())
+            .await;
+        assert_eq!(linked.unwrap(), Some(ends.clone()));
+        assert!(world.store.find(&ends).await.unwrap().is_none());
+        let user = world.store.find(&stays).await.unwrap().unwrap();
+        assert_eq!(Value::Object(user.user_metadata), user_metadata, "{rule}");
+        assert_eq!(Value::Object(user.app_metadata), app_metadata, "{rule}");
+    }
+    assert!("replace".parse::<MetadataRule>().is_err());
+}
+
+#[tokio::test]
+async fn who_is_unlinked_is_as_blocked_as_before() {
+    let world = World::new().await;
+    let (mode, origin) = (SyncProfile::EachLogin, Origin::default());
+    let one = world.login(acme("1", names("one")), mode).await.unwrap();
+    let two = world.login(at("other", "2", names("two")), mode).await;
+    let (one, two) = (one.user.id, two.unwrap().user.id);
+    let (other, subject) = ("other".parse().unwrap(), "2".parse().unwrap());
+    let identity = (&other, &subject);
+    let how = ("test", MetadataRule::Keep);
+    world
+        .people
+        .link(identity, &one, how, &origin)
+        .await
+        .unwrap();
+    world.people.block(&one, &origin).await.unwrap();
+    let unlinked = world.people.unlink(identity, "test", &origin).await;
+    assert_eq!(unlinked.unwrap(), (one, two.clone()));
+    let back = world.login(at("other", "2", names("two")), mode).await;
+    assert!(matches!(back, Err(Refusal::Blocked)));
+    let user = world.store.find(&two).await.unwrap().unwrap();
+    assert_eq!(user.profile.name.as_deref(), Some("two"));
+    assert_eq!(user.handle, "two", "the handle that was theirs before");
 }
 
 #[tokio::test]

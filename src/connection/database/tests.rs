@@ -7,7 +7,7 @@ use crate::connection::UpstreamParam;
 use crate::{
     clock::{ManualClock, Timestamp},
     connection::{
-        AccountError, Allowed, Attempt, BadNewPassword, Budgets, KnownBrowser, Seen, SignUp,
+        AccountError, Allowed, Attempt, BadNewPassword, Budgets, KnownBrowser, Rule, Seen, SignUp,
         Throttle, Throttled,
     },
     crypto::{Cost, Hasher, Pool},
@@ -815,11 +815,11 @@ async fn the_last_passwords_are_not_taken_again() {
         let peer = world.peer(Some(paid.proof()));
         world.throttle.succeeded(paid).await.unwrap();
         let secret = |text: &str| Secret::new(text.to_owned());
-        let changed =
-            world
-                .accounts()
-                .change_password(&subject, &secret(current), &secret(new), &peer);
-        match changed.await {
+        let changed = world
+            .accounts()
+            .change_password(&subject, &secret(current), &secret(new), &peer)
+            .await;
+        match changed {
             Ok(()) => true,
             Err(AccountError::BadNewPassword(BadNewPassword::Refused(judged))) => {
                 let unmet: Vec<_> = judged.iter().filter(|one| one.met != Some(true)).collect();
@@ -858,8 +858,9 @@ async fn an_address_has_its_budget_for_a_day_and_accounts_for_less() {
     world.member(None, Some("alice"), "correct horse").await;
     let from = address("192.0.2.1");
     for number in 0..100 {
-        let outcome = world.sign_in(&format!("nobody{number}"), "a guess", &from);
-        assert!(!outcome.await.throttled(), "{number}");
+        let name = format!("nobody{number}");
+        let outcome = world.sign_in(&name, "a guess", &from).await;
+        assert!(!outcome.throttled(), "{number}");
     }
     let right = async || world.sign_in("alice", "correct horse", &from).await;
     assert!(right().await.throttled());
@@ -923,10 +924,8 @@ async fn where_budgets_are_only_watched_nobody_is_refused() {
 #[tokio::test]
 async fn what_is_left_to_an_address_is_asked_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let budgets = Budgets {
-        scarce: 1,
-        ..budgets("[login]\naddress = '3/15m'\nnetwork = '5/15m'\nall = '8/15m'")
-    };
+    let mut budgets = budgets("[login]\naddress = '3/15m'\nnetwork = '5/15m'\nall = '8/15m'");
+    budgets.scarce = 1;
     let world = World::at(&folder.path().join("v.db"), "", budgets).await;
     let guess = async |from: &str, times: u32| {
         for number in 0..times {

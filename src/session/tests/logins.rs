@@ -1,6 +1,7 @@
 //! What a login makes of the session before it.
 
 use super::*;
+use crate::store::Unlinked;
 
 fn once(number: u8) -> OneTimeUse {
     let key = OneTimeKey {
@@ -229,14 +230,15 @@ async fn an_unlinked_identity_opens_nothing() {
         let members = ["members".parse().unwrap()];
         assert!(opened.session.contents().principal(&members).is_some());
         let alice = "alice".parse().unwrap();
-        let unlinked = event(EventKind::IdentityUnlinked);
-        assert!(
-            world
-                .users
-                .unlink(&members[0], &alice, unlinked)
-                .await
-                .unwrap()
-        );
+        let of_alice = world.users.find_by_identity(&members[0], &alice).await;
+        let alone = UserRecord {
+            id: UserId::new(&members[0], &alice),
+            handle: "alice-alone".to_owned(),
+            ..of_alice.unwrap().unwrap()
+        };
+        let event = event(EventKind::IdentityUnlinked);
+        let unlinked = world.users.unlink(&members[0], &alice, alone, event).await;
+        assert_eq!(unlinked.unwrap(), Unlinked::Unlinked);
         world.sessions.follow().await.unwrap();
         let session = world.request(&opened.token).await.unwrap().unwrap();
         assert!(session.contents().principal(&members).is_none());

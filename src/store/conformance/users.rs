@@ -267,20 +267,40 @@ pub(super) async fn an_unlinked_identity_takes_its_account_along(Fresh { store, 
     let ann = created(store.as_ref(), new).await;
     let (members, subject) = (name("members"), name("ann"));
     let event = || note(EventKind::IdentityUnlinked);
-    assert!(!store.unlink(&members, &name("x"), event()).await.unwrap());
+    let bea = created(store.as_ref(), sign_up("acme", "bea")).await;
     let (_, newest) = changes_after(store.as_ref(), 0).await;
-    assert!(store.unlink(&members, &subject, event()).await.unwrap());
-    assert!(!store.unlink(&members, &subject, event()).await.unwrap());
+    let alone = UserRecord {
+        handle: "ann-again".to_owned(),
+        ..user("others", "ann")
+    };
+    let unlink = async |subject: &str, user: &UserRecord| {
+        let subject = name(subject);
+        let unlinked = store.unlink(&members, &subject, user.clone(), event());
+        unlinked.await.unwrap()
+    };
+    assert_eq!(unlink("x", &alone).await, Unlinked::UnknownIdentity);
+    let taken = UserRecord {
+        handle: bea.handle.clone(),
+        ..alone.clone()
+    };
+    assert_eq!(unlink("ann", &taken).await, Unlinked::HandleTaken);
+    let taken = UserRecord {
+        id: bea.id.clone(),
+        ..alone.clone()
+    };
+    assert_eq!(unlink("ann", &taken).await, Unlinked::UserTaken);
+    // Nothing is left of what did not succeed: the handle is free.
+    assert_eq!(unlink("ann", &alone).await, Unlinked::Unlinked);
     assert_eq!(store.identities(&ann.id).await.unwrap(), []);
     let found = store.find_by_identity(&members, &subject).await.unwrap();
-    assert_eq!(found, None);
+    assert_eq!(found, Some(alone.clone()));
     let found = store.account_by_login(&members, "ann-x").await.unwrap();
-    assert_eq!(found, None);
+    assert_eq!(found, Some(account("members", "ann")));
     assert_eq!(store.find(&ann.id).await.unwrap(), Some(ann.clone()));
     assert_eq!(store.events(1).await.unwrap(), [event()]);
     assert_eq!(
         changes_after(store.as_ref(), newest).await.0,
-        [Change::User(ann.id)]
+        [Change::User(ann.id), Change::User(alone.id)]
     );
 }
 

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{
     Sqlite,
-    row::{column, count, damage, number, parsed, time},
+    row::{column, count, damage, json, number, parsed, time, to_json},
     write::Write,
 };
 use crate::{

@@ -123,24 +123,6 @@ impl Write {
         Ok(moved)
     }
 
-    /// Removes an identity and, by reference, its account.
-    pub(super) async fn delete_identity(
-        &mut self,
-        connection: &ConnectionId,
-        subject: &Subject,
-    ) -> Result<bool, StoreError> {
-        let Some(from) = self.owner_of(connection, subject).await? else {
-            return Ok(false);
-        };
-        sqlx::query("DELETE FROM identities WHERE connection = ?1 AND subject = ?2")
-            .bind(connection.as_str())
-            .bind(subject.as_str())
-            .execute(self.sql())
-            .await?;
-        self.note_changes(&[Change::User(from)]).await?;
-        Ok(true)
-    }
-
     /// The user that an identity belongs to.
     pub(super) async fn owner_of(
         &mut self,

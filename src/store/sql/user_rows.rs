@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    identity::{Identity, UserId},
-    store::{Created, NewUser, StoreError, UserRecord},
+    identity::{ConnectionId, Identity, Subject, UserId},
+    store::{Created, NewUser, StoreError, Unlinked, UserRecord},
 };
 
 impl Write {
@@ -43,6 +43,24 @@ impl Write {
         }
         self.record(Some(&new.event)).await?;
         Ok(Created::Created)
+    }
+
+    pub(super) async fn unlink(
+        &mut self,
+        connection: &ConnectionId,
+        subject: &Subject,
+        user: &UserRecord,
+    ) -> Result<Unlinked, StoreError> {
+        if !self.claim_handle(&user.handle, &user.id).await? {
+            return Ok(Unlinked::HandleTaken);
+        }
+        if !self.insert_user(user).await? {
+            return Ok(Unlinked::UserTaken);
+        }
+        if !self.move_identity(connection, subject, &user.id).await? {
+            return Ok(Unlinked::UnknownIdentity);
+        }
+        Ok(Unlinked::Unlinked)
     }
 
     /// `false` when the handle is or once was somebody else's. Who comes back after a deletion

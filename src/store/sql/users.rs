@@ -12,7 +12,7 @@ use crate::{
     identity::{ConnectionId, Identity, Subject, UserId},
     store::{
         AccountAdded, AccountRecord, Change, Created, Event, IdentityRecord, NewUser, Pin, Pinned,
-        Renamed, StoreError, UserRecord, UserStore,
+        Renamed, StoreError, Unlinked, UserRecord, UserStore,
     },
 };
 
@@ -183,16 +183,18 @@ impl UserStore for Sqlite {
         &self,
         connection: &ConnectionId,
         subject: &Subject,
+        user: UserRecord,
         event: Event,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Unlinked, StoreError> {
         self.within_patience(async {
             let mut write = self.write().await?;
-            let deleted = write.delete_identity(connection, subject).await?;
-            if deleted {
+            let unlinked = write.unlink(connection, subject, &user).await?;
+            let done = unlinked == Unlinked::Unlinked;
+            if done {
                 write.record(Some(&event)).await?;
             }
-            write.end(deleted).await?;
-            Ok(deleted)
+            write.end(done).await?;
+            Ok(unlinked)
         })
         .await
     }
