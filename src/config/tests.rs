@@ -813,7 +813,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "[protection]\nallow = ['192.0.2.1', '0.0.0.0/0']",
-        "2:24: protection.allow[1]",
+        "2:23: protection.allow[1]",
         "nobody's address",
     ),
     (

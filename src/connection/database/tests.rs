@@ -956,7 +956,9 @@ async fn what_is_left_to_an_address_is_asked_for_nothing() {
 
 #[tokio::test]
 async fn an_address_has_a_budget_that_a_success_does_not_clear() {
-    let (world, _folder) = World::new("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let budgets = budgets("[login]\naddress = '50/15m'\nnetwork = '200/15m'");
+    let world = World::at(&folder.path().join("v.db"), "", budgets).await;
     world.member(None, Some("mallory"), "correct horse").await;
     let mut guesses = 0;
     for i in 0..60_u32 {
@@ -1076,7 +1078,7 @@ async fn two_hundred_guesses_at_once_are_ten() {
 async fn sign_ups_from_one_address_run_out() {
     let (world, _folder) = World::new("").await;
     let here = Some("192.0.2.1".parse().unwrap());
-    for _ in 0..20 {
+    for _ in 0..50 {
         let paid = world.throttle.sign_up(here).await.unwrap();
         world.throttle.succeeded(paid).await.unwrap();
     }

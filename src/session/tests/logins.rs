@@ -232,7 +232,7 @@ async fn an_unlinked_identity_opens_nothing() {
         let alice = "alice".parse().unwrap();
         let of_alice = world.users.find_by_identity(&members[0], &alice).await;
         let alone = UserRecord {
-            id: UserId::new(&members[0], &alice),
+            id: UserId::new(&"alone".parse().unwrap(), &alice),
             handle: "alice-alone".to_owned(),
             ..of_alice.unwrap().unwrap()
         };

@@ -507,8 +507,10 @@ async fn a_program_that_is_too_old_is_refused() {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql/migrations/sqlite");
     let mut known = 0;
     for file in fs::read_dir(ours).unwrap().map(Result::unwrap) {
-        fs::copy(file.path(), newer.join(file.file_name())).unwrap();
-        known += 1;
+        let name = file.file_name();
+        fs::copy(file.path(), newer.join(&name)).unwrap();
+        let number = name.to_str().unwrap().split('_').next().unwrap();
+        known = known.max(number.parse().unwrap());
     }
     fs::write(
         newer.join(format!("{:04}_more.sql", known + 1)),

@@ -183,6 +183,7 @@ fn pwd_2_an_address_without_a_budget_reaches_no_directory() {
     let slapd = Slapd::start();
     let sidecar = directory(&slapd, &[])
         .set("server.trusted_proxies", list(&["127.0.0.0/8"]))
+        .set("protection.login.address", "50/1d")
         .route(route("/").set("upstream", "builtin:demo"))
         .start();
     let from = |address: &str| {
