@@ -38,6 +38,9 @@ mod saml_samlp;
 // People in an application's own table or behind its endpoint, and how they move here.
 mod legacy;
 
+// People in an own table that the sidecar writes to.
+mod own_table;
+
 // Login by client certificate.
 mod mtls;
 

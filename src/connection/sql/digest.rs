@@ -72,15 +72,28 @@ impl Digest {
         self.salt.as_ref().map(|salt| salt.column.as_str())
     }
 
-    /// The hash with the declaration, as it can be verified.
-    pub(super) fn declare(&self, hash: &str, salt: Option<&str>) -> String {
+    /// Takes the salt out of a row: it is no claim.
+    pub(super) fn salt_of(&self, row: &mut Map<String, Value>) -> Option<Value> {
+        row.remove(&self.salt.as_ref()?.column)
+    }
+
+    /// The hash with the declaration, as it can be verified. One that has a mark of its own, as that
+    /// of a new password has, stays as it is and needs no salt.
+    pub(super) fn declare(&self, hash: &str, salt: Option<Value>) -> Result<String, StoreFault> {
+        if has_mark(hash) {
+            return Ok(hash.to_owned());
+        }
         let mut declared = json!({
             "algorithm": self.algorithm,
             "hash": { "value": hash, "encoding": self.encoding },
         });
-        if let (Some(set), Some(salt)) = (&self.salt, salt)
-            && let Some(fields) = declared.as_object_mut()
-        {
+        if let (Some(set), Some(fields)) = (&self.salt, declared.as_object_mut()) {
+            let Some(Value::String(salt)) = salt else {
+                return Err(StoreFault::Misbehaved(format!(
+                    "the column {:?} has no salt that is a text",
+                    set.column
+                )));
+            };
             let part = json!({
                 "value": salt,
                 "encoding": set.encoding,
@@ -88,25 +101,13 @@ impl Digest {
             });
             fields.insert("salt".to_owned(), part);
         }
-        format!("custom:{declared}")
+        Ok(format!("custom:{declared}"))
     }
+}
 
-    /// Takes the salt out of a row: it is no claim.
-    pub(super) fn salt_of(
-        &self,
-        row: &mut Map<String, Value>,
-    ) -> Result<Option<String>, StoreFault> {
-        let Some(salt) = &self.salt else {
-            return Ok(None);
-        };
-        match row.remove(&salt.column) {
-            Some(Value::String(text)) => Ok(Some(text)),
-            _ => Err(StoreFault::Misbehaved(format!(
-                "the column {:?} has no salt that is a text",
-                salt.column
-            ))),
-        }
-    }
+/// Neither hexadecimal digits nor base 64 have these characters, and every mark has one of them.
+fn has_mark(hash: &str) -> bool {
+    hash.contains(['$', '{'])
 }
 
 #[cfg(test)]
@@ -119,13 +120,18 @@ mod tests {
             toml::from_str("algorithm = 'sha256'\nsalt = { column = 'salt', position = 'suffix' }")
                 .unwrap();
         let mut row = Map::from_iter([("salt".to_owned(), Value::from("pepper"))]);
-        let salt = digest.salt_of(&mut row).unwrap();
+        let salt = digest.salt_of(&mut row);
         assert!(row.is_empty());
         let hash = "00".repeat(32);
-        let declared = digest.declare(&hash, salt.as_deref());
+        let declared = digest.declare(&hash, salt).unwrap();
         assert!(declared.contains("suffix") && declared.contains("pepper"));
         crate::crypto::check_hash(&declared).unwrap();
-        assert!(digest.salt_of(&mut row).is_err());
+        for none in [None, Some(Value::Null), Some(Value::from(7))] {
+            assert!(digest.declare(&hash, none).is_err());
+        }
+        for marked in ["$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaA", "{SSHA}x"] {
+            assert_eq!(digest.declare(marked, None).unwrap(), marked);
+        }
         assert!(toml::from_str::<Digest>("algorithm = 'crc32'").is_err());
     }
 }

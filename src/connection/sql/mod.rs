@@ -132,12 +132,12 @@ impl Table {
             return Err(StoreFault::Ambiguous);
         }
         let digest = self.digest.as_ref();
-        let salt = digest.map(|digest| digest.salt_of(&mut row)).transpose()?;
+        let salt = digest.and_then(|digest| digest.salt_of(&mut row));
         let mut found = self.columns.read(row)?;
         if let (Some(digest), Some(hash)) = (digest, &mut found.password_hash)
             && !hash.0.is_empty()
         {
-            hash.0 = digest.declare(&hash.0, salt.flatten().as_deref());
+            hash.0 = digest.declare(&hash.0, salt)?;
         }
         if let Some(groups) = &self.groups {
             let id = Some(found.subject.as_str());
