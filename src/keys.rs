@@ -250,7 +250,7 @@ mod tests {
     use crate::{
         clock::ManualClock,
         random::OsRandom,
-        store::{UserStore as _, sql::Sqlite},
+        store::{UserStore as _, sql::Sql},
     };
 
     const ROOT: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -259,7 +259,7 @@ mod tests {
 
     struct World {
         clock: Arc<ManualClock>,
-        store: Arc<Sqlite>,
+        store: Arc<Sql>,
         _folder: tempfile::TempDir,
     }
 
@@ -267,7 +267,7 @@ mod tests {
         async fn new() -> Self {
             let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
             let folder = tempfile::tempdir().unwrap();
-            let store = Sqlite::open(&folder.path().join("v.db"), clock.clone())
+            let store = Sql::open_file(&folder.path().join("v.db"), clock.clone())
                 .await
                 .unwrap();
             Self {

@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{self, ConnectionEntry, Settings, Storage},
+    config::{self, ConnectionEntry, Settings},
     connection::{
         Connection, ConnectionSettings, Connections, Counters, Throttle,
         registry::{self, Family},
@@ -49,7 +49,7 @@ use crate::{
     session::{self, Lifetimes, Sessions},
     store::{
         ChangeFeed, EventKind, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
-        redis::Redis, sql::Sqlite,
+        redis::Redis, sql::Sql,
     },
     text::Pages,
     user::Directory,
@@ -90,20 +90,19 @@ impl App {
             // Every kind is there from the start, at zero, so that an alert can be built on it.
             metrics::EVENTS.with_label_values(&[kind.name()]);
         }
-        let Storage::Sqlite(path) = &settings.storage;
-        let sqlite = Sqlite::open(path, clock.clone())
+        let storage = Sql::open(&settings.storage, clock.clone())
             .await
-            .with_context(|| format!("the storage {} cannot be opened", path.display()))?;
-        let sqlite = Arc::new(sqlite);
-        let users: Arc<dyn UserStore> = sqlite.clone();
-        let owner_links: Arc<dyn OneTimeStore> = sqlite.clone();
+            .with_context(|| format!("the storage {} cannot be opened", settings.storage))?;
+        let storage = Arc::new(storage);
+        let users: Arc<dyn UserStore> = storage.clone();
+        let owner_links: Arc<dyn OneTimeStore> = storage.clone();
         let Memories {
             sessions: store,
             once,
             feeds,
-        } = Memories::open(settings, &sqlite, &clock, &random).await?;
+        } = Memories::open(settings, &storage, &clock, &random).await?;
         let root = settings.secret.expose().as_bytes();
-        let keys = Keys::open(sqlite, root, clock.clone(), random.clone())
+        let keys = Keys::open(storage, root, clock.clone(), random.clone())
             .await
             .context("the keys cannot be opened")?;
         let parts = session::Parts {
@@ -484,23 +483,23 @@ struct Memories {
 impl Memories {
     async fn open(
         settings: &Settings,
-        sqlite: &Arc<Sqlite>,
+        storage: &Arc<Sql>,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> anyhow::Result<Self> {
         Ok(match &settings.session.store {
             config::SessionStore::Storage => Self {
-                sessions: sqlite.clone(),
-                once: sqlite.clone(),
-                feeds: vec![sqlite.clone()],
+                sessions: storage.clone(),
+                once: storage.clone(),
+                feeds: vec![storage.clone()],
             },
             config::SessionStore::Memory => {
                 let memory = Arc::new(Memory::new(clock.clone(), MOST_IN_MEMORY));
                 Self {
                     sessions: memory.clone(),
                     // What must outlive a restart is in the storage even when the sessions are not.
-                    once: sqlite.clone(),
-                    feeds: vec![memory, sqlite.clone()],
+                    once: storage.clone(),
+                    feeds: vec![memory, storage.clone()],
                 }
             }
             config::SessionStore::Redis(options) => {
@@ -512,7 +511,7 @@ impl Memories {
                 Self {
                     sessions: redis.clone(),
                     once: redis.clone(),
-                    feeds: vec![redis, sqlite.clone()],
+                    feeds: vec![redis, storage.clone()],
                 }
             }
         })

@@ -3,16 +3,16 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    file::{AdminConfig, File, LogConfig, ServerConfig, SessionConfig, StorageConfig},
+    file::{AdminConfig, File, LogConfig, ServerConfig, SessionConfig},
     root_secret::root_secret,
-    settings::{Admin, Log, Session, SessionStore, Settings, Storage},
+    settings::{Admin, Log, Session, SessionStore, Settings},
 };
 use crate::{
     connection::{Budgets, ProtectionConfig},
     environment::Environment,
     problem::Problem,
     protocol::{Host, Origin, PathPrefix, Scheme, TrustedProxies},
-    store::sql::Sqlite,
+    store::sql,
     units::Span,
 };
 
@@ -183,22 +183,14 @@ impl Checks {
         })
     }
 
-    fn storage(&mut self, config: &StorageConfig) -> Option<Storage> {
-        const KEY: &str = "storage.url";
-        if let Some(path) = Sqlite::path_in(&config.url) {
-            return Some(Storage::Sqlite(path));
-        }
-        // The rest of the URL may hold a password.
-        let scheme = config.url.split(':').next().unwrap_or_default();
-        let problem = match scheme {
-            "sqlite" => Problem::new(KEY, "the URL is not sqlite:// and the path of a file"),
-            "postgres" | "postgresql" | "mysql" | "mariadb" => {
-                Problem::new(KEY, format!("{scheme} is not there yet"))
+    fn storage(&mut self, config: &sql::Config) -> Option<sql::Place> {
+        match config.build() {
+            Ok(place) => Some(place),
+            Err(problems) => {
+                self.0.extend(problems);
+                None
             }
-            _ => Problem::new(KEY, "the URL is of no storage that is known"),
-        };
-        self.add(problem.hint("use \"sqlite://data/vestibule.db\""));
-        None
+        }
     }
 
     fn session(&mut self, config: &SessionConfig) -> Option<Session> {

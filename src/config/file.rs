@@ -13,7 +13,7 @@ use crate::{
     connection::ProtectionConfig,
     route,
     secret::{Secret, SecretRef},
-    store::redis,
+    store::{redis, sql},
     text,
     units::Span,
 };
@@ -30,7 +30,7 @@ pub(crate) struct File {
     #[schemars(default)]
     pub(crate) admin: AdminConfig,
     #[schemars(default)]
-    pub(crate) storage: StorageConfig,
+    pub(crate) storage: sql::Config,
     #[schemars(default)]
     pub(crate) session: SessionConfig,
     #[schemars(default)]
@@ -127,8 +127,6 @@ impl Default for ServerConfig {
 pub(super) const DEFAULT_SECRET: &str = "data/secret";
 /// Where the admin socket is if nobody says so.
 pub(super) const DEFAULT_SOCKET: &str = "data/admin.sock";
-/// Where things are kept if nobody says so.
-pub(super) const DEFAULT_STORAGE: &str = "sqlite://data/vestibule.db";
 
 /// One `[[server.listeners]]` table.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -229,23 +227,6 @@ impl Default for AdminConfig {
             socket: DEFAULT_SOCKET.into(),
             hosts: Vec::new(),
             danger_off_loopback: false,
-        }
-    }
-}
-
-/// The `[storage]` table: where users, sessions and keys are kept.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct StorageConfig {
-    /// `sqlite://` and a path. Default: `sqlite://data/vestibule.db`.
-    #[schemars(extend("x-vestibule" = "sqlite"))]
-    pub(crate) url: String,
-}
-
-impl Default for StorageConfig {
-    fn default() -> Self {
-        Self {
-            url: DEFAULT_STORAGE.to_owned(),
         }
     }
 }

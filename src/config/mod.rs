@@ -44,16 +44,16 @@ pub(crate) use self::{
     file::{ClientCertificates, LogFormat, Serves},
     report::Report,
     schema::schema,
-    settings::{Address, ConnectionEntry, Listener, SessionStore, Settings, Storage},
+    settings::{Address, ConnectionEntry, Listener, SessionStore, Settings},
     watch::{Watcher, watch},
 };
 use self::{
-    file::{DEFAULT_SECRET, DEFAULT_SOCKET, DEFAULT_STORAGE, File},
+    file::{DEFAULT_SECRET, DEFAULT_SOCKET, File},
     marks::Marks,
     reader::{Reader, unknown_key},
     source::{Node, Place, Places, Source},
 };
-use crate::{environment::Environment, problem::Problem};
+use crate::{environment::Environment, problem::Problem, store::sql};
 
 /// A configuration and the lines of its keys.
 #[derive(Debug)]
@@ -215,7 +215,7 @@ fn put_defaults(root: &mut DeTable<'_>) {
     for (table, key, value) in [
         ("server", "secret", file(DEFAULT_SECRET)),
         ("admin", "socket", DeValue::String(DEFAULT_SOCKET.into())),
-        ("storage", "url", DeValue::String(DEFAULT_STORAGE.into())),
+        ("storage", "url", DeValue::String(sql::DEFAULT_URL.into())),
     ] {
         let table = root
             .entry(Spanned::new(0..0, table.into()))

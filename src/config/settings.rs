@@ -12,7 +12,7 @@ use crate::{
     protocol::{Host, Origin, PathPrefix, TrustedProxies},
     route,
     secret::Secret,
-    store::redis,
+    store::{redis, sql},
     text,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) threads: Option<usize>,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) admin: Admin,
-    pub(crate) storage: Storage,
+    pub(crate) storage: sql::Place,
     pub(crate) session: Session,
     /// Where failures are counted.
     pub(crate) counters: Counters,
@@ -110,12 +110,6 @@ pub(crate) struct Admin {
     pub(crate) listen: SocketAddr,
     pub(crate) socket: PathBuf,
     pub(crate) hosts: Vec<Host>,
-}
-
-/// Where users, sessions and keys are kept.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Storage {
-    Sqlite(PathBuf),
 }
 
 /// What holds for every session.

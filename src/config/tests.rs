@@ -5,6 +5,7 @@ use std::{
 use serde_json::Value;
 
 use super::*;
+use crate::store::sql::Place;
 
 /// What a text comes to, in an empty folder.
 fn loaded_with(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Report> {
@@ -58,7 +59,11 @@ socket = "admin.sock"
 danger_off_loopback = true
 hosts = ["vestibule.internal"]
 [storage]
-url = "sqlite://data/v.db"
+url = "postgres://vestibule@db.example/vestibule"
+password = "storage-password"
+ca = "tls/storage-ca.pem"
+max_connections = 20
+danger_plain_database = true
 [session]
 store = "redis"
 idle_timeout = "8h"
@@ -762,9 +767,39 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("[admin]\nhosts = ['a:80']", "2:10: admin.hosts[0]", ""),
     ("[admin]\nsocket = ''", "2:1: admin.socket", "empty"),
     (
-        "[storage]\nurl = 'postgres://u:canary@h/d'",
+        "[storage]\nurl = 'postgres://h/d'",
         "2:1: storage.url",
-        "not there yet",
+        "does not name a user and a database",
+    ),
+    (
+        "[storage]\nurl = 'mysql://u:canary@h'",
+        "2:1: storage.url",
+        "does not name a user and a database",
+    ),
+    (
+        "[storage]\nurl = 'postgres:u:canary'",
+        "2:1: storage.url",
+        "no ://",
+    ),
+    (
+        "[storage]\nurl = 'mysql://u:canary@h:1:2/d'",
+        "2:1: storage.url",
+        "cannot be read",
+    ),
+    (
+        "[storage]\nurl = 'postgres://u:canary@h/d'\npassword = 'canary'",
+        "3:1: storage.password",
+        "has a password too",
+    ),
+    (
+        "[storage]\nurl = 'postgres://u@h/d'\nmax_connections = 1",
+        "3:1: storage.max_connections",
+        "from 2 to 1000",
+    ),
+    (
+        "[storage]\nurl = 'sqlite://a.db'\nca = 'ca.pem'",
+        "3:1: storage.ca",
+        "postgres:// and mysql:// only",
     ),
     (
         "[storage]\nurl = 'sqlite::memory:'",
@@ -1000,7 +1035,8 @@ fn paths_begin_at_the_folder_of_the_file() {
         Address::Unix(at("run/v.sock"), 0o600)
     );
     assert_eq!(settings.admin.socket, at("admin.sock"));
-    assert_eq!(settings.storage, Storage::Sqlite(at("data/v.db")));
+    let storage = settings.storage.to_string();
+    assert_eq!(storage, "postgres://db.example:5432/vestibule");
     assert_eq!(settings.pages.logo, Some(at("env.svg")));
     assert_eq!(settings.pages.templates, Some(at("pages")));
     let mut connections = settings.connections.iter();
@@ -1040,7 +1076,7 @@ fn paths_begin_at_the_folder_of_the_file() {
     let settings = &loaded.settings;
     assert_eq!(settings.admin.socket, PathBuf::from("/run/a.sock"));
     assert_eq!(settings.connections[0].common.icon.as_deref(), Some("key"));
-    assert_eq!(settings.storage, Storage::Sqlite(at("data/vestibule.db")));
+    assert_eq!(settings.storage, Place::File(at("data/vestibule.db")));
     assert!(at("data/secret").exists());
     // it lies beside the database, and another one would count only after a restart
     assert!(!loaded.files.contains(&at("data/secret")));
@@ -1237,7 +1273,7 @@ fn a_wrong_variable_is_named() {
         (
             "VESTIBULE__STORAGE__URL",
             "mysql://u:canary@h",
-            "storage.url: mysql is not there yet",
+            "storage.url: the URL does not name a user and a database",
         ),
         (
             "VESTIBULE__SERVER__SECRET",
@@ -1423,10 +1459,7 @@ fn a_trial_needs_no_file() {
     };
     assert_eq!(address.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.public_url.to_string(), "http://localhost:8080");
-    assert_eq!(
-        settings.storage,
-        Storage::Sqlite("data/vestibule.db".into())
-    );
+    assert_eq!(settings.storage, Place::File("data/vestibule.db".into()));
     assert_eq!(settings.connections[0].id.as_str(), "members");
     assert_eq!(settings.connections[0].common.signup, Some(true));
     let upstream = "http://127.0.0.1:3000/\"\n[x]";
@@ -1514,6 +1547,10 @@ fn the_reference_is_complete_and_works() {
             !of_listeners.iter().any(|key| line.starts_with(key))
         })
         .collect();
+    // What is said of a server is nothing to a file.
+    let all = all
+        .replace("\"sqlite://data/vestibule.db\"", "'postgres://u@h/d'")
+        .replace("{ file = \"/run/secrets/database\" }", "'hush'");
     let read = loaded(&all);
     assert!(read.is_ok(), "{}", read.unwrap_err());
 }

@@ -38,6 +38,13 @@ pub(crate) enum StoreError {
     /// No room is left on the device.
     #[error("the storage is full")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The engine is there and does not do what it is asked, until somebody does something.
+    #[error("the storage refuses: {why}")]
+    Refused {
+        why: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A newer version of this program has changed the schema in a way that this one cannot read.
     #[error(
         "the storage demands a newer version of Vestibule: its schema is for programs that know \

@@ -17,13 +17,12 @@ use crate::{
     identity::{ConnectionId, Identity, Profile, Subject, UserId},
     random::OsRandom,
     store::{
-        OneTimeKey, OneTimeRow, OneTimeStore as _, OneTimeUse, Pin, Purpose, UserRecord,
-        sql::Sqlite,
+        OneTimeKey, OneTimeRow, OneTimeStore as _, OneTimeUse, Pin, Purpose, UserRecord, sql::Sql,
     },
 };
 
 struct World {
-    store: Arc<Sqlite>,
+    store: Arc<Sql>,
     clock: Arc<ManualClock>,
     people: Directory,
     _folder: tempfile::TempDir,
@@ -33,7 +32,7 @@ impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
-        let store = Sqlite::open(&folder.path().join("v.db"), clock.clone())
+        let store = Sql::open_file(&folder.path().join("v.db"), clock.clone())
             .await
             .unwrap();
         let store = Arc::new(store);

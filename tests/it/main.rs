@@ -51,6 +51,9 @@ mod wsfed_npm;
 // Login at a directory.
 mod ldap;
 
+// Users and sessions in PostgreSQL and MariaDB.
+mod storage;
+
 // Sessions in Redis, and two processes beside each other.
 mod redis;
 

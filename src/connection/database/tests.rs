@@ -15,12 +15,12 @@ use crate::{
     metrics,
     random::OsRandom,
     secret::Secret,
-    store::{Created, Event, EventKind, NewUser, UserRecord, UserStore as _, sql::Sqlite},
+    store::{Created, Event, EventKind, NewUser, UserRecord, UserStore as _, sql::Sql},
     units::Size,
 };
 
 struct World {
-    store: Arc<Sqlite>,
+    store: Arc<Sql>,
     clock: Arc<ManualClock>,
     parts: Parts,
     throttle: Throttle,
@@ -36,7 +36,7 @@ const CHEAP: Cost = Cost {
 impl World {
     async fn at(path: &Path, config: &str, budgets: Budgets) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
-        let store = Arc::new(Sqlite::open(path, clock.clone()).await.unwrap());
+        let store = Arc::new(Sql::open_file(path, clock.clone()).await.unwrap());
         let pool = Pool {
             queue: 300,
             deadline: Duration::from_mins(1),

@@ -30,7 +30,7 @@ use crate::{
     random::OsRandom,
     store::{
         ChangeFeed, Event, EventKind, NewUser, OneTimeKey, OneTimeUse, Purpose, SessionStore,
-        StoreError, UserStore, Whose, memory::Memory, sql::Sqlite,
+        StoreError, UserStore, Whose, memory::Memory, sql::Sql,
     },
 };
 
@@ -46,7 +46,7 @@ const HOST: &str = "wiki.example";
 /// One process, with everything around it.
 struct World {
     clock: Arc<ManualClock>,
-    users: Arc<Sqlite>,
+    users: Arc<Sql>,
     engine: Arc<Guarded>,
     ring: Arc<ArcSwap<KeyRing>>,
     sessions: Arc<Sessions>,
@@ -119,7 +119,7 @@ impl World {
         engine: Arc<Guarded>,
         (clock, users, ring, folder): (
             Arc<ManualClock>,
-            Arc<Sqlite>,
+            Arc<Sql>,
             Arc<ArcSwap<KeyRing>>,
             Arc<tempfile::TempDir>,
         ),
@@ -234,8 +234,8 @@ impl World {
     }
 }
 
-async fn open(folder: &Path, clock: &Arc<ManualClock>) -> Sqlite {
-    Sqlite::open(&folder.join("v.db"), clock.clone())
+async fn open(folder: &Path, clock: &Arc<ManualClock>) -> Sql {
+    Sql::open_file(&folder.join("v.db"), clock.clone())
         .await
         .unwrap()
 }

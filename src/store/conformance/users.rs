@@ -338,8 +338,48 @@ pub(super) async fn a_list_has_pages_and_a_plain_search(Fresh { store, .. }: &St
     ] {
         assert_eq!(found(Some(search), None, 100).await, handles, "{search}");
     }
+    // Nothing that is kept has a NUL, and PostgreSQL knows no such character.
+    assert_eq!(found(Some("a\0"), None, 100).await, "");
     assert_eq!(found(Some("o"), None, 1).await, "bob");
     assert_eq!(found(Some("mail"), Some("acme|bob"), 2).await, "carol x_y");
+}
+
+pub(super) async fn names_are_the_same_only_byte_by_byte(Fresh { store, .. }: &Store) {
+    let names = [
+        "ann",
+        "Ann",
+        "ann ",
+        " ann",
+        "änn",
+        "a\u{308}nn",
+        "ann\u{200b}",
+    ];
+    for who in names {
+        let mut new = sign_up("members", who);
+        let mut account = account("members", who);
+        account.email = None;
+        let login = who.to_owned();
+        account.username = Some(Login {
+            normalised: login.clone(),
+            typed: login,
+        });
+        new.account = Some(account);
+        created(store.as_ref(), new).await;
+    }
+    let members = name("members");
+    for who in names {
+        let id = user("members", who).id;
+        let found = store.find_by_identity(&members, &name(who)).await.unwrap();
+        assert_eq!(found.map(|user| user.id), Some(id.clone()), "{who:?}");
+        let found = store.find_by_handle(who).await.unwrap();
+        assert_eq!(found.map(|user| user.id), Some(id), "{who:?}");
+        let found = store.account_by_login(&members, who).await.unwrap();
+        assert_eq!(found.map(|account| account.subject), Some(name(who)));
+    }
+    for login in ["ANN", "ann  ", "ann\0", "\0"] {
+        let found = store.account_by_login(&members, login).await.unwrap();
+        assert_eq!(found, None, "{login:?}");
+    }
 }
 
 pub(super) async fn users_are_counted_by_connection(Fresh { store, .. }: &Store) {

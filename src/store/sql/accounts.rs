@@ -1,10 +1,9 @@
 //! Accounts: the credentials of the built-in database connections.
 
-use sqlx::sqlite::SqliteRow;
-
 use super::{
-    Sqlite,
-    row::{column, count, damage, json, number, parsed, time, to_json},
+    Sql,
+    query::query,
+    row::{Row, column, count, damage, json, number, parsed, time, to_json},
     write::Write,
 };
 use crate::{
@@ -19,7 +18,7 @@ pub(super) const BY_LOGIN: &str = "SELECT accounts.* FROM account_logins \
 
 const BY_SUBJECT: &str = "SELECT * FROM accounts WHERE connection = ?1 AND subject = ?2";
 
-impl Sqlite {
+impl Sql {
     pub(super) async fn account_at(
         &self,
         connection: &ConnectionId,
@@ -42,7 +41,7 @@ impl Sqlite {
         connection: &ConnectionId,
     ) -> Result<u64, StoreError> {
         let statement = "SELECT count(*) AS accounts FROM accounts WHERE connection = ?1 AND password_hash <> ''";
-        let row = sqlx::query(statement)
+        let row = query(statement)
             .bind(connection.as_str())
             .fetch_one(&self.readers)
             .await?;
@@ -55,7 +54,7 @@ impl Sqlite {
         connection: &ConnectionId,
         key: &str,
     ) -> Result<Option<AccountRecord>, StoreError> {
-        let row = sqlx::query(statement)
+        let row = query(statement)
             .bind(connection.as_str())
             .bind(key)
             .fetch_optional(&self.readers)
@@ -72,7 +71,7 @@ impl Write {
     ) -> Result<bool, StoreError> {
         let [email_typed, email] = halves(account.email.as_ref());
         let [username_typed, username] = halves(account.username.as_ref());
-        sqlx::query(
+        query(
             "INSERT INTO accounts (connection, subject, email_typed, email, username_typed, \
              username, email_verified, password_hash, previous_hashes, password_changed_at, \
              created_at, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -123,7 +122,7 @@ impl Write {
         let before = self.password_changed_at(account).await?;
         let [email_typed, email] = halves(account.email.as_ref());
         let [username_typed, username] = halves(account.username.as_ref());
-        let updated = sqlx::query(
+        let updated = query(
             "UPDATE accounts SET email_typed = ?4, email = ?5, username_typed = ?6, \
              username = ?7, email_verified = ?8, password_hash = ?9, password_changed_at = ?10, \
              version = ?11, previous_hashes = ?12 WHERE connection = ?1 AND subject = ?2 AND version = ?3",
@@ -142,12 +141,11 @@ impl Write {
         .bind(to_json(&account.previous_hashes)?)
         .execute(self.sql())
         .await?
-        .rows_affected()
             == 1;
         if !updated {
             return Ok(false);
         }
-        sqlx::query("DELETE FROM account_logins WHERE connection = ?1 AND subject = ?2")
+        query("DELETE FROM account_logins WHERE connection = ?1 AND subject = ?2")
             .bind(account.connection.as_str())
             .bind(account.subject.as_str())
             .execute(self.sql())
@@ -169,9 +167,10 @@ impl Write {
         &mut self,
         account: &AccountRecord,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let row = sqlx::query(BY_SUBJECT)
+        let row = query(BY_SUBJECT)
             .bind(account.connection.as_str())
             .bind(account.subject.as_str())
+            .locking()
             .fetch_optional(self.sql())
             .await?;
         row.map(|row| time(&row, "password_changed_at")).transpose()
@@ -185,16 +184,16 @@ impl Write {
             .as_ref()
             .filter(|name| email.is_none_or(|email| email.normalised != name.normalised));
         for login in [email, username].into_iter().flatten() {
-            let claimed = sqlx::query(
-                "INSERT INTO account_logins (connection, login, subject) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT DO NOTHING",
+            let claimed = query(
+                "INSERT INTO account_logins (connection, login, subject) VALUES (?1, ?2, ?3)",
             )
+            .unless_there()
             .bind(account.connection.as_str())
             .bind(login.normalised.as_str())
             .bind(account.subject.as_str())
             .execute(self.sql())
             .await?;
-            if claimed.rows_affected() == 0 {
+            if claimed == 0 {
                 return Ok(false);
             }
         }
@@ -209,7 +208,7 @@ fn halves(login: Option<&Login>) -> [Option<&str>; 2] {
     ]
 }
 
-fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
+fn record(row: &Row) -> Result<AccountRecord, StoreError> {
     Ok(AccountRecord {
         connection: parsed(row, "connection")?,
         subject: parsed(row, "subject")?,
@@ -224,7 +223,7 @@ fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
     })
 }
 
-fn login(row: &SqliteRow, typed: &str, normalised: &str) -> Result<Option<Login>, StoreError> {
+fn login(row: &Row, typed: &str, normalised: &str) -> Result<Option<Login>, StoreError> {
     match (column(row, typed)?, column(row, normalised)?) {
         (Some(typed), Some(normalised)) => Ok(Some(Login { typed, normalised })),
         (None, None) => Ok(None),

@@ -1,31 +1,43 @@
 //! The feed that the caches of every process follow.
 
-use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-
 use super::{
-    Sqlite,
-    row::{column, count, number, parsed, time, to_json},
+    Sql,
+    dialect::{Dialect, Text},
+    query::{Value, query},
+    row::{Row, column, count, number, parsed, time},
     write::Write,
 };
 use crate::{
     clock::Timestamp,
     store::{Change, ChangeFeed, Changes, StoreError},
 };
+use async_trait::async_trait;
 
 /// How many rows one transaction of a sweep removes, so that a login never waits long for it.
 const SWEPT_AT_ONCE: usize = 1000;
 
-/// The last number given, which outlives the row (AUTOINCREMENT).
-const NEWEST: &str = "SELECT COALESCE(MAX(seq), 0) AS newest FROM sqlite_sequence \
-    WHERE name = 'changes'";
+/// The last number given, which outlives the row: SQLite keeps it by itself (AUTOINCREMENT).
+const NEWEST: Text = Text::Each {
+    mysql: "SELECT newest FROM feed",
+    postgres: "SELECT newest FROM feed",
+    sqlite: "SELECT COALESCE(MAX(seq), 0) AS newest FROM sqlite_sequence WHERE name = 'changes'",
+};
 
 /// One statement, so that both parts see the same state: the newest number on every row, beside
 /// no change at all when there is none.
-const SINCE: &str = "SELECT newest, number, kind, subject \
-    FROM (SELECT COALESCE(MAX(seq), 0) AS newest FROM sqlite_sequence WHERE name = 'changes') \
-    LEFT JOIN (SELECT number, kind, subject FROM changes WHERE number > ?1 \
-        ORDER BY number LIMIT ?2) \
+const SINCE: Text = Text::Each {
+    mysql: SINCE_FED,
+    postgres: SINCE_FED,
+    sqlite: "SELECT newest, number, kind, subject \
+        FROM (SELECT COALESCE(MAX(seq), 0) AS newest FROM sqlite_sequence WHERE name = 'changes') \
+        LEFT JOIN (SELECT number, kind, subject FROM changes WHERE number > ?1 \
+            ORDER BY number LIMIT ?2) \
+        ORDER BY number",
+};
+
+const SINCE_FED: &str = "SELECT newest, number, kind, subject \
+    FROM feed LEFT JOIN (SELECT number, kind, subject FROM changes WHERE number > ?1 \
+        ORDER BY number LIMIT ?2) AS later ON 1 = 1 \
     ORDER BY number";
 
 impl Write {
@@ -34,17 +46,41 @@ impl Write {
         if changes.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = changes.iter().map(to_columns).collect();
         let now = self.now.millis();
-        sqlx::query(
-            "INSERT INTO changes (at, kind, subject) \
-             SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) ORDER BY key",
-        )
-        .bind(now)
-        .bind(to_json(&rows)?)
-        .execute(self.sql())
-        .await?;
+        let rows = changes.iter().map(|change| {
+            let (kind, subject) = to_columns(change);
+            vec![now.into(), kind.into(), subject.into()]
+        });
+        if self.dialect() == Dialect::Sqlite {
+            query("INSERT INTO changes (at, kind, subject) VALUES ?1")
+                .bind(rows.collect::<Vec<_>>())
+                .execute(self.sql())
+                .await?;
+            return Ok(());
+        }
+        let first = self.take_numbers(changes.len()).await?;
+        let rows = rows.zip(first..).map(|(mut row, number)| {
+            row.push(Value::from(number));
+            row
+        });
+        query("INSERT INTO changes (at, kind, subject, number) VALUES ?1")
+            .bind(rows.collect::<Vec<_>>())
+            .execute(self.sql())
+            .await?;
         Ok(())
+    }
+
+    /// The first of so many numbers, which nobody else can take until the end of this transaction:
+    /// a sequence would give them out in another order than that of the commits, and lose those of
+    /// a transaction that is rolled back, and a follower would miss what comes late.
+    async fn take_numbers(&mut self, many: usize) -> Result<i64, StoreError> {
+        query("UPDATE feed SET newest = newest + ?1")
+            .bind(number(many))
+            .execute(self.sql())
+            .await?;
+        let row = query(NEWEST).fetch_one(self.sql()).await?;
+        let newest: i64 = column(&row, "newest")?;
+        Ok(newest - number(many) + 1)
     }
 }
 
@@ -58,7 +94,7 @@ fn to_columns(change: &Change) -> (&'static str, String) {
 }
 
 /// `None` for a kind that only a newer program knows.
-fn from_columns(row: &SqliteRow) -> Result<Option<Change>, StoreError> {
+fn from_columns(row: &Row) -> Result<Option<Change>, StoreError> {
     Ok(Some(match column::<&str>(row, "kind")? {
         "connection" => Change::Connection(parsed(row, "subject")?),
         "keys" => Change::Keys,
@@ -69,10 +105,10 @@ fn from_columns(row: &SqliteRow) -> Result<Option<Change>, StoreError> {
 }
 
 #[async_trait]
-impl ChangeFeed for Sqlite {
+impl ChangeFeed for Sql {
     async fn newest(&self) -> Result<u64, StoreError> {
         self.within_patience(async {
-            let row = sqlx::query(NEWEST).fetch_one(&self.readers).await?;
+            let row = query(NEWEST).fetch_one(&self.readers).await?;
             count(&row, "newest")
         })
         .await
@@ -80,7 +116,7 @@ impl ChangeFeed for Sqlite {
 
     async fn since(&self, seen: u64, most: usize) -> Result<Changes, StoreError> {
         self.within_patience(async {
-            let rows = sqlx::query(SINCE)
+            let rows = query(SINCE)
                 .bind(number(seen))
                 .bind(number(most))
                 .fetch_all(&self.readers)
@@ -93,7 +129,7 @@ impl ChangeFeed for Sqlite {
     async fn sweep_changes(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut swept = 0;
         loop {
-            let removed = self.within_patience(self.sweep_some(before)).await?;
+            let removed = self.change(|| self.sweep_some(before)).await?;
             swept += removed;
             if removed < SWEPT_AT_ONCE as u64 {
                 return Ok(swept);
@@ -102,12 +138,12 @@ impl ChangeFeed for Sqlite {
     }
 }
 
-impl Sqlite {
+impl Sql {
     /// Removes from the old end only, so that what is left has no hole even when the clock was set
     /// back in between.
     async fn sweep_some(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut write = self.write().await?;
-        let rows = sqlx::query("SELECT number, at FROM changes ORDER BY number LIMIT ?1")
+        let rows = query("SELECT number, at FROM changes ORDER BY number LIMIT ?1")
             .bind(number(SWEPT_AT_ONCE))
             .fetch_all(write.sql())
             .await?;
@@ -118,11 +154,10 @@ impl Sqlite {
             }
             last = column(row, "number")?;
         }
-        let swept = sqlx::query("DELETE FROM changes WHERE number <= ?1")
+        let swept = query("DELETE FROM changes WHERE number <= ?1")
             .bind(last)
             .execute(write.sql())
-            .await?
-            .rows_affected();
+            .await?;
         write.end(true).await?;
         Ok(swept)
     }
@@ -130,7 +165,7 @@ impl Sqlite {
 
 /// The changes, if they follow on `seen` and this program knows what they mean. A feed that ends
 /// before `seen` is another one than the caller has followed (a backup was put back): a gap too.
-fn listed(rows: &[SqliteRow], seen: u64) -> Result<Changes, StoreError> {
+fn listed(rows: &[Row], seen: u64) -> Result<Changes, StoreError> {
     let newest_of_all = match rows.first() {
         Some(row) => count(row, "newest")?,
         None => 0,

@@ -1,10 +1,10 @@
 //! The audit trail.
 
-use sqlx::sqlite::SqliteRow;
-
 use super::{
-    Sqlite,
-    row::{column, damage, number, parsed_option, time},
+    Sql,
+    dialect::{Text, delete_some},
+    query::query,
+    row::{Row, column, damage, number, parsed_option, time},
     write::Write,
 };
 use crate::{
@@ -19,7 +19,7 @@ impl Write {
         let Some(event) = event else {
             return Ok(());
         };
-        sqlx::query(
+        query(
             "INSERT INTO events (at, kind, reason, user_id, connection, session_id, address, \
              request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )
@@ -37,10 +37,12 @@ impl Write {
     }
 }
 
-impl Sqlite {
+const FORGET: Text = delete_some!("events", "number", "at");
+
+impl Sql {
     /// The newest first.
     pub(super) async fn newest_events(&self, most: usize) -> Result<Vec<Event>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM events ORDER BY number DESC LIMIT ?1")
+        let rows = query("SELECT * FROM events ORDER BY number DESC LIMIT ?1")
             .bind(number(most))
             .fetch_all(&self.readers)
             .await?;
@@ -55,22 +57,21 @@ impl Sqlite {
         before: Timestamp,
         most: usize,
     ) -> Result<u64, StoreError> {
-        let mut write = self.write().await?;
-        let forgotten = sqlx::query(
-            "DELETE FROM events WHERE number IN \
-             (SELECT number FROM events WHERE at < ?1 ORDER BY at LIMIT ?2)",
-        )
-        .bind(before.millis())
-        .bind(number(most))
-        .execute(write.sql())
-        .await?
-        .rows_affected();
-        write.end(forgotten > 0).await?;
-        Ok(forgotten)
+        self.change(|| async {
+            let mut write = self.write().await?;
+            let forgotten = query(FORGET)
+                .bind(before.millis())
+                .bind(number(most))
+                .execute(write.sql())
+                .await?;
+            write.end(forgotten > 0).await?;
+            Ok(forgotten)
+        })
+        .await
     }
 }
 
-fn event(row: &SqliteRow) -> Result<Option<Event>, StoreError> {
+fn event(row: &Row) -> Result<Option<Event>, StoreError> {
     let Some(kind) = EventKind::from_name(column(row, "kind")?) else {
         return Ok(None);
     };

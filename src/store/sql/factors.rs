@@ -1,11 +1,11 @@
 //! Second factors and recovery codes.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
-    Sqlite,
-    row::{bytes, column, count, damage, number, parsed, time},
+    Sql,
+    query::query,
+    row::{Row, bytes, column, count, damage, number, parsed, time},
     write::Write,
 };
 use crate::{
@@ -20,10 +20,10 @@ pub(super) const CODES_LEFT: &str =
     "SELECT count(*) AS codes FROM recovery_codes WHERE user_id = ?1";
 
 #[async_trait]
-impl FactorStore for Sqlite {
+impl FactorStore for Sql {
     async fn factors(&self, user: &UserId) -> Result<Vec<FactorRecord>, StoreError> {
         self.within_patience(async {
-            let rows = sqlx::query(FACTORS)
+            let rows = query(FACTORS)
                 .bind(user.as_str())
                 .fetch_all(&self.readers)
                 .await?;
@@ -38,9 +38,9 @@ impl FactorStore for Sqlite {
         most: usize,
         event: Event,
     ) -> Result<FactorAdded, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let added = if !write.has_user(&factor.user).await? {
+            let added = if !write.lock_user(&factor.user).await? {
                 FactorAdded::UnknownUser
             } else if write.has_factor(factor.id).await? {
                 FactorAdded::Exists
@@ -64,17 +64,15 @@ impl FactorStore for Sqlite {
         name: &str,
         event: Event,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let renamed =
-                sqlx::query("UPDATE factors SET name = ?3 WHERE id = ?1 AND user_id = ?2")
-                    .bind(id.0.as_slice())
-                    .bind(user.as_str())
-                    .bind(name)
-                    .execute(write.sql())
-                    .await?
-                    .rows_affected()
-                    == 1;
+            let renamed = query("UPDATE factors SET name = ?3 WHERE id = ?1 AND user_id = ?2")
+                .bind(id.0.as_slice())
+                .bind(user.as_str())
+                .bind(name)
+                .execute(write.sql())
+                .await?
+                == 1;
             write.record(Some(&event)).await?;
             write.end(renamed).await?;
             Ok(renamed)
@@ -88,14 +86,14 @@ impl FactorStore for Sqlite {
         id: FactorId,
         event: Event,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let removed = sqlx::query("DELETE FROM factors WHERE id = ?1 AND user_id = ?2")
+            write.lock_user(user).await?;
+            let removed = query("DELETE FROM factors WHERE id = ?1 AND user_id = ?2")
                 .bind(id.0.as_slice())
                 .bind(user.as_str())
                 .execute(write.sql())
                 .await?
-                .rows_affected()
                 == 1;
             if write.count_factors(user).await? == 0 {
                 write.delete_codes(user).await?;
@@ -108,9 +106,9 @@ impl FactorStore for Sqlite {
     }
 
     async fn use_step(&self, id: FactorId, step: u64, event: Event) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let used = sqlx::query(
+            let used = query(
                 "UPDATE factors SET counter = ?2, last_used_at = ?3 WHERE id = ?1 AND counter < ?2",
             )
             .bind(id.0.as_slice())
@@ -118,7 +116,6 @@ impl FactorStore for Sqlite {
             .bind(event.at.millis())
             .execute(write.sql())
             .await?
-            .rows_affected()
                 == 1;
             write.record(Some(&event)).await?;
             write.end(used).await?;
@@ -133,8 +130,9 @@ impl FactorStore for Sqlite {
         hashes: &[[u8; 32]],
         event: Option<Event>,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
+            write.lock_user(user).await?;
             let may = write.count_factors(user).await? > 0;
             write.delete_codes(user).await?;
             for hash in hashes.iter().filter(|_| may) {
@@ -149,7 +147,7 @@ impl FactorStore for Sqlite {
 
     async fn recovery_codes_left(&self, user: &UserId) -> Result<u64, StoreError> {
         self.within_patience(async {
-            let row = sqlx::query(CODES_LEFT)
+            let row = query(CODES_LEFT)
                 .bind(user.as_str())
                 .fetch_one(&self.readers)
                 .await?;
@@ -164,14 +162,13 @@ impl FactorStore for Sqlite {
         hash: &[u8; 32],
         event: Event,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let used = sqlx::query("DELETE FROM recovery_codes WHERE user_id = ?1 AND hash = ?2")
+            let used = query("DELETE FROM recovery_codes WHERE user_id = ?1 AND hash = ?2")
                 .bind(user.as_str())
                 .bind(hash.as_slice())
                 .execute(write.sql())
                 .await?
-                .rows_affected()
                 == 1;
             write.record(Some(&event)).await?;
             write.end(used).await?;
@@ -181,13 +178,13 @@ impl FactorStore for Sqlite {
     }
 
     async fn reset_factors(&self, user: &UserId, event: Event) -> Result<u64, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let removed = sqlx::query("DELETE FROM factors WHERE user_id = ?1")
+            write.lock_user(user).await?;
+            let removed = query("DELETE FROM factors WHERE user_id = ?1")
                 .bind(user.as_str())
                 .execute(write.sql())
-                .await?
-                .rows_affected();
+                .await?;
             write.delete_codes(user).await?;
             write.record(Some(&event)).await?;
             write.end(removed > 0).await?;
@@ -199,7 +196,7 @@ impl FactorStore for Sqlite {
 
 impl Write {
     async fn has_factor(&mut self, id: FactorId) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM factors WHERE id = ?1")
+        let row = query("SELECT id FROM factors WHERE id = ?1")
             .bind(id.0.as_slice())
             .fetch_optional(self.sql())
             .await?;
@@ -207,7 +204,7 @@ impl Write {
     }
 
     async fn count_factors(&mut self, user: &UserId) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT count(*) AS factors FROM factors WHERE user_id = ?1")
+        let row = query("SELECT count(*) AS factors FROM factors WHERE user_id = ?1")
             .bind(user.as_str())
             .fetch_one(self.sql())
             .await?;
@@ -216,7 +213,7 @@ impl Write {
 
     async fn insert_factor(&mut self, factor: &FactorRecord) -> Result<(), StoreError> {
         let FactorKind::Totp { sealed, last_step } = &factor.kind;
-        sqlx::query(
+        query(
             "INSERT INTO factors (id, user_id, kind, name, sealed, counter, created_at, \
              last_used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )
@@ -234,7 +231,7 @@ impl Write {
     }
 
     async fn insert_code(&mut self, user: &UserId, hash: &[u8; 32]) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO recovery_codes (user_id, hash, created_at) VALUES (?1, ?2, ?3)")
+        query("INSERT INTO recovery_codes (user_id, hash, created_at) VALUES (?1, ?2, ?3)")
             .bind(user.as_str())
             .bind(hash.as_slice())
             .bind(self.now.millis())
@@ -244,7 +241,7 @@ impl Write {
     }
 
     async fn delete_codes(&mut self, user: &UserId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM recovery_codes WHERE user_id = ?1")
+        query("DELETE FROM recovery_codes WHERE user_id = ?1")
             .bind(user.as_str())
             .execute(self.sql())
             .await?;
@@ -252,7 +249,7 @@ impl Write {
     }
 }
 
-fn record(row: &SqliteRow) -> Result<FactorRecord, StoreError> {
+fn record(row: &Row) -> Result<FactorRecord, StoreError> {
     let kind = match column::<&str>(row, "kind")? {
         "totp" => FactorKind::Totp {
             sealed: column(row, "sealed")?,

@@ -1,10 +1,9 @@
 //! Identities: which user each belongs to, and what its connection last said.
 
-use sqlx::sqlite::SqliteRow;
-
 use super::{
-    Sqlite,
-    row::{json, parsed, time, to_json},
+    Sql,
+    query::query,
+    row::{Row, json, parsed, time, to_json},
     write::Write,
 };
 use crate::{
@@ -16,12 +15,12 @@ use crate::{
 pub(super) const IDENTITIES: &str =
     "SELECT * FROM identities WHERE user_id = ?1 ORDER BY created_at, connection, subject";
 
-impl Sqlite {
+impl Sql {
     pub(super) async fn identities_of(
         &self,
         user: &UserId,
     ) -> Result<Vec<IdentityRecord>, StoreError> {
-        let rows = sqlx::query(IDENTITIES)
+        let rows = query(IDENTITIES)
             .bind(user.as_str())
             .fetch_all(&self.readers)
             .await?;
@@ -37,11 +36,11 @@ impl Write {
         user: &UserId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
-            "INSERT INTO identities (connection, subject, user_id, profile, claims, groups, \
-             created_at, refreshed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) \
-             ON CONFLICT DO NOTHING",
+        let inserted = query(
+            "INSERT INTO identities (connection, subject, user_id, profile, claims, \"groups\", \
+             created_at, refreshed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
         )
+        .unless_there()
         .bind(identity.connection.as_str())
         .bind(identity.subject.as_str())
         .bind(user.as_str())
@@ -51,13 +50,14 @@ impl Write {
         .bind(at.millis())
         .execute(self.sql())
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(inserted == 1)
     }
 
-    /// Whether there is a user of this id.
-    pub(super) async fn has_user(&mut self, id: &UserId) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM users WHERE id = ?1")
+    /// Whether there is a user of this id. Nobody else changes what they have until the end.
+    pub(super) async fn lock_user(&mut self, id: &UserId) -> Result<bool, StoreError> {
+        let row = query("SELECT id FROM users WHERE id = ?1")
             .bind(id.as_str())
+            .locking()
             .fetch_optional(self.sql())
             .await?;
         Ok(row.is_some())
@@ -69,17 +69,19 @@ impl Write {
         identity: &Identity,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT * FROM identities WHERE connection = ?1 AND subject = ?2")
+        let row = query("SELECT * FROM identities WHERE connection = ?1 AND subject = ?2")
             .bind(identity.connection.as_str())
             .bind(identity.subject.as_str())
+            .locking()
             .fetch_optional(self.sql())
             .await?;
         let Some(held) = row.as_ref().map(record).transpose()? else {
             return Ok(false);
         };
-        sqlx::query(
-            "UPDATE identities SET profile = ?3, claims = ?4, groups = ?5, \
-             refreshed_at = MAX(refreshed_at, ?6) WHERE connection = ?1 AND subject = ?2",
+        query(
+            "UPDATE identities SET profile = ?3, claims = ?4, \"groups\" = ?5, \
+             refreshed_at = CASE WHEN refreshed_at < ?6 THEN ?6 ELSE refreshed_at END \
+             WHERE connection = ?1 AND subject = ?2",
         )
         .bind(identity.connection.as_str())
         .bind(identity.subject.as_str())
@@ -105,7 +107,7 @@ impl Write {
         let Some(from) = self.owner_of(connection, subject).await? else {
             return Ok(false);
         };
-        let moved = sqlx::query(
+        let moved = query(
             "UPDATE identities SET user_id = ?3 WHERE connection = ?1 AND subject = ?2 \
              AND EXISTS (SELECT 1 FROM users WHERE id = ?3)",
         )
@@ -114,7 +116,6 @@ impl Write {
         .bind(to.as_str())
         .execute(self.sql())
         .await?
-        .rows_affected()
             == 1;
         if moved {
             self.note_changes(&[Change::User(from), Change::User(to.clone())])
@@ -129,17 +130,17 @@ impl Write {
         connection: &ConnectionId,
         subject: &Subject,
     ) -> Result<Option<UserId>, StoreError> {
-        let row =
-            sqlx::query("SELECT user_id FROM identities WHERE connection = ?1 AND subject = ?2")
-                .bind(connection.as_str())
-                .bind(subject.as_str())
-                .fetch_optional(self.sql())
-                .await?;
+        let row = query("SELECT user_id FROM identities WHERE connection = ?1 AND subject = ?2")
+            .bind(connection.as_str())
+            .bind(subject.as_str())
+            .locking()
+            .fetch_optional(self.sql())
+            .await?;
         row.map(|row| parsed(&row, "user_id")).transpose()
     }
 }
 
-fn record(row: &SqliteRow) -> Result<IdentityRecord, StoreError> {
+fn record(row: &Row) -> Result<IdentityRecord, StoreError> {
     Ok(IdentityRecord {
         user: parsed(row, "user_id")?,
         identity: Identity {

@@ -1,16 +1,16 @@
 //! The key ring, sealed.
 
 use async_trait::async_trait;
-use sqlx::{SqliteExecutor, sqlite::SqliteRow};
 
 use super::{
-    Sqlite,
-    row::{column, count, damage, time},
+    Sql,
+    query::{Target, query},
+    row::{Row, column, count, damage, time},
 };
 use crate::store::{Change, Event, KeyRecord, KeyState, KeyStore, StoreError};
 
 #[async_trait]
-impl KeyStore for Sqlite {
+impl KeyStore for Sql {
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         self.within_patience(ring(&self.readers)).await
     }
@@ -21,16 +21,18 @@ impl KeyStore for Sqlite {
         ring: Vec<KeyRecord>,
         event: Option<Event>,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
+            // Two processes that start on an empty storage both make the first key.
+            write.lock_feed().await?;
             let held = self::ring(write.sql()).await?;
             if !held.iter().map(|key| key.id).eq(was.iter().copied()) {
                 write.end(false).await?;
                 return Ok(false);
             }
-            sqlx::query("DELETE FROM keys").execute(write.sql()).await?;
+            query("DELETE FROM \"keys\"").execute(write.sql()).await?;
             for key in &ring {
-                sqlx::query("INSERT INTO keys (id, state, since, sealed) VALUES (?1, ?2, ?3, ?4)")
+                query("INSERT INTO \"keys\" (id, state, since, sealed) VALUES (?1, ?2, ?3, ?4)")
                     .bind(i64::from(key.id))
                     .bind(state_name(key.state))
                     .bind(key.since.millis())
@@ -47,14 +49,14 @@ impl KeyStore for Sqlite {
     }
 }
 
-async fn ring(sql: impl SqliteExecutor<'_>) -> Result<Vec<KeyRecord>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM keys ORDER BY id")
+async fn ring<'t>(sql: impl Into<Target<'t>>) -> Result<Vec<KeyRecord>, StoreError> {
+    let rows = query("SELECT * FROM \"keys\" ORDER BY id")
         .fetch_all(sql)
         .await?;
     rows.iter().map(record).collect()
 }
 
-fn record(row: &SqliteRow) -> Result<KeyRecord, StoreError> {
+fn record(row: &Row) -> Result<KeyRecord, StoreError> {
     Ok(KeyRecord {
         id: count(row, "id")?,
         state: state(column(row, "state")?)?,

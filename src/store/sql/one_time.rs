@@ -1,10 +1,12 @@
 //! Things that work once, and counters that run out.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
 
 use super::{
-    Sqlite,
+    Sql,
+    dialect::{Text, delete_some},
+    pool::Connection,
+    query::query,
     row::{column, count, number, time},
     write::Write,
 };
@@ -16,29 +18,31 @@ use crate::{
     },
 };
 
-const NOTE_USE: &str = "INSERT INTO one_time_uses (purpose, hash, until) VALUES (?1, ?2, ?3) \
-    ON CONFLICT DO NOTHING";
+const NOTE_USE: &str = "INSERT INTO one_time_uses (purpose, hash, until) VALUES (?1, ?2, ?3)";
 
-const LEASE: &str = "INSERT INTO one_time_uses (purpose, hash, until) VALUES (?1, ?2, ?3) \
-    ON CONFLICT (purpose, hash) DO UPDATE SET until = excluded.until \
-    WHERE one_time_uses.until <= ?4";
-
-const TAKE: &str = "DELETE FROM one_time_rows WHERE purpose = ?1 AND hash = ?2 AND until > ?3 \
-    RETURNING payload";
+/// Takes over a lease that has ended.
+const LEASE: &str =
+    "UPDATE one_time_uses SET until = ?3 WHERE purpose = ?1 AND hash = ?2 AND until <= ?4";
 
 pub(super) const WAS_USED: &str =
-    "SELECT 1 FROM one_time_uses WHERE purpose = ?1 AND hash = ?2 AND until > ?3";
+    "SELECT 1 AS used FROM one_time_uses WHERE purpose = ?1 AND hash = ?2 AND until > ?3";
 
 pub(super) const PEEK: &str =
     "SELECT payload FROM one_time_rows WHERE purpose = ?1 AND hash = ?2 AND until > ?3";
 
-/// Starts a window, or counts within one. No row comes back when the budget is spent.
-const COUNT: &str = "INSERT INTO counters (counts, slot, spent, until) VALUES (?1, ?2, 1, ?3) \
-    ON CONFLICT (counts, slot) DO UPDATE SET \
+const DROP: &str = "DELETE FROM one_time_rows WHERE purpose = ?1 AND hash = ?2";
+
+/// Counts within a window, or starts the next; in MySQL each part sees what the one before it did.
+/// It meets no row when there is no window yet, and when the budget is spent.
+const COUNT: &str = "UPDATE counters SET \
         spent = CASE WHEN until <= ?4 THEN 1 ELSE spent + 1 END, \
         until = CASE WHEN until <= ?4 THEN ?3 ELSE until END \
-    WHERE until <= ?4 OR spent < ?5 \
-    RETURNING spent";
+    WHERE counts = ?1 AND slot = ?2 AND (until <= ?4 OR spent < ?5)";
+
+const FIRST_COUNT: &str = "INSERT INTO counters (counts, slot, spent, until) \
+    VALUES (?1, ?2, 1, ?3)";
+
+const SPENT: &str = "SELECT spent FROM counters WHERE counts = ?1 AND slot = ?2";
 
 pub(super) const COUNTED: &str =
     "SELECT until FROM counters WHERE counts = ?1 AND slot = ?2 AND until > ?3 AND spent >= ?4";
@@ -58,39 +62,49 @@ impl Write {
     }
 }
 
-async fn use_once(sql: &mut SqliteConnection, used: &OneTimeUse) -> Result<bool, StoreError> {
+async fn use_once(sql: &mut Connection, used: &OneTimeUse) -> Result<bool, StoreError> {
     match *used {
         OneTimeUse::First { key, until } => {
-            let noted = sqlx::query(NOTE_USE)
+            let noted = query(NOTE_USE)
+                .unless_there()
                 .bind(key.purpose.name())
                 .bind(key.hash.as_slice())
                 .bind(until.millis())
                 .execute(sql)
                 .await?;
-            Ok(noted.rows_affected() == 1)
+            Ok(noted == 1)
         }
         OneTimeUse::Row { key, now } => Ok(take(sql, &key, now).await?.is_some()),
     }
 }
 
 async fn take(
-    sql: &mut SqliteConnection,
+    sql: &mut Connection,
     key: &OneTimeKey,
     now: Timestamp,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let row = sqlx::query(TAKE)
+    let row = query(PEEK)
+        .locking()
         .bind(key.purpose.name())
         .bind(key.hash.as_slice())
         .bind(now.millis())
-        .fetch_optional(sql)
+        .fetch_optional(&mut *sql)
         .await?;
-    row.map(|row| column(&row, "payload")).transpose()
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let dropped = query(DROP)
+        .bind(key.purpose.name())
+        .bind(key.hash.as_slice())
+        .execute(sql)
+        .await?;
+    Ok((dropped == 1).then_some(column(&row, "payload")?))
 }
 
 #[async_trait]
-impl OneTimeStore for Sqlite {
+impl OneTimeStore for Sql {
     async fn first_use(&self, used: OneTimeUse) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let first = use_once(write.sql(), &used).await?;
             write.end(first).await?;
@@ -101,7 +115,7 @@ impl OneTimeStore for Sqlite {
 
     async fn was_used(&self, key: &OneTimeKey, now: Timestamp) -> Result<bool, StoreError> {
         self.within_patience(async {
-            let row = sqlx::query(WAS_USED)
+            let row = query(WAS_USED)
                 .bind(key.purpose.name())
                 .bind(key.hash.as_slice())
                 .bind(now.millis())
@@ -118,16 +132,21 @@ impl OneTimeStore for Sqlite {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let noted = sqlx::query(LEASE)
-                .bind(key.purpose.name())
-                .bind(key.hash.as_slice())
-                .bind(until.millis())
-                .bind(now.millis())
-                .execute(write.sql())
-                .await?;
-            let first = noted.rows_affected() == 1;
+            let mut held = 0;
+            for take in [query(LEASE), query(NOTE_USE).unless_there()] {
+                if held == 0 {
+                    held = take
+                        .bind(key.purpose.name())
+                        .bind(key.hash.as_slice())
+                        .bind(until.millis())
+                        .bind(now.millis())
+                        .execute(write.sql())
+                        .await?;
+                }
+            }
+            let first = held == 1;
             write.end(first).await?;
             Ok(first)
         })
@@ -135,9 +154,9 @@ impl OneTimeStore for Sqlite {
     }
 
     async fn release(&self, key: &OneTimeKey) -> Result<(), StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            sqlx::query("DELETE FROM one_time_uses WHERE purpose = ?1 AND hash = ?2")
+            query("DELETE FROM one_time_uses WHERE purpose = ?1 AND hash = ?2")
                 .bind(key.purpose.name())
                 .bind(key.hash.as_slice())
                 .execute(write.sql())
@@ -148,16 +167,16 @@ impl OneTimeStore for Sqlite {
     }
 
     async fn put(&self, row: OneTimeRow) -> Result<(), StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            sqlx::query(
+            query(
                 "INSERT INTO one_time_rows (purpose, hash, payload, until) \
-                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET \
-                 payload = excluded.payload, until = excluded.until",
+                 VALUES (?1, ?2, ?3, ?4)",
             )
+            .or_update("purpose, hash", &["payload", "until"])
             .bind(row.key.purpose.name())
             .bind(row.key.hash.as_slice())
-            .bind(row.payload)
+            .bind(row.payload.as_slice())
             .bind(row.until.millis())
             .execute(write.sql())
             .await?;
@@ -168,7 +187,7 @@ impl OneTimeStore for Sqlite {
 
     async fn peek(&self, key: &OneTimeKey, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
         self.within_patience(async {
-            let row = sqlx::query(PEEK)
+            let row = query(PEEK)
                 .bind(key.purpose.name())
                 .bind(key.hash.as_slice())
                 .bind(now.millis())
@@ -180,7 +199,7 @@ impl OneTimeStore for Sqlite {
     }
 
     async fn take(&self, key: &OneTimeKey, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let payload = take(write.sql(), key, now).await?;
             write.end(payload.is_some()).await?;
@@ -190,17 +209,21 @@ impl OneTimeStore for Sqlite {
     }
 
     async fn count(&self, spend: &Spend, now: Timestamp) -> Result<Budget, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             // Whoever keeps trying after the end must not keep the writer busy.
             if let Some(until) = self.at_limit(spend, now).await? {
                 return Ok(Budget::Exhausted { until });
             }
-            let mut write = self.write().await?;
-            let total = count_one(write.sql(), spend, now).await?;
-            write.end(total.is_some()).await?;
-            if let Some(total) = total {
-                let left = spend.limit.saturating_sub(total);
-                return Ok(Budget::Spent { left });
+            // Whoever begins a window where one is begun meanwhile counts in a second transaction:
+            // in the same one, two of them would wait for each other.
+            for _ in 0..2 {
+                let mut write = self.write().await?;
+                let total = count_one(write.sql(), spend, now).await?;
+                write.end(total.is_some()).await?;
+                if let Some(total) = total {
+                    let left = spend.limit.saturating_sub(total);
+                    return Ok(Budget::Spent { left });
+                }
             }
             let until = self.at_limit(spend, now).await?;
             Ok(Budget::Exhausted {
@@ -219,9 +242,9 @@ impl OneTimeStore for Sqlite {
     }
 
     async fn refund(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            sqlx::query(
+            query(
                 "UPDATE counters SET spent = spent - 1 \
                  WHERE counts = ?1 AND slot = ?2 AND spent > 0",
             )
@@ -235,17 +258,16 @@ impl OneTimeStore for Sqlite {
     }
 
     async fn sweep_one_time(&self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let mut swept = 0;
             for statement in SWEEPS {
                 let left = number(most).saturating_sub(number(swept));
-                swept += sqlx::query(statement)
+                swept += query(statement)
                     .bind(now.millis())
                     .bind(left)
                     .execute(write.sql())
-                    .await?
-                    .rows_affected();
+                    .await?;
             }
             write.end(swept > 0).await?;
             Ok(swept)
@@ -254,33 +276,44 @@ impl OneTimeStore for Sqlite {
     }
 }
 
-pub(super) const SWEEPS: [&str; 3] = [
-    "DELETE FROM one_time_rows WHERE rowid IN \
-     (SELECT rowid FROM one_time_rows WHERE until < ?1 ORDER BY until LIMIT ?2)",
-    "DELETE FROM one_time_uses WHERE (purpose, hash) IN \
-     (SELECT purpose, hash FROM one_time_uses WHERE until < ?1 ORDER BY until LIMIT ?2)",
-    "DELETE FROM counters WHERE (counts, slot) IN \
-     (SELECT counts, slot FROM counters WHERE until < ?1 ORDER BY until LIMIT ?2)",
+pub(super) const SWEEPS: [Text; 3] = [
+    delete_some!("one_time_rows", "purpose, hash", "until"),
+    delete_some!("one_time_uses", "purpose, hash", "until"),
+    delete_some!("counters", "counts, slot", "until"),
 ];
 
-/// What is spent with this one; `None` when there was nothing left.
+/// What is spent with this one; `None` when nothing is left, or somebody else has begun the window
+/// meanwhile.
 async fn count_one(
-    sql: &mut SqliteConnection,
+    sql: &mut Connection,
     spend: &Spend,
     now: Timestamp,
 ) -> Result<Option<u32>, StoreError> {
-    let row = sqlx::query(COUNT)
-        .bind(spend.counter.counts.name())
-        .bind(i64::from(spend.counter.slot))
-        .bind((now + spend.window).millis())
+    let counter = |text: &'static str| {
+        query(text)
+            .bind(spend.counter.counts.name())
+            .bind(i64::from(spend.counter.slot))
+    };
+    let until = (now + spend.window).millis();
+    let counted = counter(COUNT)
+        .bind(until)
         .bind(now.millis())
         .bind(i64::from(spend.limit))
-        .fetch_optional(sql)
+        .execute(&mut *sql)
         .await?;
-    row.map(|row| count(&row, "spent")).transpose()
+    if counted == 1 {
+        let row = counter(SPENT).fetch_one(sql).await?;
+        return count(&row, "spent").map(Some);
+    }
+    let begun = counter(FIRST_COUNT)
+        .unless_there()
+        .bind(until)
+        .execute(sql)
+        .await?;
+    Ok((begun == 1).then_some(1))
 }
 
-impl Sqlite {
+impl Sql {
     /// When the budget comes back, if it is spent.
     async fn at_limit(
         &self,
@@ -290,7 +323,7 @@ impl Sqlite {
         if spend.limit == 0 {
             return Ok(Some(now + spend.window));
         }
-        let row = sqlx::query(COUNTED)
+        let row = query(COUNTED)
             .bind(spend.counter.counts.name())
             .bind(i64::from(spend.counter.slot))
             .bind(now.millis())

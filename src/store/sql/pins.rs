@@ -1,10 +1,9 @@
 //! What the name of each connection stands for.
 
-use sqlx::sqlite::SqliteRow;
-
 use super::{
-    Sqlite,
-    row::{column, damage},
+    Sql,
+    query::{Query, query},
+    row::{Row, column, damage},
     write::Write,
 };
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     store::{Change, Pin, Pinned, Renamed, StoreError},
 };
 
-impl Sqlite {
+impl Sql {
     /// Notes the pin of a name that has none, else compares.
     pub(super) async fn compare_pin(
         &self,
@@ -24,7 +23,8 @@ impl Sqlite {
             return Ok(compare(held, pin));
         }
         let mut write = self.write().await?;
-        let noted = write.insert_pin(connection, pin).await?;
+        let insert = write.insert_pin(connection, pin).unless_there();
+        let noted = insert.execute(write.sql()).await? == 1;
         write.end(noted).await?;
         if noted {
             return Ok(Pinned::Same);
@@ -35,7 +35,7 @@ impl Sqlite {
     }
 
     async fn pinned(&self, connection: &ConnectionId) -> Result<Option<Pin>, StoreError> {
-        let row = sqlx::query(PIN).bind(connection.as_str());
+        let row = query(PIN).bind(connection.as_str());
         let row = row.fetch_optional(&self.readers).await?;
         row.as_ref().map(record).transpose()
     }
@@ -43,13 +43,18 @@ impl Sqlite {
 
 const PIN: &str = "SELECT strategy, issuer FROM pins WHERE connection = ?1";
 
-/// The identities are numbered by the first; the others follow, in this transaction.
-const RENAME: [&str; 4] = [
+/// What points at an identity or an account follows it in PostgreSQL and MySQL (ON UPDATE CASCADE),
+/// and has nothing left to do here.
+const RENAME: [&str; 5] = [
+    "UPDATE accounts SET version = version + 1 WHERE connection = ?1",
     "UPDATE identities SET connection = ?2 WHERE connection = ?1",
-    "UPDATE accounts SET connection = ?2, version = version + 1 WHERE connection = ?1",
+    "UPDATE accounts SET connection = ?2 WHERE connection = ?1",
     "UPDATE account_logins SET connection = ?2 WHERE connection = ?1",
     "UPDATE users SET synced_by = ?2, version = version + 1 WHERE synced_by = ?1",
 ];
+
+/// Which of them numbers the identities.
+const IDENTITIES: usize = 1;
 
 impl Write {
     /// Lets a name stand for something else.
@@ -58,11 +63,10 @@ impl Write {
         connection: &ConnectionId,
         pin: &Pin,
     ) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM pins WHERE connection = ?1")
-            .bind(connection.as_str())
+        self.insert_pin(connection, pin)
+            .or_update("connection", &["strategy", "issuer", "pinned_at"])
             .execute(self.sql())
             .await?;
-        self.insert_pin(connection, pin).await?;
         self.note_changes(&[Change::Connection(connection.clone())])
             .await
     }
@@ -90,33 +94,36 @@ impl Write {
             _ => {}
         }
         // An account points at its identity: both have the new name only at the end.
-        sqlx::query("PRAGMA defer_foreign_keys = ON")
-            .execute(self.sql())
-            .await?;
-        let mut identities = None;
-        for statement in RENAME {
-            let rows = sqlx::query(statement)
+        self.defer_references().await?;
+        let mut identities = 0;
+        for (index, statement) in RENAME.into_iter().enumerate() {
+            let rows = query(statement)
                 .bind(from.as_str())
                 .bind(to.as_str())
                 .execute(self.sql())
                 .await?;
-            identities.get_or_insert(rows.rows_affected());
+            if index == IDENTITIES {
+                identities = rows;
+            }
         }
         self.rename_in_sessions(from, to).await?;
-        sqlx::query("DELETE FROM pins WHERE connection = ?1")
+        query("DELETE FROM pins WHERE connection = ?1")
             .bind(from.as_str())
             .execute(self.sql())
             .await?;
         if let Some(pin) = &moved {
-            self.insert_pin(to, pin).await?;
+            self.insert_pin(to, pin)
+                .unless_there()
+                .execute(self.sql())
+                .await?;
         }
         self.note_changes(&[Change::Connection(from.clone())])
             .await?;
-        Ok(Renamed::Renamed(identities.unwrap_or_default()))
+        Ok(Renamed::Renamed(identities))
     }
 
     async fn has_identities(&mut self, connection: &ConnectionId) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM identities WHERE connection = ?1 LIMIT 1")
+        let row = query("SELECT 1 AS held FROM identities WHERE connection = ?1 LIMIT 1")
             .bind(connection.as_str())
             .fetch_optional(self.sql())
             .await?;
@@ -124,33 +131,21 @@ impl Write {
     }
 
     async fn pin_of(&mut self, connection: &ConnectionId) -> Result<Option<Pin>, StoreError> {
-        let row = sqlx::query(PIN).bind(connection.as_str());
+        let row = query(PIN).bind(connection.as_str());
         let row = row.fetch_optional(self.sql()).await?;
         row.as_ref().map(record).transpose()
     }
 
-    /// `false` when the connection has a pin.
-    async fn insert_pin(
-        &mut self,
-        connection: &ConnectionId,
-        pin: &Pin,
-    ) -> Result<bool, StoreError> {
-        let now = self.now.millis();
-        let inserted = sqlx::query(
-            "INSERT INTO pins (connection, strategy, issuer, pinned_at) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(connection.as_str())
-        .bind(pin.strategy.as_str())
-        .bind(pin.issuer.as_str())
-        .bind(now)
-        .execute(self.sql())
-        .await?;
-        Ok(inserted.rows_affected() == 1)
+    fn insert_pin<'q>(&self, connection: &'q ConnectionId, pin: &'q Pin) -> Query<'q> {
+        query("INSERT INTO pins (connection, strategy, issuer, pinned_at) VALUES (?1, ?2, ?3, ?4)")
+            .bind(connection.as_str())
+            .bind(pin.strategy.as_str())
+            .bind(pin.issuer.as_str())
+            .bind(self.now.millis())
     }
 }
 
-fn record(row: &SqliteRow) -> Result<Pin, StoreError> {
+fn record(row: &Row) -> Result<Pin, StoreError> {
     Ok(Pin {
         strategy: column(row, "strategy")?,
         issuer: column(row, "issuer")?,

@@ -6,21 +6,51 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{Decode, Row as _, Sqlite as Engine, Type, sqlite::SqliteRow};
+use sqlx::{Row as _, mysql::MySqlRow, postgres::PgRow, sqlite::SqliteRow};
 
 use crate::{clock::Timestamp, store::StoreError};
 
-/// The column as SQLite keeps it.
-pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
-where
-    T: Decode<'r, Engine> + Type<Engine>,
-{
-    Ok(row.try_get(name)?)
+/// What an engine answered.
+pub(super) enum Row {
+    MySql(MySqlRow),
+    Postgres(PgRow),
+    Sqlite(SqliteRow),
+}
+
+/// A type that a column can be read as.
+pub(super) trait Column<'r>: Sized {
+    fn read(row: &'r Row, name: &str) -> Result<Self, sqlx::Error>;
+}
+
+macro_rules! columns {
+    ($($type:ty),* $(,)?) => {$(
+        impl<'r> Column<'r> for $type {
+            fn read(row: &'r Row, name: &str) -> Result<Self, sqlx::Error> {
+                match row {
+                    // What is a key there is kept as bytes (see its first migration), and to sqlx
+                    // bytes are no text.
+                    Row::MySql(row) => row.try_get_unchecked(name),
+                    Row::Postgres(row) => row.try_get(name),
+                    Row::Sqlite(row) => row.try_get(name),
+                }
+            }
+        }
+    )*};
+}
+
+columns! {
+    bool, i64, &'r [u8], &'r str, String, Vec<u8>,
+    Option<i64>, Option<&'r [u8]>, Option<&'r str>, Option<String>,
+}
+
+/// The column as the engine keeps it.
+pub(super) fn column<'r, T: Column<'r>>(row: &'r Row, name: &str) -> Result<T, StoreError> {
+    Ok(T::read(row, name)?)
 }
 
 /// A text column that has a form.
 pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(
-    row: &SqliteRow,
+    row: &Row,
     name: &str,
 ) -> Result<T, StoreError> {
     parse(column::<&str>(row, name)?, name)
@@ -28,7 +58,7 @@ pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(
 
 /// The same where it may be empty.
 pub(super) fn parsed_option<T: FromStr<Err: fmt::Display>>(
-    row: &SqliteRow,
+    row: &Row,
     name: &str,
 ) -> Result<Option<T>, StoreError> {
     column::<Option<&str>>(row, name)?
@@ -41,7 +71,7 @@ fn parse<T: FromStr<Err: fmt::Display>>(text: &str, name: &str) -> Result<T, Sto
 }
 
 /// A column of JSON.
-pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T, StoreError> {
+pub(super) fn json<T: DeserializeOwned>(row: &Row, name: &str) -> Result<T, StoreError> {
     serde_json::from_str(column(row, name)?).map_err(|error| {
         // serde's own words quote the value.
         let what = error.classify();
@@ -50,20 +80,20 @@ pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T
 }
 
 /// A column of bytes of a known number.
-pub(super) fn bytes<const N: usize>(row: &SqliteRow, name: &str) -> Result<[u8; N], StoreError> {
+pub(super) fn bytes<const N: usize>(row: &Row, name: &str) -> Result<[u8; N], StoreError> {
     column::<&[u8]>(row, name)?
         .try_into()
         .map_err(|error| damage(name, error))
 }
 
 /// A column with a time.
-pub(super) fn time(row: &SqliteRow, name: &str) -> Result<Timestamp, StoreError> {
+pub(super) fn time(row: &Row, name: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_millis(column(row, name)?))
 }
 
 /// A column with a count.
 pub(super) fn count<T: TryFrom<i64, Error: fmt::Display>>(
-    row: &SqliteRow,
+    row: &Row,
     name: &str,
 ) -> Result<T, StoreError> {
     T::try_from(column(row, name)?).map_err(|error| damage(name, error))

@@ -1,10 +1,11 @@
 //! The rows of sessions and handles, written inside a transaction.
 
-use sqlx::sqlite::SqliteRow;
+use serde_json::{Map, Value as Json};
 
 use super::{
-    row::{bytes, column, count, damage, hex, json, number, parsed, parsed_option, time, to_json},
-    write::Write,
+    query::{Value, query},
+    row::{Row, bytes, column, count, damage, json, number, parsed, parsed_option, time, to_json},
+    write::{Cutoffs, Write},
 };
 use crate::{
     clock::Timestamp,
@@ -15,12 +16,17 @@ use crate::{
     },
 };
 
+/// In pages of the id.
+const OF_CONNECTION: &str = "SELECT id, authentications FROM sessions \
+    WHERE id IN (SELECT session_id FROM session_identities WHERE connection = ?1) AND id > ?2 \
+    ORDER BY id LIMIT ?3";
+
 /// A new version, so that whoever read the old one does not write it back.
-const RENAME: &str = "UPDATE sessions SET version = version + 1, authentications = \
-    (SELECT json_group_array(json(CASE value ->> 'connection' WHEN ?1 \
-        THEN json_set(value, '$.connection', ?2) ELSE value END) ORDER BY key) \
-    FROM json_each(authentications)) \
-    WHERE id IN (SELECT session_id FROM session_identities WHERE connection = ?1)";
+const RENAME: &str =
+    "UPDATE sessions SET version = version + 1, authentications = ?2 WHERE id = ?1";
+
+/// How many sessions are read at once when a connection gets another name.
+const RENAMED_AT_ONCE: usize = 1000;
 
 const RENAME_INDEX: &str = "UPDATE session_identities SET connection = ?2 WHERE connection = ?1";
 
@@ -29,6 +35,7 @@ impl Write {
         if let Err(purpose) = self.use_up(&new.uses).await? {
             return Ok(Issued::AlreadyUsed(purpose));
         }
+        self.lock_cutoffs(Cutoffs::Heed).await?;
         if self.outdated(new).await? {
             return Ok(Issued::Outdated);
         }
@@ -65,8 +72,8 @@ impl Write {
 
     /// Whether all sessions like this one were ended since its proof was given.
     async fn outdated(&mut self, new: &NewSession) -> Result<bool, StoreError> {
-        let row = sqlx::query(OUTDATED)
-            .bind(to_json(&new.cutoffs())?)
+        let row = query(OUTDATED)
+            .bind(names(new.cutoffs()))
             .bind(new.proven_at.millis())
             .fetch_optional(self.sql())
             .await?;
@@ -75,15 +82,14 @@ impl Write {
 
     /// From now on nothing that was proven before opens one of these sessions.
     pub(super) async fn cut_off(&mut self, whose: &Whose) -> Result<(), StoreError> {
+        self.lock_cutoffs(Cutoffs::Set).await?;
         let now = self.now.millis();
-        sqlx::query(
-            "INSERT INTO session_cutoffs (whose, at) VALUES (?1, ?2) \
-             ON CONFLICT DO UPDATE SET at = excluded.at",
-        )
-        .bind(whose.cutoff())
-        .bind(now)
-        .execute(self.sql())
-        .await?;
+        query("INSERT INTO session_cutoffs (whose, at) VALUES (?1, ?2)")
+            .or_update("whose", &["at"])
+            .bind(whose.cutoff())
+            .bind(now)
+            .execute(self.sql())
+            .await?;
         Ok(())
     }
 
@@ -92,21 +98,22 @@ impl Write {
         &mut self,
         kept: std::ops::RangeInclusive<Timestamp>,
     ) -> Result<bool, StoreError> {
-        let forgotten = sqlx::query("DELETE FROM session_cutoffs WHERE at < ?1 OR at > ?2")
+        let forgotten = query("DELETE FROM session_cutoffs WHERE at < ?1 OR at > ?2")
             .bind(kept.start().millis())
             .bind(kept.end().millis())
             .execute(self.sql())
             .await?;
-        Ok(forgotten.rows_affected() > 0)
+        Ok(forgotten > 0)
     }
 
     /// `false` when there is a session of this id.
     async fn insert_session(&mut self, record: &SessionRecord) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO sessions (id, user_id, authentications, created_at, last_used_at, \
              expires_at, address, user_agent, sids, sealed, version) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )
+        .unless_there()
         .bind(record.id.0.as_slice())
         .bind(record.user.as_str())
         .bind(to_json(&record.authentications)?)
@@ -120,7 +127,6 @@ impl Write {
         .bind(number(record.version))
         .execute(self.sql())
         .await?
-        .rows_affected()
             == 1;
         if inserted {
             self.index_session(record).await?;
@@ -134,10 +140,10 @@ impl Write {
         record: &SessionRecord,
         was: u64,
     ) -> Result<bool, StoreError> {
-        let updated = sqlx::query(
+        let updated = query(
             "UPDATE sessions SET user_id = ?3, authentications = ?4, created_at = ?5, \
-             last_used_at = MAX(last_used_at, ?6), expires_at = ?7, address = ?8, \
-             user_agent = ?9, sids = ?10, sealed = ?11, version = ?12 \
+             last_used_at = CASE WHEN last_used_at < ?6 THEN ?6 ELSE last_used_at END, \
+             expires_at = ?7, address = ?8, user_agent = ?9, sids = ?10, sealed = ?11, version = ?12 \
              WHERE id = ?1 AND version = ?2",
         )
         .bind(record.id.0.as_slice())
@@ -154,7 +160,6 @@ impl Write {
         .bind(number(was.saturating_add(1)))
         .execute(self.sql())
         .await?
-        .rows_affected()
             == 1;
         if updated {
             for statement in [
@@ -162,7 +167,7 @@ impl Write {
                 "DELETE FROM session_sids WHERE session_id = ?1",
             ] {
                 let id = record.id.0.as_slice();
-                sqlx::query(statement).bind(id).execute(self.sql()).await?;
+                query(statement).bind(id).execute(self.sql()).await?;
             }
             self.index_session(record).await?;
         }
@@ -172,10 +177,11 @@ impl Write {
     /// Makes a session findable by its identities and provider sessions.
     async fn index_session(&mut self, record: &SessionRecord) -> Result<(), StoreError> {
         for held in &record.authentications {
-            sqlx::query(
+            query(
                 "INSERT INTO session_identities (connection, subject, session_id) \
-                 VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                 VALUES (?1, ?2, ?3)",
             )
+            .unless_there()
             .bind(held.connection.as_str())
             .bind(held.subject.as_str())
             .bind(record.id.0.as_slice())
@@ -183,13 +189,12 @@ impl Write {
             .await?;
         }
         for sid in &record.sids {
-            sqlx::query(
-                "INSERT INTO session_sids (sid, session_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            )
-            .bind(sid.as_slice())
-            .bind(record.id.0.as_slice())
-            .execute(self.sql())
-            .await?;
+            query("INSERT INTO session_sids (sid, session_id) VALUES (?1, ?2)")
+                .unless_there()
+                .bind(sid.as_slice())
+                .bind(record.id.0.as_slice())
+                .execute(self.sql())
+                .await?;
         }
         Ok(())
     }
@@ -199,17 +204,18 @@ impl Write {
         &mut self,
         handle: &HandleRecord,
     ) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO session_handles (hash, session_id, host, created_at) \
-             SELECT ?1, id, ?3, ?4 FROM sessions WHERE id = ?2 ON CONFLICT DO NOTHING",
+             SELECT ?1, id, ?3, ?4 FROM sessions WHERE id = ?2",
         )
+        .unless_there()
         .bind(handle.hash.0.as_slice())
         .bind(handle.session.0.as_slice())
         .bind(handle.host.as_str())
         .bind(handle.created_at.millis())
         .execute(self.sql())
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(inserted == 1)
     }
 
     /// Lets sessions hold an identity of `from` as one of `to`; whether there were any.
@@ -218,26 +224,59 @@ impl Write {
         from: &ConnectionId,
         to: &ConnectionId,
     ) -> Result<bool, StoreError> {
-        let mut any = false;
-        for statement in [RENAME, RENAME_INDEX] {
-            let rows = sqlx::query(statement)
+        let mut after = Vec::new();
+        loop {
+            let rows = query(OF_CONNECTION)
                 .bind(from.as_str())
-                .bind(to.as_str())
-                .execute(self.sql())
+                .bind(after)
+                .bind(number(RENAMED_AT_ONCE))
+                .locking()
+                .fetch_all(self.sql())
                 .await?;
-            any |= rows.rows_affected() > 0;
+            for row in &rows {
+                query(RENAME)
+                    .bind(column::<&[u8]>(row, "id")?)
+                    .bind(renamed(row, from, to)?)
+                    .execute(self.sql())
+                    .await?;
+            }
+            match rows.last() {
+                Some(last) if rows.len() == RENAMED_AT_ONCE => after = column(last, "id")?,
+                _ => break,
+            }
         }
-        Ok(any)
+        let moved = query(RENAME_INDEX)
+            .bind(from.as_str())
+            .bind(to.as_str())
+            .execute(self.sql())
+            .await?;
+        Ok(moved > 0)
+    }
+
+    /// Keeps a session from others until the end; `false` when it is gone.
+    pub(super) async fn lock_session(&mut self, id: SessionId) -> Result<bool, StoreError> {
+        let row = query("SELECT id FROM sessions WHERE id = ?1")
+            .bind(id.0.as_slice())
+            .locking()
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(row.is_some())
     }
 
     /// The session that the handle opened.
     async fn delete_handle(&mut self, hash: &HandleHash) -> Result<Option<SessionId>, StoreError> {
-        let row =
-            sqlx::query("DELETE FROM session_handles WHERE hash = ?1 RETURNING session_id AS id")
-                .bind(hash.0.as_slice())
-                .fetch_optional(self.sql())
-                .await?;
-        row.map(|row| Ok(SessionId(bytes(&row, "id")?))).transpose()
+        let row = query("SELECT session_id AS id FROM session_handles WHERE hash = ?1")
+            .bind(hash.0.as_slice())
+            .fetch_optional(self.sql())
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let deleted = query("DELETE FROM session_handles WHERE hash = ?1")
+            .bind(hash.0.as_slice())
+            .execute(self.sql())
+            .await?;
+        Ok((deleted == 1).then_some(SessionId(bytes(&row, "id")?)))
     }
 
     /// Whether the session had handles for this host.
@@ -246,13 +285,12 @@ impl Write {
         session: SessionId,
         host: &str,
     ) -> Result<bool, StoreError> {
-        let deleted =
-            sqlx::query("DELETE FROM session_handles WHERE session_id = ?1 AND host = ?2")
-                .bind(session.0.as_slice())
-                .bind(host)
-                .execute(self.sql())
-                .await?;
-        Ok(deleted.rows_affected() > 0)
+        let deleted = query("DELETE FROM session_handles WHERE session_id = ?1 AND host = ?2")
+            .bind(session.0.as_slice())
+            .bind(host)
+            .execute(self.sql())
+            .await?;
+        Ok(deleted > 0)
     }
 
     pub(super) async fn ids_of(
@@ -261,7 +299,7 @@ impl Write {
         most: usize,
     ) -> Result<Vec<SessionId>, StoreError> {
         let [first, second] = arguments(whose);
-        let rows = sqlx::query(ids_statement(whose))
+        let rows = query(ids_statement(whose))
             .bind(first)
             .bind(second)
             .bind(number(most))
@@ -270,24 +308,62 @@ impl Write {
         ids(&rows)
     }
 
+    /// Removes those of them that are over; whoever was used in between stays.
+    pub(super) async fn sweep_sessions(
+        &mut self,
+        ids: &[SessionId],
+        now: Timestamp,
+        idle: Timestamp,
+    ) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        query(SWEEP_AWAY)
+            .bind(list(ids))
+            .bind(now.millis())
+            .bind(idle.millis())
+            .execute(self.sql())
+            .await
+    }
+
     /// Removes sessions with everything that points at them; says how many there were.
     pub(super) async fn delete_sessions(&mut self, ids: &[SessionId]) -> Result<u64, StoreError> {
         if ids.is_empty() {
             return Ok(0);
         }
-        let deleted = sqlx::query(
-            "DELETE FROM sessions WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
-        )
-        .bind(to_json(ids)?)
-        .execute(self.sql())
-        .await?;
-        Ok(deleted.rows_affected())
+        query(DELETE).bind(list(ids)).execute(self.sql()).await
     }
 }
 
-/// `?1` is a JSON array of names, `?2` when the proof was given.
-pub(super) const OUTDATED: &str = "SELECT 1 FROM session_cutoffs \
-    WHERE whose IN (SELECT value FROM json_each(?1)) AND at >= ?2";
+pub(super) const DELETE: &str = "DELETE FROM sessions WHERE id IN (?1)";
+
+const SWEEP_AWAY: &str =
+    "DELETE FROM sessions WHERE id IN (?1) AND (expires_at < ?2 OR last_used_at < ?3)";
+
+fn list(ids: &[SessionId]) -> Vec<Value<'_>> {
+    ids.iter().map(|id| id.0.as_slice().into()).collect()
+}
+
+/// `?1` are [`names`], `?2` when the proof was given.
+pub(super) const OUTDATED: &str = "SELECT at FROM session_cutoffs WHERE whose IN (?1) AND at >= ?2";
+
+/// A list of the names of cutoffs.
+pub(super) fn names(cutoffs: Vec<String>) -> Vec<Value<'static>> {
+    cutoffs.into_iter().map(Value::from).collect()
+}
+
+/// What a session holds, with an identity of `from` as one of `to`.
+fn renamed(row: &Row, from: &ConnectionId, to: &ConnectionId) -> Result<String, StoreError> {
+    let mut held: Vec<Map<String, Json>> = json(row, "authentications")?;
+    for one in &mut held {
+        if let Some(connection) = one.get_mut("connection")
+            && connection.as_str() == Some(from.as_str())
+        {
+            *connection = Json::from(to.as_str());
+        }
+    }
+    to_json(&held)
+}
 
 /// `?1` and `?2` say whose (see [`arguments`]), `?3` how many; in any order.
 pub(super) const fn ids_statement(whose: &Whose) -> &'static str {
@@ -300,37 +376,36 @@ pub(super) const fn ids_statement(whose: &Whose) -> &'static str {
             "SELECT session_id AS id FROM session_identities \
              WHERE connection = ?1 AND subject = ?2 LIMIT ?3"
         }
-        Whose::Sid(_) => "SELECT session_id AS id FROM session_sids WHERE sid = unhex(?1) LIMIT ?3",
+        Whose::Sid(_) => "SELECT session_id AS id FROM session_sids WHERE sid = ?1 LIMIT ?3",
         Whose::User(_) => "SELECT id FROM sessions WHERE user_id = ?1 LIMIT ?3",
-        Whose::UserExcept(..) => {
-            "SELECT id FROM sessions WHERE user_id = ?1 AND id <> unhex(?2) LIMIT ?3"
-        }
+        Whose::UserExcept(..) => "SELECT id FROM sessions WHERE user_id = ?1 AND id <> ?2 LIMIT ?3",
     }
 }
 
 /// The arguments of a statement that asks whose.
-pub(super) fn arguments(whose: &Whose) -> [Option<String>; 2] {
+pub(super) fn arguments(whose: &Whose) -> [Value<'_>; 2] {
+    let none = || Value::Text(None);
     match whose {
-        Whose::All => [None, None],
-        Whose::Connection(connection) => [Some(connection.to_string()), None],
+        Whose::All => [none(), none()],
+        Whose::Connection(connection) => [connection.as_str().into(), none()],
         Whose::Identity(connection, subject) => {
-            [Some(connection.to_string()), Some(subject.to_string())]
+            [connection.as_str().into(), subject.as_str().into()]
         }
-        Whose::Sid(sid) => [Some(hex(sid)), None],
-        Whose::User(user) => [Some(user.to_string()), None],
-        Whose::UserExcept(user, session) => [Some(user.to_string()), Some(session.to_string())],
+        Whose::Sid(sid) => [sid.as_slice().into(), none()],
+        Whose::User(user) => [user.as_str().into(), none()],
+        Whose::UserExcept(user, session) => [user.as_str().into(), session.0.as_slice().into()],
     }
 }
 
 /// The ids in rows that have little else.
-pub(super) fn ids(rows: &[SqliteRow]) -> Result<Vec<SessionId>, StoreError> {
+pub(super) fn ids(rows: &[Row]) -> Result<Vec<SessionId>, StoreError> {
     rows.iter()
         .map(|row| Ok(SessionId(bytes(row, "id")?)))
         .collect()
 }
 
 /// A whole row.
-pub(super) fn record(row: &SqliteRow) -> Result<SessionRecord, StoreError> {
+pub(super) fn record(row: &Row) -> Result<SessionRecord, StoreError> {
     let (sids, rest) = column::<&[u8]>(row, "sids")?.as_chunks();
     if !rest.is_empty() {
         return Err(damage("sids", "not a multiple of 32 bytes"));

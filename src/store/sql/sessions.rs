@@ -1,11 +1,15 @@
 //! Sessions and the handles to them.
 
+use std::slice;
+
 use async_trait::async_trait;
 
 use super::{
-    Sqlite,
+    RENAME_PATIENCE, Sql,
+    dialect::Text,
+    query::query,
     row::{column, hex, number, parsed, to_json},
-    session_rows::{OUTDATED, arguments, ids, record},
+    session_rows::{OUTDATED, arguments, ids, names, record},
 };
 use crate::{
     clock::Timestamp,
@@ -29,9 +33,9 @@ const ENDED_AT_ONCE: usize = 1000;
 const TOUCHED_AT_ONCE: usize = 1000;
 
 #[async_trait]
-impl SessionStore for Sqlite {
+impl SessionStore for Sql {
     async fn issue(&self, new: NewSession) -> Result<Issued, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let issued = write.issue_session(&new).await?;
             write.end(issued == Issued::Issued).await?;
@@ -45,10 +49,9 @@ impl SessionStore for Sqlite {
         (user, proof): (&UserId, &Authentication),
         proven_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let ends = to_json(&cutoffs(user, Some(proof)))?;
         self.within_patience(async {
-            let row = sqlx::query(OUTDATED)
-                .bind(&ends)
+            let row = query(OUTDATED)
+                .bind(names(cutoffs(user, Some(proof))))
                 .bind(proven_at.millis())
                 .fetch_optional(&self.readers)
                 .await?;
@@ -59,7 +62,7 @@ impl SessionStore for Sqlite {
 
     async fn load(&self, handle: &HandleHash) -> Result<Option<Loaded>, StoreError> {
         self.within_patience(async {
-            let row = sqlx::query(LOAD)
+            let row = query(LOAD)
                 .bind(handle.0.as_slice())
                 .fetch_optional(&self.readers)
                 .await?;
@@ -76,7 +79,7 @@ impl SessionStore for Sqlite {
 
     async fn find(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
         self.within_patience(async {
-            let row = sqlx::query(FIND)
+            let row = query(FIND)
                 .bind(id.0.as_slice())
                 .fetch_optional(&self.readers)
                 .await?;
@@ -91,9 +94,10 @@ impl SessionStore for Sqlite {
         paid: OneTimeUse,
         event: Event,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let paid = write.use_up(&[paid]).await?;
+            let paid = write.use_up(slice::from_ref(&paid)).await?;
+            write.lock_session(handle.session).await?;
             let dropped = write
                 .delete_handles_for(handle.session, &handle.host)
                 .await?;
@@ -111,7 +115,7 @@ impl SessionStore for Sqlite {
     }
 
     async fn replace(&self, record: SessionRecord, was: u64) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let replaced = write.update_session(&record, was).await?;
             if replaced {
@@ -124,7 +128,7 @@ impl SessionStore for Sqlite {
     }
 
     async fn remove(&self, id: SessionId, event: Option<Event>) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let removed = write.delete_sessions(&[id]).await? == 1;
             if removed {
@@ -144,7 +148,7 @@ impl SessionStore for Sqlite {
         let mut first = true;
         let mut removed = 0;
         loop {
-            let some = async {
+            let some = || async {
                 let mut write = self.write().await?;
                 if first {
                     write.cut_off(whose).await?;
@@ -156,12 +160,16 @@ impl SessionStore for Sqlite {
                     write.record(event).await?;
                 }
                 write.end(first || ended > 0).await?;
-                Ok(ended)
+                Ok((ids.len(), ended))
             };
-            let ended = self.within_patience(some).await?;
-            (event, first) = (None, false);
+            // Another process may end some of the same.
+            let (found, ended) = self.change(some).await?;
             removed += ended;
-            if ended < ENDED_AT_ONCE as u64 {
+            if ended > 0 {
+                event = None;
+            }
+            first = false;
+            if found < ENDED_AT_ONCE {
                 return Ok(removed);
             }
         }
@@ -174,7 +182,7 @@ impl SessionStore for Sqlite {
         most: usize,
     ) -> Result<Vec<Subject>, StoreError> {
         self.within_patience(async {
-            let rows = sqlx::query(SIGNED_IN)
+            let rows = query(SIGNED_IN)
                 .bind(connection.as_str())
                 .bind(after.map_or("", Subject::as_str))
                 .bind(number(most))
@@ -190,7 +198,7 @@ impl SessionStore for Sqlite {
         from: &ConnectionId,
         to: &ConnectionId,
     ) -> Result<(), StoreError> {
-        self.within_patience(async {
+        self.change_within(RENAME_PATIENCE, || async {
             let mut write = self.write().await?;
             if write.rename_in_sessions(from, to).await? {
                 write
@@ -210,10 +218,11 @@ impl SessionStore for Sqlite {
                 .iter()
                 .map(|(id, at)| (hex(&id.0), at.millis()))
                 .collect();
-            self.within_patience(async {
+            let rows = to_json(&rows)?;
+            self.change(|| async {
                 let mut write = self.write().await?;
-                sqlx::query(TOUCH)
-                    .bind(to_json(&rows)?)
+                query(TOUCH)
+                    .bind(rows.as_str())
                     .execute(write.sql())
                     .await?;
                 write.end(true).await
@@ -226,7 +235,7 @@ impl SessionStore for Sqlite {
     async fn list(&self, whose: &Whose, most: usize) -> Result<Vec<SessionRecord>, StoreError> {
         self.within_patience(async {
             let [first, second] = arguments(whose);
-            let rows = sqlx::query(list_statement(whose))
+            let rows = query(list_statement(whose))
                 .bind(first)
                 .bind(second)
                 .bind(number(most))
@@ -238,16 +247,16 @@ impl SessionStore for Sqlite {
     }
 
     async fn sweep(&self, now: Timestamp, idle: Timestamp, most: usize) -> Result<u64, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
-            let rows = sqlx::query(SWEEP)
+            let rows = query(SWEEP)
                 .bind(now.millis())
                 .bind(idle.millis())
                 .bind(number(most))
                 .fetch_all(write.sql())
                 .await?;
             let ids = ids(&rows)?;
-            let swept = write.delete_sessions(&ids).await?;
+            let swept = write.sweep_sessions(&ids, now, idle).await?;
             // A process that used one of them a moment ago still has it in its cache.
             let changes: Vec<_> = ids.into_iter().map(Change::Session).collect();
             write.note_changes(&changes).await?;
@@ -261,20 +270,32 @@ impl SessionStore for Sqlite {
 }
 
 /// One statement for a JSON array of `[id, time]`, however many there are.
-pub(super) const TOUCH: &str = "UPDATE sessions SET last_used_at = used.at \
-    FROM (SELECT unhex(value ->> 0) AS id, MAX(value ->> 1) AS at FROM json_each(?1) GROUP BY 1) \
-        AS used \
-    WHERE sessions.id = used.id AND sessions.last_used_at < used.at";
+pub(super) const TOUCH: Text = Text::Each {
+    mysql: "UPDATE sessions JOIN ( \
+            SELECT UNHEX(told.id) AS id, MAX(told.at) AS at FROM JSON_TABLE(?1, '$[*]' \
+                COLUMNS (id CHAR(32) PATH '$[0]', at BIGINT PATH '$[1]')) AS told GROUP BY 1 \
+        ) AS used ON sessions.id = used.id \
+        SET last_used_at = used.at WHERE last_used_at < used.at",
+    postgres: "UPDATE sessions SET last_used_at = used.at \
+        FROM (SELECT decode(value ->> 0, 'hex') AS id, MAX((value ->> 1)::bigint) AS at \
+            FROM json_array_elements(?1::json) GROUP BY 1) AS used \
+        WHERE sessions.id = used.id AND sessions.last_used_at < used.at",
+    sqlite: "UPDATE sessions SET last_used_at = used.at \
+        FROM (SELECT unhex(value ->> 0) AS id, MAX(value ->> 1) AS at FROM json_each(?1) \
+            GROUP BY 1) AS used \
+        WHERE sessions.id = used.id AND sessions.last_used_at < used.at",
+};
 
 /// In the order of the primary key.
 const SIGNED_IN: &str = "SELECT DISTINCT subject FROM session_identities \
     WHERE connection = ?1 AND subject > ?2 ORDER BY subject LIMIT ?3";
 
 /// Both arms stop at the limit.
-pub(super) const SWEEP: &str = "SELECT id FROM sessions WHERE rowid IN ( \
-    SELECT * FROM (SELECT rowid FROM sessions WHERE expires_at < ?1 LIMIT ?3) \
-    UNION \
-    SELECT * FROM (SELECT rowid FROM sessions WHERE last_used_at < ?2 LIMIT ?3)) LIMIT ?3";
+pub(super) const SWEEP: &str = "SELECT id FROM \
+        (SELECT id FROM sessions WHERE expires_at < ?1 LIMIT ?3) AS ended \
+    UNION SELECT id FROM \
+        (SELECT id FROM sessions WHERE last_used_at < ?2 LIMIT ?3) AS idle \
+    LIMIT ?3";
 
 /// `?1` and `?2` say whose, `?3` how many. A user's, an identity's and everybody's are read in the
 /// order of an index.
@@ -291,13 +312,13 @@ pub(super) const fn list_statement(whose: &Whose) -> &'static str {
         }
         Whose::Sid(_) => {
             "SELECT * FROM sessions WHERE id IN (SELECT session_id FROM session_sids \
-             WHERE sid = unhex(?1)) ORDER BY created_at DESC LIMIT ?3"
+             WHERE sid = ?1) ORDER BY created_at DESC LIMIT ?3"
         }
         Whose::User(_) => {
             "SELECT * FROM sessions WHERE user_id = ?1 ORDER BY created_at DESC LIMIT ?3"
         }
         Whose::UserExcept(..) => {
-            "SELECT * FROM sessions WHERE user_id = ?1 AND id <> unhex(?2) \
+            "SELECT * FROM sessions WHERE user_id = ?1 AND id <> ?2 \
              ORDER BY created_at DESC LIMIT ?3"
         }
     }

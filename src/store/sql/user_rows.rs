@@ -1,9 +1,8 @@
 //! The rows of users and handles, written inside a transaction.
 
-use sqlx::sqlite::SqliteRow;
-
 use super::{
-    row::{column, count, json, number, parsed, time, to_json},
+    query::query,
+    row::{Row, column, count, json, number, parsed, time, to_json},
     write::Write,
 };
 use crate::{
@@ -67,26 +66,33 @@ impl Write {
     /// with the same identity, and so with the same id, is not somebody else.
     async fn claim_handle(&mut self, handle: &str, user: &UserId) -> Result<bool, StoreError> {
         let now = self.now.millis();
-        let claimed = sqlx::query(
-            "INSERT INTO handles (handle, user_id, claimed_at) VALUES (?1, ?2, ?3) \
-             ON CONFLICT DO UPDATE SET claimed_at = claimed_at WHERE user_id = excluded.user_id",
-        )
-        .bind(handle)
-        .bind(user.as_str())
-        .bind(now)
-        .execute(self.sql())
-        .await?;
-        Ok(claimed.rows_affected() == 1)
+        let claimed =
+            query("INSERT INTO handles (handle, user_id, claimed_at) VALUES (?1, ?2, ?3)")
+                .unless_there()
+                .bind(handle)
+                .bind(user.as_str())
+                .bind(now)
+                .execute(self.sql())
+                .await?;
+        if claimed == 1 {
+            return Ok(true);
+        }
+        let theirs = query("SELECT handle FROM handles WHERE handle = ?1 AND user_id = ?2")
+            .bind(handle)
+            .bind(user.as_str())
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(theirs.is_some())
     }
 
     /// `false` when there is a user of this id.
     async fn insert_user(&mut self, user: &UserRecord) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO users (id, handle, profile, user_metadata, app_metadata, blocked, owner, \
              synced_by, created_at, updated_at, last_login_at, logins, version) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-             ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )
+        .unless_there()
         .bind(user.id.as_str())
         .bind(user.handle.as_str())
         .bind(to_json(&user.profile)?)
@@ -102,7 +108,7 @@ impl Write {
         .bind(number(user.version))
         .execute(self.sql())
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(inserted == 1)
     }
 
     /// `false` when there is no such user in version `was` with this handle, which never changes.
@@ -111,7 +117,7 @@ impl Write {
         user: &UserRecord,
         was: u64,
     ) -> Result<bool, StoreError> {
-        let updated = sqlx::query(
+        let updated = query(
             "UPDATE users SET profile = ?4, user_metadata = ?5, app_metadata = ?6, blocked = ?7, \
              owner = ?8, synced_by = ?9, updated_at = ?10, last_login_at = ?11, logins = ?12, \
              version = ?13 WHERE id = ?1 AND handle = ?2 AND version = ?3",
@@ -131,7 +137,7 @@ impl Write {
         .bind(number(was.saturating_add(1)))
         .execute(self.sql())
         .await?;
-        Ok(updated.rows_affected() == 1)
+        Ok(updated == 1)
     }
 
     /// Removes a user, by reference their identities and accounts, and the sessions that are kept
@@ -142,11 +148,10 @@ impl Write {
             "DELETE FROM sessions WHERE user_id = ?1",
             "DELETE FROM users WHERE id = ?1",
         ] {
-            let rows = sqlx::query(statement)
+            let rows = query(statement)
                 .bind(id.as_str())
                 .execute(self.sql())
-                .await?
-                .rows_affected();
+                .await?;
             deleted = rows == 1;
         }
         Ok(deleted)
@@ -154,7 +159,7 @@ impl Write {
 }
 
 /// A whole row.
-pub(super) fn record(row: &SqliteRow) -> Result<UserRecord, StoreError> {
+pub(super) fn record(row: &Row) -> Result<UserRecord, StoreError> {
     Ok(UserRecord {
         id: parsed(row, "id")?,
         handle: column(row, "handle")?,

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::{
-    Sqlite,
+    RENAME_PATIENCE, Sql,
+    dialect::Text,
+    query::query,
     row::{count, number, parsed},
     user_rows::record,
 };
@@ -26,17 +28,35 @@ pub(super) const BY_IDENTITY: &str = "SELECT users.* FROM identities \
 
 pub(super) const LIST: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
 
-/// Looks through a narrow index, and reads the users found.
-pub(super) const SEARCH: &str = "SELECT * FROM users WHERE id IN ( \
-    SELECT id FROM users INDEXED BY users_for_search WHERE id > ?1 AND ( \
-        id LIKE ?3 ESCAPE '\\' OR handle LIKE ?3 ESCAPE '\\' \
-        OR name LIKE ?3 ESCAPE '\\' OR email LIKE ?3 ESCAPE '\\') \
-    ORDER BY id LIMIT ?2) ORDER BY id";
+/// `?3` is a [`substring`]. SQLite's `LIKE` takes ASCII letters in either case for the same, and
+/// looks through a narrow index.
+pub(super) const SEARCH: Text = Text::Each {
+    mysql: "SELECT * FROM users WHERE id > ?1 AND ( \
+            LOWER(CONVERT(id USING utf8mb4)) LIKE LOWER(?3) ESCAPE '!' \
+            OR LOWER(CONVERT(handle USING utf8mb4)) LIKE LOWER(?3) ESCAPE '!' \
+            OR LOWER(name) LIKE LOWER(?3) ESCAPE '!' OR LOWER(email) LIKE LOWER(?3) ESCAPE '!') \
+        ORDER BY id LIMIT ?2",
+    postgres: "SELECT * FROM users WHERE id > ?1 AND ( \
+            lower(id) LIKE lower(?3 COLLATE \"C\") ESCAPE '!' \
+            OR lower(handle) LIKE lower(?3 COLLATE \"C\") ESCAPE '!' \
+            OR lower(name) LIKE lower(?3 COLLATE \"C\") ESCAPE '!' \
+            OR lower(email) LIKE lower(?3 COLLATE \"C\") ESCAPE '!') \
+        ORDER BY id LIMIT ?2",
+    sqlite: "SELECT * FROM users WHERE id IN ( \
+        SELECT id FROM users INDEXED BY users_for_search WHERE id > ?1 AND ( \
+            id LIKE ?3 ESCAPE '!' OR handle LIKE ?3 ESCAPE '!' \
+            OR name LIKE ?3 ESCAPE '!' OR email LIKE ?3 ESCAPE '!') \
+        ORDER BY id LIMIT ?2) ORDER BY id",
+};
 
-pub(super) const OWNER: &str = "SELECT 1 FROM users WHERE owner = 1 LIMIT 1";
+pub(super) const OWNER: Text = Text::Each {
+    mysql: "SELECT id FROM users WHERE owner = 1 LIMIT 1",
+    postgres: "SELECT id FROM users WHERE owner LIMIT 1",
+    sqlite: "SELECT id FROM users WHERE owner = 1 LIMIT 1",
+};
 
 #[async_trait]
-impl UserStore for Sqlite {
+impl UserStore for Sql {
     async fn find(&self, id: &UserId) -> Result<Option<UserRecord>, StoreError> {
         self.within_patience(self.one_user(BY_ID, id.as_str(), None))
             .await
@@ -65,7 +85,7 @@ impl UserStore for Sqlite {
     }
 
     async fn create(&self, new: NewUser) -> Result<Created, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let created = write.create_user(&new).await?;
             write.end(created == Created::Created).await?;
@@ -75,16 +95,16 @@ impl UserStore for Sqlite {
     }
 
     async fn create_all(&self, new: Vec<NewUser>) -> Result<Vec<Created>, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let mut all = Vec::with_capacity(new.len());
             for new in &new {
-                sqlx::query("SAVEPOINT one").execute(write.sql()).await?;
+                write.command("SAVEPOINT one").await?;
                 let created = write.create_user(new).await?;
                 if created != Created::Created {
-                    sqlx::query("ROLLBACK TO one").execute(write.sql()).await?;
+                    write.command("ROLLBACK TO SAVEPOINT one").await?;
                 }
-                sqlx::query("RELEASE one").execute(write.sql()).await?;
+                write.command("RELEASE SAVEPOINT one").await?;
                 all.push(created);
             }
             write.end(true).await?;
@@ -99,11 +119,11 @@ impl UserStore for Sqlite {
         was: u64,
         event: Option<Event>,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let replaced = write.update_user(&user, was).await?;
             if replaced {
-                write.note_changes(&[Change::User(user.id)]).await?;
+                write.note_changes(&[Change::User(user.id.clone())]).await?;
                 write.record(event.as_ref()).await?;
             }
             write.end(replaced).await?;
@@ -117,7 +137,7 @@ impl UserStore for Sqlite {
         identity: &Identity,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let known = write.refresh(identity, at).await?;
             write.end(known).await?;
@@ -127,7 +147,7 @@ impl UserStore for Sqlite {
     }
 
     async fn delete(&self, id: &UserId, event: Event) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let deleted = write.delete_user(id).await?;
             if deleted {
@@ -146,10 +166,10 @@ impl UserStore for Sqlite {
         to: &UserId,
         event: Event,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let added =
-                write.has_user(to).await? && write.insert_identity(identity, to, event.at).await?;
+                write.lock_user(to).await? && write.insert_identity(identity, to, event.at).await?;
             if added {
                 write.note_changes(&[Change::User(to.clone())]).await?;
                 write.record(Some(&event)).await?;
@@ -167,7 +187,7 @@ impl UserStore for Sqlite {
         to: &UserId,
         event: Event,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let moved = write.move_identity(connection, subject, to).await?;
             if moved {
@@ -186,7 +206,7 @@ impl UserStore for Sqlite {
         user: UserRecord,
         event: Event,
     ) -> Result<Unlinked, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let unlinked = write.unlink(connection, subject, &user).await?;
             let done = unlinked == Unlinked::Unlinked;
@@ -205,9 +225,12 @@ impl UserStore for Sqlite {
         after: Option<&UserId>,
         most: usize,
     ) -> Result<Vec<UserRecord>, StoreError> {
+        if search.is_some_and(holds_nul) {
+            return Ok(Vec::new());
+        }
         self.within_patience(async {
-            let statement = if search.is_some() { SEARCH } else { LIST };
-            let rows = sqlx::query(statement)
+            let statement = search.map_or(Text::Same(LIST), |_| SEARCH);
+            let rows = query(statement)
                 .bind(after.map_or("", UserId::as_str))
                 .bind(number(most))
                 .bind(search.map(substring))
@@ -220,7 +243,7 @@ impl UserStore for Sqlite {
 
     async fn counts(&self) -> Result<Vec<(ConnectionId, u64)>, StoreError> {
         self.within_patience(async {
-            let rows = sqlx::query(
+            let rows = query(
                 "SELECT connection, COUNT(DISTINCT user_id) AS users FROM identities \
                  GROUP BY connection ORDER BY connection",
             )
@@ -235,7 +258,7 @@ impl UserStore for Sqlite {
 
     async fn has_owner(&self) -> Result<bool, StoreError> {
         self.within_patience(async {
-            let row = sqlx::query(OWNER).fetch_optional(&self.readers).await?;
+            let row = query(OWNER).fetch_optional(&self.readers).await?;
             Ok(row.is_some())
         })
         .await
@@ -246,6 +269,9 @@ impl UserStore for Sqlite {
         connection: &ConnectionId,
         login: &str,
     ) -> Result<Option<AccountRecord>, StoreError> {
+        if holds_nul(login) {
+            return Ok(None);
+        }
         self.within_patience(self.account_at(connection, login))
             .await
     }
@@ -269,7 +295,7 @@ impl UserStore for Sqlite {
         account: AccountRecord,
         event: Option<Event>,
     ) -> Result<AccountAdded, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let added = write.add_account(&account).await?;
             if added == AccountAdded::Added {
@@ -287,7 +313,7 @@ impl UserStore for Sqlite {
         was: u64,
         event: Option<Event>,
     ) -> Result<bool, StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             let replaced = write.update_account(&account, was).await?;
             if replaced {
@@ -300,8 +326,7 @@ impl UserStore for Sqlite {
     }
 
     async fn pin(&self, connection: &ConnectionId, pin: &Pin) -> Result<Pinned, StoreError> {
-        self.within_patience(self.compare_pin(connection, pin))
-            .await
+        self.change(|| self.compare_pin(connection, pin)).await
     }
 
     async fn adopt(
@@ -310,7 +335,7 @@ impl UserStore for Sqlite {
         pin: &Pin,
         event: Event,
     ) -> Result<(), StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             write.replace_pin(connection, pin).await?;
             write.record(Some(&event)).await?;
@@ -325,7 +350,7 @@ impl UserStore for Sqlite {
         to: &ConnectionId,
         event: Event,
     ) -> Result<Renamed, StoreError> {
-        self.within_patience(async {
+        self.change_within(RENAME_PATIENCE, || async {
             let mut write = self.write().await?;
             let renamed = write.rename_connection(from, to).await?;
             let done = matches!(renamed, Renamed::Renamed(_));
@@ -343,7 +368,7 @@ impl UserStore for Sqlite {
     }
 
     async fn record(&self, event: Event) -> Result<(), StoreError> {
-        self.within_patience(async {
+        self.change(|| async {
             let mut write = self.write().await?;
             write.record(Some(&event)).await?;
             write.end(true).await
@@ -352,18 +377,18 @@ impl UserStore for Sqlite {
     }
 
     async fn sweep_events(&self, before: Timestamp, most: usize) -> Result<u64, StoreError> {
-        self.within_patience(self.forget_events(before, most)).await
+        self.forget_events(before, most).await
     }
 }
 
-impl Sqlite {
+impl Sql {
     async fn one_user(
         &self,
         statement: &'static str,
         key: &str,
         second: Option<&str>,
     ) -> Result<Option<UserRecord>, StoreError> {
-        let mut query = sqlx::query(statement).bind(key);
+        let mut query = query(statement).bind(key);
         if let Some(second) = second {
             query = query.bind(second);
         }
@@ -372,12 +397,18 @@ impl Sqlite {
     }
 }
 
+/// Whether a text is one that nothing is called: whatever is kept was read into a type without
+/// control characters. To PostgreSQL it is no text at all.
+fn holds_nul(text: &str) -> bool {
+    text.contains('\0')
+}
+
 /// A LIKE pattern that finds the text as it is, whatever it holds.
 fn substring(text: &str) -> String {
     let mut pattern = String::from("%");
     for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
         }
         pattern.push(character);
     }

@@ -38,7 +38,16 @@ pub(crate) struct DatabaseServer {
 }
 
 impl Engine {
-    fn account(self) -> &'static str {
+    /// The account of the system that the server runs under, if root starts it.
+    pub(crate) fn account(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// A database that is always there.
+    fn first_database(self) -> &'static str {
         match self {
             Self::MariaDb => "mysql",
             Self::Postgres => "postgres",
@@ -184,7 +193,7 @@ impl DatabaseServer {
                 command
                     .args(["--no-defaults", "--bind-address=127.0.0.1"])
                     .args(["--skip-name-resolve", "--skip-log-bin"])
-                    .args(["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"])
+                    .args(["--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0"])
                     .args(["--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"])
                     .arg(format!("--datadir={}", data.display()))
                     .arg(format!("--port={}", self.port))
@@ -207,7 +216,10 @@ impl DatabaseServer {
             .unwrap();
         self.child = Some(child);
         for _ in 0..600 {
-            if self.try_sql("SELECT 1").is_ok() {
+            if self
+                .try_sql(self.engine.first_database(), "SELECT 1")
+                .is_ok()
+            {
                 return;
             }
             let child = self.child.as_mut().unwrap();
@@ -237,16 +249,16 @@ impl DatabaseServer {
         }
     }
 
-    fn try_sql(&self, statements: &str) -> Result<String, String> {
+    fn try_sql(&self, database: &str, statements: &str) -> Result<String, String> {
         let folder = self.folder.path().display();
         let mut client = match self.engine {
             Engine::Postgres => {
                 let mut client = Command::new("psql");
                 client
-                    .args(["-qAtX", "-Uvestibule", "-dpostgres"])
+                    .args(["-qAtX", "-Uvestibule"])
                     .arg(format!("-h{folder}"))
                     .arg(format!("-p{}", self.port))
-                    .args(["-c", statements]);
+                    .args(["-d", database, "-c", statements]);
                 client
             }
             Engine::MariaDb => {
@@ -254,7 +266,7 @@ impl DatabaseServer {
                 client
                     .args(["--no-defaults", "-N", "-uroot"])
                     .arg(format!("--socket={folder}/s"))
-                    .args(["-e", statements]);
+                    .args(["-e", statements, database]);
                 client
             }
         };
@@ -268,7 +280,12 @@ impl DatabaseServer {
 
     /// Asks the server as its administrator.
     pub(crate) fn sql(&self, statements: &str) -> String {
-        self.try_sql(statements)
+        self.sql_in(self.engine.first_database(), statements)
+    }
+
+    /// The same in one of its databases.
+    pub(crate) fn sql_in(&self, database: &str, statements: &str) -> String {
+        self.try_sql(database, statements)
             .unwrap_or_else(|error| panic!("{statements}: {error}"))
     }
 

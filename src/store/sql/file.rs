@@ -1,4 +1,4 @@
-//! Opening a file: where it lies, who may read it, and whether this program may use it.
+//! Opening a file of SQLite: where it lies, who may read it, and whether this program may use it.
 
 use std::{
     fs, io,
@@ -9,15 +9,18 @@ use std::{
 };
 
 use sqlx::{
-    Row as _, SqlitePool,
-    migrate::{MigrateError, Migrator},
+    SqlitePool,
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{PATIENCE, Sqlite};
+use super::{
+    PATIENCE, Sql,
+    dialect::Dialect,
+    migrate::{bring_up_to_date, known},
+    pool::Pool,
+};
 use crate::{clock::Clock, metrics, store::StoreError};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sql/migrations/sqlite");
 
 /// How long a statement waits for another process's lock, and a call for a connection.
 const WAIT: Duration = Duration::from_secs(2);
@@ -28,7 +31,7 @@ const READERS: u32 = 4;
 /// After a burst of writes the WAL's file shrinks back to this.
 const WAL_KEPT: &str = "16777216";
 
-impl Sqlite {
+impl Sql {
     /// The file that a storage URL names: `sqlite://` and a path, relative or absolute.
     pub(crate) fn path_in(url: &str) -> Option<PathBuf> {
         let path = url.strip_prefix("sqlite://")?;
@@ -38,12 +41,12 @@ impl Sqlite {
 
     /// Opens the file, or makes it (0600, missing directories 0700), and brings its schema up to
     /// date. A file that demands a newer program is refused.
-    pub(crate) async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::open_with(path, clock, &MIGRATIONS).await
+    pub(crate) async fn open_file(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::open_file_with(path, clock, known(Dialect::Sqlite)).await
     }
 
     /// The same for a program that knows these migrations.
-    pub(super) async fn open_with(
+    pub(super) async fn open_file_with(
         path: &Path,
         clock: Arc<dyn Clock>,
         migrations: &Migrator,
@@ -54,8 +57,8 @@ impl Sqlite {
             let readers = connect_readers(path).await?;
             Ok(Self {
                 clock,
-                readers,
-                writer,
+                readers: Pool::Sqlite(readers),
+                writers: writer,
             })
         };
         work.await
@@ -67,7 +70,7 @@ impl Sqlite {
     pub(crate) async fn close(&self) {
         let closing = async {
             self.readers.close().await;
-            self.writer.close().await;
+            self.writers.close().await;
         };
         // Late or not, what was committed is on the disk.
         let _ = tokio::time::timeout(PATIENCE, closing).await;
@@ -121,12 +124,12 @@ fn file_error(error: io::Error) -> StoreError {
 /// The writer of a file that is up to date. Where several processes start at once, each holds the
 /// file for a moment while it turns the journal into a WAL, and the others do not wait for that by
 /// themselves.
-async fn ready_writer(path: &Path, migrations: &Migrator) -> Result<SqlitePool, StoreError> {
+async fn ready_writer(path: &Path, migrations: &Migrator) -> Result<Pool, StoreError> {
     const PAUSE: Duration = Duration::from_millis(50);
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let attempt = async {
-            let writer = connect_writer(path).await?;
+            let writer = Pool::Sqlite(connect_writer(path).await?);
             bring_up_to_date(&writer, migrations).await?;
             Ok(writer)
         };
@@ -167,48 +170,4 @@ fn pool_options(most: u32) -> SqlitePoolOptions {
         .acquire_timeout(WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
-}
-
-/// Runs the migrations that are missing, unless the file is for newer programs.
-async fn bring_up_to_date(writer: &SqlitePool, migrations: &Migrator) -> Result<(), StoreError> {
-    let knows = migrations.iter().map(|known| known.version).max();
-    if let Some(demands) = demanded_schema(writer).await? {
-        let knows = knows.unwrap_or(0);
-        if knows < demands {
-            return Err(StoreError::TooNew { demands, knows });
-        }
-    }
-    // A program that is older than the file, but not too old, leaves the file as it is.
-    let mut tolerant = Migrator::with_migrations(migrations.iter().cloned().collect());
-    tolerant.set_ignore_missing(true);
-    // Two processes may start at once. SQLite lets one of them make each change; to the other one
-    // the schema looks wrong ("already exists") until it looks again.
-    let mut tries_left = 3_u8;
-    loop {
-        let mut connection = writer.acquire().await?;
-        let failure = match tolerant.run_direct(None, &mut *connection, false).await {
-            Ok(()) => return Ok(()),
-            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                StoreError::from(error)
-            }
-            Err(error) => return Err(StoreError::Corrupt(error.to_string())),
-        };
-        if tries_left == 0 || !matches!(failure, StoreError::Corrupt(_)) {
-            return Err(failure);
-        }
-        connection.close_on_drop();
-        tries_left -= 1;
-    }
-}
-
-/// What the file asks of a program; `None` for a new file.
-async fn demanded_schema(writer: &SqlitePool) -> Result<Option<i64>, StoreError> {
-    let ours = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_info'";
-    if sqlx::query(ours).fetch_optional(writer).await?.is_none() {
-        return Ok(None);
-    }
-    let row = sqlx::query("SELECT oldest FROM schema_info")
-        .fetch_optional(writer)
-        .await?;
-    row.map(|row| Ok(row.try_get("oldest")?)).transpose()
 }
