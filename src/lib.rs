@@ -98,7 +98,7 @@
 //! |---|---|
 //! | words | [`secret`] · [`clock`] · [`random`] · [`metrics`] · [`units`] · [`problem`] · [`identity`] · [`environment`] |
 //! | pure | [`crypto`] · [`protocol`] · [`text`]: bytes to types, nothing from outside |
-//! | ports | [`store`]: plain records, port traits, one conformance suite for all stores · [`egress`]: everything we call |
+//! | ports | [`store`]: plain records, port traits, one conformance suite for all stores · [`egress`]: everything we call · [`mail`]: what is written to people |
 //! | ways in | [`connection`] · [`user`] |
 //! | memory | [`keys`] · [`session`] |
 //! | decisions | [`policy`] · [`headers`] · [`route`] · [`gate`] |
@@ -126,6 +126,7 @@ mod protocol;
 mod text;
 
 mod egress;
+mod mail;
 mod store;
 
 mod connection;

@@ -43,6 +43,10 @@ metrics! {
     BREACH_LOOKUPS_FAILED: IntCounter = register_int_counter!(
         "vestibule_breach_lookups_failed_total",
         "Passwords of which it was not found out whether a leak knows them");
+    MAILS: IntCounterVec = register_int_counter_vec!(
+        "vestibule_mails_total", "Mails, by what became of them", &["result"]);
+    MAIL_QUEUE: IntGauge = register_int_gauge!(
+        "vestibule_mail_queue", "Mails that wait to be sent");
     PASSWORD_HASHES: IntCounterVec = register_int_counter_vec!(
         "vestibule_password_hashes_total", "Password hashes, by result", &["result"]);
     THROTTLED: IntCounterVec = register_int_counter_vec!(

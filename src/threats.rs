@@ -91,6 +91,21 @@
 //! | PWD-12: a change of password from an open session | the old one is asked for, other sessions end | `pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions` |
 //! | PWD-12: a proof that was given before sessions were ended, and waits for its second step | no session is issued for a proof that is not newer than the last such end, in one transaction ([`store`](crate::store)) | `pwd_12_what_an_old_password_proved_waits_for_nobody`, `what_an_old_password_proved_links_nobody` (`tests/it/link.rs`) |
 //!
+//! # Mail (`tests/it/mail.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | a mail scanner opens the link | looking uses up nothing; a button does | `a_forgotten_password_is_replaced_by_the_link_of_a_mail`, `a_link_confirms_an_address_by_its_button_alone` |
+//! | a link once more, an older one, one of another kind, fifty at once | rows by purpose and hash, taken in one step; the newest of an account alone counts | `only_the_newest_message_counts_and_only_for_its_purpose`, `of_fifty_who_use_a_link_at_once_one_succeeds`, `a_link_confirms_an_address_by_its_button_alone` |
+//! | guessing the six digits, or typing them elsewhere | a code is for the flow that asked, which pays for each try | `a_code_is_good_in_the_browser_that_asked_and_for_five_tries` |
+//! | asking whose address has an account | the mail is written beside the request; the same page after the same time | `nobody_learns_from_a_forgotten_password_who_has_an_account`, `who_signs_up_with_an_address_of_somebody_else_learns_nothing` |
+//! | flooding a mailbox | budgets in the store, for a name, a client, a network and all | `mails_run_out_for_a_name_and_do_so_across_a_restart` |
+//! | links to a host of somebody's choice | they come from `public_url` | `a_forged_host_gets_into_no_mail` |
+//! | headers of one's own in a mail | a recipient, a subject and a sender are types without line ends | `no_value_begins_a_line_of_its_own` (`src/mail/tests.rs`) |
+//! | somebody between us and the mail server | TLS or nothing, with a certificate that is checked | `mail_leaves_by_tls_with_a_certificate_that_is_checked` |
+//! | a session before the address is confirmed, by another step's form | what waits is under a purpose of its own | `an_address_that_must_be_confirmed_is_before_there_is_a_session` |
+//! | a mail server that is slow or away holds pages up, or fills the memory | nobody waits for one; what waits is bounded | `a_page_waits_for_no_mail_server`, `what_waits_is_bounded_and_nobody_waits_for_it` (`src/mail/tests.rs`) |
+//!
 //! # Home realm discovery (`attacks/discovery.rs`)
 //!
 //! | attack | what stops it | test |
@@ -278,7 +293,7 @@
 //! - An application at the login host shares its origin with our pages: its scripts can do on the
 //!   account page what the person who visits can. Where that matters, `public_url` names a host
 //!   without an application.
-//! - A sign-up says when a name is taken. An answer that is the same for all takes a message to the
-//!   address, and there is no mail yet; until then budgets bound how many names can be asked for.
+//! - A sign-up says when a name is taken, unless `verify_email = "required"` lets a mail say so to the
+//!   owner of the address; of a username it always does. Budgets bound how many names can be asked for.
 //! - Whoever has many networks has three tries at a password from each in 15 minutes. To refuse all
 //!   of them would let anybody lock an owner out of a new device.

@@ -28,7 +28,8 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{self, ConnectionEntry, Settings},
     connection::{
-        Connection, ConnectionSettings, Connections, Counters, Throttle,
+        Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs, Throttle,
+        VerifyEmail,
         registry::{self, Family},
     },
     crypto::{self, Cost, Hasher, Pool},
@@ -38,10 +39,11 @@ use crate::{
     headers::assertion::Assertions,
     identity::ConnectionId,
     keys::Keys,
+    mail::{self, Outbox},
     metrics,
     page::Site,
     policy::{Known, KnownConnection},
-    problem::Problem,
+    problem::{Causes, Problem},
     protocol::CanonicalPath,
     proxy::{Edge, Live, Peers},
     random::{OsRandom, Random},
@@ -71,6 +73,7 @@ pub(crate) struct App {
     users: Arc<dyn UserStore>,
     hasher: Arc<Hasher>,
     http: egress::http::Client,
+    pub(crate) outbox: Arc<Outbox>,
     /// The connections that were opened last: one whose settings did not change keeps what it has
     /// learned of its provider.
     opened: Mutex<HashMap<ConnectionId, Opened>>,
@@ -128,12 +131,15 @@ impl App {
             &crypto::derive(root, "throttle"),
             settings.budgets.clone(),
         );
+        let outbox = Outbox::new(clock.clone(), random.clone());
         let flows = Arc::new(flow::Parts {
             sessions: sessions.clone(),
             directory: directory.clone(),
             throttle: Arc::new(throttle),
             once: once.clone(),
             owner_links: owner_links.clone(),
+            outbox: outbox.clone(),
+            mailed: MailedProofs::new(once.clone(), keys.ring(), random.clone()),
             ring: keys.ring(),
             clock: clock.clone(),
             random: random.clone(),
@@ -151,6 +157,7 @@ impl App {
             users,
             hasher: Arc::new(hasher),
             http: egress::http::Client::new(),
+            outbox,
             opened: Mutex::default(),
             flows,
             generation: AtomicU64::new(0),
@@ -167,15 +174,19 @@ impl App {
         let mut problems = Vec::new();
         let connections = keep(opened, &mut problems);
         let router = keep(routes, &mut problems);
+        let mail = self.outbox.open(settings.mail.as_ref());
+        let mail = mail.map_err(|error| vec![Problem::new("mail", Causes(&error).to_string())]);
+        let mail = keep(mail, &mut problems);
         let text = keep(text, &mut problems);
         let peers = router
             .as_ref()
             .and_then(|router| keep(Peers::build(router), &mut problems));
-        let (Some(connections), Some(router), Some(text), Some(peers)) =
-            (connections, router, text, peers)
+        let (Some(connections), Some(router), Some(text), Some(peers), Some(mail)) =
+            (connections, router, text, peers, mail)
         else {
             return Err(problems);
         };
+        let text = Arc::new(text);
         let gate = Arc::new(Gate::new(router, settings.public_url.clone()));
         let signing = self.keys.signing().map_err(|error| broken_keys(&error))?;
         let assertions =
@@ -185,6 +196,8 @@ impl App {
             offers: Offers::new(&connections, gate.router()),
             connections: Arc::new(connections),
             gate: gate.clone(),
+            mail,
+            text: text.clone(),
             base: Base {
                 names: CookieNames::new(&settings.public_url),
                 login: settings.public_url.clone(),
@@ -195,7 +208,7 @@ impl App {
             gate,
             site: Site {
                 engine,
-                text: Arc::new(text),
+                text,
                 assertions: ArcSwap::from_pointee(assertions),
             },
             trusted: settings.trusted_proxies.clone(),
@@ -207,6 +220,7 @@ impl App {
     /// The edge in front of `live`.
     pub(crate) fn edge(&self, live: Arc<ArcSwap<Live>>) -> Edge {
         self.note_generation();
+        self.outbox.adopt(live.load().site.engine.mail.clone());
         Edge {
             live,
             sessions: self.sessions.clone(),
@@ -241,6 +255,7 @@ impl App {
         let mut opened: Vec<(Arc<dyn Connection>, ConnectionSettings)> = Vec::new();
         let mut known = self.opened.lock();
         let mut now = HashMap::new();
+        let all = settings;
         for entry in &settings.connections {
             let parts = registry::Parts {
                 keep_tokens: forwards_tokens(settings, &entry.id),
@@ -250,13 +265,13 @@ impl App {
             let same = known.get(&entry.id).filter(|(was, _)| *was == settings);
             if let Some((_, connection)) = same {
                 now.insert(entry.id.clone(), (settings, connection.clone()));
-                opened.push((connection.clone(), connection_settings(entry)));
+                opened.push((connection.clone(), connection_settings(entry, all)));
                 continue;
             }
             match entry.own.open(entry.id.clone(), &entry.common, &parts) {
                 Ok(connection) => {
                     now.insert(entry.id.clone(), (settings, connection.clone()));
-                    opened.push((connection, connection_settings(entry)));
+                    opened.push((connection, connection_settings(entry, all)));
                 }
                 Err(found) => {
                     let key = format!("connections.{}", entry.id);
@@ -299,6 +314,7 @@ impl App {
         }
         self.sessions.use_lifetimes(lifetimes(settings));
         self.flows.throttle.use_budgets(settings.budgets.clone());
+        self.outbox.adopt(next.site.engine.mail.clone());
         let before = live.swap(Arc::new(next));
         self.note_generation();
         self.end_removed(&before, live).await;
@@ -433,9 +449,15 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     for entry in &settings.connections {
         let key = format!("connections.{}", entry.id);
         let found = entry.own.problems(&entry.common).into_iter();
-        problems.extend(found.map(|problem| problem.under(&key)));
+        let mut found: Vec<_> = found.collect();
+        if settings.mail.is_none() {
+            found.extend(without_mail(entry));
+        }
+        problems.extend(found.into_iter().map(|problem| problem.under(&key)));
     }
     problems.extend(certificates::misfits(settings));
+    let mail = settings.mail.as_ref();
+    problems.extend(mail.into_iter().flat_map(mail::Settings::problems));
     if settings.routes.is_empty() {
         // A file that was cut short while it was written must not take every application away.
         let hint = "add [[routes]] with an upstream, or upstream = \"builtin:demo\"";
@@ -572,16 +594,51 @@ fn known(entry: &ConnectionEntry) -> KnownConnection {
     }
 }
 
-fn connection_settings(entry: &ConnectionEntry) -> ConnectionSettings {
+fn connection_settings(entry: &ConnectionEntry, settings: &Settings) -> ConnectionSettings {
     // Whoever keeps passwords here lets strangers in only when told to.
     let open = entry.strategy.family != Family::Database;
     ConnectionSettings {
         strategy: entry.strategy.name,
         display_name: display_name(entry),
         signup: entry.common.signup.unwrap_or(open),
+        mail: mail_rules(entry, settings),
         fingerprint: entry.fingerprint,
         common: entry.common.clone(),
     }
+}
+
+/// What is done by mail: what is set, and otherwise whatever can be.
+fn mail_rules(entry: &ConnectionEntry, settings: &Settings) -> MailRules {
+    match (entry.own.accounts(), &settings.mail) {
+        (Some(accounts), Some(_)) => MailRules {
+            reset: accounts.reset.unwrap_or(true),
+            verify: match entry.strategy.name {
+                "database" => accounts.verify_email.unwrap_or(VerifyEmail::Optional),
+                _ => VerifyEmail::Off,
+            },
+        },
+        _ => MailRules::default(),
+    }
+}
+
+/// What is to be done by mail where there is none.
+fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
+    let Some(accounts) = entry.own.accounts() else {
+        return Vec::new();
+    };
+    let verifies = accounts
+        .verify_email
+        .is_some_and(|verify| verify != VerifyEmail::Off);
+    let asked = [
+        ("reset", accounts.reset == Some(true)),
+        ("verify_email", verifies),
+    ];
+    let asked = asked.into_iter().filter(|(_, asked)| *asked);
+    let problem = |(key, _): (&str, bool)| {
+        let message = "it needs mail, and there is none";
+        Problem::new(key, message).hint("set [mail] url and from")
+    };
+    asked.map(problem).collect()
 }
 
 /// What people read: as set, or the connection's name as a title.

@@ -9,7 +9,7 @@ use crate::{app, config::Report, problem::causes};
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Open the storage too, see that the connections still stand for what they stood for, and ask
-    /// each provider for its metadata and keys.
+    /// each provider for its metadata and keys, and the mail server whether it takes our login.
     #[arg(long)]
     online: bool,
 }
@@ -61,6 +61,11 @@ fn check(place: &Place, online: bool) -> anyhow::Result<String> {
                 if let Err(rejection) = connection.reach().await {
                     refused.push(causes(&rejection));
                 }
+            }
+            if let Some(post) = &live.site.engine.mail
+                && let Err(why) = post.try_out().await
+            {
+                refused.push(why);
             }
             if refused.is_empty() {
                 Ok(())

@@ -44,6 +44,7 @@ pub(super) fn build(
     let session = checks.session(&file.session);
     let budgets = checks.budgets(&file.protection);
     let log = checks.log(file.log);
+    let mail = checks.keep_all(file.mail.build());
     let may_make = is_sound && checks.0.is_empty();
     let secret = checks.keep(root_secret(&file.server.secret, environment, may_make));
     let settings = (|| {
@@ -62,6 +63,7 @@ pub(super) fn build(
             budgets: budgets?,
             log: log?,
             pages: file.pages,
+            mail: mail?,
             connections: file.connections.0,
             routes: file.routes,
         })
@@ -87,6 +89,11 @@ impl Checks {
     /// What was checked, or one more.
     pub(super) fn keep<T>(&mut self, checked: Result<T, Problem>) -> Option<T> {
         checked.map_err(|problem| self.add(problem)).ok()
+    }
+
+    /// What was checked, or several more.
+    fn keep_all<T>(&mut self, checked: Result<T, Vec<Problem>>) -> Option<T> {
+        checked.map_err(|found| self.0.extend(found)).ok()
     }
 
     fn public_url(&mut self, server: &ServerConfig) -> Option<Origin> {

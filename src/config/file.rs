@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::settings::ConnectionEntry;
 use crate::{
     connection::ProtectionConfig,
-    route,
+    mail, route,
     secret::{Secret, SecretRef},
     store::{redis, sql},
     text,
@@ -39,6 +39,8 @@ pub(crate) struct File {
     pub(crate) log: LogConfig,
     #[schemars(default)]
     pub(crate) pages: text::Config,
+    #[schemars(default)]
+    pub(crate) mail: mail::Config,
     /// How people may sign in, by name: a-z, 0-9 and -.
     #[schemars(default)]
     pub(crate) connections: Connections,
@@ -49,7 +51,7 @@ pub(crate) struct File {
 
 impl File {
     /// The keys of the root.
-    pub(super) const KEYS: [&'static str; 10] = [
+    pub(super) const KEYS: [&'static str; 11] = [
         "config_version",
         "server",
         "admin",
@@ -58,6 +60,7 @@ impl File {
         "protection",
         "log",
         "pages",
+        "mail",
         "connections",
         "routes",
     ];

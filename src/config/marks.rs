@@ -7,6 +7,7 @@
 //! - `unwatched`: the path of a file that is read whenever it is needed, relative in the same way;
 //! - `socket`: the path of a file that is made, relative in the same way;
 //! - `unix`: an address or URL, where only `unix:` and a path is one;
+//! - `mail`: a mail URL, where only `file:` and a path is one;
 //! - `sqlite`: a storage URL, where only `sqlite://` and a path is one;
 //! - `icon`: a name, or with a slash or a dot in it a path;
 //! - `secret`: a [`Secret`](crate::secret::Secret): `{ env = … }` and `{ file = … }` are replaced
@@ -163,6 +164,10 @@ fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
     let (front, path) = match kind {
         "file" | "socket" | "unwatched" => ("", text),
         "icon" if text.contains(['/', '.']) => ("", text),
+        "mail" => {
+            let path = text.strip_prefix("file:")?;
+            ("file:", path.strip_prefix("//").unwrap_or(path))
+        }
         "sqlite" => ("sqlite://", text.strip_prefix("sqlite://")?),
         "unix" => ("unix:", text.strip_prefix("unix:")?),
         _ => return None,

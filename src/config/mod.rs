@@ -243,6 +243,7 @@ fn read<'i>(reader: &mut Reader<'_, 'i>, root: Node<'i>) -> File {
         protection: section(reader, &mut root, "protection"),
         log: section(reader, &mut root, "log"),
         pages: section(reader, &mut root, "pages"),
+        mail: section(reader, &mut root, "mail"),
         connections: file::Connections(
             root.remove("connections")
                 .map(|node| connections::read(reader, node))

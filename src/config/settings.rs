@@ -9,6 +9,7 @@ use crate::{
         registry::{OpenConnection, Strategy},
     },
     identity::ConnectionId,
+    mail,
     protocol::{Host, Origin, PathPrefix, TrustedProxies},
     route,
     secret::Secret,
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) budgets: Budgets,
     pub(crate) log: Log,
     pub(crate) pages: text::Config,
+    /// How messages leave, if they do.
+    pub(crate) mail: Option<mail::Settings>,
     /// Sorted by name.
     pub(crate) connections: Vec<ConnectionEntry>,
     /// In the order of the file.

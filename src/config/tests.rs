@@ -107,8 +107,19 @@ title = "Acme"
 logo = "logo.svg"
 accent = "#0a7"
 templates = "pages"
+[mail]
+url = "smtp://user%40acme.example@mail.acme.example:587"
+password = "mail-password"
+from = "Acme <no-reply@acme.example>"
+reply_to = "help@acme.example"
+ca = "tls/mail-ca.pem"
+verify_lifetime = "24h"
+reset_lifetime = "1h"
+danger_plain_smtp = true
 [connections.members]
 strategy = "database"
+reset = true
+verify_email = "optional"
 display_name = "Members"
 icon = "icons/members.svg"
 enabled = true
@@ -836,6 +847,47 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "4:12: session.redis.cluster[0]",
         "says more",
     ),
+    ("[mail]\nurl = 'smtp://h'", "1:2: mail", "from is missing"),
+    (
+        "[mail]\nfrom = 'a@b.example'",
+        "2:1: mail.from",
+        "where messages go",
+    ),
+    (
+        "[mail]\nurl = 'smtp://u:canary@h'\nfrom = 'a@b.example'",
+        "2:1: mail.url",
+        "a password stands in it",
+    ),
+    (
+        "[mail]\nurl = 'smtps://u@h'\nfrom = 'a@b.example'",
+        "1:2: mail",
+        "password is missing",
+    ),
+    (
+        "[mail]\nurl = 'smtps://h'\npassword = 'p'\nfrom = 'a@b.example'",
+        "3:1: mail.password",
+        "nobody's",
+    ),
+    (
+        "[mail]\nurl = 'imap://h'\nfrom = 'a@b.example'",
+        "2:1: mail.url",
+        "of no kind",
+    ),
+    (
+        "[mail]\nurl = 'file:'\nfrom = 'a@b.example'",
+        "2:1: mail.url",
+        "no folder",
+    ),
+    (
+        "[mail]\nurl = 'file:out'\nfrom = \"a@b.example\\nBcc: c@d.example\"",
+        "3:1: mail.from",
+        "not an e-mail address",
+    ),
+    (
+        "[mail]\nurl = 'file:out'\nfrom = 'a@b.example'\nreset_lifetime = '1m'",
+        "4:1: mail.reset_lifetime",
+        "5 minutes",
+    ),
     (
         "[protection]\ncounters = 'disk'",
         "2:1: protection.counters",
@@ -1039,6 +1091,11 @@ fn paths_begin_at_the_folder_of_the_file() {
     assert_eq!(storage, "postgres://db.example:5432/vestibule");
     assert_eq!(settings.pages.logo, Some(at("env.svg")));
     assert_eq!(settings.pages.templates, Some(at("pages")));
+    let mail = format!("{:?}", settings.mail);
+    assert!(
+        mail.contains(at("tls/mail-ca.pem").to_str().unwrap()),
+        "{mail}"
+    );
     let mut connections = settings.connections.iter();
     let members = connections
         .find(|one| one.id.as_str() == "members")
@@ -1491,6 +1548,7 @@ fn the_reference_is_complete_and_works() {
         include_str!("../../docs/connections/ldap.md"),
         include_str!("../../docs/connections/sql.md"),
         include_str!("../../docs/connections/http.md"),
+        include_str!("../../docs/mail.md"),
     ]
     .concat();
     let words: BTreeSet<&str> = guides

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{Authenticated, BadNewPassword, LoginNames, Peer, Rejection, Rule};
-use crate::{identity::Subject, secret::Secret, store::AccountRecord};
+use super::{Authenticated, BadNewPassword, ByMail, LoginName, LoginNames, Peer, Rejection, Rule};
+use crate::{identity::Subject, protocol::EmailAddress, secret::Secret, store::AccountRecord};
 
 /// Accounts whose credentials this connection keeps.
 #[async_trait]
@@ -28,6 +28,22 @@ pub(crate) trait Accounts: Send + Sync {
         new: &Secret,
         peer: &Peer,
     ) -> Result<(), AccountError>;
+    /// Whom a message about the account of this name reaches, if it is to be had here.
+    async fn addressee(&self, login: &LoginName) -> Result<Option<Addressee>, Rejection>;
+    /// The same by the subject.
+    async fn addressee_of(&self, subject: &Subject) -> Result<Option<Addressee>, Rejection>;
+    /// Whether a password would be taken as the new one.
+    async fn judge_password(&self, subject: &Subject, new: &Secret) -> Result<(), AccountError>;
+    /// Replaces the password of a person who has shown that they read the account's mail.
+    async fn reset_password(
+        &self,
+        proof: &ByMail,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError>;
+    /// Notes that the address of an account is its owner's, as long as it is the one that was
+    /// proven. `false`: it is another one by now, or not kept here.
+    async fn confirm_email(&self, proof: &ByMail, peer: &Peer) -> Result<bool, AccountError>;
     /// Whether people can change their password.
     fn changes_passwords(&self) -> bool {
         true
@@ -43,6 +59,14 @@ pub(crate) trait Accounts: Send + Sync {
         new: &Secret,
         peer: &Peer,
     ) -> Result<(), AccountError>;
+}
+
+/// Whom a message reaches.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Addressee {
+    pub(crate) subject: Subject,
+    pub(crate) email: EmailAddress,
+    pub(crate) verified: bool,
 }
 
 /// What a stranger typed into the sign-up form.

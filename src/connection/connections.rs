@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Common, Connection, Offer, UpstreamParam,
+    Common, Connection, Offer, UpstreamParam, VerifyEmail,
     certificate::Desk,
     discovery::{DomainRule, Realms, realm_of},
 };
@@ -24,8 +24,19 @@ pub(crate) struct ConnectionSettings {
     pub(crate) display_name: String,
     /// Whether strangers may come in.
     pub(crate) signup: bool,
+    /// What is done by mail.
+    pub(crate) mail: MailRules,
     /// Changes with any of the settings: a flow that began before the change does not go on.
     pub(crate) fingerprint: u64,
+}
+
+/// What is done by mail for the people of a connection.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct MailRules {
+    /// Whether a forgotten password is replaced.
+    pub(crate) reset: bool,
+    /// Whether the address of an account is confirmed.
+    pub(crate) verify: VerifyEmail,
 }
 
 impl ConnectionSettings {

@@ -22,6 +22,7 @@ mod foreign;
 pub(crate) mod http_store;
 pub(crate) mod ldap;
 mod login;
+mod mailed;
 pub(crate) mod mtls;
 mod names;
 mod new_password;
@@ -50,12 +51,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) use self::{
-    accounts::{AccountError, Accounts, Migration, PreparedAccount, SignUp},
+    accounts::{AccountError, Accounts, Addressee, Migration, PreparedAccount, SignUp},
     claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
     config::{Common, Field, Passed, SyncProfile, TrustEmail, UpstreamParam},
-    connections::{ConnectionSettings, Connections},
+    connections::{ConnectionSettings, Connections, MailRules},
+    database::VerifyEmail,
     discovery::realm_of,
     login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    mailed::{ByMail, CODE_LIFETIME, Claimed, Found, MailedProofs},
     new_password::{
         AtLogin, BadNewPassword, Config as PasswordConfig, Judged, NewPassword, NextPassword,
         NotNext, PasswordRules, Personal, Rule,

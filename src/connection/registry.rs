@@ -175,6 +175,10 @@ pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
     fn files(&self) -> Vec<&Path> {
         Vec::new()
     }
+    /// What is set about accounts that are kept here, or passwords that can be changed.
+    fn accounts(&self) -> Option<&database::Config> {
+        None
+    }
     /// What is set about client certificates, where it takes them.
     fn certificates(&self) -> Option<&certificate::Config> {
         None

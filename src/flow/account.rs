@@ -67,6 +67,7 @@ impl Engine {
             Some("password") => self.change_password(visit, &session, fields).await,
             Some("revoke") => self.revoke_one(visit, &session, fields).await,
             Some("link") => self.begin_link(visit, &session, fields).await,
+            Some("verify-email") => self.mail_link_again(visit, &session).await,
             Some("unlink") => self.unlink(visit, &session, fields).await,
             Some("revoke-others") => self.revoke_others(visit, &session, "others-revoked").await,
             _ => self.account_page(visit, None, Wrong::default()).await,
@@ -217,6 +218,8 @@ impl Engine {
         });
         let password = self.password_change((session, token), &user, wrong.password);
         let link = self.link_rows(|id| self.form(token, "link", Some(("connection", id))));
+        let confirm = self.unverified(session).await;
+        let confirm = confirm.map(|_| self.form(token, "verify-email", None));
         let others = listed.iter().any(|one| one.id != session.id());
         let page = Account {
             now: visit.now,
@@ -227,6 +230,7 @@ impl Engine {
             email: user.profile.email.clone().map(|address| Email {
                 address,
                 verified: user.profile.email_verified,
+                confirm: confirm.clone(),
             }),
             owner: user.owner,
             profile,
@@ -360,6 +364,7 @@ fn notice(done: &str) -> Option<AccountNotice> {
     match done {
         "identity-linked" => Some(AccountNotice::IdentityLinked),
         "identity-unlinked" => Some(AccountNotice::IdentityUnlinked),
+        "mail-sent" => Some(AccountNotice::MailSent),
         "others-revoked" => Some(AccountNotice::OthersRevoked),
         "password-changed" => Some(AccountNotice::PasswordChanged),
         "profile-saved" => Some(AccountNotice::ProfileSaved),

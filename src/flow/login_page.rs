@@ -247,7 +247,8 @@ impl Engine {
             names: names(form.names),
             login: login.to_owned(),
             change: None,
-            forgot: None,
+            forgot: (self.resets(id).is_some())
+                .then(|| self.href(&format!("forgot/{id}?flow={}", flow.id))),
             certificate: form.certificate.then(certificate),
         }
     }
@@ -269,7 +270,7 @@ fn made_for_field(value: String) -> Hidden {
     }
 }
 
-fn names(names: LoginNames) -> Names {
+pub(super) fn names(names: LoginNames) -> Names {
     match names {
         LoginNames::Email => Names::Email,
         LoginNames::EmailOrUsername => Names::EmailOrUsername,

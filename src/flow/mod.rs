@@ -7,6 +7,8 @@
 //! | GET, POST login/{connection} | the connection begins, or takes its form | [`Engine::advance`] |
 //! | GET, POST callback/{connection}, saml/{connection}/acs | the provider's answer | [`Engine::advance`] |
 //! | GET, POST signup/{connection} | an account is made | [`Engine::admit`] |
+//! | GET, POST forgot/{connection}, reset | a mail leads to a new password | the login |
+//! | GET, POST verify | a mail confirms an address | the login that waited |
 //! | GET handover | another host's token | back |
 //! | GET, POST account, logout, owner | the session's own pages | themselves, or a login that links |
 //!
@@ -25,11 +27,13 @@ mod discovery;
 mod failures;
 mod fields;
 mod finish;
+mod forgot;
 mod handover;
 mod link;
 mod login;
 mod login_flow;
 mod login_page;
+mod mailing;
 mod notices;
 mod owner;
 mod password;
@@ -39,6 +43,7 @@ mod sign_up;
 mod submit;
 mod trial;
 mod unasked;
+mod verify;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -58,14 +63,15 @@ pub(crate) use self::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    connection::{Allowed, Connections, Peer, Seen, Throttle},
+    connection::{Allowed, Connections, MailedProofs, Peer, Seen, Throttle},
     crypto::KeyRing,
     gate::Gate,
+    mail::{Outbox, Post},
     protocol::{ChannelBinding, ClientCertificate, Host, Origin, PathPrefix, cookie::SetCookie},
     random::Random,
     session::{Session, Sessions, Token},
     store::OneTimeStore,
-    text::Page,
+    text::{Locale, Page, Pages},
     user::{self, Directory},
 };
 
@@ -75,6 +81,10 @@ pub(crate) struct Engine {
     pub(crate) parts: Arc<Parts>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) gate: Arc<Gate>,
+    /// How mail leaves, if it does.
+    pub(crate) mail: Option<Arc<Post>>,
+    /// What is said in it.
+    pub(crate) text: Arc<Pages>,
     pub(crate) offers: Offers,
     pub(crate) base: Base,
 }
@@ -88,6 +98,8 @@ pub(crate) struct Parts {
     pub(crate) once: Arc<dyn OneTimeStore>,
     /// Where the owner's link is: with the users, who are made with it.
     pub(crate) owner_links: Arc<dyn OneTimeStore>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) mailed: MailedProofs,
     pub(crate) ring: Arc<ArcSwap<KeyRing>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -123,6 +135,8 @@ pub(crate) struct Visit {
     pub(crate) channel_binding: Option<ChannelBinding>,
     /// Whether this is a form.
     pub(crate) posted: bool,
+    /// The language that it is answered in.
+    pub(crate) locale: Locale,
     pub(crate) now: Timestamp,
 }
 

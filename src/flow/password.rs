@@ -12,6 +12,8 @@ use crate::{
     identity::{ConnectionId, Subject},
     secret::Secret,
     session::Session,
+    store::Purpose,
+    text::Letter,
     text::page::login::{FieldProblem, LoginProblem},
 };
 
@@ -74,6 +76,14 @@ impl Engine {
                 if let Err(error) = self.parts.throttle.succeeded(allowance).await {
                     return self.store_is_away(visit, &error);
                 }
+                let whose = (&id, &subject);
+                let proofs = &self.parts.mailed;
+                let called_off = proofs.call_off(Purpose::ResetPassword, whose, visit.now);
+                if let Err(error) = called_off.await {
+                    return self.store_is_away(visit, &error);
+                }
+                let reset = self.reset_in_mail(&id);
+                self.mail_notice(visit, whose, Letter::PasswordChanged { reset });
                 // Whoever else was signed in with the old password is not any more.
                 return self.revoke_others(visit, session, "password-changed").await;
             }

@@ -1,11 +1,14 @@
 //! A stranger makes an account where a connection keeps accounts.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, password_rules};
 use crate::{
     connection::{
         AccountError, Accounts, ConnectionSettings, LoginNames, PreparedAccount, SignUp, Throttled,
+        VerifyEmail,
     },
     identity::ConnectionId,
     secret::Secret,
@@ -16,6 +19,9 @@ use crate::{
     },
     user::{Admitted, NewPerson, Refusal},
 };
+
+/// When a sign-up is answered that must not tell whether the address has an account.
+const ANSWERED_AFTER: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// GET signup/{connection}.
@@ -72,6 +78,9 @@ impl Engine {
             }
             Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
         };
+        // Where an address must be confirmed, no answer comes sooner than another.
+        let hides = settings.mail.verify == VerifyEmail::Required;
+        let not_before = tokio::time::sleep(ANSWERED_AFTER);
         let peer = visit.peer_allowed(allowance.proof());
         let prepared = match accounts.sign_up(wish(fields), &peer).await {
             Ok(prepared) => prepared,
@@ -94,7 +103,26 @@ impl Engine {
             self.parts.throttle.made_nobody(allowance).await;
         }
         match made {
-            Ok(admitted) => self.enter(visit, &flow, admitted).await,
+            Ok(admitted) => {
+                let proven = &admitted.proof.authentication;
+                if settings.mail.verify == VerifyEmail::Optional {
+                    self.send_link(visit, (id, &proven.subject));
+                }
+                let turn = self.enter(visit, &flow, admitted).await;
+                if hides {
+                    not_before.await;
+                }
+                turn
+            }
+            Err(Refusal::LoginTaken | Refusal::Exists) if hides => {
+                self.event(visit, EventKind::SignUpFailed, "taken")
+                    .connection(id)
+                    .log();
+                let typed = fields.one("email").unwrap_or_default().trim();
+                let turn = self.seem_to_verify(visit, &flow, (id, typed)).await;
+                not_before.await;
+                turn
+            }
             Err(Refusal::LoginTaken | Refusal::Exists) => {
                 taken(&mut form);
                 self.event(visit, EventKind::SignUpFailed, "taken")

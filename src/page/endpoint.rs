@@ -15,6 +15,8 @@ pub(crate) enum Endpoint {
     BackchannelLogout(ConnectionId),
     /// `GET, POST callback/{connection}`
     Callback(ConnectionId),
+    /// `GET, POST forgot/{connection}`
+    Forgot(ConnectionId),
     /// `GET frontchannel-logout/{connection}`
     FrontchannelLogout(ConnectionId),
     /// `GET handover`
@@ -33,6 +35,8 @@ pub(crate) enum Endpoint {
     Me,
     /// `GET, POST owner/{token}`
     Owner(String),
+    /// `GET, POST reset`
+    Reset,
     /// `GET, POST saml/{connection}/acs`
     SamlAcs(ConnectionId),
     /// `GET saml/{connection}/metadata`
@@ -43,6 +47,8 @@ pub(crate) enum Endpoint {
     SignUp(ConnectionId),
     /// `POST switch`
     Switch,
+    /// `GET, POST verify`
+    Verify,
 }
 
 impl Endpoint {
@@ -57,6 +63,7 @@ impl Endpoint {
             ("assets", Some(name)) => Some(Self::Asset(name.to_owned())),
             ("backchannel-logout", Some(id)) => id.parse().ok().map(Self::BackchannelLogout),
             ("callback", Some(id)) => id.parse().ok().map(Self::Callback),
+            ("forgot", Some(id)) => id.parse().ok().map(Self::Forgot),
             ("frontchannel-logout", Some(id)) => id.parse().ok().map(Self::FrontchannelLogout),
             ("handover", None) => Some(Self::Handover),
             ("jwks.json", None) => Some(Self::Jwks),
@@ -66,6 +73,7 @@ impl Endpoint {
             ("logout", None) => Some(Self::Logout),
             ("me", None) => Some(Self::Me),
             ("owner", Some(token)) => Some(Self::Owner(token.to_owned())),
+            ("reset", None) => Some(Self::Reset),
             ("saml", Some(rest)) => {
                 let (id, page) = rest.split_once('/')?;
                 let id = id.parse().ok()?;
@@ -78,6 +86,7 @@ impl Endpoint {
             }
             ("signup", Some(id)) => id.parse().ok().map(Self::SignUp),
             ("switch", None) => Some(Self::Switch),
+            ("verify", None) => Some(Self::Verify),
             _ => None,
         }
     }
@@ -95,13 +104,16 @@ impl Endpoint {
             Self::BackchannelLogout(_) | Self::Switch => &[Method::POST],
             Self::Account
             | Self::Callback(_)
+            | Self::Forgot(_)
             | Self::Login
             | Self::LoginWith(_)
             | Self::Logout
             | Self::Owner(_)
+            | Self::Reset
             | Self::SamlAcs(_)
             | Self::SamlSlo(_)
-            | Self::SignUp(_) => &[Method::GET, Method::POST],
+            | Self::SignUp(_)
+            | Self::Verify => &[Method::GET, Method::POST],
         }
     }
 
@@ -111,12 +123,15 @@ impl Endpoint {
         match self {
             Self::Account
             | Self::Callback(_)
+            | Self::Forgot(_)
             | Self::Login
             | Self::LoginWith(_)
             | Self::Owner(_)
+            | Self::Reset
             | Self::SamlAcs(_)
             | Self::SignUp(_)
-            | Self::Switch => true,
+            | Self::Switch
+            | Self::Verify => true,
             // A provider follows no redirect to the login host, and what it says is the same at any.
             Self::BackchannelLogout(_)
             | Self::FrontchannelLogout(_)
@@ -169,6 +184,7 @@ impl Endpoint {
             Self::Asset(_) => "assets",
             Self::BackchannelLogout(_) => "backchannel-logout",
             Self::Callback(_) => "callback",
+            Self::Forgot(_) => "forgot",
             Self::FrontchannelLogout(_) => "frontchannel-logout",
             Self::Handover => "handover",
             Self::Jwks => "jwks",
@@ -178,11 +194,13 @@ impl Endpoint {
             Self::Logout => "logout",
             Self::Me => "me",
             Self::Owner(_) => "owner",
+            Self::Reset => "reset",
             Self::SamlAcs(_) => "saml-acs",
             Self::SamlMetadata(_) => "saml-metadata",
             Self::SamlSlo(_) => "saml-slo",
             Self::SignUp(_) => "signup",
             Self::Switch => "switch",
+            Self::Verify => "verify",
         }
     }
 }

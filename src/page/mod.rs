@@ -141,22 +141,9 @@ impl Site {
             (Endpoint::Switch, _) => engine.switch(visit, &form).await,
             (Endpoint::LoginWith(id), false) => engine.login_with(visit, id, ask).await,
             (Endpoint::LoginWith(id), true) => engine.submit(visit, id, &form).await,
-            (Endpoint::SamlSlo(id), _) => {
-                let raw = asked.uri().query().unwrap_or_default();
-                let reply = if posted {
-                    Reply::Form(asked.body())
-                } else {
-                    Reply::Query(raw)
-                };
-                engine.single_logout(visit, id, reply).await
-            }
+            (Endpoint::SamlSlo(id), _) => engine.single_logout(visit, id, reply(asked)).await,
             (Endpoint::Callback(id) | Endpoint::SamlAcs(id), _) => {
-                let raw = asked.uri().query().unwrap_or_default();
-                let reply = if posted {
-                    Reply::Form(asked.body())
-                } else {
-                    Reply::Query(raw)
-                };
+                let reply = reply(asked);
                 let reposted = query.one(REPOSTED).is_some();
                 // Another site may say so, too: only the browser's own word counts.
                 let told = asked.headers().contains_key("sec-fetch-site")
@@ -185,6 +172,10 @@ impl Site {
             }
             (Endpoint::SignUp(id), false) => engine.sign_up_page(visit, id, &ask).await,
             (Endpoint::SignUp(id), true) => engine.sign_up(visit, id, &form).await,
+            (Endpoint::Forgot(_) | Endpoint::Reset | Endpoint::Verify, _) => {
+                let form = posted.then_some(&form);
+                self.by_mail(visit, endpoint, (&query, form)).await
+            }
             (Endpoint::Handover, _) => engine.handover(visit, &query).await,
             (Endpoint::Account, false) => engine.account(visit, query.one("done")).await,
             (Endpoint::Account, true) => engine.change_account(visit, &form).await,
@@ -210,6 +201,25 @@ impl Site {
                 | Endpoint::Me,
                 _,
             ) => engine.failure(visit, FailureKind::NotFound, Vec::new()),
+        }
+    }
+
+    /// What mails lead to, and what leads to mails.
+    async fn by_mail(
+        &self,
+        visit: &Visit,
+        endpoint: &Endpoint,
+        (query, form): (&Fields, Option<&Fields>),
+    ) -> Turn {
+        let engine = &self.engine;
+        let token = query.one("token").unwrap_or_default();
+        match (endpoint, form) {
+            (Endpoint::Forgot(id), None) => engine.forgot_page(visit, id, query.one("flow")),
+            (Endpoint::Forgot(id), Some(form)) => engine.forgot(visit, id, form).await,
+            (Endpoint::Verify, None) => engine.verify_page(visit, token).await,
+            (Endpoint::Verify, Some(form)) => engine.verify(visit, form).await,
+            (_, None) => engine.reset_page(visit, token).await,
+            (_, Some(form)) => engine.reset(visit, form).await,
         }
     }
 
@@ -348,6 +358,15 @@ impl Site {
                 )
             }
         }
+    }
+}
+
+/// What a provider says through the browser.
+fn reply(asked: &Asked) -> Reply<'_> {
+    if asked.method() == Method::POST {
+        Reply::Form(asked.body())
+    } else {
+        Reply::Query(asked.uri().query().unwrap_or_default())
     }
 }
 

@@ -30,6 +30,7 @@ use crate::{
     route::{ForwardedToken, Upstream},
     session::{Session, Token, TokensError},
     store::{Event, EventKind},
+    text::Locale,
     text::page::{
         Href, Page,
         failure::{Action, ActionLabel, Denial, FailureKind},
@@ -600,6 +601,12 @@ impl Edge {
             certificate: None,
             channel_binding: None,
             posted: request.method == http::Method::POST,
+            locale: Locale::negotiate(
+                request
+                    .headers
+                    .get(header::ACCEPT_LANGUAGE)
+                    .and_then(|value| value.to_str().ok()),
+            ),
             now: self.clock.now(),
         }
     }

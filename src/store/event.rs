@@ -20,6 +20,7 @@ pub(crate) enum EventKind {
     ConfigReloaded,
     ConnectionAdopted,
     ConnectionRenamed,
+    EmailVerified,
     FactorAdded,
     FactorFailed,
     FactorRemoved,
@@ -51,13 +52,14 @@ pub(crate) enum EventKind {
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::AccessDenied,
         Self::AccountImported,
         Self::ConfigRefused,
         Self::ConfigReloaded,
         Self::ConnectionAdopted,
         Self::ConnectionRenamed,
+        Self::EmailVerified,
         Self::FactorAdded,
         Self::FactorFailed,
         Self::FactorRemoved,
@@ -96,6 +98,7 @@ impl EventKind {
             Self::ConfigReloaded => "config-reloaded",
             Self::ConnectionAdopted => "connection-adopted",
             Self::ConnectionRenamed => "connection-renamed",
+            Self::EmailVerified => "email-verified",
             Self::FactorAdded => "factor-added",
             Self::FactorFailed => "factor-failed",
             Self::FactorRemoved => "factor-removed",

@@ -151,14 +151,24 @@ pub(crate) enum Purpose {
     Handover,
     /// One process at a time does something.
     Lease,
+    /// A code that was sent by mail, for one browser.
+    MailedCode,
+    /// Which message of several to one account counts.
+    NewestMail,
     /// The first-run link that makes the owner.
     Owner,
     /// The first proof, while a second factor is awaited.
     Pending,
+    /// A message that leads to a new password.
+    ResetPassword,
     /// Where a person goes on when the provider has ended its session too.
     SignOut,
     /// A trial login that the operator asked for.
     Trial,
+    /// The first proof, while the address of the account is to be confirmed.
+    Unverified,
+    /// A message that confirms the address of an account.
+    VerifyEmail,
 }
 
 impl Purpose {
@@ -170,10 +180,15 @@ impl Purpose {
             Self::Flow => "flow",
             Self::Handover => "handover",
             Self::Lease => "lease",
+            Self::MailedCode => "mailed-code",
+            Self::NewestMail => "newest-mail",
             Self::Owner => "owner",
             Self::Pending => "pending",
+            Self::ResetPassword => "reset-password",
             Self::SignOut => "sign-out",
             Self::Trial => "trial",
+            Self::Unverified => "unverified",
+            Self::VerifyEmail => "verify-email",
         }
     }
 }
@@ -230,6 +245,18 @@ pub(crate) enum Counts {
     LoginKnownBrowser,
     /// Failed logins from one network.
     LoginNetwork,
+    /// Messages that were asked for from one address.
+    MailAddress,
+    /// Messages that were asked for in all.
+    MailAll,
+    /// Codes out of messages that were tried in one flow.
+    MailCode,
+    /// Messages that were asked for by one name.
+    MailName,
+    /// Messages that were asked for from one network.
+    MailNetwork,
+    /// Messages to one address.
+    MailRecipient,
     /// Sign-ups from one address.
     SignUpAddress,
     /// Sign-ups in all.
@@ -250,6 +277,12 @@ impl Counts {
             Self::LoginAll => "login-all",
             Self::LoginKnownBrowser => "login-known-browser",
             Self::LoginNetwork => "login-network",
+            Self::MailAddress => "mail-address",
+            Self::MailAll => "mail-all",
+            Self::MailCode => "mail-code",
+            Self::MailName => "mail-name",
+            Self::MailNetwork => "mail-network",
+            Self::MailRecipient => "mail-recipient",
             Self::SignUpAddress => "sign-up-address",
             Self::SignUpAll => "sign-up-all",
             Self::SignUpNetwork => "sign-up-network",

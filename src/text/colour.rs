@@ -63,7 +63,7 @@ impl Colour {
     }
 
     /// White text where it can be read on this colour, else black.
-    fn ink(self) -> Self {
+    pub(super) fn ink(self) -> Self {
         if self.contrast(Self::WHITE) >= TEXT_CONTRAST {
             Self::WHITE
         } else {

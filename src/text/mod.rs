@@ -16,6 +16,7 @@ pub(crate) mod colour;
 pub(crate) mod config;
 pub(crate) mod device;
 mod functions;
+pub(crate) mod letter;
 pub(crate) mod message;
 pub(crate) mod page;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use minijinja::{
     Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig, value::Serde,
 };
 
-pub(crate) use self::{assets::Asset, config::Config, message::Locale, page::Page};
+pub(crate) use self::{assets::Asset, config::Config, letter::Letter, message::Locale, page::Page};
 use self::{
     assets::Policies,
     message::{Catalogue, LANGUAGES},
@@ -81,6 +82,8 @@ impl Pages {
             logo => logo.as_ref().map(|asset| &asset.path),
             css => &css.path,
             icon => &icon.path,
+            accent => config.accent.to_string(),
+            on_accent => config.accent.ink().to_string(),
         };
         let mut pages = Self {
             environments: Vec::new(),
@@ -112,15 +115,28 @@ impl Pages {
 
     /// Draws a page.
     pub(crate) fn render(&self, page: &Page, locale: Locale) -> Result<String, RenderError> {
-        let environment = self
-            .environments
-            .iter()
-            .find(|(known, _)| *known == locale)
-            .or(self.environments.first())
-            .map(|(_, environment)| environment)
-            .ok_or(RenderError::NoLanguage)?;
-        let template = environment.get_template(page.template())?;
+        let template = self.environment(locale)?.get_template(page.template())?;
         Ok(template.render(context! { page => Value::from(Serde(page)) })?)
+    }
+
+    /// Writes a message by mail.
+    pub(crate) fn write(&self, letter: &Letter, locale: Locale) -> Result<Written, RenderError> {
+        let environment = self.environment(locale)?;
+        let context = context! { letter => Value::from(Serde(letter)) };
+        let draw = |name: &str| environment.get_template(name)?.render(&context);
+        Ok(Written {
+            subject: environment.render_named_str("subject.txt", SUBJECT, &context)?,
+            html: draw("mail.html")?,
+            text: draw("mail.txt")?,
+        })
+    }
+
+    fn environment(&self, locale: Locale) -> Result<&Environment<'static>, RenderError> {
+        let mut all = self.environments.iter();
+        let found = all.find(|(known, _)| *known == locale);
+        let found = found.or(self.environments.first());
+        let found = found.map(|(_, environment)| environment);
+        found.ok_or(RenderError::NoLanguage)
     }
 
     /// The files to serve, each under its own path for ever.
@@ -133,21 +149,34 @@ impl Pages {
         self.policies.of(page)
     }
 
-    /// What goes wrong when every page is drawn once in every language.
+    /// What goes wrong when every page and every mail is drawn once in every language.
     fn try_all(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (locale, _) in &self.environments {
-            for page in page::sample::pages() {
-                if let Err(error) = self.render(&page, *locale) {
-                    let problem = Problem::new("pages.templates", error.to_string());
-                    if !problems.contains(&problem) {
-                        problems.push(problem);
-                    }
+            let pages = page::sample::pages();
+            let pages = pages.iter().map(|page| self.render(page, *locale).err());
+            let letters = letter::samples();
+            let letters = letters.iter().map(|one| self.write(one, *locale).err());
+            for error in pages.chain(letters).flatten() {
+                let problem = Problem::new("pages.templates", error.to_string());
+                if !problems.contains(&problem) {
+                    problems.push(problem);
                 }
             }
         }
         problems
     }
+}
+
+/// The subject line: the templates decide about what is below it.
+const SUBJECT: &str = "{{ t(letter.subject, title=site.title) }}";
+
+/// A message by mail in one language, in both its forms.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) subject: String,
+    pub(crate) html: String,
+    pub(crate) text: String,
 }
 
 /// The pictures among the icons, by what the file says; an icon of no known name is a problem.
@@ -210,13 +239,18 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 22] = [
+const BUILT_IN: [(&str, &str); 29] = [
     ("account.html", include_str!("templates/account.html")),
     ("advised.html", include_str!("templates/advised.html")),
     ("base.html", include_str!("templates/base.html")),
+    ("check-mail.html", include_str!("templates/check-mail.html")),
     (
         "choose-connection.html",
         include_str!("templates/choose-connection.html"),
+    ),
+    (
+        "confirm-link.html",
+        include_str!("templates/confirm-link.html"),
     ),
     (
         "confirm-sign-in.html",
@@ -224,11 +258,15 @@ const BUILT_IN: [(&str, &str); 22] = [
     ),
     ("demo.html", include_str!("templates/demo.html")),
     ("failure.html", include_str!("templates/failure.html")),
+    ("forgot.html", include_str!("templates/forgot.html")),
     ("login.html", include_str!("templates/login.html")),
     (
         "loop-broken.html",
         include_str!("templates/loop-broken.html"),
     ),
+    ("mail-done.html", include_str!("templates/mail-done.html")),
+    ("mail.html", include_str!("templates/mail.html")),
+    ("mail.txt", include_str!("templates/mail.txt")),
     ("onward.html", include_str!("templates/onward.html")),
     ("owner.html", include_str!("templates/owner.html")),
     ("parts.html", include_str!("templates/parts.html")),
@@ -237,6 +275,7 @@ const BUILT_IN: [(&str, &str); 22] = [
         include_str!("templates/post-onward.html"),
     ),
     ("repost.html", include_str!("templates/repost.html")),
+    ("reset.html", include_str!("templates/reset.html")),
     (
         "sign-in-again.html",
         include_str!("templates/sign-in-again.html"),

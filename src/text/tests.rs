@@ -83,7 +83,13 @@ fn every_page_is_drawn_with_language_and_direction() {
 #[test]
 fn every_template_is_drawn_by_a_sample() {
     let drawn: BTreeSet<_> = sample::pages().iter().map(Page::template).collect();
-    let own = ["base.html", "parts.html", "style.css"];
+    let own = [
+        "base.html",
+        "mail.html",
+        "mail.txt",
+        "parts.html",
+        "style.css",
+    ];
     let files: BTreeSet<_> = names().into_iter().filter(|n| !own.contains(n)).collect();
     assert_eq!(drawn, files);
 }
@@ -265,10 +271,12 @@ fn messages_that_are_used_exist_and_those_that_exist_are_used() {
     let mut everything = String::new();
     for file in [
         "page/login.rs",
+        "page/mail.rs",
         "page/account.rs",
         "page/failure.rs",
         "page/password.rs",
         "functions.rs",
+        "letter.rs",
     ] {
         everything += &fs::read_to_string(folder.join(file)).unwrap();
     }
@@ -350,6 +358,7 @@ fn every_message_of_every_variant_is_said() {
         StartAgainWhy::NoFlow.into(),
         AccountNotice::IdentityLinked.into(),
         AccountNotice::IdentityUnlinked.into(),
+        AccountNotice::MailSent.into(),
         AccountNotice::OthersRevoked.into(),
         AccountNotice::PasswordChanged.into(),
         AccountNotice::ProfileSaved.into(),

@@ -24,6 +24,7 @@ mod move_in;
 mod tests;
 mod transfer;
 mod turns;
+mod verified;
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     // pure
     &["crypto", "protocol", "text"],
     // ports
-    &["store", "egress"],
+    &["store", "egress", "mail"],
     // ways in
     &["connection", "user"],
     // memory

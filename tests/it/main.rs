@@ -91,6 +91,9 @@ mod proxy;
 mod database;
 mod new_password;
 
+// What is written to people, and what that proves.
+mod mail;
+
 // Users by the thousand, in and out.
 mod transfer;
 

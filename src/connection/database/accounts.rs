@@ -6,12 +6,13 @@ use super::{Database, assertion};
 use crate::{
     clock::Timestamp,
     connection::{
-        AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, ConnectionData,
-        Fault, Form, Judged, LoginNames, NewPassword, NewPasswordForm, NewPasswordWhy,
-        NextPassword, NotNext, Password, PasswordReply, Peer, Personal, PreparedAccount, Rejection,
-        Rule, SignUp, Step, names::Names,
+        AccountError, AccountKey, Accounts, Addressee, Allowed, Authenticated, BadNewPassword,
+        ByMail, ConnectionData, Fault, Form, Judged, LoginName, LoginNames, NewPassword,
+        NewPasswordForm, NewPasswordWhy, NextPassword, NotNext, Password, PasswordReply, Peer,
+        Personal, PreparedAccount, Rejection, Rule, SignUp, Step, names::Names,
     },
     identity::{Identity, Subject},
+    protocol::EmailAddress,
     secret::Secret,
     store::{AccountRecord, Event, EventKind},
 };
@@ -49,6 +50,9 @@ impl Accounts for Database {
             }
         }
         let names = Names::read(&wish, self.names)?;
+        if self.needs_email && names.email.is_none() && !operator {
+            return Err(AccountError::BadEmail);
+        }
         let profile = names.profile();
         let personal = names.personal();
         let password = self.rules.admit(&wish.password, personal).await?;
@@ -96,20 +100,101 @@ impl Accounts for Database {
         self.write(account, &new, peer, "changed").await
     }
 
+    async fn addressee(&self, login: &LoginName) -> Result<Option<Addressee>, Rejection> {
+        let account = self.find_account(login).await?;
+        Ok(account.as_ref().and_then(addressee))
+    }
+
+    async fn addressee_of(&self, subject: &Subject) -> Result<Option<Addressee>, Rejection> {
+        let account = self.stored(subject).await?;
+        Ok(account.as_ref().and_then(addressee))
+    }
+
+    async fn judge_password(&self, subject: &Subject, new: &Secret) -> Result<(), AccountError> {
+        let account = self.account_of(subject).await?;
+        self.next_password(&account, new).await.map(drop)
+    }
+
+    async fn reset_password(
+        &self,
+        proof: &ByMail,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        let account = self.account_of(&proof.claimed().subject).await?;
+        let new = self.next_password(&account, new).await?;
+        self.write(account, &new, peer, "reset").await?;
+        self.confirm_email(proof, peer).await.map(drop)
+    }
+
+    async fn confirm_email(&self, proof: &ByMail, peer: &Peer) -> Result<bool, AccountError> {
+        let proven = proof.claimed();
+        for _ in 0..3 {
+            let account = self.account_of(&proven.subject).await?;
+            let is_proven = account
+                .email
+                .as_ref()
+                .is_some_and(|email| email.normalised == proven.email);
+            if !is_proven || account.email_verified {
+                return Ok(is_proven);
+            }
+            let was = account.version;
+            let event = self.event(EventKind::EmailVerified, "by-mail", (&account, peer));
+            let event = event.await?;
+            let verified = AccountRecord {
+                email_verified: true,
+                version: was + 1,
+                ..account
+            };
+            let users = &self.parts.users;
+            let written = users
+                .replace_account(verified, was, Some(event.clone()))
+                .await;
+            if written.map_err(|error| self.failed(Fault::Internal, "write-account", error))? {
+                event.log();
+                return Ok(true);
+            }
+        }
+        Err(self.reject(Fault::Busy, "write-account").into())
+    }
+
     async fn set_password(
         &self,
         subject: &Subject,
         new: &Secret,
         peer: &Peer,
     ) -> Result<(), AccountError> {
-        let account = self.stored(subject).await?;
-        let account = account.ok_or_else(|| self.reject(Fault::Denied, "find-account"))?;
+        let account = self.account_of(subject).await?;
         let new = self.next_password(&account, new).await?;
         self.write(account, &new, peer, "set-by-operator").await
     }
 }
 
 impl Database {
+    async fn account_of(&self, subject: &Subject) -> Result<AccountRecord, Rejection> {
+        let account = self.stored(subject).await?;
+        account.ok_or_else(|| self.reject(Fault::Denied, "find-account"))
+    }
+
+    /// An event about an account.
+    async fn event(
+        &self,
+        kind: EventKind,
+        reason: &'static str,
+        (account, peer): (&AccountRecord, &Peer),
+    ) -> Result<Event, Rejection> {
+        let user = self
+            .parts
+            .users
+            .find_by_identity(&self.id, &account.subject);
+        let user = user.await;
+        let user = user.map_err(|error| self.failed(Fault::Internal, "write-account", error))?;
+        let mut event = Event::new(peer.now, kind, reason).connection(&self.id);
+        event.address = peer.address;
+        event.user = user.map(|user| user.id);
+        Ok(event)
+    }
+
     /// A new password for an account that is there.
     async fn next_password(
         &self,
@@ -226,16 +311,10 @@ impl Database {
         let password_hash = self.hash(new.new_password()).await?;
         for _ in 0..3 {
             let was = account.version;
-            let mut event =
-                Event::new(peer.now, EventKind::PasswordChanged, reason).connection(&self.id);
-            event.address = peer.address;
+            let event = self.event(EventKind::PasswordChanged, reason, (&account, peer));
+            let event = event.await?;
             let users = &self.parts.users;
             let broken = |error| self.failed(Fault::Internal, "write-account", error);
-            event.user = users
-                .find_by_identity(&self.id, &account.subject)
-                .await
-                .map_err(broken)?
-                .map(|user| user.id);
             account.password_hash.clone_from(&password_hash);
             account.previous_hashes = new.previous_hashes().to_vec();
             account.password_changed_at = peer.now;
@@ -257,4 +336,14 @@ impl Database {
         }
         Err(self.reject(Fault::Denied, "write-account").into())
     }
+}
+
+/// Whom a message about an account reaches.
+fn addressee(account: &AccountRecord) -> Option<Addressee> {
+    let email = account.email.as_ref()?;
+    Some(Addressee {
+        subject: account.subject.clone(),
+        email: EmailAddress::parse(&email.typed).ok()?,
+        verified: account.email_verified,
+    })
 }

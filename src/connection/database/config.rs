@@ -15,6 +15,21 @@ pub(crate) struct Config {
     /// What people sign in with: `email`, `username` or `email_or_username` (default).
     pub(crate) login: Login,
     pub(crate) password: PasswordConfig,
+    /// Whether a forgotten password is replaced by mail. Default: where there is a `[mail]`.
+    pub(crate) reset: Option<bool>,
+    /// Whether people confirm their e-mail address by a mail: `off`, `optional` or `required`, where
+    /// nobody has a session before that. Default: `optional` where there is a `[mail]`.
+    pub(crate) verify_email: Option<VerifyEmail>,
+}
+
+/// Whether people confirm their e-mail address.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum VerifyEmail {
+    #[default]
+    Off,
+    Optional,
+    Required,
 }
 
 /// What people sign in with.
@@ -40,6 +55,22 @@ impl From<Login> for LoginNames {
 impl Config {
     /// What does not fit, with keys that begin in this table.
     pub(in crate::connection) fn own_problems(&self) -> Vec<Problem> {
-        self.password.problems()
+        let mut problems = self.password.problems();
+        if self.login == Login::Username && self.verify_email == Some(VerifyEmail::Required) {
+            let message = "nobody is asked for an address with login = \"username\"";
+            problems.push(Problem::new("verify_email", message));
+        }
+        problems
+    }
+
+    /// The same where the people are in a store elsewhere.
+    pub(in crate::connection) fn problems_elsewhere(&self) -> Vec<Problem> {
+        let mut problems = self.own_problems();
+        if self.verify_email.is_some() {
+            let message = "what the store says of an address is its own";
+            let hint = "it can be set for a connection with strategy = \"database\"";
+            problems.push(Problem::new("verify_email", message).hint(hint));
+        }
+        problems
     }
 }

@@ -21,7 +21,7 @@ use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
 
-pub(crate) use self::config::Config;
+pub(crate) use self::config::{Config, VerifyEmail};
 use super::{
     AccountKey, Accounts, Advice, AtLogin, Authenticated, Common, Connection, ConnectionData,
     Fault, Form, InlineForm, LoginName, LoginNames, Password, PasswordForm, PasswordReply,
@@ -41,6 +41,8 @@ pub(crate) struct Database {
     id: ConnectionId,
     names: LoginNames,
     signup: bool,
+    /// Whether an account needs an address.
+    needs_email: bool,
     rules: PasswordRules,
     parts: Parts,
 }
@@ -66,6 +68,10 @@ impl OpenConnection for Config {
         problems
     }
 
+    fn accounts(&self) -> Option<&Config> {
+        Some(self)
+    }
+
     fn open(
         &self,
         id: ConnectionId,
@@ -81,6 +87,7 @@ impl OpenConnection for Config {
             names: self.login.into(),
             // Where only those come in who exist already, nobody signs up either.
             signup: common.signup.unwrap_or(false) && common.sync_profile != SyncProfile::Never,
+            needs_email: self.verify_email == Some(VerifyEmail::Required),
             rules: PasswordRules::open(&self.password, &parts.http),
             parts: parts.clone(),
         }))

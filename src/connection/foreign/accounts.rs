@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use super::{Foreign, ForeignStore, Found, NewPerson, Refused, StoreFault, Who, import};
 use crate::{
     connection::{
-        AccountError, AccountKey, Accounts, Allowed, Authenticated, BadNewPassword, LoginName,
-        LoginNames, NewPassword, Password, Peer, Personal, PreparedAccount, Rule, SignUp,
-        names::Names,
+        AccountError, AccountKey, Accounts, Addressee, Allowed, Authenticated, BadNewPassword,
+        ByMail, LoginName, LoginNames, NewPassword, Password, Peer, Personal, PreparedAccount,
+        Rejection, Rule, SignUp, names::Names,
     },
     identity::Subject,
+    protocol::EmailAddress,
     secret::Secret,
     store::{AccountAdded, Event, EventKind},
 };
@@ -82,6 +83,69 @@ impl Accounts for Foreign {
         self.write(&found, &new, peer, "changed").await
     }
 
+    async fn addressee(&self, login: &LoginName) -> Result<Option<Addressee>, Rejection> {
+        if let Some(local) = &self.local {
+            let account = self.local_account(login).await;
+            let account = account.map_err(|refused| self.reject(refused))?;
+            if account.is_some() {
+                let accounts = local.accounts();
+                return match accounts {
+                    Some(accounts) => accounts.addressee(login).await,
+                    None => Ok(None),
+                };
+            }
+        }
+        self.addressee_elsewhere(Who::Login(login)).await
+    }
+
+    async fn addressee_of(&self, subject: &Subject) -> Result<Option<Addressee>, Rejection> {
+        if let Some(local) = self.local_of(subject).await? {
+            return local.addressee_of(subject).await;
+        }
+        self.addressee_elsewhere(Who::Subject(subject)).await
+    }
+
+    async fn judge_password(&self, subject: &Subject, new: &Secret) -> Result<(), AccountError> {
+        if let Some(local) = self.local_of(subject).await? {
+            return local.judge_password(subject, new).await;
+        }
+        let found = self
+            .person(self.asked("judge a password")?, subject)
+            .await?;
+        self.rules.admit(new, self.personal(&found)?).await?;
+        Ok(())
+    }
+
+    async fn reset_password(
+        &self,
+        proof: &ByMail,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        let subject = &proof.claimed().subject;
+        if let Some(local) = self.local_of(subject).await? {
+            return local.reset_password(proof, new, peer).await;
+        }
+        let found = self
+            .person(self.asked("reset a password")?, subject)
+            .await?;
+        let new = self.rules.admit(new, self.personal(&found)?).await?;
+        self.write(&found, &new, peer, "reset").await?;
+        // Who has moved by this has an account here, whose address was just proven.
+        match self.local_of(subject).await? {
+            Some(local) => local.confirm_email(proof, peer).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn confirm_email(&self, proof: &ByMail, peer: &Peer) -> Result<bool, AccountError> {
+        match self.local_of(&proof.claimed().subject).await? {
+            Some(local) => local.confirm_email(proof, peer).await,
+            // What the store says of an address is its own.
+            None => Ok(false),
+        }
+    }
+
     async fn set_password(
         &self,
         subject: &Subject,
@@ -133,6 +197,46 @@ impl Foreign {
     fn asked(&self, what: &'static str) -> Result<&dyn ForeignStore, AccountError> {
         let store = self.store.as_deref();
         store.ok_or_else(|| self.unable(what))
+    }
+
+    /// The accounts here, if this person has one.
+    async fn local_of(&self, subject: &Subject) -> Result<Option<&dyn Accounts>, Rejection> {
+        let Some(local) = &self.local else {
+            return Ok(None);
+        };
+        let account = self.parts.users.account(&self.id, subject).await;
+        let account = account.map_err(|error| self.reject(error.into()))?;
+        let has_moved = account.is_some_and(|account| !account.password_hash.is_empty());
+        Ok(local.accounts().filter(|_| has_moved))
+    }
+
+    /// Whom a message reaches of whom only the store knows, if what it leads to could be written.
+    async fn addressee_elsewhere(&self, who: Who<'_>) -> Result<Option<Addressee>, Rejection> {
+        let Some(store) = &self.store else {
+            return Ok(None);
+        };
+        let found = match store.find(who).await {
+            Err(StoreFault::Ambiguous) | Ok(None) => return Ok(None),
+            Ok(Some(found)) => found,
+            Err(fault) => return Err(self.reject(fault.into())),
+        };
+        let identity = self.people.identity(&self.id, &found);
+        let identity = identity.map_err(|error| self.reject(error.into()))?;
+        let users = &self.parts.users;
+        let known = users.find_by_identity(&self.id, &found.subject).await;
+        let known = known.map_err(|error| self.reject(error.into()))?;
+        let can_be_written = match &self.local {
+            // They move by it, and only somebody who is known can have an account.
+            Some(_) => known.is_some(),
+            None => store.can().change_password,
+        };
+        let email = identity.profile.email.as_deref();
+        let email = email.and_then(|email| EmailAddress::parse(email).ok());
+        Ok(email.filter(|_| can_be_written).map(|email| Addressee {
+            subject: found.subject,
+            email,
+            verified: identity.profile.email_verified,
+        }))
     }
 
     async fn has_moved(&self, subject: &Subject) -> Result<bool, AccountError> {

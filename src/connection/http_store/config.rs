@@ -68,7 +68,7 @@ pub(super) struct Set {
 
 impl Config {
     pub(super) fn read(&self, common: &Common) -> Result<Set, Vec<Problem>> {
-        let own = self.accounts.own_problems().into_iter();
+        let own = self.accounts.problems_elsewhere().into_iter();
         let mut problems: Vec<Problem> = own.map(|problem| problem.under("accounts")).collect();
         let people = People::new(common).map_err(|found| problems.extend(found));
         if !common.upstream_params.is_empty() {

@@ -83,6 +83,10 @@ impl OpenConnection for Config {
         self.read(common).err().unwrap_or_default()
     }
 
+    fn accounts(&self) -> Option<&super::database::Config> {
+        Some(&self.accounts)
+    }
+
     fn open(
         &self,
         id: ConnectionId,

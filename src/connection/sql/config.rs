@@ -108,7 +108,7 @@ pub(super) struct Set {
 impl Config {
     /// Reads all of it.
     pub(super) fn read(&self, common: &Common) -> Result<Set, Vec<Problem>> {
-        let mut problems = self.accounts.own_problems();
+        let mut problems = self.accounts.problems_elsewhere();
         for problem in &mut problems {
             *problem = problem.clone().under("accounts");
         }

@@ -185,6 +185,23 @@ pub(crate) struct Budgets {
     pub(super) begun: Rate,
     /// The same from one network.
     pub(super) begun_network: Rate,
+    pub(super) mail: MailRates,
+}
+
+/// How many messages somebody can have sent, and how many codes out of them tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MailRates {
+    /// Asked for by one name.
+    pub(super) name: Rate,
+    /// Sent to one address.
+    pub(super) recipient: Rate,
+    /// Asked for from one address.
+    pub(super) address: Rate,
+    /// The same from one network.
+    pub(super) network: Rate,
+    pub(super) all: Rate,
+    /// Wrong codes in one flow.
+    pub(super) code: Rate,
 }
 
 impl Default for Budgets {
@@ -197,6 +214,14 @@ impl Default for Budgets {
             sign_up: SignUpConfig::default(),
             begun: Rate::minutes(300, 1),
             begun_network: Rate::minutes(1000, 1),
+            mail: MailRates {
+                name: Rate::minutes(5, 60),
+                recipient: Rate::minutes(5, 60),
+                address: Rate::minutes(20, 60),
+                network: Rate::minutes(100, 60),
+                all: Rate::minutes(1000, 60),
+                code: Rate::minutes(5, 60),
+            },
         }
     }
 }

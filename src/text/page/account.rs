@@ -51,6 +51,8 @@ pub(crate) struct ProfileFields {
 pub(crate) struct Email {
     pub(crate) address: String,
     pub(crate) verified: bool,
+    /// Sends a mail that confirms it.
+    pub(crate) confirm: Option<Post>,
 }
 
 /// The form that changes a password. The inputs are `current_password` and `new_password`.
@@ -106,6 +108,7 @@ pub(crate) struct LinkRow {
 pub(crate) enum AccountNotice {
     IdentityLinked,
     IdentityUnlinked,
+    MailSent,
     OthersRevoked,
     PasswordChanged,
     ProfileSaved,
@@ -117,6 +120,7 @@ impl From<AccountNotice> for Text {
         Self::new(match notice {
             AccountNotice::IdentityLinked => "account.identity-linked",
             AccountNotice::IdentityUnlinked => "account.identity-unlinked",
+            AccountNotice::MailSent => "account.mail-sent",
             AccountNotice::OthersRevoked => "account.others-revoked",
             AccountNotice::PasswordChanged => "account.password-changed",
             AccountNotice::ProfileSaved => "account.profile-saved",

@@ -10,6 +10,7 @@
 pub(crate) mod account;
 pub(crate) mod failure;
 pub(crate) mod login;
+pub(crate) mod mail;
 pub(crate) mod password;
 pub(crate) mod sample;
 
@@ -22,6 +23,7 @@ pub(crate) use login::{
     Advised, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Onward, Owner, PostOnward, Repost,
     SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
 };
+pub(crate) use mail::{CheckMail, ConfirmLink, Forgot, MailDone, NewPassword};
 pub(crate) use password::{Check, PasswordRule, RuleText};
 
 /// A page of ours with everything it shows.
@@ -30,12 +32,17 @@ pub(crate) use password::{Check, PasswordRule, RuleText};
 pub(crate) enum Page {
     Account(Box<Account>),
     Advised(Advised),
+    CheckMail(CheckMail),
     ChooseConnection(ChooseConnection),
+    ConfirmLink(ConfirmLink),
     ConfirmSignIn(ConfirmSignIn),
     Demo(Demo),
     Failure(Failure),
+    Forgot(Forgot),
     Login(Login),
     LoopBroken(LoopBroken),
+    MailDone(MailDone),
+    NewPassword(NewPassword),
     Onward(Onward),
     Owner(Owner),
     PostOnward(PostOnward),
@@ -55,6 +62,11 @@ impl Page {
         match self {
             Self::Account(_) => "account.html",
             Self::Advised(_) => "advised.html",
+            Self::CheckMail(_) => "check-mail.html",
+            Self::ConfirmLink(_) => "confirm-link.html",
+            Self::Forgot(_) => "forgot.html",
+            Self::MailDone(_) => "mail-done.html",
+            Self::NewPassword(_) => "reset.html",
             Self::ChooseConnection(_) => "choose-connection.html",
             Self::ConfirmSignIn(_) => "confirm-sign-in.html",
             Self::Demo(_) => "demo.html",
@@ -82,13 +94,17 @@ impl Page {
             Self::Login(_) | Self::Owner(_) | Self::SignUp(_) => {
                 &[Script::Fragment, Script::NewPassword]
             }
-            Self::Account(_) => &[Script::NewPassword],
+            Self::Account(_) | Self::NewPassword(_) => &[Script::NewPassword],
             Self::PostOnward(_) | Self::Repost(_) => &[Script::Submit],
             Self::Advised(_)
+            | Self::CheckMail(_)
+            | Self::ConfirmLink(_)
             | Self::ConfirmSignIn(_)
             | Self::Demo(_)
             | Self::Failure(_)
+            | Self::Forgot(_)
             | Self::LoopBroken(_)
+            | Self::MailDone(_)
             | Self::Onward(_)
             | Self::SignInAgain(_)
             | Self::SignOut(_)
@@ -163,6 +179,11 @@ impl Href {
     /// Takes an absolute URL, already parsed; `None` for another scheme than `http` and `https`.
     pub(crate) fn url(url: &Url) -> Option<Self> {
         matches!(url.scheme(), "http" | "https").then(|| Self(url.as_str().replace('\'', "%27")))
+    }
+
+    /// An address that is one for certain.
+    pub(super) fn sample(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// The address as text.

@@ -35,6 +35,7 @@ pub(crate) mod jwt;
 pub(crate) mod kerberos;
 pub(crate) mod key_pair;
 pub(crate) mod lying_provider;
+pub(crate) mod mail_server;
 pub(crate) mod oauth1_provider;
 pub(crate) mod openid_provider;
 pub(crate) mod presets;

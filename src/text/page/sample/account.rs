@@ -20,7 +20,11 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
         notice: Some(AccountNotice::ProfileSaved),
         password: None,
         owner: false,
-        email: None,
+        email: Some(Email {
+            address: "ada@example.com".to_owned(),
+            verified: false,
+            confirm: Some(post("/.auth/account")),
+        }),
         link: Vec::new(),
         profile: ProfileFields {
             picture: field("ftp://x", Some(FieldProblem::BadPicture)),
@@ -116,6 +120,7 @@ fn account(name: &str) -> Account {
         email: Some(Email {
             address: "ada@example.com".to_owned(),
             verified: true,
+            confirm: None,
         }),
         owner: true,
         profile: ProfileFields {

@@ -4,6 +4,7 @@
 mod account;
 mod failure;
 mod login;
+mod mail;
 
 use super::{
     Button, Hidden, Href, Page, Post,
@@ -17,6 +18,7 @@ pub(crate) fn pages() -> Vec<Page> {
     pages.push(login::advised());
     pages.extend(login::on_the_way("Ada Lovelace", "Acme"));
     pages.extend(account::pages("Ada Lovelace", "Acme"));
+    pages.extend(mail::pages("ada@example.com"));
     pages.extend(failure::pages("Acme"));
     pages
 }

@@ -1,0 +1,202 @@
+//! What is written to people on the way: prepared and sent beside the request, so that no answer comes
+//! later for it, and none tells whether anybody is written to.
+
+use std::{sync::Arc, time::Duration};
+
+use url::Url;
+
+use super::{Engine, Parts, Visit};
+use crate::{
+    clock::Timestamp,
+    connection::{CODE_LIFETIME, Claimed, Connection, LoginName, Throttled},
+    identity::{ConnectionId, Subject},
+    mail::Draft,
+    problem::Causes,
+    protocol::EmailAddress,
+    store::Purpose,
+    text::{Letter, Locale, Pages, letter::Proof, page::Href},
+};
+
+/// How long a notice that asks for nothing is worth sending.
+const NOTICE: Duration = Duration::from_hours(1);
+
+/// Whom a message is for.
+#[derive(Clone, Debug)]
+pub(super) enum Whom {
+    /// Whoever has this name, if anybody.
+    Name(LoginName),
+    Subject(Subject),
+}
+
+/// What a message with a proof is about.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) purpose: Purpose,
+    pub(super) whom: Whom,
+    /// The flow of the browser that gets a code besides.
+    pub(super) flow: Option<String>,
+    pub(super) lifetime: Duration,
+}
+
+/// What writing takes, for as long as it takes.
+struct Scribe {
+    parts: Arc<Parts>,
+    connection: Arc<dyn Connection>,
+    text: Arc<Pages>,
+    locale: Locale,
+    now: Timestamp,
+    /// Where our pages are, with a slash at the end: from the configuration, never from a request.
+    pages: String,
+}
+
+impl Engine {
+    /// Sends a message with a link and a code to whom it may concern.
+    pub(super) fn mail_proof(&self, visit: &Visit, id: &ConnectionId, asked: Asked) {
+        if let Some(scribe) = self.scribe(visit, id) {
+            self.parts.outbox.post_when(scribe.proof(asked));
+        }
+    }
+
+    /// Tells whoever has this name that somebody wanted an account with it.
+    pub(super) fn mail_account_exists(&self, visit: &Visit, id: &ConnectionId, login: LoginName) {
+        let Some(scribe) = self.scribe(visit, id) else {
+            return;
+        };
+        let letter = Letter::AccountExists {
+            sign_in: self.page_in_mail("login"),
+            reset: self.reset_in_mail(id),
+        };
+        let notice = scribe.notice(Whom::Name(login), letter);
+        self.parts.outbox.post_when(notice);
+    }
+
+    /// Tells somebody what was done to their account.
+    pub(super) fn mail_notice(
+        &self,
+        visit: &Visit,
+        (id, subject): (&ConnectionId, &Subject),
+        letter: Letter,
+    ) {
+        if let Some(scribe) = self.scribe(visit, id) {
+            let whom = Whom::Subject(subject.clone());
+            self.parts.outbox.post_when(scribe.notice(whom, letter));
+        }
+    }
+
+    /// Where a forgotten password is replaced, for a message.
+    pub(super) fn reset_in_mail(&self, id: &ConnectionId) -> Option<Href> {
+        let resets = self.resets(id).is_some();
+        resets.then(|| self.page_in_mail(&format!("forgot/{id}")))
+    }
+
+    /// The address of a page of ours, for a message.
+    pub(super) fn page_in_mail(&self, page: &str) -> Href {
+        absolute(&self.pages(), page)
+    }
+
+    fn pages(&self) -> String {
+        format!("{}{}/", self.base.login, self.base.prefix.as_str())
+    }
+
+    fn scribe(&self, visit: &Visit, id: &ConnectionId) -> Option<Scribe> {
+        self.mail.as_ref()?;
+        let (connection, _) = self.connections.enabled(id)?;
+        Some(Scribe {
+            parts: self.parts.clone(),
+            connection: connection.clone(),
+            text: self.text.clone(),
+            locale: visit.locale,
+            now: visit.now,
+            pages: self.pages(),
+        })
+    }
+}
+
+fn absolute(pages: &str, page: &str) -> Href {
+    let url = Url::parse(&format!("{pages}{page}")).ok();
+    url.and_then(|url| Href::url(&url))
+        .unwrap_or_else(Href::root)
+}
+
+impl Scribe {
+    async fn proof(self, asked: Asked) -> Option<Draft> {
+        let (subject, to) = self.recipient(&asked.whom).await?;
+        let claimed = Claimed {
+            connection: self.connection.id().clone(),
+            subject,
+            email: to.normalized(),
+        };
+        let (lifetime, purpose) = (asked.lifetime, asked.purpose);
+        let flow = asked.flow.as_deref();
+        let proofs = &self.parts.mailed;
+        let sent = proofs.send(purpose, &claimed, (self.now, lifetime), flow);
+        let sent = sent.await.map_err(|error| self.unsent(&error)).ok()?;
+        let page = match purpose {
+            Purpose::ResetPassword => "reset",
+            _ => "verify",
+        };
+        let proof = Proof {
+            link: absolute(&self.pages, &format!("{page}?token={}", sent.token)),
+            lifetime,
+            code: sent.code,
+            code_lifetime: CODE_LIFETIME.min(lifetime),
+        };
+        let letter = match purpose {
+            Purpose::ResetPassword => Letter::ResetPassword(proof),
+            _ => Letter::ConfirmAddress(proof),
+        };
+        Some(self.draft(to, letter, lifetime))
+    }
+
+    async fn notice(self, whom: Whom, letter: Letter) -> Option<Draft> {
+        let (_, to) = self.recipient(&whom).await?;
+        Some(self.draft(to, letter, NOTICE))
+    }
+
+    fn draft(self, to: EmailAddress, letter: Letter, lifetime: Duration) -> Draft {
+        Draft {
+            to,
+            letter,
+            locale: self.locale,
+            text: self.text,
+            until: self.now + lifetime,
+        }
+    }
+
+    /// Who gets it: nobody who is not there or blocked, and nobody too often.
+    async fn recipient(&self, whom: &Whom) -> Option<(Subject, EmailAddress)> {
+        let accounts = self.connection.accounts()?;
+        let found = match whom {
+            Whom::Name(login) => accounts.addressee(login).await,
+            Whom::Subject(subject) => accounts.addressee_of(subject).await,
+        };
+        let found = found.map_err(|error| self.unsent(&error)).ok()??;
+        let users = self.parts.directory.store();
+        let user = users
+            .find_by_identity(self.connection.id(), &found.subject)
+            .await;
+        let user = user.map_err(|error| self.unsent(&error)).ok()?;
+        if user.is_some_and(|user| user.blocked) {
+            return None;
+        }
+        match self.parts.throttle.mail_to(&found.email).await {
+            Ok(()) => Some((found.subject, found.email)),
+            Err(Throttled::Until(_)) => {
+                tracing::warn!(connection = %self.connection.id(), "a mail was not sent: too many go to this address");
+                None
+            }
+            Err(Throttled::Store(error)) => {
+                self.unsent(&error);
+                None
+            }
+        }
+    }
+
+    fn unsent(&self, error: &(dyn std::error::Error + 'static)) {
+        tracing::error!(
+            connection = %self.connection.id(),
+            error = %Causes(error),
+            "a mail was not sent: it could not be prepared"
+        );
+    }
+}

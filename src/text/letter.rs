@@ -1,0 +1,318 @@
+//! What is said by mail: one variant for each occasion, drawn by `mail.html` and `mail.txt`.
+//!
+//! Both templates get the same `letter`: its `kind`, a subject, a title, sentences, at most one
+//! button with a link, at most one code. What a stranger typed is in none of them but the address
+//! that a change is about, so nobody can have us send their words to somebody else.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{message::Text, page::Href};
+
+/// A message by mail, not yet in a language.
+#[derive(Clone, Debug, Serialize)]
+#[serde(into = "Sheet")]
+pub(crate) enum Letter {
+    /// Somebody wanted an account for an address that has one.
+    AccountExists {
+        sign_in: Href,
+        /// Where a new password is to be had, if there is such a place.
+        reset: Option<Href>,
+    },
+    /// The address of the account is another one from now on; to the old one.
+    AddressChanged { new: String },
+    /// The old address is asked whether the account may have a new one.
+    AllowNewAddress {
+        new: String,
+        link: Href,
+        lifetime: Duration,
+    },
+    /// Whoever reads this has the address that an account was made with.
+    ConfirmAddress(Proof),
+    /// Whoever reads this has the address that an account shall have from now on.
+    ConfirmNewAddress(Proof),
+    /// The password is another one from now on.
+    PasswordChanged {
+        /// Where to get a new one, for whom it was not.
+        reset: Option<Href>,
+    },
+    /// Whoever reads this may choose a new password.
+    ResetPassword(Proof),
+    /// There is one more way to sign in.
+    SignInMethodAdded {
+        /// What the connection is called.
+        method: String,
+        account: Href,
+    },
+    /// The username is another one from now on.
+    UsernameChanged { account: Href },
+    /// The account is made.
+    Welcome { sign_in: Href },
+}
+
+impl Letter {
+    /// What the occasion is called in the templates and the log.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::AccountExists { .. } => "account-exists",
+            Self::AddressChanged { .. } => "address-changed",
+            Self::AllowNewAddress { .. } => "allow-new-address",
+            Self::ConfirmAddress(_) => "confirm-address",
+            Self::ConfirmNewAddress(_) => "confirm-new-address",
+            Self::PasswordChanged { .. } => "password-changed",
+            Self::ResetPassword(_) => "reset-password",
+            Self::SignInMethodAdded { .. } => "sign-in-method-added",
+            Self::UsernameChanged { .. } => "username-changed",
+            Self::Welcome { .. } => "welcome",
+        }
+    }
+}
+
+/// What proves that a person reads the mail of an address.
+#[derive(Clone, Debug)]
+pub(crate) struct Proof {
+    pub(crate) link: Href,
+    /// How long the link is good.
+    pub(crate) lifetime: Duration,
+    /// For the browser that asked.
+    pub(crate) code: Option<String>,
+    /// How long the code is good.
+    pub(crate) code_lifetime: Duration,
+}
+
+/// What the templates see.
+#[derive(Serialize)]
+struct Sheet {
+    kind: &'static str,
+    subject: Text,
+    title: Text,
+    text: Vec<Text>,
+    button: Option<Button>,
+    code: Option<Code>,
+    /// In small print.
+    after: Vec<Text>,
+}
+
+#[derive(Serialize)]
+struct Button {
+    label: Text,
+    href: Href,
+}
+
+#[derive(Serialize)]
+struct Code {
+    digits: String,
+    text: Text,
+}
+
+impl Sheet {
+    fn about(kind: &'static str, subject: &'static str, title: &'static str) -> Self {
+        Self {
+            kind,
+            subject: Text::new(subject),
+            title: Text::new(title),
+            text: Vec::new(),
+            button: None,
+            code: None,
+            after: Vec::new(),
+        }
+    }
+
+    fn text(mut self, text: Text) -> Self {
+        self.text.push(text);
+        self
+    }
+
+    fn after(mut self, text: Text) -> Self {
+        self.after.push(text);
+        self
+    }
+
+    fn button(mut self, label: &'static str, href: Href) -> Self {
+        let label = Text::new(label);
+        self.button = Some(Button { label, href });
+        self
+    }
+
+    fn maybe_button(self, label: &'static str, href: Option<Href>) -> Self {
+        match href {
+            Some(href) => self.button(label, href),
+            None => self,
+        }
+    }
+
+    fn proof(self, label: &'static str, proof: Proof) -> Self {
+        let lasts = link_lasts(proof.lifetime);
+        let minutes = whole(proof.code_lifetime, 60);
+        let text = || Text::new("mail.code").count(minutes);
+        let code = proof.code.map(|digits| Code {
+            digits,
+            text: text(),
+        });
+        Self {
+            code,
+            ..self.button(label, proof.link).after(lasts)
+        }
+    }
+}
+
+/// How long a link works.
+fn link_lasts(lifetime: Duration) -> Text {
+    match lifetime.as_secs() {
+        0..=7200 => Text::new("mail.link-minutes").count(whole(lifetime, 60)),
+        7201..=172_800 => Text::new("mail.link-hours").count(whole(lifetime, 3600)),
+        _ => Text::new("mail.link-days").count(whole(lifetime, 86_400)),
+    }
+}
+
+fn whole(lifetime: Duration, unit: u64) -> u64 {
+    (lifetime.as_secs() / unit).max(1)
+}
+
+impl From<Letter> for Sheet {
+    fn from(letter: Letter) -> Self {
+        let ignore = || Text::new("mail.ignore");
+        let not_you = || Text::new("mail.not-you");
+        let kind = letter.kind();
+        match letter {
+            Letter::AccountExists { sign_in, reset } => {
+                let sheet = Self::about(
+                    kind,
+                    "mail.account-exists.subject",
+                    "mail.account-exists.title",
+                )
+                .text(Text::new("mail.account-exists.text"))
+                .after(ignore());
+                match reset {
+                    Some(reset) => sheet
+                        .text(Text::new("mail.account-exists.forgot"))
+                        .button("mail.reset-password.button", reset),
+                    None => sheet.button("action.sign-in", sign_in),
+                }
+            }
+            Letter::AddressChanged { new } => Self::about(
+                kind,
+                "mail.address-changed.subject",
+                "mail.address-changed.title",
+            )
+            .text(Text::new("mail.address-changed.text").with("address", new))
+            .after(not_you()),
+            Letter::AllowNewAddress {
+                new,
+                link,
+                lifetime,
+            } => Self::about(
+                kind,
+                "mail.allow-new-address.subject",
+                "mail.allow-new-address.title",
+            )
+            .text(Text::new("mail.allow-new-address.text").with("address", new))
+            .button("mail.allow-new-address.button", link)
+            .after(link_lasts(lifetime))
+            .after(Text::new("mail.allow-new-address.not-you")),
+            Letter::ConfirmAddress(proof) => Self::about(
+                kind,
+                "mail.confirm-address.subject",
+                "mail.confirm-address.title",
+            )
+            .text(Text::new("mail.confirm-address.text"))
+            .proof("mail.confirm-address.button", proof)
+            .after(ignore()),
+            Letter::ConfirmNewAddress(proof) => Self::about(
+                kind,
+                "mail.confirm-address.subject",
+                "mail.confirm-address.title",
+            )
+            .text(Text::new("mail.confirm-new-address.text"))
+            .proof("mail.confirm-address.button", proof)
+            .after(ignore()),
+            Letter::PasswordChanged { reset } => Self::about(
+                kind,
+                "mail.password-changed.subject",
+                "mail.password-changed.title",
+            )
+            .text(Text::new("mail.password-changed.text"))
+            .text(Text::new("mail.password-changed.not-you"))
+            .maybe_button("mail.reset-password.button", reset),
+            Letter::ResetPassword(proof) => Self::about(
+                kind,
+                "mail.reset-password.subject",
+                "mail.reset-password.title",
+            )
+            .text(Text::new("mail.reset-password.text"))
+            .proof("mail.reset-password.button", proof)
+            .after(Text::new("mail.reset-password.ignore")),
+            Letter::SignInMethodAdded { method, account } => Self::about(
+                kind,
+                "mail.sign-in-method-added.subject",
+                "mail.sign-in-method-added.title",
+            )
+            .text(Text::new("mail.sign-in-method-added.text").with("method", method))
+            .button("action.account", account)
+            .after(not_you()),
+            Letter::UsernameChanged { account } => Self::about(
+                kind,
+                "mail.username-changed.subject",
+                "mail.username-changed.title",
+            )
+            .text(Text::new("mail.username-changed.text"))
+            .button("action.account", account)
+            .after(not_you()),
+            Letter::Welcome { sign_in } => {
+                Self::about(kind, "mail.welcome.subject", "mail.welcome.title")
+                    .text(Text::new("mail.welcome.text"))
+                    .button("action.sign-in", sign_in)
+            }
+        }
+    }
+}
+
+/// One of everything, for trying the templates.
+pub(crate) fn samples() -> Vec<Letter> {
+    let proof = |page: &str| Proof {
+        link: Href::sample(&format!(
+            "https://login.example.com/.auth/{page}?token=b2theTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTA"
+        )),
+        lifetime: Duration::from_hours(24),
+        code: Some("314159".to_owned()),
+        code_lifetime: Duration::from_mins(15),
+    };
+    let page = |page: &str| Href::sample(&format!("https://login.example.com/.auth/{page}"));
+    let new = "ada.lovelace@example.org".to_owned();
+    vec![
+        Letter::AccountExists {
+            sign_in: page("login"),
+            reset: Some(page("forgot/members")),
+        },
+        Letter::AccountExists {
+            sign_in: page("login"),
+            reset: None,
+        },
+        Letter::AddressChanged { new: new.clone() },
+        Letter::AllowNewAddress {
+            new,
+            link: page("email?token=b2theTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTA"),
+            lifetime: Duration::from_hours(72),
+        },
+        Letter::ConfirmAddress(proof("verify")),
+        Letter::ConfirmNewAddress(proof("email")),
+        Letter::PasswordChanged {
+            reset: Some(page("forgot/members")),
+        },
+        Letter::ResetPassword(Proof {
+            lifetime: Duration::from_hours(1),
+            ..proof("reset")
+        }),
+        Letter::SignInMethodAdded {
+            method: "GitHub".to_owned(),
+            account: page("account"),
+        },
+        Letter::UsernameChanged {
+            account: page("account"),
+        },
+        Letter::Welcome {
+            sign_in: page("login"),
+        },
+    ]
+}

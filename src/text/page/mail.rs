@@ -1,0 +1,181 @@
+//! Pages that mails lead to, and those that say that one is on its way.
+
+use serde::Serialize;
+
+use super::{
+    Href, Names, PasswordRule, Post,
+    login::{FieldProblem, LoginProblem},
+};
+use crate::text::message::Text;
+
+/// Asks whose password was forgotten. The input is `login`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Forgot {
+    pub(crate) post: Post,
+    pub(crate) names: Names,
+    /// What was typed before.
+    pub(crate) login: String,
+    pub(crate) problem: Option<LoginProblem>,
+    pub(crate) sign_in: Href,
+}
+
+/// A message is on its way; whether anybody gets it is not said. The input is `code`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CheckMail {
+    pub(crate) why: WhyMail,
+    /// What was typed: an address or another name.
+    pub(crate) login: String,
+    /// Takes the code.
+    pub(crate) post: Post,
+    pub(crate) problem: Option<CodeProblem>,
+    /// Sends another message.
+    pub(crate) again: Post,
+    pub(crate) sign_in: Href,
+}
+
+/// What the message is for.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(into = "MailTexts")]
+pub(crate) enum WhyMail {
+    ResetPassword,
+    VerifyEmail,
+}
+
+/// The same as the page says it.
+#[derive(Serialize)]
+struct MailTexts {
+    title: Text,
+    text: Text,
+}
+
+impl From<WhyMail> for MailTexts {
+    fn from(why: WhyMail) -> Self {
+        let (title, text) = match why {
+            WhyMail::ResetPassword => ("check-mail.title", "check-mail.reset-password"),
+            WhyMail::VerifyEmail => ("check-mail.title", "check-mail.verify-email"),
+        };
+        Self {
+            title: Text::new(title),
+            text: Text::new(text),
+        }
+    }
+}
+
+/// What was wrong with the code.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum CodeProblem {
+    TooManyTries { minutes: u64 },
+    Wrong,
+}
+
+impl From<CodeProblem> for Text {
+    fn from(problem: CodeProblem) -> Self {
+        match problem {
+            CodeProblem::TooManyTries { minutes } => {
+                Self::new("problem.too-many-tries").count(minutes)
+            }
+            CodeProblem::Wrong => Self::new("check-mail.wrong-code"),
+        }
+    }
+}
+
+/// Takes a new password. The input is `new_password`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct NewPassword {
+    pub(crate) post: Post,
+    /// Whose it is, for the browser's password store.
+    pub(crate) login: String,
+    pub(crate) rules: Vec<PasswordRule>,
+    pub(crate) new_problem: Option<FieldProblem>,
+    pub(crate) problem: Option<LoginProblem>,
+}
+
+/// Asks the person who opened a link whether they mean it: mail scanners open them too.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ConfirmLink {
+    pub(crate) what: LinkWhat,
+    /// The address in question.
+    pub(crate) email: String,
+    pub(crate) post: Post,
+}
+
+/// What the button does.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(into = "LinkTexts")]
+pub(crate) enum LinkWhat {
+    VerifyEmail,
+}
+
+/// The same as the page says it.
+#[derive(Serialize)]
+struct LinkTexts {
+    title: Text,
+    text: Text,
+    button: Text,
+}
+
+impl From<LinkWhat> for LinkTexts {
+    fn from(what: LinkWhat) -> Self {
+        let [title, text, button] = match what {
+            LinkWhat::VerifyEmail => [
+                "confirm-link.verify-title",
+                "confirm-link.verify-text",
+                "mail.confirm-address.button",
+            ],
+        };
+        Self {
+            title: Text::new(title),
+            text: Text::new(text),
+            button: Text::new(button),
+        }
+    }
+}
+
+/// What came of a mail.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct MailDone {
+    pub(crate) what: DoneWhat,
+    pub(crate) go_on: Href,
+}
+
+/// What was done, or could not be.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(into = "DoneTexts")]
+pub(crate) enum DoneWhat {
+    EmailVerified,
+    /// The link was used, is too old, or was replaced by a newer one.
+    LinkGone,
+    PasswordChanged,
+}
+
+/// The same as the page says it.
+#[derive(Serialize)]
+struct DoneTexts {
+    title: Text,
+    text: Text,
+    button: Text,
+}
+
+impl From<DoneWhat> for DoneTexts {
+    fn from(what: DoneWhat) -> Self {
+        let [title, text, button] = match what {
+            DoneWhat::EmailVerified => [
+                "mail-done.verified",
+                "mail-done.verified-text",
+                "action.sign-in",
+            ],
+            DoneWhat::LinkGone => ["mail-done.gone", "mail-done.gone-text", "action.sign-in"],
+            DoneWhat::PasswordChanged => [
+                "mail-done.password",
+                "mail-done.password-text",
+                "action.sign-in",
+            ],
+        };
+        Self {
+            title: Text::new(title),
+            text: Text::new(text),
+            button: Text::new(button),
+        }
+    }
+}
