@@ -310,6 +310,12 @@ pub(crate) struct Authentication {
     pub(crate) amr: Vec<String>,
     /// The authentication context class reference, if the provider names one.
     pub(crate) acr: Option<String>,
+    /// When the proof came here, which may be long after `auth_time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proven_at: Option<crate::clock::Timestamp>,
+    /// When a second factor was proven here, and not at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) second_factor_at: Option<crate::clock::Timestamp>,
 }
 
 #[cfg(test)]

@@ -106,6 +106,22 @@
 //! | a session before the address is confirmed, by another step's form | what waits is under a purpose of its own | `an_address_that_must_be_confirmed_is_before_there_is_a_session` |
 //! | a mail server that is slow or away holds pages up, or fills the memory | nobody waits for one; what waits is bounded | `a_page_waits_for_no_mail_server`, `what_waits_is_bounded_and_nobody_waits_for_it` (`src/mail/tests.rs`) |
 //!
+//! # Second factors (`tests/it/second_factor.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | OTP-1: codes are guessed in many logins at once, and across a restart | a budget of the user, paid before a code is compared, which a spent one refuses in every mode; only who has given the first proof spends it ([`connection`](crate::connection)) | `two_hundred_guesses_at_once_are_held_by_the_budget`, `whoever_lacks_the_first_factor_spends_nothing`, `each_user_has_a_budget_for_a_while_and_one_for_the_day` (`src/connection/throttle/factors.rs`) |
+//! | OTP-2: a code is used again, at once or after a later one | a step counts once for a factor, by one conditional write ([`store`](crate::store)); a recovery code is deleted by whoever uses it | `a_code_counts_once_however_often_it_comes_at_once`, `a_recovery_code_works_once_in_any_spelling_and_new_ones_end_the_old` |
+//! | OTP-3: a code of two minutes ago | one step each way, and no more | `a_clock_may_be_off_by_one_step_and_no_more`, `a_clock_may_be_off_by_one_step` (`src/crypto/totp.rs`) |
+//! | OTP-4: a short secret, a comparison that stops early, a copy of the database | 160 bits, constant time, sealed under the root secret; codes are stored as a keyed hash | `a_secret_has_160_bits_and_a_text` (`src/crypto/totp.rs`), `a_recovery_code_works_once_in_any_spelling_and_new_ones_end_the_old` |
+//! | OTP-5: the code is typed in another browser, or for another session | the row of the first proof is named in the flow's cookie alone, and raises the session that began it ([`flow`](crate::flow)) | `whoever_lacks_the_first_factor_spends_nothing`, `a_route_asks_a_session_for_the_second_factor_alone` |
+//! | the first proof is stale: blocked, signed out everywhere, another password, ten minutes | it is looked at again at each step, and in the transaction that makes the session | `what_happens_between_the_two_proofs_counts` |
+//! | a session between the two factors | there is none: the first proof is a row | `whoever_has_a_factor_is_asked_for_it_and_has_no_session_before`, `nobody_comes_in_without_one_where_it_is_required` |
+//! | who has the password alone sets up a second factor beside the owner's | the first one is added to who has none, in one transaction | `one_of_two_who_set_up_the_first_factor_at_once_has_it` |
+//! | who took a session removes the factor, or adds a way in | each change needs both proofs, ten minutes old at most | `only_a_fresh_proof_changes_factors_and_ways_in` |
+//! | an account is joined to another by its password alone | the one that ends is proven with its factor | `an_account_with_a_factor_is_not_taken_by_its_password` |
+//! | a second factor without a session that it was asked of | what raises a session makes none | `a_second_factor_raises_a_session_that_is_there_and_makes_none` (`src/session/tests/logins.rs`) |
+//!
 //! # Home realm discovery (`attacks/discovery.rs`)
 //!
 //! | attack | what stops it | test |

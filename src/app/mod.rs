@@ -28,8 +28,8 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{self, ConnectionEntry, Settings},
     connection::{
-        Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs, Throttle,
-        VerifyEmail,
+        Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs,
+        SecondFactor, Throttle, VerifyEmail,
         registry::{self, Family},
     },
     crypto::{self, Cost, Hasher, Pool},
@@ -54,7 +54,7 @@ use crate::{
         redis::Redis, sql::Sql,
     },
     text::Pages,
-    user::Directory,
+    user::{Directory, Factors},
 };
 
 /// How many sessions `session.store = "memory"` holds.
@@ -68,6 +68,7 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) factors: Arc<Factors>,
     pub(crate) owner_links: Arc<dyn OneTimeStore>,
     once: Arc<dyn OneTimeStore>,
     users: Arc<dyn UserStore>,
@@ -131,11 +132,14 @@ impl App {
             &crypto::derive(root, "throttle"),
             settings.budgets.clone(),
         );
+        let throttle = Arc::new(throttle);
+        let factors = Arc::new(Factors::new(directory.clone(), throttle.clone(), root));
         let outbox = Outbox::new(clock.clone(), random.clone());
         let flows = Arc::new(flow::Parts {
             sessions: sessions.clone(),
             directory: directory.clone(),
-            throttle: Arc::new(throttle),
+            throttle,
+            factors: factors.clone(),
             once: once.clone(),
             owner_links: owner_links.clone(),
             outbox: outbox.clone(),
@@ -152,6 +156,7 @@ impl App {
             keys,
             sessions,
             directory,
+            factors,
             owner_links,
             once,
             users,
@@ -591,6 +596,7 @@ fn known(entry: &ConnectionEntry) -> KnownConnection {
         id: entry.id.clone(),
         enabled: entry.common.enabled,
         trust_email: entry.common.trust_email,
+        second_factor: second_factor(entry),
     }
 }
 
@@ -603,6 +609,7 @@ fn connection_settings(entry: &ConnectionEntry, settings: &Settings) -> Connecti
         signup: entry.common.signup.unwrap_or(open),
         mail: mail_rules(entry, settings),
         fingerprint: entry.fingerprint,
+        second_factor: second_factor(entry),
         common: entry.common.clone(),
     }
 }
@@ -639,6 +646,17 @@ fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
         Problem::new(key, message).hint("set [mail] url and from")
     };
     asked.map(problem).collect()
+}
+
+/// As set, or as usual: who types a password here may have a second factor here, and who comes from
+/// a provider has it there.
+fn second_factor(entry: &ConnectionEntry) -> SecondFactor {
+    let usual = if entry.strategy.asks_for_passwords() {
+        SecondFactor::Optional
+    } else {
+        SecondFactor::Off
+    };
+    entry.common.second_factor.unwrap_or(usual)
 }
 
 /// What people read: as set, or the connection's name as a title.

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Place,
+    Place, factors,
     remote::{self, Command, NewUser, Outcome, Revoke},
     socket, transfer,
 };
@@ -183,6 +183,12 @@ impl Operator<'_> {
             Command::UserDelete { user } => self.delete(&user).await,
             Command::UserExport(page) => transfer::export_page(self.app, page).await,
             Command::UserImport(batch) => transfer::import_batch(self.app, self.live, batch).await,
+            Command::UserFactors { user } => {
+                factors::list(self.app, &self.user(&user).await?).await
+            }
+            Command::UserResetFactors { user, reason } => {
+                factors::reset(self.app, &self.user(&user).await?, &reason).await
+            }
             Command::UserLink {
                 connection,
                 subject,

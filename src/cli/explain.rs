@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// How they signed in (RFC 8176). May be repeated.
     #[arg(long, requires = "user", default_value = "pwd")]
     amr: Vec<String>,
+    /// They have proven a second factor here.
+    #[arg(long, requires = "user")]
+    second_factor: bool,
     /// How long ago they did, like `2h`.
     #[arg(long, requires = "user", default_value = "0s")]
     auth_age: Span,
@@ -163,12 +166,19 @@ async fn person(
         .into_iter()
         .find(|known| connection.is_none_or(|one| known.identity.connection.as_str() == one))
         .with_context(|| format!("{} has no identity of that connection", user.id))?;
+    let now = app.clock.now();
+    let mut amr = arguments.amr.clone();
+    if arguments.second_factor {
+        amr.extend(["otp", "mfa"].map(str::to_owned));
+    }
     let authentication = crate::identity::Authentication {
         connection: identity.identity.connection.clone(),
         subject: identity.identity.subject.clone(),
-        auth_time: app.clock.now() - arguments.auth_age.0,
-        amr: arguments.amr.clone(),
+        auth_time: now - arguments.auth_age.0,
+        amr,
         acr: None,
+        proven_at: None,
+        second_factor_at: arguments.second_factor.then_some(now),
     };
     Ok(Person {
         user,
@@ -186,6 +196,7 @@ fn explain(judged: &Judged, claims: Option<Map<String, Value>>, arguments: &Argu
             "number": route.index,
             "matches": route.to_string(),
             "connections": route.policy.offered(),
+            "second_factor": route.policy.demand(),
         })),
         "rule": judged.rule.as_ref().map(ToString::to_string),
         "rules": judged.answers.iter().map(|(rule, answer)| json!({
@@ -193,6 +204,7 @@ fn explain(judged: &Judged, claims: Option<Map<String, Value>>, arguments: &Argu
             "answer": format!("{answer:?}"),
         })).collect::<Vec<_>>(),
         "verdict": judged.verdict.to_string(),
+        "missing": judged.verdict.missing(),
         "headers": judged.headers.iter().map(header).collect::<Vec<_>>(),
         "assertion": claims.map(|claims| json!({
             "name": ASSERTION.as_str(),
@@ -227,6 +239,12 @@ fn show(explained: &Value) {
         "  verdict  {}",
         output::cell(explained, "verdict")
     ));
+    if explained.get("missing").is_some_and(Value::is_string) {
+        output::line(&format!(
+            "  missing  {}",
+            output::cell(explained, "missing")
+        ));
+    }
     for rule in explained
         .get("rules")
         .and_then(Value::as_array)

@@ -10,6 +10,7 @@ mod check;
 mod connections;
 mod execute;
 mod explain;
+mod factors;
 mod find;
 mod health;
 mod keys;

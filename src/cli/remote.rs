@@ -59,7 +59,14 @@ pub(super) enum Command {
         user: String,
     },
     UserExport(Page),
+    UserFactors {
+        user: String,
+    },
     UserImport(Batch),
+    UserResetFactors {
+        user: String,
+        reason: String,
+    },
     UserLink {
         connection: String,
         subject: String,
@@ -114,6 +121,8 @@ pub(super) struct NewUser {
 #[derive(Clone, Deserialize, Serialize)]
 pub(super) struct Page {
     pub(super) with_hashes: bool,
+    #[serde(default)]
+    pub(super) with_second_factors: bool,
     /// The id of the last user of the page before.
     pub(super) after: Option<String>,
 }

@@ -60,6 +60,16 @@ pub(super) enum Command {
     Export(transfer::Export),
     /// Read users from a file, or from standard input.
     Import(transfer::Import),
+    /// The second factors of a user, without their secrets.
+    Factors { user: String },
+    /// Take all second factors and recovery codes of a user away, because they lost them, and end
+    /// their sessions. Make sure that it is them who ask.
+    ResetFactors {
+        user: String,
+        /// Why, for the audit trail.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Move an identity to a user, with its account. A user whose last one it was ends.
     Link {
         connection: String,
@@ -147,6 +157,8 @@ pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result
         },
         Command::Migration { connection } => Ask::Migration { name: connection },
         Command::Delete { user } => Ask::UserDelete { user },
+        Command::Factors { user } => Ask::UserFactors { user },
+        Command::ResetFactors { user, reason } => Ask::UserResetFactors { user, reason },
         Command::Link {
             connection,
             subject,

@@ -129,6 +129,7 @@ discovery = "public"
 networks = ["10.0.0.0/8"]
 signup = true
 sync_profile = "first_login"
+second_factor = "required"
 trust_email = "verified"
 login = "email"
 [connections.members.claims]
@@ -463,6 +464,7 @@ headers = "remote"
 header_encoding = "utf8"
 assertion = true
 tokens = ["access_token", "id_token"]
+second_factor = "required_here"
 websocket_origins = ["https://a.test"]
 [routes.upstream_tls]
 ca = "ca.pem"

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::discovery::DomainRule;
-use crate::protocol::Network;
+use crate::{identity::Authentication, protocol::Network};
 
 /// The common keys of a connection. The loader takes [`KEYS`](Common::KEYS) and `strategy` out of
 /// the table; what is left is for the strategy's own `Config`.
@@ -41,6 +41,9 @@ pub(crate) struct Common {
     pub(crate) sync_profile: SyncProfile,
     /// Where the fields of the normalised profile come from: field = the provider's name or path.
     pub(crate) claims: BTreeMap<Field, String>,
+    /// Whether its people prove a second factor. Default: `optional` where they type a password into
+    /// a page of ours, and `off` where a provider asks them.
+    pub(crate) second_factor: Option<SecondFactor>,
     /// When an e-mail address counts in rules and reaches applications. Default: `verified`.
     pub(crate) trust_email: TrustEmail,
     /// More parameters for the provider's authorization request: a text, or `{ from = "NAME" }` for
@@ -50,7 +53,7 @@ pub(crate) struct Common {
 
 impl Common {
     /// The keys, in the order of the fields.
-    pub(crate) const KEYS: [&str; 12] = [
+    pub(crate) const KEYS: [&str; 13] = [
         "display_name",
         "icon",
         "enabled",
@@ -61,6 +64,7 @@ impl Common {
         "signup",
         "sync_profile",
         "claims",
+        "second_factor",
         "trust_email",
         "upstream_params",
     ];
@@ -100,6 +104,7 @@ impl Default for Common {
             signup: None,
             sync_profile: SyncProfile::default(),
             claims: BTreeMap::new(),
+            second_factor: None,
             trust_email: TrustEmail::default(),
             upstream_params: BTreeMap::new(),
         }
@@ -157,6 +162,60 @@ pub(crate) enum SyncProfile {
     FirstLogin,
     /// Only users who exist already come in, and a login changes nothing in their profile.
     Never,
+}
+
+/// Whether the people of a connection prove a second factor.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SecondFactor {
+    /// Never: the provider sees to it.
+    Off,
+    /// Whoever has set one up is asked for it, unless the provider says that it has asked (`mfa`,
+    /// RFC 8176).
+    Optional,
+    /// Everybody, here or at the provider. Who has none sets one up to come in.
+    Required,
+    /// Everybody, and here, whatever the provider says.
+    RequiredHere,
+}
+
+impl SecondFactor {
+    /// What nobody comes in without.
+    pub(crate) const fn demand(self) -> Option<Demand> {
+        match self {
+            Self::Off | Self::Optional => None,
+            Self::Required => Some(Demand::Required),
+            Self::RequiredHere => Some(Demand::RequiredHere),
+        }
+    }
+}
+
+/// A second factor that must have been proven.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Demand {
+    /// Here or at the provider.
+    Required,
+    /// Here, whatever the provider says.
+    RequiredHere,
+}
+
+impl Demand {
+    /// Whether it was.
+    pub(crate) fn is_met_by(self, held: &Authentication) -> bool {
+        let here = held.second_factor_at.is_some();
+        match self {
+            Self::Required => here || has_many_factors(held),
+            Self::RequiredHere => here,
+        }
+    }
+}
+
+/// Whether the provider says that there was more than one factor (RFC 8176 section 2).
+pub(crate) fn has_many_factors(held: &Authentication) -> bool {
+    held.amr.iter().any(|method| method == "mfa")
 }
 
 /// When a connection's word about an e-mail address is believed.

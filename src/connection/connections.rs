@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Common, Connection, Offer, UpstreamParam, VerifyEmail,
+    Common, Connection, Offer, SecondFactor, UpstreamParam, VerifyEmail,
     certificate::Desk,
     discovery::{DomainRule, Realms, realm_of},
 };
@@ -26,6 +26,8 @@ pub(crate) struct ConnectionSettings {
     pub(crate) signup: bool,
     /// What is done by mail.
     pub(crate) mail: MailRules,
+    /// Whether its people prove a second factor.
+    pub(crate) second_factor: SecondFactor,
     /// Changes with any of the settings: a flow that began before the change does not go on.
     pub(crate) fingerprint: u64,
 }

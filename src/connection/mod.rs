@@ -53,7 +53,10 @@ use serde_json::{Map, Value};
 pub(crate) use self::{
     accounts::{AccountError, Accounts, Addressee, Migration, PreparedAccount, SignUp},
     claims::{Mapping, PATH_HINT, Paths, TooManyClaims},
-    config::{Common, Field, Passed, SyncProfile, TrustEmail, UpstreamParam},
+    config::{
+        Common, Demand, Field, Passed, SecondFactor, SyncProfile, TrustEmail, UpstreamParam,
+        has_many_factors,
+    },
     connections::{ConnectionSettings, Connections, MailRules},
     database::VerifyEmail,
     discovery::realm_of,
@@ -258,6 +261,19 @@ pub(crate) struct Proof {
     pub(crate) advice: Option<Advice>,
 }
 
+impl Proof {
+    /// What a session holds already, to be made more of: it brings nothing else.
+    pub(crate) fn of_session(authentication: Authentication) -> Self {
+        Self {
+            authentication,
+            kept: Kept::default(),
+            once: None,
+            renewed_at: None,
+            advice: None,
+        }
+    }
+}
+
 /// What somebody should know who is signed in.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -280,6 +296,8 @@ impl Authenticated {
             auth_time,
             amr,
             acr,
+            proven_at: None,
+            second_factor_at: None,
         };
         let proof = Proof {
             authentication,

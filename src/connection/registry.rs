@@ -124,6 +124,13 @@ impl Strategy {
         STRATEGIES.iter().find(|strategy| strategy.name == name)
     }
 
+    /// Whether people type a password of theirs into a page of ours.
+    pub(crate) fn asks_for_passwords(&self) -> bool {
+        let own = matches!(self.name, "database" | "http" | "ldap" | "sql");
+        own || catalog::entry(self.name)
+            .is_some_and(|entry| entry.about.protocol == catalog::Protocol::Ldap)
+    }
+
     /// All names.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         let own = STRATEGIES.iter().map(|strategy| strategy.name);

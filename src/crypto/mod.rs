@@ -18,7 +18,8 @@ mod password;
 mod ring;
 mod seal;
 mod sha1;
+mod totp;
 
 pub(crate) use self::{
-    assertion::*, derived::*, digest::*, password::*, ring::*, seal::*, sha1::*,
+    assertion::*, derived::*, digest::*, password::*, ring::*, seal::*, sha1::*, totp::*,
 };

@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Csrf,
     /// The cookie that tells a browser which has signed in here before.
     Device,
+    /// Secrets of second factors, at rest and on their way there.
+    Factor,
     /// The cookie of a login under way.
     Flow,
     /// The session's token at one host.
@@ -30,10 +32,11 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Client,
         Self::Csrf,
         Self::Device,
+        Self::Factor,
         Self::Flow,
         Self::Handle,
         Self::Key,
@@ -47,6 +50,7 @@ impl Purpose {
             Self::Client => "client",
             Self::Csrf => "csrf",
             Self::Device => "device",
+            Self::Factor => "factor",
             Self::Flow => "flow",
             Self::Handle => "handle",
             Self::Key => "key",
@@ -246,7 +250,7 @@ mod tests {
         let all = codes.len();
         codes.sort_unstable();
         codes.dedup();
-        assert_eq!((codes.len(), all), (24, 24));
+        assert_eq!((codes.len(), all), (27, 27));
         assert!(!format!("{:?}", key(66, RingState::Old)).contains("66, 66"));
     }
 }

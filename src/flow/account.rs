@@ -18,8 +18,8 @@ use crate::{
         page::{
             Hidden, Page, PasswordRule, Post,
             account::{
-                Account, AccountNotice, Email, IdentityRow, PasswordChange, ProfileFields,
-                SessionRow,
+                Account, AccountNotice, AccountProblem, Email, IdentityRow, PasswordChange,
+                ProfileFields, SessionRow,
             },
             login::{Field, FieldProblem, LoginProblem},
         },
@@ -35,6 +35,7 @@ const MOST_SESSIONS: usize = 50;
 pub(super) struct Wrong {
     pub(super) password: WrongPassword,
     pub(super) profile: Option<ProfileFields>,
+    pub(super) factors: Option<AccountProblem>,
 }
 
 /// What was wrong with a change of the password.
@@ -48,7 +49,11 @@ pub(super) struct WrongPassword {
 
 impl Engine {
     /// GET account.
-    pub(crate) async fn account(&self, visit: &Visit, done: Option<&str>) -> Turn {
+    pub(crate) async fn account(&self, visit: &Visit, query: &Fields) -> Turn {
+        if let (Some("totp"), Some((session, token))) = (query.one("add"), &visit.session) {
+            return self.begin_to_add(visit, (session, token)).await;
+        }
+        let done = query.one("done");
         self.account_page(visit, done.and_then(notice), Wrong::default())
             .await
     }
@@ -69,6 +74,12 @@ impl Engine {
             Some("link") => self.begin_link(visit, &session, fields).await,
             Some("verify-email") => self.mail_link_again(visit, &session).await,
             Some("unlink") => self.unlink(visit, &session, fields).await,
+            Some(
+                action @ ("add-factor" | "new-recovery-codes" | "remove-factor" | "rename-factor"),
+            ) => {
+                self.change_factors(visit, (&session, &token), (action, fields))
+                    .await
+            }
             Some("revoke-others") => self.revoke_others(visit, &session, "others-revoked").await,
             _ => self.account_page(visit, None, Wrong::default()).await,
         }
@@ -204,6 +215,11 @@ impl Engine {
             (Ok(listed), Ok(identities)) => (listed, identities),
             (Err(error), _) | (_, Err(error)) => return self.store_is_away(visit, &error),
         };
+        let factors = (identities.as_slice(), wrong.factors);
+        let factors = match self.factor_rows(token, &user.id, factors).await {
+            Ok(factors) => factors,
+            Err(error) => return self.store_is_away(visit, &error),
+        };
         let editable = self.sync_mode(&user.synced_by) != Some(SyncProfile::EachLogin);
         let value = |text: &Option<String>| Field {
             value: text.clone().unwrap_or_default(),
@@ -237,6 +253,7 @@ impl Engine {
             edit: editable.then(|| self.form(token, "profile", None)),
             ruled_by: self.name_of(&user.synced_by),
             password,
+            factors,
             sessions: listed
                 .iter()
                 .map(|one| self.session_row(session, token, one))
@@ -317,7 +334,7 @@ impl Engine {
     }
 
     /// A form of this page.
-    fn form(
+    pub(super) fn form(
         &self,
         token: &Token,
         action: &str,
@@ -362,6 +379,10 @@ impl Engine {
 /// What was done, as the query says it.
 fn notice(done: &str) -> Option<AccountNotice> {
     match done {
+        "confirmed" => Some(AccountNotice::Confirmed),
+        "factor-added" => Some(AccountNotice::FactorAdded),
+        "factor-removed" => Some(AccountNotice::FactorRemoved),
+        "factor-renamed" => Some(AccountNotice::FactorRenamed),
         "identity-linked" => Some(AccountNotice::IdentityLinked),
         "identity-unlinked" => Some(AccountNotice::IdentityUnlinked),
         "mail-sent" => Some(AccountNotice::MailSent),

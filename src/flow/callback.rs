@@ -110,7 +110,7 @@ impl Engine {
             None => match connection.resume(None, answer.reply, &visit.peer()).await {
                 Ok(Step::Done { who }) if answer.confirmed => {
                     let flow = self.begin_flow(wanted_unasked(state), None);
-                    self.admit(visit, &flow, settings, *who).await
+                    Box::pin(self.admit(visit, &flow, settings, *who)).await
                 }
                 Ok(Step::Done { who }) => self.ask_to_confirm(&answer, &who, settings),
                 // What nobody asked for begins nothing.

@@ -1,21 +1,22 @@
 //! From a proof to a session, and back to the page that was wanted.
 
-use std::time::Duration;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Engine, Fields, LoginFlow, Next, Turn, Visit, login_flow::bare};
+use super::{
+    Engine, Fields, LoginFlow, Turn, Visit,
+    factor::Waiting,
+    login_flow::bare,
+    pending::{PENDING, Pending, pending_key},
+};
 use crate::{
     clock::Timestamp,
-    connection::{Advice, Authenticated, ConnectionSettings, Once, Proof, ProviderForm},
-    crypto,
-    identity::UserId,
+    connection::{Advice, Authenticated, ConnectionSettings, Once, ProviderForm},
+    identity::Authentication,
     protocol::{Destination, Host, Origin, ReturnRules, ReturnTo},
-    session::{Login, OpenError},
-    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
+    session::{Brings, Login, OpenError},
+    store::{OneTimeRow, OneTimeUse, Purpose, UserRecord},
     text::page::{
         Hidden, Href, Page,
         login::{AdviceText, Advised, Onward, PostOnward, StartAgainWhy, SwitchUser},
@@ -23,16 +24,14 @@ use crate::{
     user::{Admission, Admitted},
 };
 
-/// How long the first of two steps is good for.
-const PENDING: Duration = Duration::from_secs(600);
-
-/// A proof that waits for another step: kept in the store, named by the browser.
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Pending {
-    pub(super) user: UserId,
-    pub(super) proof: Proof,
-    /// When the request came that brought it.
+/// A session to be opened or raised.
+pub(super) struct Opening {
+    pub(super) user: UserRecord,
+    pub(super) authentication: Authentication,
+    pub(super) brings: Brings,
     pub(super) proven_at: Timestamp,
+    pub(super) uses: Vec<OneTimeUse>,
+    pub(super) advice: Option<Advice>,
 }
 
 impl Engine {
@@ -63,33 +62,93 @@ impl Engine {
         }
     }
 
-    /// Gives an admitted person a session, after a question if somebody else is signed in.
+    /// Gives an admitted person a session, after the second factor if one is asked for.
     pub(super) async fn enter(&self, visit: &Visit, flow: &LoginFlow, admitted: Admitted) -> Turn {
         let Admitted { user, proof, .. } = admitted;
-        let pending = Pending {
-            user: user.id.clone(),
-            proven_at: proof.renewed_at.unwrap_or(visit.now),
-            proof,
-        };
+        let pending = Pending::new(&user, proof, (visit, flow));
         // An owner comes by the word of whoever runs this, and may be the one who sets the mail up.
         let pending = if user.owner {
             pending
         } else {
-            match self.must_verify(visit, flow, pending).await {
+            match Box::pin(self.must_verify(visit, flow, pending)).await {
                 Ok(pending) => pending,
                 Err(turn) => return *turn,
             }
         };
-        // Whoever made an account on the way to link it is asked as well.
-        if visit
-            .session()
-            .is_some_and(|held| held.user().id != user.id)
-        {
-            self.ask_to_switch(visit, flow, &user, pending).await
-        } else {
-            self.open_session(visit, flow, (user, pending), Vec::new())
-                .await
+        self.enter_proven(visit, flow, (user, pending), Vec::new())
+            .await
+    }
+
+    /// The first proof is good, and so is the address: a session, after the second factor if one is
+    /// asked for.
+    pub(super) async fn enter_proven(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (user, pending): (UserRecord, Pending),
+        uses: Vec<OneTimeUse>,
+    ) -> Turn {
+        let held = &pending.proof.authentication;
+        match self.asked(flow, &user.id, held).await {
+            Ok(None) => Box::pin(self.let_in(visit, flow, (user, pending), uses)).await,
+            Ok(Some(asks)) => {
+                if let Err(turn) = self.use_up(visit, flow, uses).await {
+                    return *turn;
+                }
+                let waiting = Waiting {
+                    pending,
+                    asks,
+                    raises: None,
+                };
+                Box::pin(self.await_factor(visit, flow, waiting)).await
+            }
+            Err(error) => self.store_is_away(visit, &error),
         }
+    }
+
+    /// Takes the rows of a step away, where the next one has a row of its own.
+    async fn use_up(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        uses: Vec<OneTimeUse>,
+    ) -> Result<(), Box<Turn>> {
+        for used in uses {
+            let store = self.parts.sessions.store();
+            match store.take(&used.key(), visit.now).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    let why = StartAgainWhy::AlreadyUsed;
+                    let turn = self.start_again(visit, why, Some(&flow.return_to));
+                    return Err(Box::new(turn));
+                }
+                Err(error) => return Err(Box::new(self.store_is_away(visit, &error))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is proven: a session, after a question if somebody else is signed in or another
+    /// account is to be merged.
+    pub(super) async fn let_in(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (user, pending): (UserRecord, Pending),
+        uses: Vec<OneTimeUse>,
+    ) -> Turn {
+        // Whoever made an account on the way to link it is asked as well.
+        let other = visit
+            .session()
+            .is_some_and(|held| held.user().id != user.id);
+        if !other {
+            return self.open_session(visit, flow, (user, pending), uses).await;
+        }
+        // The answer to the question is a row of its own.
+        if let Err(turn) = self.use_up(visit, flow, uses).await {
+            return *turn;
+        }
+        self.ask_to_switch(visit, flow, &user, pending).await
     }
 
     /// The person confirmed that another session ends.
@@ -100,7 +159,8 @@ impl Engine {
         };
         let gone = || self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         let ticket = fields.one("ticket");
-        let Some(key) = ticket.and_then(|ticket| pending_key(ticket, &flow.id)) else {
+        let Some(key) = ticket.and_then(|ticket| pending_key(Purpose::Pending, ticket, &flow.id))
+        else {
             return gone();
         };
         let now = visit.now;
@@ -138,9 +198,8 @@ impl Engine {
         user: &UserRecord,
         pending: Pending,
     ) -> Turn {
-        let ticket: [u8; 32] = self.parts.random.bytes();
-        let ticket = URL_SAFE_NO_PAD.encode(ticket);
-        let key = pending_key(&ticket, &flow.id);
+        let ticket = self.draw_ticket();
+        let key = pending_key(Purpose::Pending, &ticket, &flow.id);
         let row = key.and_then(|key| Some((self.seal_row(&key, &pending)?, key)));
         let Some((payload, key)) = row else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
@@ -171,21 +230,6 @@ impl Engine {
         Turn::page(StatusCode::OK, Page::SwitchUser(page)).with(self.keep_flow(visit, flow))
     }
 
-    /// A row as the store keeps it: a provider's tokens or a person's claims are in it, so it is
-    /// sealed as they are in a session.
-    pub(super) fn seal_row(&self, key: &OneTimeKey, row: &impl Serialize) -> Option<Vec<u8>> {
-        let text = serde_json::to_vec(row).ok()?;
-        let (ring, random) = (self.parts.ring.load(), self.parts.random.as_ref());
-        Some(crypto::seal(&ring, row_place(&[&key.hash]), &text, random))
-    }
-
-    /// What [`seal_row`](Self::seal_row) made.
-    pub(super) fn open_row<T: DeserializeOwned>(&self, key: &OneTimeKey, row: &[u8]) -> Option<T> {
-        let ring = self.parts.ring.load();
-        let text = crypto::open(&ring, row_place(&[&key.hash]), row).ok()?;
-        serde_json::from_slice(&text).ok()
-    }
-
     pub(super) async fn open_session(
         &self,
         visit: &Visit,
@@ -198,17 +242,29 @@ impl Engine {
         } = pending;
         uses.push(flow.once());
         uses.extend(proof.once.as_ref().map(Once::first));
-        let (proven, advice) = (proof.authentication.clone(), proof.advice);
-        let login = Login {
+        let login = Opening {
             user,
             authentication: proof.authentication,
-            kept: proof.kept,
+            brings: Brings::Login(proof.kept),
             proven_at,
+            uses,
+            advice: proof.advice,
+        };
+        self.open(visit, flow, login).await
+    }
+
+    pub(super) async fn open(&self, visit: &Visit, flow: &LoginFlow, opening: Opening) -> Turn {
+        let (proven, advice) = (opening.authentication.clone(), opening.advice);
+        let login = Login {
+            user: opening.user,
+            authentication: opening.authentication,
+            brings: opening.brings,
+            proven_at: opening.proven_at,
             held: visit.session.clone(),
             host: visit.host.as_str().to_owned(),
             address: visit.address,
             user_agent: visit.user_agent.clone(),
-            uses,
+            uses: opening.uses,
             request_id: visit.request_id.clone(),
         };
         let opened = match self.parts.sessions.open(login).await {
@@ -254,13 +310,7 @@ impl Engine {
 
     /// Tells somebody who has signed in what they should do, before they go on.
     fn advise(&self, advice: Advice, turn: Turn) -> Turn {
-        let go_on = match &turn.next {
-            Next::SeeOther(to) => Href::path(to).or_else(|| Href::url(&Url::parse(to).ok()?)),
-            Next::Page(_, page) => match page.as_ref() {
-                Page::Onward(onward) => Some(onward.to.clone()),
-                _ => None,
-            },
-        };
+        let go_on = turn.leads_to();
         let Some(go_on) = go_on else { return turn };
         let page = match advice {
             Advice::LeakedPassword => Advised {
@@ -352,13 +402,6 @@ impl Engine {
     }
 }
 
-fn row_place<'a>(context: &'a [&'a [u8]]) -> crypto::Place<'a> {
-    crypto::Place {
-        purpose: crypto::Purpose::OneTime,
-        context,
-    }
-}
-
 /// Sends the browser to a provider with a form.
 pub(super) fn post_onward(form: ProviderForm, display_name: &str) -> Turn {
     let Some(action) = Href::url(&form.to) else {
@@ -376,18 +419,6 @@ pub(super) fn post_onward(form: ProviderForm, display_name: &str) -> Turn {
     Turn::page(StatusCode::OK, Page::PostOnward(page))
 }
 
-/// The row of a ticket in one flow: a ticket is of no use to a browser that holds another flow.
-fn pending_key(ticket: &str, flow: &str) -> Option<OneTimeKey> {
-    let mut ticket = URL_SAFE_NO_PAD.decode(ticket).ok()?;
-    (ticket.len() == 32).then(|| {
-        ticket.extend_from_slice(flow.as_bytes());
-        OneTimeKey {
-            purpose: Purpose::Pending,
-            hash: crypto::sha256(&ticket),
-        }
-    })
-}
-
 /// A SHA-256 in base64url, as a nonce's hash travels.
 pub(super) fn hash_from_text(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
@@ -396,17 +427,6 @@ pub(super) fn hash_from_text(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_ticket_is_good_in_its_own_flow() {
-        let ticket = URL_SAFE_NO_PAD.encode([7; 32]);
-        let key = |flow| pending_key(&ticket, flow).map(|key| key.hash);
-        assert!(key("a").is_some());
-        assert_eq!(key("a"), key("a"));
-        assert_ne!(key("a"), key("b"));
-        assert!(pending_key("", "a").is_none());
-        assert!(pending_key(&URL_SAFE_NO_PAD.encode([7; 33]), "").is_none());
-    }
 
     #[test]
     fn an_address_has_a_bare_form() {

@@ -5,7 +5,11 @@
 //! that login proves is taken into the account of this session and of no other. An identity that is
 //! a user of its own is merged after a question: the other account ends.
 
-use super::{Engine, Fields, LoginFlow, Turn, Visit, finish::Pending};
+use super::{
+    Engine, Fields, LoginFlow, Turn, Visit,
+    factor::{Asks, Waiting},
+    pending::Pending,
+};
 use crate::{
     connection::Authenticated,
     identity::{ConnectionId, Identity, Subject, UserId},
@@ -35,6 +39,10 @@ impl Engine {
         let Some(id) = wanted.filter(|_| self.is_login_host(&visit.host)) else {
             return self.done("");
         };
+        // Whoever took a session must not make a way in of their own.
+        if let Err(turn) = self.demand_fresh_proof(visit, session).await {
+            return *turn;
+        }
         let mut flow = self.begin_flow(self.path("account"), None);
         flow.link = Some(session.id());
         self.begin(visit, flow, &id, None.into()).await
@@ -46,13 +54,8 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
         let (identity, proof) = who.into_parts();
-        let proven_at = proof.renewed_at.unwrap_or(visit.now);
         let to = &session.user().id;
-        let pending = |user: &UserRecord| Pending {
-            user: user.id.clone(),
-            proof,
-            proven_at,
-        };
+        let pending = |user: &UserRecord| Pending::new(user, proof, (visit, flow));
         match self.add_identity(visit, to, &identity).await {
             Ok((user, None)) => {
                 let pending = pending(&user);
@@ -60,9 +63,31 @@ impl Engine {
             }
             Ok((_, Some(other))) => {
                 let pending = pending(&other);
-                self.ask_to_switch(visit, flow, &other, pending).await
+                Box::pin(self.prove_the_other(visit, flow, (other, pending))).await
             }
             Err(error) => self.not_linked(visit, &identity.connection, &error),
+        }
+    }
+
+    /// Another account is to end in this one: whoever has only its first factor does not take it.
+    async fn prove_the_other(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (other, pending): (UserRecord, Pending),
+    ) -> Turn {
+        let held = &pending.proof.authentication;
+        match self.asked(flow, &other.id, held).await {
+            Ok(Some(Asks::Code)) => {
+                let waiting = Waiting {
+                    pending,
+                    asks: Asks::Code,
+                    raises: None,
+                };
+                self.await_factor(visit, flow, waiting).await
+            }
+            Ok(Some(Asks::Enrol) | None) => self.ask_to_switch(visit, flow, &other, pending).await,
+            Err(error) => self.store_is_away(visit, &error),
         }
     }
 
@@ -163,6 +188,9 @@ impl Engine {
         let Some((connection, subject)) = connection.zip(subject) else {
             return self.done("");
         };
+        if let Err(turn) = self.demand_fresh_proof(visit, session).await {
+            return *turn;
+        }
         let identity: (&ConnectionId, &Subject) = (&connection, &subject);
         let (directory, user) = (&self.parts.directory, &session.user().id);
         let held = match directory.store().identities(user).await {

@@ -5,6 +5,7 @@ use url::Url;
 use super::{
     Engine, Fields, LoginFlow, Turn, Visit,
     finish::{hash_from_text, post_onward},
+    fresh::FRESH,
     login_page::suggest,
     unasked::Trip,
 };
@@ -37,6 +38,8 @@ pub(crate) struct LoginAsk {
     pub(crate) switch: bool,
     /// Show it to somebody who would be sent to a provider unasked.
     pub(crate) stay: bool,
+    /// Prove anew who they are.
+    pub(crate) fresh: bool,
     /// A flow that is under way, when the person changes the way in.
     pub(crate) flow: Option<String>,
     /// The fragment of the page that was wanted, as the browser told it.
@@ -70,11 +73,12 @@ impl<'a> From<Option<&'a str>> for Wish<'a> {
 }
 
 /// The names in the query of the login page that mean something here.
-pub(crate) const LOGIN_QUERY: [&str; 10] = [
+pub(crate) const LOGIN_QUERY: [&str; 11] = [
     "certificate",
     "connection",
     "flow",
     "fragment",
+    "fresh",
     "login_hint",
     "nonce",
     "rd",
@@ -98,6 +102,7 @@ impl LoginAsk {
             nonce: text("nonce").filter(|nonce| hash_from_text(nonce).is_some()),
             switch: text("switch").is_some(),
             stay: text("stay").is_some(),
+            fresh: text("fresh").is_some(),
             flow: text("flow"),
             fragment: text("fragment"),
             trial: text("trial"),
@@ -140,16 +145,24 @@ impl Engine {
             let target = return_to.target().to_owned();
             let mut flow = self.begin_flow(target, ask.nonce.clone());
             flow.passed = self.passed(&ask);
+            flow.fresh = ask.fresh;
             flow
         });
         flow.add_fragment(ask.fragment.as_deref());
         let return_to = self.parse_return(&flow.return_to);
         let outlook = self.outlook(visit, &return_to);
-        let stays = ask.switch || flow.link.is_some();
+        let stays = ask.switch || flow.link.is_some() || flow.fresh;
         if matches!(outlook, Outlook::Open) && !stays && visit.session.is_some() {
             return self
                 .pass_on(visit, &flow.return_to, flow.nonce.as_deref())
                 .await;
+        }
+        if matches!(outlook, Outlook::Challenge(Missing::SecondFactor)) && !stays {
+            match Box::pin(self.step_up(visit, &flow, &return_to)).await {
+                Some(turn) => return turn,
+                // It is set up right after the first proof, which is too long ago.
+                None => flow.fresh = true,
+            }
         }
         let offer = self.offer(&return_to);
         let chosen = ask.connection.as_deref().and_then(|name| name.parse().ok());
@@ -184,7 +197,7 @@ impl Engine {
         }
         flow.choose_anew();
         let mut page = self.login_page(visit, &flow, offer);
-        page.notice = ask.notice.or_else(|| notice(visit, outlook));
+        page.notice = ask.notice.or_else(|| notice(visit, &flow, outlook));
         if let Some(hint) = ask.login_hint {
             suggest(&mut page, hint);
         }
@@ -245,10 +258,11 @@ impl Engine {
         let return_to = self.parse_return(&flow.return_to);
         let needs = self.needs(&return_to);
         let outlook = self.outlook(visit, &return_to);
+        let max_age = needs.as_ref().and_then(|needs| needs.max_age);
         let wants = Wants {
-            max_age: needs.as_ref().and_then(|needs| needs.max_age),
+            max_age: max_age.into_iter().chain(flow.fresh.then_some(FRESH)).min(),
             acr: needs.as_ref().map_or(&[], |needs| &needs.acr),
-            again: matches!(outlook, Outlook::Challenge(Missing::FreshLogin)),
+            again: flow.fresh || matches!(outlook, Outlook::Challenge(Missing::FreshLogin)),
         };
         let start = Start {
             login_hint: hint,
@@ -291,7 +305,7 @@ impl Engine {
             Step::Done { who } if flow.trial.is_some() => {
                 self.end_trial(visit, &flow, settings, Ok(&who)).await
             }
-            Step::Done { who } => self.admit(visit, &flow, settings, *who).await,
+            Step::Done { who } => Box::pin(self.admit(visit, &flow, settings, *who)).await,
             Step::Prompt { form, keep } => {
                 let mut flow = flow;
                 flow.keep(&keep);
@@ -351,18 +365,21 @@ impl Engine {
     }
 
     /// What the page that was wanted demands of a login.
-    fn needs(&self, return_to: &ReturnTo) -> Option<Needs> {
+    pub(super) fn needs(&self, return_to: &ReturnTo) -> Option<Needs> {
         let (host, path) = self.target(return_to);
         self.gate.needs(&host, &path)
     }
 }
 
 /// What to tell somebody who is signed in and still sees the login page.
-fn notice(visit: &Visit, outlook: Outlook) -> Option<Notice> {
+fn notice(visit: &Visit, flow: &LoginFlow, outlook: Outlook) -> Option<Notice> {
     let session = visit.session()?;
     match outlook {
         Outlook::Challenge(Missing::FreshLogin) => Some(Notice::Reauthenticate),
-        Outlook::Challenge(Missing::Context | Missing::Methods) => Some(Notice::StepUp),
+        Outlook::Challenge(Missing::Context | Missing::Methods | Missing::SecondFactor) => {
+            Some(Notice::StepUp)
+        }
+        _ if flow.fresh => Some(Notice::Reauthenticate),
         _ => Some(Notice::OtherAccount {
             signed_in_as: session.contents().user.handle,
         }),

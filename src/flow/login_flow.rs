@@ -50,6 +50,12 @@ pub(crate) struct LoginFlow {
     /// What the query of the login had for the provider.
     #[serde(rename = "p", default, skip_serializing_if = "Passed::is_empty")]
     pub(crate) passed: Passed,
+    /// What names the row of a first proof that waits for the second factor.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) factor: Option<String>,
+    /// Whether the person is to prove anew who they are, however long ago they did.
+    #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fresh: bool,
     /// The token of a trial login, which signs nobody in.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub(crate) trial: Option<String>,
@@ -160,6 +166,8 @@ impl Engine {
             nonce,
             link: None,
             passed: Passed::new(),
+            factor: None,
+            fresh: false,
             trial: None,
             seen: Seen::default(),
             csrf: URL_SAFE_NO_PAD.encode(csrf),

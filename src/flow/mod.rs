@@ -9,11 +9,13 @@
 //! | GET, POST signup/{connection} | an account is made | [`Engine::admit`] |
 //! | GET, POST forgot/{connection}, reset | a mail leads to a new password | the login |
 //! | GET, POST verify | a mail confirms an address | the login that waited |
+//! | GET, POST factor | the second factor is proven, or set up | [`Engine::let_in`] |
 //! | GET handover | another host's token | back |
 //! | GET, POST account, logout, owner | the session's own pages | themselves, or a login that links |
 //!
 //! A strategy returns a [`Step`](crate::connection::Step); [`Engine::advance`] carries it out. When
-//! it is done, [`Engine::admit`] turns the proof into a user and a session, and
+//! it is done, [`Engine::admit`] turns the proof into a user, [`Engine::enter`] asks for the second
+//! factor if there is to be one, [`Engine::let_in`] makes the session, and
 //! [`Engine::go_on`] sends the person where they wanted to go. What happens once is a row in the
 //! store; everything else is in the browser's sealed cookies, so that nobody fills our memory by
 //! asking for login pages.
@@ -24,10 +26,14 @@ mod callback;
 mod cookies;
 mod device;
 mod discovery;
+mod enrol;
+mod factor;
+mod factors;
 mod failures;
 mod fields;
 mod finish;
 mod forgot;
+mod fresh;
 mod handover;
 mod link;
 mod login;
@@ -38,6 +44,7 @@ mod notices;
 mod owner;
 mod password;
 mod password_rules;
+mod pending;
 mod sign_out;
 mod sign_up;
 mod submit;
@@ -49,6 +56,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::StatusCode;
+use url::Url;
 
 pub(crate) use self::{
     answering::Answering,
@@ -71,8 +79,8 @@ use crate::{
     random::Random,
     session::{Session, Sessions, Token},
     store::OneTimeStore,
-    text::{Locale, Page, Pages},
-    user::{self, Directory},
+    text::{Locale, Page, Pages, page::Href},
+    user::{self, Directory, Factors},
 };
 
 /// Everything a login needs, for one generation of the configuration.
@@ -95,6 +103,7 @@ pub(crate) struct Parts {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) throttle: Arc<Throttle>,
+    pub(crate) factors: Arc<Factors>,
     pub(crate) once: Arc<dyn OneTimeStore>,
     /// Where the owner's link is: with the users, who are made with it.
     pub(crate) owner_links: Arc<dyn OneTimeStore>,
@@ -194,6 +203,17 @@ impl Turn {
             *was = status;
         }
         self
+    }
+
+    /// Where it leads without a page that asks for something.
+    fn leads_to(&self) -> Option<Href> {
+        match &self.next {
+            Next::SeeOther(to) => Href::path(to).or_else(|| Href::url(&Url::parse(to).ok()?)),
+            Next::Page(_, page) => match page.as_ref() {
+                Page::Onward(onward) => Some(onward.to.clone()),
+                _ => None,
+            },
+        }
     }
 
     /// With the time to come back.

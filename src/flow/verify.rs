@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Engine, Fields, LoginFlow, Turn, Visit,
-    finish::Pending,
     forgot::Mistyped,
     mailing::{Asked, Whom},
+    pending::Pending,
 };
 use crate::{
     connection::{AccountError, AccountKey, ByMail, Found, LoginName, Throttled, VerifyEmail},
@@ -27,7 +27,7 @@ use crate::{
     identity::{ConnectionId, Subject},
     protocol::EmailAddress,
     session::Session,
-    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, UserRecord},
+    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose},
     text::page::{
         CheckMail, ConfirmLink, Hidden, Page,
         login::StartAgainWhy,
@@ -269,26 +269,11 @@ impl Engine {
         match user {
             Some(user) if !user.blocked => {
                 let now = visit.now;
-                self.enter_verified(visit, flow, (user, pending), OneTimeUse::Row { key, now })
-                    .await
+                let uses = vec![OneTimeUse::Row { key, now }];
+                self.enter_proven(visit, flow, (user, pending), uses).await
             }
             _ => gone(),
         }
-    }
-
-    async fn enter_verified(
-        &self,
-        visit: &Visit,
-        flow: &LoginFlow,
-        (user, pending): (UserRecord, Pending),
-        used: OneTimeUse,
-    ) -> Turn {
-        let held = visit.session();
-        if held.is_some_and(|held| held.user().id != user.id) {
-            return self.ask_to_switch(visit, flow, &user, pending).await;
-        }
-        self.open_session(visit, flow, (user, pending), vec![used])
-            .await
     }
 
     async fn is_verified(&self, waiting: &Waiting) -> bool {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{Answerable, BadRequest, Unrouted};
 use crate::{
-    policy::{Answer, Needs, Reason, RuleRef},
+    policy::{Answer, Missing, Needs, Reason, RuleRef},
     route::Route,
 };
 
@@ -42,6 +42,16 @@ impl Judged {
             rule: None,
             answers: Vec::new(),
             headers: Vec::new(),
+        }
+    }
+}
+
+impl JudgedVerdict {
+    /// What another login would have to bring.
+    pub(crate) fn missing(&self) -> Option<Missing> {
+        match self {
+            Self::Challenge { needs, .. } => Some(needs.missing),
+            _ => None,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) enum Endpoint {
     BackchannelLogout(ConnectionId),
     /// `GET, POST callback/{connection}`
     Callback(ConnectionId),
+    /// `GET, POST factor`
+    Factor,
     /// `GET, POST forgot/{connection}`
     Forgot(ConnectionId),
     /// `GET frontchannel-logout/{connection}`
@@ -63,6 +65,7 @@ impl Endpoint {
             ("assets", Some(name)) => Some(Self::Asset(name.to_owned())),
             ("backchannel-logout", Some(id)) => id.parse().ok().map(Self::BackchannelLogout),
             ("callback", Some(id)) => id.parse().ok().map(Self::Callback),
+            ("factor", None) => Some(Self::Factor),
             ("forgot", Some(id)) => id.parse().ok().map(Self::Forgot),
             ("frontchannel-logout", Some(id)) => id.parse().ok().map(Self::FrontchannelLogout),
             ("handover", None) => Some(Self::Handover),
@@ -104,6 +107,7 @@ impl Endpoint {
             Self::BackchannelLogout(_) | Self::Switch => &[Method::POST],
             Self::Account
             | Self::Callback(_)
+            | Self::Factor
             | Self::Forgot(_)
             | Self::Login
             | Self::LoginWith(_)
@@ -123,6 +127,7 @@ impl Endpoint {
         match self {
             Self::Account
             | Self::Callback(_)
+            | Self::Factor
             | Self::Forgot(_)
             | Self::Login
             | Self::LoginWith(_)
@@ -184,6 +189,7 @@ impl Endpoint {
             Self::Asset(_) => "assets",
             Self::BackchannelLogout(_) => "backchannel-logout",
             Self::Callback(_) => "callback",
+            Self::Factor => "factor",
             Self::Forgot(_) => "forgot",
             Self::FrontchannelLogout(_) => "frontchannel-logout",
             Self::Handover => "handover",

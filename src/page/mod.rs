@@ -172,12 +172,12 @@ impl Site {
             }
             (Endpoint::SignUp(id), false) => engine.sign_up_page(visit, id, &ask).await,
             (Endpoint::SignUp(id), true) => engine.sign_up(visit, id, &form).await,
-            (Endpoint::Forgot(_) | Endpoint::Reset | Endpoint::Verify, _) => {
+            (Endpoint::Factor | Endpoint::Forgot(_) | Endpoint::Reset | Endpoint::Verify, _) => {
                 let form = posted.then_some(&form);
-                self.by_mail(visit, endpoint, (&query, form)).await
+                self.further_step(visit, endpoint, (&query, form)).await
             }
             (Endpoint::Handover, _) => engine.handover(visit, &query).await,
-            (Endpoint::Account, false) => engine.account(visit, query.one("done")).await,
+            (Endpoint::Account, false) => engine.account(visit, &query).await,
             (Endpoint::Account, true) => engine.change_account(visit, &form).await,
             (Endpoint::Logout, false) => {
                 engine
@@ -204,8 +204,8 @@ impl Site {
         }
     }
 
-    /// What mails lead to, and what leads to mails.
-    async fn by_mail(
+    /// The second factor; what mails lead to, and what leads to mails.
+    async fn further_step(
         &self,
         visit: &Visit,
         endpoint: &Endpoint,
@@ -214,6 +214,8 @@ impl Site {
         let engine = &self.engine;
         let token = query.one("token").unwrap_or_default();
         match (endpoint, form) {
+            (Endpoint::Factor, None) => engine.factor_page(visit, query.one("flow")).await,
+            (Endpoint::Factor, Some(form)) => engine.prove_factor(visit, form).await,
             (Endpoint::Forgot(id), None) => engine.forgot_page(visit, id, query.one("flow")),
             (Endpoint::Forgot(id), Some(form)) => engine.forgot(visit, id, form).await,
             (Endpoint::Verify, None) => engine.verify_page(visit, token).await,

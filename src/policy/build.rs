@@ -6,7 +6,10 @@ use super::{
     Known, Policy, Require,
     rule::{self, Rule, Surroundings},
 };
-use crate::{identity::ConnectionId, problem::Problem, protocol::PathPattern, session::ViewKey};
+use crate::{
+    connection::Demand, identity::ConnectionId, problem::Problem, protocol::PathPattern,
+    session::ViewKey,
+};
 
 /// The keys of a route that make its policy.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +19,7 @@ pub(crate) struct Keys<'a> {
     pub(crate) allow: Option<&'a [String]>,
     pub(crate) deny: &'a [String],
     pub(crate) require: Option<&'a Require>,
+    pub(crate) second_factor: Option<Demand>,
 }
 
 impl Policy {
@@ -58,6 +62,8 @@ impl Policy {
             amr: require.amr.into(),
             acr: require.acr.into(),
             max_age: require.max_age.map(|span| span.0),
+            second_factor: keys.second_factor,
+            factors: known.factors().clone(),
             trust: known.trust().clone(),
         })
     }

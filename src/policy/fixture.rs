@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Facts, Known, KnownConnection};
 use crate::{
     clock::Timestamp,
-    connection::TrustEmail,
+    connection::{SecondFactor, TrustEmail},
     identity::{Authentication, Identity, Profile, UserId},
     protocol::{CanonicalPath, Host, Origin, Scheme},
     session::{Principal, Session},
@@ -30,6 +30,7 @@ pub(crate) fn known() -> Known {
         id: id.parse().unwrap(),
         enabled,
         trust_email,
+        second_factor: SecondFactor::Off,
     };
     Known::new(
         7,
@@ -115,6 +116,8 @@ impl Someone {
             auth_time: NOW - std::time::Duration::from_secs(60 - later),
             amr: vec!["pwd".to_owned()],
             acr: Some("low".to_owned()),
+            proven_at: None,
+            second_factor_at: None,
         });
         self
     }
@@ -199,6 +202,7 @@ pub(crate) fn permit(who: &Someone) -> super::Permit {
         allow: None,
         deny: &[],
         require: None,
+        second_factor: None,
     };
     let policy = super::Policy::build(keys, 0, &known()).unwrap();
     let decision = at("GET", "/", |facts| {

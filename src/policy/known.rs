@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::EmailTrust;
-use crate::{connection::TrustEmail, identity::ConnectionId};
+use crate::{
+    connection::{SecondFactor, TrustEmail},
+    identity::ConnectionId,
+};
 
 /// What a route may refer to. Made once per configuration and shared by all its routes.
 #[derive(Clone, Debug)]
@@ -13,7 +16,11 @@ pub(crate) struct Known {
     connections: HashMap<ConnectionId, KnownConnection>,
     enabled: Arc<[ConnectionId]>,
     trust: EmailTrust,
+    factors: Arc<Factors>,
 }
+
+/// Of which connection's people a second factor may be asked here; of those of no other.
+pub(in crate::policy) type Factors = HashMap<ConnectionId, SecondFactor>;
 
 /// One `[connections.NAME]` table, as far as a route is concerned.
 #[derive(Clone, Debug)]
@@ -21,6 +28,7 @@ pub(crate) struct KnownConnection {
     pub(crate) id: ConnectionId,
     pub(crate) enabled: bool,
     pub(crate) trust_email: TrustEmail,
+    pub(crate) second_factor: SecondFactor,
 }
 
 impl Known {
@@ -36,6 +44,11 @@ impl Known {
             .iter()
             .map(|known| (known.id.clone(), known.trust_email))
             .collect();
+        let asks = |known: &&KnownConnection| known.second_factor != SecondFactor::Off;
+        let factors = connections.iter().filter(asks);
+        let factors: Factors = factors
+            .map(|known| (known.id.clone(), known.second_factor))
+            .collect();
         Self {
             generation,
             connections: connections
@@ -44,6 +57,7 @@ impl Known {
                 .collect(),
             enabled: enabled.into(),
             trust,
+            factors: factors.into(),
         }
     }
 
@@ -60,6 +74,11 @@ impl Known {
     /// Whose e-mail addresses count.
     pub(crate) fn trust(&self) -> &EmailTrust {
         &self.trust
+    }
+
+    /// Of whom a second factor is asked.
+    pub(in crate::policy) fn factors(&self) -> &Arc<Factors> {
+        &self.factors
     }
 
     /// What to do about a connection's name that nobody knows.

@@ -35,12 +35,14 @@ pub(crate) use self::{
 };
 use self::{
     expression::{Person, Scope},
+    known::Factors,
     permit::View,
     rule::Rule,
 };
 use crate::{
     clock::Timestamp,
-    identity::ConnectionId,
+    connection::Demand,
+    identity::{Authentication, ConnectionId},
     protocol::PathPattern,
     session::{Principal, Session, ViewKey},
 };
@@ -56,6 +58,9 @@ pub(crate) struct Policy {
     amr: Arc<[String]>,
     acr: Arc<[String]>,
     max_age: Option<Duration>,
+    /// Of everybody who comes here, whatever their connection asks.
+    second_factor: Option<Demand>,
+    factors: Arc<Factors>,
     trust: EmailTrust,
 }
 
@@ -127,6 +132,7 @@ impl Policy {
             amr: self.amr.clone(),
             acr: self.acr.clone(),
             max_age: self.max_age,
+            second_factor: self.demand(),
         }
     }
 
@@ -192,12 +198,12 @@ impl Policy {
                 }
             }
         };
-        match held
-            .lacks
-            .or_else(|| self.too_old(facts.now, held.auth_time))
-        {
-            Some(missing) => (Outcome::Challenge(missing), None),
-            None => (Outcome::Pass, allowed),
+        let too_old = self.too_old(facts.now, held.auth_time);
+        match (held.lacks, too_old) {
+            // Whoever signs in anew is asked for both.
+            (Some(Missing::SecondFactor), Some(too_old)) => (Outcome::Challenge(too_old), None),
+            (Some(missing), _) | (None, Some(missing)) => (Outcome::Challenge(missing), None),
+            (None, None) => (Outcome::Pass, allowed),
         }
     }
 
@@ -231,10 +237,6 @@ impl Policy {
         let allow = self.allow.as_deref().unwrap_or_default();
         let denied = settled(&self.deny, ask, denies);
         let allowed = settled(allow, ask, allows).map(|(at, ())| at);
-        let methods_missing =
-            (self.amr.iter()).any(|wanted| !who.authentication.amr.contains(wanted));
-        let context_missing = !self.acr.is_empty()
-            && !(who.authentication.acr.as_ref()).is_some_and(|acr| self.acr.contains(acr));
         View::holding(
             who.user.blocked,
             permit::Held {
@@ -242,16 +244,40 @@ impl Policy {
                 auth_time: who.authentication.auth_time,
                 denied,
                 allowed,
-                lacks: match (methods_missing, context_missing) {
-                    (true, _) => Some(Missing::Methods),
-                    (false, true) => Some(Missing::Context),
-                    (false, false) => None,
-                },
+                lacks: self.lacks(who.authentication),
                 person: (self.deny.iter().chain(allow))
                     .any(Rule::is_per_request)
                     .then(|| Box::new(person)),
             },
         )
+    }
+
+    /// What is not enough about a proof, its age aside.
+    fn lacks(&self, held: &Authentication) -> Option<Missing> {
+        let asks = self.factors.get(&held.connection);
+        let asked_here = asks.is_some();
+        let missing = (self.amr.iter()).filter(|wanted| !held.amr.contains(wanted));
+        let (ours, others): (Vec<_>, Vec<_>) =
+            missing.partition(|method| asked_here && is_second_factor(method));
+        let context =
+            !self.acr.is_empty() && !(held.acr.as_ref()).is_some_and(|acr| self.acr.contains(acr));
+        let of_connection = asks.and_then(|asks| asks.demand());
+        let demand = self.second_factor.max(of_connection);
+        let unmet = !ours.is_empty() || demand.is_some_and(|demand| !demand.is_met_by(held));
+        match (others.is_empty(), context, unmet) {
+            (false, ..) => Some(Missing::Methods),
+            (_, true, _) => Some(Missing::Context),
+            (_, _, true) if asked_here => Some(Missing::SecondFactor),
+            (_, _, true) => Some(Missing::Methods),
+            _ => None,
+        }
+    }
+
+    /// The second factor that the route itself asks for, by whichever key.
+    pub(crate) fn demand(&self) -> Option<Demand> {
+        let by_method = self.amr.iter().any(|method| is_second_factor(method));
+        self.second_factor
+            .max(by_method.then_some(Demand::Required))
     }
 
     /// The same name, of which the policy holds the one copy that is needed.
@@ -275,6 +301,11 @@ impl Policy {
             text: text.unwrap_or_default(),
         }
     }
+}
+
+/// Whether a method (RFC 8176) is one that a second factor of ours proves.
+fn is_second_factor(method: &str) -> bool {
+    matches!(method, "mfa" | "otp")
 }
 
 /// The place of a rule; it is kept with sessions, so it is small.

@@ -6,10 +6,14 @@ use super::{
     fixture::{NOW, Someone, at, known},
     *,
 };
-use crate::{identity::Groups, problem::Problem};
+use crate::{connection::SecondFactor, identity::Groups, problem::Problem};
 
 /// A route's keys as TOML.
 fn build(toml: &str) -> Result<Policy, Vec<Problem>> {
+    build_with(toml, &known())
+}
+
+fn build_with(toml: &str, known: &Known) -> Result<Policy, Vec<Problem>> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Table {
@@ -20,6 +24,7 @@ fn build(toml: &str) -> Result<Policy, Vec<Problem>> {
         #[serde(default)]
         deny: Vec<String>,
         require: Option<Require>,
+        second_factor: Option<Demand>,
     }
     let table: Table = toml::from_str(toml).unwrap();
     let keys = Keys {
@@ -28,8 +33,9 @@ fn build(toml: &str) -> Result<Policy, Vec<Problem>> {
         allow: table.allow.as_deref(),
         deny: &table.deny,
         require: table.require.as_ref(),
+        second_factor: table.second_factor,
     };
-    Policy::build(keys, 0, &known())
+    Policy::build(keys, 0, known)
 }
 
 fn policy(toml: &str) -> Policy {
@@ -776,4 +782,117 @@ fn odd_expressions_are_refused_or_harmless() {
             .message
             .contains("longer")
     );
+}
+
+/// Policies whose connection `members` asks for a second factor like this.
+fn asking(toml: &str, members: SecondFactor) -> Policy {
+    let of = |id: &str, second_factor| KnownConnection {
+        id: id.parse().unwrap(),
+        enabled: true,
+        trust_email: crate::connection::TrustEmail::Verified,
+        second_factor,
+    };
+    let known = Known::new(
+        7,
+        vec![of("acme", SecondFactor::Off), of("members", members)],
+    );
+    build_with(toml, &known).unwrap()
+}
+
+#[test]
+fn a_second_factor_is_asked_for_where_it_can_be_given() {
+    use SecondFactor as S;
+    let (plain, at_provider, here) = (
+        Someone::by("members"),
+        with_methods("members", &["pwd", "mfa"], false),
+        with_methods("members", &["pwd", "otp", "mfa"], true),
+    );
+    let pass = Outcome::Pass;
+    let second = Outcome::Challenge(Missing::SecondFactor);
+    let methods = Outcome::Challenge(Missing::Methods);
+    for (route, members, expected) in [
+        ("", S::Off, [pass, pass, pass]),
+        ("", S::Optional, [pass, pass, pass]),
+        ("", S::Required, [second, pass, pass]),
+        ("", S::RequiredHere, [second, second, pass]),
+        (
+            "second_factor = 'required'",
+            S::Optional,
+            [second, pass, pass],
+        ),
+        (
+            "second_factor = 'required_here'",
+            S::Optional,
+            [second, second, pass],
+        ),
+        (
+            "second_factor = 'required'",
+            S::RequiredHere,
+            [second, second, pass],
+        ),
+        (
+            "second_factor = 'required_here'",
+            S::Required,
+            [second, second, pass],
+        ),
+        ("second_factor = 'required'", S::Off, [methods, pass, pass]),
+        (
+            "second_factor = 'required_here'",
+            S::Off,
+            [methods, methods, pass],
+        ),
+        (
+            "require = { amr = ['mfa'] }",
+            S::Optional,
+            [second, pass, pass],
+        ),
+        (
+            "require = { amr = ['otp'] }",
+            S::Optional,
+            [second, second, pass],
+        ),
+        ("require = { amr = ['mfa'] }", S::Off, [methods, pass, pass]),
+        (
+            "require = { amr = ['mfa', 'hwk'] }",
+            S::Optional,
+            [methods, methods, methods],
+        ),
+    ] {
+        let policy = asking(route, members);
+        for (who, expected) in [&plain, &at_provider, &here].into_iter().zip(expected) {
+            let found = outcome(&policy, "GET", "/", Some(who));
+            assert_eq!(
+                found, expected,
+                "{route} {members:?} {:?}",
+                who.authentications
+            );
+        }
+        // the other connection is not asked for what the first one is
+        if route.is_empty() {
+            let other = Someone::by("acme");
+            assert_eq!(outcome(&policy, "GET", "/", Some(&other)), pass);
+        }
+    }
+}
+
+/// Whoever must sign in anew is asked for both.
+#[test]
+fn an_old_login_without_a_second_factor_begins_anew() {
+    let text = "second_factor = 'required'\nrequire = { max_age = '10s' }";
+    let policy = asking(text, SecondFactor::Optional);
+    let old = Someone::by("members");
+    let found = outcome(&policy, "GET", "/", Some(&old));
+    assert_eq!(found, Outcome::Challenge(Missing::FreshLogin));
+    assert_eq!(
+        policy.needs(Missing::Session).second_factor,
+        Some(Demand::Required)
+    );
+}
+
+fn with_methods(connection: &str, methods: &[&str], here: bool) -> Someone {
+    let mut who = Someone::by(connection);
+    let held = who.authentications.last_mut().unwrap();
+    held.amr = methods.iter().map(ToString::to_string).collect();
+    held.second_factor_at = here.then_some(NOW);
+    who
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::Permit;
-use crate::identity::ConnectionId;
+use crate::{connection::Demand, identity::ConnectionId};
 
 /// What [`Policy::decide`](super::Policy::decide) says.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(crate) struct Needs {
     pub(crate) acr: Arc<[String]>,
     /// No longer ago than this.
     pub(crate) max_age: Option<Duration>,
+    /// With a second factor.
+    pub(crate) second_factor: Option<Demand>,
 }
 
 /// What is not enough.
@@ -64,6 +66,8 @@ pub(crate) enum Missing {
     FreshLogin,
     /// A method of authentication.
     Methods,
+    /// A second factor, which is asked here: the first proof is good.
+    SecondFactor,
     /// There is no session.
     Session,
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
+    connection::Demand,
     headers::{HeaderEncoding, Headers},
     policy::Require,
     units::{Size, Span},
@@ -47,6 +48,9 @@ pub(crate) struct Config {
     pub(crate) deny: Vec<String>,
     /// What the login must have been like.
     pub(crate) require: Option<Require>,
+    /// A second factor for everybody who comes here, whatever their connection asks: `required`
+    /// (here or at the provider) or `required_here`. Default: as the connection has it.
+    pub(crate) second_factor: Option<Demand>,
     /// How the application learns who is calling. Default: the preset `x-forwarded`.
     #[serde(default)]
     pub(crate) headers: Headers,

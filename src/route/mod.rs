@@ -77,6 +77,7 @@ impl Config {
             allow: self.allow.as_deref(),
             deny: &self.deny,
             require: self.require.as_ref(),
+            second_factor: self.second_factor,
         };
         let policy = noted(Policy::build(keys, index, known), &mut problems);
         let trust = known.trust().clone();

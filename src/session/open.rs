@@ -30,8 +30,7 @@ const TRIES: u8 = 3;
 pub(crate) struct Login {
     pub(crate) user: UserRecord,
     pub(crate) authentication: Authentication,
-    /// What stays with the session, for the strategy.
-    pub(crate) kept: Kept,
+    pub(crate) brings: Brings,
     /// When the request came that brought the proof.
     pub(crate) proven_at: Timestamp,
     /// The session and the token that the browser had so far on this host.
@@ -43,6 +42,16 @@ pub(crate) struct Login {
     /// What this login used up: it counts once.
     pub(crate) uses: Vec<OneTimeUse>,
     pub(crate) request_id: String,
+}
+
+/// What the proof is.
+#[derive(Clone, Debug)]
+pub(crate) enum Brings {
+    /// A login, with what stays with the session for the strategy.
+    Login(Kept),
+    /// More about an authentication that the session has. There is no session without it, and what
+    /// it keeps stays.
+    StepUp,
 }
 
 /// A session that now exists.
@@ -101,7 +110,7 @@ impl Sessions {
     }
 
     /// What a login writes, over the session as the store has it now.
-    async fn draft(&self, login: &Login) -> Result<(NewSession, Token, String), StoreError> {
+    async fn draft(&self, login: &Login) -> Result<(NewSession, Token, String), OpenError> {
         let now = self.clock.now();
         let held = login.held.as_ref().map(|(held, _)| held);
         let extended = match held.filter(|held| held.user.id == login.user.id) {
@@ -110,12 +119,22 @@ impl Sessions {
         };
         let extended = extended.filter(|record| now < record.expires_at);
         let was = extended.as_ref().map(|record| record.version);
-        let mut record = extended.unwrap_or_else(|| self.new_record(login, now));
-        add(&mut record.authentications, login.authentication.clone());
-        self.keep(&mut record, &login.authentication, login.kept.clone())?;
-        if let Some(ends) = login.kept.ends {
-            record.expires_at = record.expires_at.min(ends);
-        }
+        let mut record = match (&login.brings, extended) {
+            (Brings::StepUp, None) => return Err(OpenError::Changed),
+            (Brings::StepUp, Some(mut record)) => {
+                raise(&mut record.authentications, &login.authentication)?;
+                record
+            }
+            (Brings::Login(kept), extended) => {
+                let mut record = extended.unwrap_or_else(|| self.new_record(login, now));
+                add(&mut record.authentications, login.authentication.clone());
+                self.keep(&mut record, &login.authentication, kept.clone())?;
+                if let Some(ends) = kept.ends {
+                    record.expires_at = record.expires_at.min(ends);
+                }
+                record
+            }
+        };
         record.last_used_at = now;
         let (token, cookie) = Token::issue(&self.ring.load(), &login.host, self.random.as_ref());
         let reason = login.authentication.amr.join("+");
@@ -231,6 +250,20 @@ fn ticket_key(ticket: &[u8; 32]) -> OneTimeKey {
         purpose: Purpose::Handover,
         hash: crypto::sha256(ticket),
     }
+}
+
+/// Puts more about an authentication in its place. One that was renewed meanwhile, or is gone, is not
+/// the one that was spoken of.
+fn raise(held: &mut [Authentication], more: &Authentication) -> Result<(), OpenError> {
+    let same = |one: &&mut Authentication| {
+        one.connection == more.connection
+            && one.subject == more.subject
+            && one.auth_time == more.auth_time
+            && one.proven_at == more.proven_at
+    };
+    let place = held.iter_mut().find(same).ok_or(OpenError::Changed)?;
+    place.clone_from(more);
+    Ok(())
 }
 
 /// The newest proof of each identity stays; the oldest others go when there are too many.

@@ -101,10 +101,6 @@ pub(crate) enum FactorAdded {
 /// They belong to the user, not to an identity: who is deleted takes them along, and where an
 /// identity is moved to another user, each user keeps their own.
 #[async_trait]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the login that asks for them comes next")
-)]
 pub(crate) trait FactorStore: fmt::Debug + Send + Sync {
     /// A user's factors, oldest first. A kind that this program does not know is an error, since
     /// passing over it would let somebody in without it.

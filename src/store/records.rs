@@ -145,6 +145,8 @@ pub(crate) enum Purpose {
     Answer,
     /// A client certificate that was shown at another origin, on its way to the login.
     Certificate,
+    /// The first proof, while a second factor is awaited.
+    Factor,
     /// A flow that ended in a session.
     Flow,
     /// A ticket that gives another host its own handle.
@@ -157,7 +159,7 @@ pub(crate) enum Purpose {
     NewestMail,
     /// The first-run link that makes the owner.
     Owner,
-    /// The first proof, while a second factor is awaited.
+    /// A proof, while the person is asked whether another session or account ends.
     Pending,
     /// A message that leads to a new password.
     ResetPassword,
@@ -177,6 +179,7 @@ impl Purpose {
         match self {
             Self::Answer => "answer",
             Self::Certificate => "certificate",
+            Self::Factor => "factor",
             Self::Flow => "flow",
             Self::Handover => "handover",
             Self::Lease => "lease",
@@ -233,6 +236,10 @@ pub(crate) enum Counts {
     BegunAddress,
     /// The same from one network.
     BegunNetwork,
+    /// Wrong one-time passwords of one user.
+    Factor,
+    /// The same within a day.
+    FactorDay,
     /// Failed logins to one account from browsers it does not know.
     LoginAccount,
     /// The same from one network.
@@ -257,6 +264,8 @@ pub(crate) enum Counts {
     MailNetwork,
     /// Messages to one address.
     MailRecipient,
+    /// Wrong recovery codes of one user.
+    Recovery,
     /// Sign-ups from one address.
     SignUpAddress,
     /// Sign-ups in all.
@@ -271,6 +280,8 @@ impl Counts {
         match self {
             Self::BegunAddress => "begun-address",
             Self::BegunNetwork => "begun-network",
+            Self::Factor => "factor",
+            Self::FactorDay => "factor-day",
             Self::LoginAccount => "login-account",
             Self::LoginAccountNetwork => "login-account-network",
             Self::LoginAddress => "login-address",
@@ -283,6 +294,7 @@ impl Counts {
             Self::MailName => "mail-name",
             Self::MailNetwork => "mail-network",
             Self::MailRecipient => "mail-recipient",
+            Self::Recovery => "recovery",
             Self::SignUpAddress => "sign-up-address",
             Self::SignUpAll => "sign-up-all",
             Self::SignUpNetwork => "sign-up-network",

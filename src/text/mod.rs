@@ -239,7 +239,7 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 29] = [
+const BUILT_IN: [(&str, &str); 32] = [
     ("account.html", include_str!("templates/account.html")),
     ("advised.html", include_str!("templates/advised.html")),
     ("base.html", include_str!("templates/base.html")),
@@ -257,6 +257,8 @@ const BUILT_IN: [(&str, &str); 29] = [
         include_str!("templates/confirm-sign-in.html"),
     ),
     ("demo.html", include_str!("templates/demo.html")),
+    ("enrol.html", include_str!("templates/enrol.html")),
+    ("factor.html", include_str!("templates/factor.html")),
     ("failure.html", include_str!("templates/failure.html")),
     ("forgot.html", include_str!("templates/forgot.html")),
     ("login.html", include_str!("templates/login.html")),
@@ -273,6 +275,10 @@ const BUILT_IN: [(&str, &str); 29] = [
     (
         "post-onward.html",
         include_str!("templates/post-onward.html"),
+    ),
+    (
+        "recovery-codes.html",
+        include_str!("templates/recovery-codes.html"),
     ),
     ("repost.html", include_str!("templates/repost.html")),
     ("reset.html", include_str!("templates/reset.html")),

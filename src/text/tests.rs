@@ -273,6 +273,7 @@ fn messages_that_are_used_exist_and_those_that_exist_are_used() {
         "page/login.rs",
         "page/mail.rs",
         "page/account.rs",
+        "page/factor.rs",
         "page/failure.rs",
         "page/password.rs",
         "functions.rs",
@@ -327,7 +328,8 @@ fn languages_say_the_same() {
 #[test]
 fn every_message_of_every_variant_is_said() {
     use page::{
-        account::AccountNotice,
+        account::{AccountNotice, AccountProblem},
+        factor::{FactorProblem, WhyEnrol},
         failure::ActionLabel,
         login::{FieldProblem, LoginProblem, Notice, StartAgainWhy},
     };
@@ -356,6 +358,16 @@ fn every_message_of_every_variant_is_said() {
         StartAgainWhy::ConnectionChanged.into(),
         StartAgainWhy::Expired.into(),
         StartAgainWhy::NoFlow.into(),
+        AccountNotice::Confirmed.into(),
+        AccountNotice::FactorAdded.into(),
+        AccountNotice::FactorRemoved.into(),
+        AccountNotice::FactorRenamed.into(),
+        AccountProblem::FactorNeeded.into(),
+        AccountProblem::FactorsFull.into(),
+        FactorProblem::TooManyTries { minutes: 1 }.into(),
+        FactorProblem::WrongCode.into(),
+        FactorProblem::WrongRecoveryCode.into(),
+        WhyEnrol::Required.into(),
         AccountNotice::IdentityLinked.into(),
         AccountNotice::IdentityUnlinked.into(),
         AccountNotice::MailSent.into(),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{AccountLine, Directory, IdentityLine, PersonLine};
+use super::{AccountLine, Directory, FactorLine, IdentityLine, PersonLine};
 use crate::{
     connection::LoginName,
     crypto::CustomHash,
@@ -42,8 +42,8 @@ struct Auth0User {
 #[derive(Debug)]
 pub(crate) struct ReadRecord {
     pub(crate) line: PersonLine,
-    /// Second factors that were in it and are not imported.
-    pub(crate) factors: usize,
+    /// Second factors that were in it and are not imported: there is nothing here that asks for them.
+    pub(crate) other_factors: usize,
 }
 
 impl Directory {
@@ -56,8 +56,15 @@ impl Directory {
     ) -> Result<ReadRecord, String> {
         let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if value.get("identities").is_some() {
-            let line = serde_json::from_value(value).map_err(|error| error.to_string())?;
-            return Ok(ReadRecord { line, factors: 0 });
+            let line: PersonLine =
+                serde_json::from_value(value).map_err(|error| error.to_string())?;
+            for factor in &line.second_factors {
+                factor.secret().map_err(|why| why.to_string())?;
+            }
+            return Ok(ReadRecord {
+                line,
+                other_factors: 0,
+            });
         }
         let user = Auth0User::deserialize(value).map_err(|error| error.to_string())?;
         let connection = connection.ok_or("say with --connection whose users these are")?;
@@ -104,6 +111,7 @@ impl Auth0User {
             return Err("there is neither email nor username to sign in with".to_owned());
         }
         let password_hash = self.stored_hash()?;
+        let (second_factors, other_factors) = self.factors()?;
         let profile = Profile {
             name: self.name,
             given_name: self.given_name,
@@ -139,9 +147,31 @@ impl Auth0User {
                 groups: Groups::default(),
                 account: Some(account),
             }],
+            second_factors,
         };
-        let factors = self.mfa_factors.map_or(0, |factors| factors.len());
-        Ok(ReadRecord { line, factors })
+        Ok(ReadRecord {
+            line,
+            other_factors,
+        })
+    }
+
+    /// The factors that there can be here, and how many others there are. A secret that cannot be
+    /// used is refused with its user, who would come in without it.
+    fn factors(&self) -> Result<(Vec<FactorLine>, usize), String> {
+        let given = self.mfa_factors.as_deref().unwrap_or_default();
+        let totp = given.iter().filter_map(|factor| factor.get("totp"));
+        let mut lines = Vec::new();
+        for totp in totp {
+            let secret = totp.get("secret").and_then(Value::as_str);
+            let secret = secret.ok_or("a TOTP in mfa_factors has no secret")?;
+            let line = FactorLine::Totp {
+                secret: secret.to_owned(),
+            };
+            line.secret().map_err(|why| format!("mfa_factors: {why}"))?;
+            lines.push(line);
+        }
+        let others = given.len() - lines.len();
+        Ok((lines, others))
     }
 
     fn stored_hash(&self) -> Result<Option<String>, String> {

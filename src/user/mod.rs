@@ -16,10 +16,12 @@ mod admit;
 mod auth0;
 mod change;
 mod edit;
+mod factors;
 mod handle;
 mod import;
 mod link;
 mod move_in;
+mod recovery_code;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -32,9 +34,13 @@ pub(crate) use self::{
     admit::{Admission, Admitted, NewPerson, Refusal},
     change::ChangeError,
     edit::{EditError, Editor, ProfileEdit},
+    factors::{
+        Enrolment, EnrolmentRefusal, FactorRefusal, Factors, MOST_FACTORS, RecoveryCodes,
+        SecondProof,
+    },
     import::{ImportMode, Imported},
     link::MetadataRule,
-    transfer::{AccountLine, IdentityLine, PersonLine},
+    transfer::{AccountLine, FactorLine, IdentityLine, PersonLine},
 };
 use crate::{
     clock::{Clock, Timestamp},

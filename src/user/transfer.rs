@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Directory;
 use crate::{
+    crypto::{BadTotpSecret, TotpSecret},
     identity::{ConnectionId, Groups, Identity, Profile, Subject, UserId},
     store::{StoreError, UserRecord},
 };
@@ -31,6 +32,33 @@ pub(crate) struct PersonLine {
     pub(crate) owner: Option<bool>,
     /// The first one gives the user's id.
     pub(crate) identities: Vec<IdentityLine>,
+    /// Added to whoever has none and was never here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) second_factors: Vec<FactorLine>,
+}
+
+/// A second factor, as Auth0's bulk import has them in `mfa_factors`.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(crate) enum FactorLine {
+    Totp {
+        /// Base32 (RFC 4648 section 6).
+        secret: String,
+    },
+}
+
+impl FactorLine {
+    /// The secret, if it is one.
+    pub(crate) fn secret(&self) -> Result<TotpSecret, BadTotpSecret> {
+        let Self::Totp { secret } = self;
+        TotpSecret::from_base32(secret)
+    }
+}
+
+impl std::fmt::Debug for FactorLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[second factor]")
+    }
 }
 
 /// One of their identities.
@@ -118,6 +146,7 @@ impl Directory {
             blocked: Some(user.blocked),
             owner: Some(user.owner),
             identities,
+            second_factors: Vec::new(),
         })
     }
 }

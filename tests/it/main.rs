@@ -103,6 +103,9 @@ mod login;
 // Several ways to sign in for one person.
 mod link;
 
+// What is proven besides the first proof, and what becomes of who lost it.
+mod second_factor;
+
 // Login by OpenID Connect, at providers that others wrote.
 mod oidc;
 

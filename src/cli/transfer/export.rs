@@ -25,6 +25,9 @@ pub(in crate::cli) struct Export {
     /// Password hashes too. Whoever has them can guess passwords as fast as their machines allow.
     #[arg(long, alias = "with-hashes")]
     with_password_hashes: bool,
+    /// The secrets of second factors too. Whoever has them can make every code that is asked for.
+    #[arg(long)]
+    with_second_factors: bool,
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
     /// The columns of CSV: id, handle, profile.email, user_metadata.plan …
@@ -57,6 +60,9 @@ pub(in crate::cli) fn export(place: &Place, export: &Export) -> anyhow::Result<E
     if export.with_password_hashes && export.format == Format::Csv {
         return Err(unusable("password hashes are exported as jsonl".to_owned()));
     }
+    if export.with_second_factors && export.format == Format::Csv {
+        return Err(unusable("second factors are exported as jsonl".to_owned()));
+    }
     if export.fields.is_some() && export.format == Format::Jsonl {
         return Err(unusable("--fields is for --format csv".to_owned()));
     }
@@ -72,6 +78,12 @@ pub(in crate::cli) fn export(place: &Place, export: &Export) -> anyhow::Result<E
     if export.with_password_hashes && matches!(reader, Reader::Anybody) {
         output::report(
             "warning: password hashes in plain text; --age-recipient or --pgp-key encrypts them",
+        );
+    }
+    if export.with_second_factors && matches!(reader, Reader::Anybody) {
+        output::report(
+            "warning: secrets of second factors in plain text; --age-recipient or --pgp-key encrypts \
+             them",
         );
     }
     let mut hand = Hand::open(place)?;
@@ -105,6 +117,7 @@ pub(in crate::cli) fn export(place: &Place, export: &Export) -> anyhow::Result<E
 fn ask(export: &Export, after: Option<String>) -> Command {
     Command::UserExport(Page {
         with_hashes: export.with_password_hashes,
+        with_second_factors: export.with_second_factors,
         after,
     })
 }

@@ -11,7 +11,7 @@ use crate::{
     identity::{ConnectionId, UserId},
     proxy::Live,
     store::{Event, EventKind, Whose},
-    user::{ImportMode, Imported, Origin, PersonLine},
+    user::{FactorLine, ImportMode, Imported, Origin, PersonLine},
 };
 
 /// Imports some records; says how many became what, and what is wrong with the others.
@@ -28,8 +28,11 @@ pub(in crate::cli) async fn import_batch(
     for (number, text) in batch.records {
         match directory.read_record(&text, connection.as_ref()).await {
             Ok(read) => {
-                if read.factors > 0 {
-                    let why = format!("{} second factors are not imported", read.factors);
+                if read.other_factors > 0 {
+                    let why = format!(
+                        "{} second factors are not imported: they are no TOTP",
+                        read.other_factors
+                    );
                     notes.push(json!({ "record": number, "what": read.line.id, "why": why }));
                 }
                 lines.push(read.line);
@@ -45,6 +48,14 @@ pub(in crate::cli) async fn import_batch(
     let (mut created, mut existed, mut updated) = (0_u64, 0_u64, 0_u64);
     let answers = directory.import_all(&lines, mode, &Origin::default()).await;
     for ((number, line), answer) in numbers.into_iter().zip(&lines).zip(answers) {
+        if answer.is_ok()
+            && !mode.dry_run
+            && let Err(error) = import_factors(app, line).await
+        {
+            let why = format!("the second factor was not imported: {error:#}");
+            refused.push(json!({ "record": number, "what": name(line), "why": why }));
+            continue;
+        }
         match answer {
             Ok(Imported::Created) => created += 1,
             Ok(Imported::Exists) => existed += 1,
@@ -67,6 +78,27 @@ pub(in crate::cli) async fn import_batch(
         "created": created, "updated": updated, "existed": existed,
         "refused": refused, "notes": notes,
     }))
+}
+
+/// Gives a user the factors of their line, unless they have some or were here: then they have chosen
+/// themselves.
+async fn import_factors(app: &App, line: &PersonLine) -> anyhow::Result<()> {
+    if line.second_factors.is_empty() {
+        return Ok(());
+    }
+    let user = app.directory.store().find(&line.id).await?;
+    let Some(user) = user.filter(|user| user.last_login_at.is_none()) else {
+        return Ok(());
+    };
+    if !app.factors.of(&user.id).await?.is_empty() {
+        return Ok(());
+    }
+    for factor in &line.second_factors {
+        let secret = factor.secret()?;
+        let (factors, origin) = (&app.factors, Origin::default());
+        factors.import(&user.id, &secret, &origin).await?;
+    }
+    Ok(())
 }
 
 /// What an operator knows somebody by.
@@ -93,8 +125,11 @@ pub(in crate::cli) async fn export_page(app: &App, page: Page) -> anyhow::Result
     let store = app.directory.store();
     if page.after.is_none() {
         let mut event = Event::new(app.clock.now(), EventKind::UsersExported, "operator");
-        if page.with_hashes {
-            "with-hashes".clone_into(&mut event.reason);
+        match (page.with_hashes, page.with_second_factors) {
+            (false, false) => {}
+            (true, false) => "with-hashes".clone_into(&mut event.reason),
+            (false, true) => "with-second-factors".clone_into(&mut event.reason),
+            (true, true) => "with-hashes-and-second-factors".clone_into(&mut event.reason),
         }
         // Before the first line leaves: what cannot be noted does not happen.
         store.record(event.clone()).await?;
@@ -105,7 +140,18 @@ pub(in crate::cli) async fn export_page(app: &App, page: Page) -> anyhow::Result
     let next = users.last().map(|user| user.id.clone());
     let mut lines = Vec::new();
     for user in users {
-        let line = app.directory.export(user, page.with_hashes).await?;
+        let secrets = if page.with_second_factors {
+            app.factors.secrets(&user.id).await?
+        } else {
+            Vec::new()
+        };
+        let mut line = app.directory.export(user, page.with_hashes).await?;
+        line.second_factors = secrets
+            .iter()
+            .map(|secret| FactorLine::Totp {
+                secret: secret.base32().to_string(),
+            })
+            .collect();
         lines.push(serde_json::to_value(line)?);
     }
     Ok(json!({ "lines": lines, "next": next }))

@@ -16,6 +16,7 @@
 //! a strategy does not hash without it.
 
 mod budgets;
+mod factors;
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -395,6 +396,7 @@ pub(crate) struct Allowed(Of);
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Of {
     Code,
+    Factor,
     Login(AccountKey),
     Operator,
     SignUp,

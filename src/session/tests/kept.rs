@@ -12,7 +12,7 @@ fn kept(text: &'static str, sid: Option<&str>) -> Kept {
 
 async fn sign_in(world: &World, connection: &str, held: Option<&Opened>, kept: Kept) -> Opened {
     let login = Login {
-        kept,
+        brings: Brings::Login(kept),
         held: held.map(|held| (held.session.clone(), held.token.clone())),
         ..world.login("alice", connection).await
     };

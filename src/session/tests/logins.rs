@@ -244,3 +244,50 @@ async fn an_unlinked_identity_opens_nothing() {
         assert!(session.contents().principal(&members).is_none());
     }
 }
+
+#[tokio::test]
+async fn a_second_factor_raises_a_session_that_is_there_and_makes_none() {
+    for world in World::each().await {
+        let before = world.sign_in("alice").await;
+        let elsewhere = world.handed_over(&before.session, "blog.example").await;
+        let held = before.session.contents().authentications.remove(0);
+        let raised = async |change: fn(&mut Authentication)| {
+            let mut more = held.clone();
+            more.amr.push("mfa".to_owned());
+            more.second_factor_at = Some(world.clock.now());
+            change(&mut more);
+            let login = Login {
+                authentication: more,
+                brings: Brings::StepUp,
+                held: Some((before.session.clone(), before.token.clone())),
+                ..world.login("alice", "acme").await
+            };
+            world.sessions.open(login).await
+        };
+        // of a proof that the session does not have
+        for change in [
+            (|more| more.connection = "members".parse().unwrap()) as fn(&mut Authentication),
+            |more| more.auth_time = Timestamp::default(),
+        ] {
+            assert!(matches!(raised(change).await, Err(OpenError::Changed)));
+        }
+        let after = raised(|_| {}).await.unwrap();
+        assert_eq!(after.session.id(), before.session.id());
+        let [held_now] = &after.session.contents().authentications[..] else {
+            panic!("not one proof");
+        };
+        assert_eq!(held_now.amr, ["pwd", "mfa"]);
+        assert!(held_now.second_factor_at.is_some());
+        assert!(!world.is_in(&before.token).await, "the token is a new one");
+        assert!(world.is_in(&elsewhere).await);
+        // the session ended meanwhile: a second factor alone opens none
+        let event = event(EventKind::SessionRevoked);
+        world
+            .sessions
+            .revoke(after.session.id(), event)
+            .await
+            .unwrap();
+        assert!(matches!(raised(|_| {}).await, Err(OpenError::Changed)));
+        assert!(!world.is_in(&after.token).await);
+    }
+}

@@ -179,7 +179,7 @@ impl World {
                 .unwrap()
                 .unwrap(),
             authentication: authentication(connection, who, self.clock.now()),
-            kept: Kept::default(),
+            brings: Brings::Login(Kept::default()),
             proven_at: self.clock.now(),
             held: None,
             host: HOST.to_owned(),
@@ -289,6 +289,8 @@ fn authentication(connection: &str, who: &str, at: Timestamp) -> Authentication 
         auth_time: at,
         amr: vec!["pwd".to_owned()],
         acr: None,
+        proven_at: None,
+        second_factor_at: None,
     }
 }
 

@@ -159,6 +159,8 @@ fn authentication(connection: &str, who: &str) -> Authentication {
         auth_time: at(3),
         amr: vec!["pwd".to_owned()],
         acr: Some("urn:x".to_owned()),
+        proven_at: None,
+        second_factor_at: None,
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Account {
     /// What people call the connection that rules the profile.
     pub(crate) ruled_by: String,
     pub(crate) password: Option<PasswordChange>,
+    /// `None`: none is ever asked for.
+    pub(crate) factors: Option<FactorRows>,
     pub(crate) sessions: Vec<SessionRow>,
     /// Ends all sessions but this one; `None` where there are no others.
     pub(crate) revoke_others: Option<Post>,
@@ -68,6 +70,48 @@ pub(crate) struct PasswordChange {
     pub(crate) problem: Option<LoginProblem>,
 }
 
+/// The second factors.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FactorRows {
+    pub(crate) rows: Vec<FactorRow>,
+    pub(crate) problem: Option<AccountProblem>,
+    /// Where another one is set up.
+    pub(crate) add: Option<Href>,
+    /// `None` for whoever has no factor.
+    pub(crate) recovery_codes_left: Option<u64>,
+    pub(crate) new_recovery_codes: Option<Post>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FactorRow {
+    pub(crate) id: String,
+    /// What the person calls it; may be empty.
+    pub(crate) name: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) last_used_at: Option<Timestamp>,
+    /// The input is `factor_name`.
+    pub(crate) rename: Post,
+    pub(crate) remove: Post,
+}
+
+/// Why a second factor was not changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(into = "Text")]
+pub(crate) enum AccountProblem {
+    FactorNeeded,
+    FactorsFull,
+}
+
+impl From<AccountProblem> for Text {
+    fn from(problem: AccountProblem) -> Self {
+        Self::new(match problem {
+            AccountProblem::FactorNeeded => "account.factor-needed",
+            AccountProblem::FactorsFull => "account.factors-full",
+        })
+    }
+}
+
 /// A place where the person is signed in.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SessionRow {
@@ -106,6 +150,10 @@ pub(crate) struct LinkRow {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(into = "Text")]
 pub(crate) enum AccountNotice {
+    Confirmed,
+    FactorAdded,
+    FactorRemoved,
+    FactorRenamed,
     IdentityLinked,
     IdentityUnlinked,
     MailSent,
@@ -118,6 +166,10 @@ pub(crate) enum AccountNotice {
 impl From<AccountNotice> for Text {
     fn from(notice: AccountNotice) -> Self {
         Self::new(match notice {
+            AccountNotice::Confirmed => "account.confirmed",
+            AccountNotice::FactorAdded => "account.factor-added",
+            AccountNotice::FactorRemoved => "account.factor-removed",
+            AccountNotice::FactorRenamed => "account.factor-renamed",
             AccountNotice::IdentityLinked => "account.identity-linked",
             AccountNotice::IdentityUnlinked => "account.identity-unlinked",
             AccountNotice::MailSent => "account.mail-sent",

@@ -8,6 +8,7 @@
 //! with it when they are loaded.
 
 pub(crate) mod account;
+pub(crate) mod factor;
 pub(crate) mod failure;
 pub(crate) mod login;
 pub(crate) mod mail;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use url::Url;
 
 pub(crate) use account::{Account, Demo, SignOut, SignedOut};
+pub(crate) use factor::{Enrol, Factor, NewRecoveryCodes};
 pub(crate) use failure::Failure;
 pub(crate) use login::{
     Advised, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Onward, Owner, PostOnward, Repost,
@@ -37,12 +39,15 @@ pub(crate) enum Page {
     ConfirmLink(ConfirmLink),
     ConfirmSignIn(ConfirmSignIn),
     Demo(Demo),
+    Enrol(Enrol),
+    Factor(Factor),
     Failure(Failure),
     Forgot(Forgot),
     Login(Login),
     LoopBroken(LoopBroken),
     MailDone(MailDone),
     NewPassword(NewPassword),
+    NewRecoveryCodes(NewRecoveryCodes),
     Onward(Onward),
     Owner(Owner),
     PostOnward(PostOnward),
@@ -70,9 +75,12 @@ impl Page {
             Self::ChooseConnection(_) => "choose-connection.html",
             Self::ConfirmSignIn(_) => "confirm-sign-in.html",
             Self::Demo(_) => "demo.html",
+            Self::Enrol(_) => "enrol.html",
+            Self::Factor(_) => "factor.html",
             Self::Failure(_) => "failure.html",
             Self::Login(_) => "login.html",
             Self::LoopBroken(_) => "loop-broken.html",
+            Self::NewRecoveryCodes(_) => "recovery-codes.html",
             Self::Onward(_) => "onward.html",
             Self::Owner(_) => "owner.html",
             Self::PostOnward(_) => "post-onward.html",
@@ -101,10 +109,13 @@ impl Page {
             | Self::ConfirmLink(_)
             | Self::ConfirmSignIn(_)
             | Self::Demo(_)
+            | Self::Enrol(_)
+            | Self::Factor(_)
             | Self::Failure(_)
             | Self::Forgot(_)
             | Self::LoopBroken(_)
             | Self::MailDone(_)
+            | Self::NewRecoveryCodes(_)
             | Self::Onward(_)
             | Self::SignInAgain(_)
             | Self::SignOut(_)

@@ -194,6 +194,14 @@ impl Browser {
         self
     }
 
+    /// What an attribute of an element says.
+    #[track_caller]
+    pub(crate) fn attribute(&self, css: &str, name: &str) -> String {
+        let element = self.element(css);
+        let said = self.ask(&format!("/element/{element}/attribute/{name}"));
+        said.as_str().unwrap_or_default().to_owned()
+    }
+
     /// The text that a person sees in an element.
     #[track_caller]
     pub(crate) fn text(&self, css: &str) -> String {

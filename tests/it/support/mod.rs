@@ -22,6 +22,7 @@ macro_rules! assert_eventually {
 
 pub(crate) mod active_directory;
 pub(crate) mod apps;
+pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod client_certificates;
 pub(crate) mod corpus;

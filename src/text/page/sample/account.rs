@@ -6,8 +6,8 @@ use crate::{
     text::page::{
         Account, Demo, SignOut, SignedOut,
         account::{
-            AccountNotice, Email, IdentityRow, LinkRow, PasswordChange, ProfileFields, SessionRow,
-            StillAt, Visitor,
+            AccountNotice, AccountProblem, Email, FactorRow, FactorRows, IdentityRow, LinkRow,
+            PasswordChange, ProfileFields, SessionRow, StillAt, Visitor,
         },
     },
 };
@@ -19,6 +19,13 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
         edit: Some(post("/.auth/account/profile")),
         notice: Some(AccountNotice::ProfileSaved),
         password: None,
+        factors: Some(FactorRows {
+            rows: Vec::new(),
+            problem: None,
+            add: Some(href("/.auth/account?add=totp")),
+            recovery_codes_left: None,
+            new_recovery_codes: None,
+        }),
         owner: false,
         email: Some(Email {
             address: "ada@example.com".to_owned(),
@@ -93,6 +100,17 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(own).collect()
 }
 
+fn factor(id: &str, name: &str, created_at: Timestamp) -> FactorRow {
+    FactorRow {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        created_at,
+        last_used_at: (!name.is_empty()).then_some(created_at),
+        rename: post("/.auth/account"),
+        remove: post("/.auth/account"),
+    }
+}
+
 fn account(name: &str) -> Account {
     let at = |minutes: i64| Timestamp::from_millis(1_780_000_000_000 - minutes * 60_000);
     let session = |device: &str, minutes, this: bool| SessionRow {
@@ -139,6 +157,13 @@ fn account(name: &str) -> Account {
             current_problem: Some(FieldProblem::WrongPassword),
             new_problem: None,
             problem: None,
+        }),
+        factors: Some(FactorRows {
+            rows: vec![factor("a", "Telephone", at(9000)), factor("b", "", at(50))],
+            problem: Some(AccountProblem::FactorNeeded),
+            add: Some(href("/.auth/account?add=totp")),
+            recovery_codes_left: Some(8),
+            new_recovery_codes: Some(post("/.auth/account")),
         }),
         sessions: vec![
             session("Firefox · Linux", 0, true),

@@ -2,6 +2,7 @@
 //! at them. The values are made up but likely.
 
 mod account;
+mod factor;
 mod failure;
 mod login;
 mod mail;
@@ -19,6 +20,7 @@ pub(crate) fn pages() -> Vec<Page> {
     pages.extend(login::on_the_way("Ada Lovelace", "Acme"));
     pages.extend(account::pages("Ada Lovelace", "Acme"));
     pages.extend(mail::pages("ada@example.com"));
+    pages.extend(factor::pages());
     pages.extend(failure::pages("Acme"));
     pages
 }

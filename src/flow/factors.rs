@@ -1,0 +1,171 @@
+//! The second factors of the account page.
+
+use http::StatusCode;
+
+use super::{Engine, Fields, Turn, Visit, account::Wrong, fresh, pending::Pending};
+use crate::{
+    connection::{Proof, SecondFactor},
+    identity::UserId,
+    session::{Session, Token},
+    store::{FactorId, FactorRecord, IdentityRecord, StoreError},
+    text::page::account::{AccountProblem, FactorRow, FactorRows},
+    user::{MOST_FACTORS, SecondProof},
+};
+
+impl Engine {
+    /// POST account, with one of the actions on factors. Whoever holds no more than a session proves
+    /// anew who they are.
+    pub(super) async fn change_factors(
+        &self,
+        visit: &Visit,
+        (session, token): (&Session, &Token),
+        (action, fields): (&str, &Fields),
+    ) -> Turn {
+        if let Err(turn) = self.demand_fresh_proof(visit, session).await {
+            return *turn;
+        }
+        let id = fields.one("factor").and_then(|id| id.parse().ok());
+        match (action, id) {
+            ("add-factor", _) => self.add_factor(visit, (session, token), fields).await,
+            ("new-recovery-codes", _) => self.new_recovery_codes(visit, session).await,
+            ("remove-factor", Some(id)) => self.remove_factor(visit, session, id).await,
+            ("rename-factor", Some(id)) => self.rename_factor(visit, session, (id, fields)).await,
+            _ => self.done(""),
+        }
+    }
+
+    /// GET account, `add=totp`.
+    pub(super) async fn begin_to_add(
+        &self,
+        visit: &Visit,
+        (session, token): (&Session, &Token),
+    ) -> Turn {
+        match self.has_fresh_proof(visit, session).await {
+            Ok(true) => self.add_factor_page(visit, (session, token), None).await,
+            Ok(false) => self.to_fresh_login(&self.path("account?add=totp"), None),
+            Err(error) => self.store_is_away(visit, &error),
+        }
+    }
+
+    async fn rename_factor(
+        &self,
+        visit: &Visit,
+        session: &Session,
+        (id, fields): (FactorId, &Fields),
+    ) -> Turn {
+        let name = fields.one("factor_name").unwrap_or_default();
+        let (factors, origin) = (&self.parts.factors, visit.origin());
+        match factors.rename(&session.user().id, id, name, &origin).await {
+            Ok(true) => self.done("factor-renamed"),
+            Ok(false) => self.done(""),
+            Err(error) => self.store_is_away(visit, &error),
+        }
+    }
+
+    async fn remove_factor(&self, visit: &Visit, session: &Session, id: FactorId) -> Turn {
+        let (factors, origin) = (&self.parts.factors, visit.origin());
+        let user = &session.user().id;
+        match self.is_needed(user).await {
+            Ok(true) => {
+                return self
+                    .account_problem(visit, AccountProblem::FactorNeeded)
+                    .await;
+            }
+            Ok(false) => {}
+            Err(error) => return self.store_is_away(visit, &error),
+        }
+        match factors.remove(user, id, "person", &origin).await {
+            Ok(true) => self.done("factor-removed"),
+            Ok(false) => self.done(""),
+            Err(error) => self.store_is_away(visit, &error),
+        }
+    }
+
+    /// Whether one of the ways in of somebody who has one factor demands it.
+    async fn is_needed(&self, user: &UserId) -> Result<bool, StoreError> {
+        if self.parts.factors.of(user).await?.len() > 1 {
+            return Ok(false);
+        }
+        let identities = self.parts.directory.store().identities(user).await?;
+        Ok(identities
+            .iter()
+            .any(|known| self.factor_of(known).demand().is_some()))
+    }
+
+    /// Whether a second factor is asked of somebody who comes by this identity.
+    fn factor_of(&self, known: &IdentityRecord) -> SecondFactor {
+        let found = self.connections.enabled(&known.identity.connection);
+        found.map_or(SecondFactor::Off, |(_, settings)| settings.second_factor)
+    }
+
+    pub(super) async fn account_problem(&self, visit: &Visit, problem: AccountProblem) -> Turn {
+        let wrong = Wrong {
+            factors: Some(problem),
+            ..Wrong::default()
+        };
+        self.account_page(visit, None, wrong)
+            .await
+            .status(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    /// The factors as the account page lists them; `None` for somebody who is never asked.
+    pub(super) async fn factor_rows(
+        &self,
+        token: &Token,
+        user: &UserId,
+        (identities, problem): (&[IdentityRecord], Option<AccountProblem>),
+    ) -> Result<Option<FactorRows>, StoreError> {
+        let factors = self.parts.factors.of(user).await?;
+        let asked = |known| self.factor_of(known) != SecondFactor::Off;
+        if factors.is_empty() && !identities.iter().any(asked) {
+            return Ok(None);
+        }
+        let left = if factors.is_empty() {
+            None
+        } else {
+            Some(self.parts.factors.recovery_codes_left(user).await?)
+        };
+        let row = |factor: &FactorRecord| FactorRow {
+            id: factor.id.to_string(),
+            name: factor.name.clone(),
+            created_at: factor.created_at,
+            last_used_at: factor.last_used_at,
+            rename: self.form(token, "rename-factor", Some(("factor", &factor.id))),
+            remove: self.form(token, "remove-factor", Some(("factor", &factor.id))),
+        };
+        let add = factors.len() < MOST_FACTORS;
+        Ok(Some(FactorRows {
+            rows: factors.iter().map(row).collect(),
+            problem,
+            add: add.then(|| self.href("account?add=totp")),
+            recovery_codes_left: left,
+            new_recovery_codes: left.map(|_| self.form(token, "new-recovery-codes", None)),
+        }))
+    }
+
+    /// Whoever set a factor up has proven it, too: the session has it from now on.
+    pub(super) async fn raise_own_session(
+        &self,
+        visit: &Visit,
+        session: &Session,
+        (second, done): (SecondProof, &str),
+    ) -> Turn {
+        let contents = session.contents();
+        let mut held = contents.authentications.into_iter().rev();
+        let held = held.find(|held| fresh::is_fresh(held, visit.now));
+        let user = self.parts.directory.store().find(&session.user().id).await;
+        let (Some(held), Ok(Some(user))) = (held, user) else {
+            return self.done(done);
+        };
+        let flow = self.begin_flow(self.path(&format!("account?done={done}")), None);
+        let mut proof = Proof::of_session(held);
+        second.add_to(&mut proof.authentication);
+        let pending = Pending {
+            user: user.id.clone(),
+            proof,
+            proven_at: visit.now,
+        };
+        self.raise_session(visit, &flow, (user, pending), Vec::new())
+            .await
+    }
+}
