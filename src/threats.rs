@@ -296,9 +296,13 @@
 //! | CFG-2: a key that is misspelt and ignored | unknown keys stop the start | `cfg_2_every_key_misspelt_once_stops_the_start` |
 //! | CFG-3: half a reload | everything is built, then swapped at once; the last good one stays | `cfg_3_a_broken_file_changes_nothing_under_load` |
 //! | CFG-4: weak secrets, passwords in plain http | both stop the start | `cfg_4_a_weak_secret_stops_the_start`, `cfg_4_plain_http_off_loopback_stops_the_start` |
-//! | FAIL-1: a store that is away lets everybody in | an error is a denial: 503, and nobody on a public path | `tests/it/faults.rs`, `an_outage_under_load_lets_nobody_in_and_ends_by_itself` |
+//! | FAIL-1: a store that is away lets everybody in | an error is a denial: 503, and nobody on a public path | `tests/it/faults.rs`, `tests/it/storage.rs`, `an_outage_under_load_lets_nobody_in_and_ends_by_itself` |
 //! | FAIL-1: an answer that was used at one process is used at another | what works once is one row for all of them, taken in one step | `one_login_serves_both_and_what_was_used_at_one_is_refused_by_the_other` |
 //! | FAIL-1: a revocation that another process never hears of | a feed that knows which run of which server it is in; a cache that is not believed for long without it | `a_revocation_reaches_the_other_process_whatever_was_cut_in_between`, `data_that_were_flushed_are_a_gap_however_much_has_come_since`, `a_server_that_was_killed_keeps_what_is_on_its_disk_and_tells_of_a_gap` (`src/store/redis/tests/failures.rs`) |
+//! | FAIL-1: a revocation that is numbered early and committed late, and passed over in between | whoever takes a number of the feed holds it until the commit | (`src/store/sql/server_tests.rs`) |
+//! | FAIL-1: a login that another process has under way while all sessions are ended | whoever ends sessions waits for it, and it for them | (`src/store/sql/server_tests.rs`) |
+//! | FAIL-1: names that a collation takes for the same | names are compared by their bytes in every engine | (`src/store/conformance/users.rs`) |
+//! | FAIL-1: somebody between this program and its database | off the loopback TLS and a verified name, whatever the URL says | `another_machine_is_spoken_to_over_verified_tls` (`src/store/sql/server_tests.rs`), `tests/it/storage.rs` |
 //! | FAIL-1: what was used is forgotten by a full or a failing server, and used again | a server that evicts keys stops the start; `wait_for_replicas` | `a_server_that_forgets_keys_is_refused`, `logins_go_on_at_the_replica_that_takes_over` (`src/store/redis/tests`) |
 //! | FAIL-2: errors that explain the inside | a sentence and a request id | `fail_2_errors_say_a_sentence_and_a_reference` |
 //! | FAIL-3: a clock that jumps | one that goes back lends no trust to the cache; deadlines run on the monotonic clock | `a_clock_that_is_set_back_lends_no_trust` (`src/session/tests/feed.rs`) |

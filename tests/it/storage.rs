@@ -15,6 +15,7 @@ use crate::support::{
     Answer, Request, Sidecar, Upstream, Visitor,
     database_servers::{DatabaseServer, Engine, PASSWORD as DATABASE_PASSWORD},
     http::exchange,
+    redis::Redis,
     route,
     tls::{Authority, Leaf},
     visitor::{Cookie, PASSWORD, is_session, target},
@@ -34,6 +35,7 @@ macro_rules! on_each_engine {
 
 on_each_engine! {
     people_and_their_sessions_outlive_the_program,
+    sessions_may_be_in_redis_all_the_same,
     one_login_serves_both_and_what_was_used_at_one_is_refused_by_the_other,
     two_that_start_at_once_make_one_schema,
     a_server_that_is_killed_under_load_loses_nothing_and_lets_nobody_in,
@@ -63,6 +65,14 @@ fn people_and_their_sessions_outlive_the_program(engine: Engine) {
     assert!(alice.me().is_none());
     alice.sign_in("/.auth/login", "alice", PASSWORD);
     assert!(alice.me().is_some());
+    // A name that PostgreSQL takes for no text is a wrong name like others.
+    let mut nobody = sidecar.visitor();
+    let page = nobody.go("/.auth/login");
+    let wrong = nobody.try_password(&page, "nobody", PASSWORD).answer.status;
+    let page = nobody.go("/.auth/login");
+    let page = nobody.try_password(&page, "alice\0", PASSWORD);
+    assert_eq!(page.answer.status, wrong, "{page:?}");
+    assert!(nobody.session().is_none());
 
     // Commands, to the running program and without it.
     sidecar.cli_ok(&["sessions", "revoke", "--user", "bob"]);
@@ -91,6 +101,29 @@ fn people_and_their_sessions_outlive_the_program(engine: Engine) {
         !log.contains(DATABASE_PASSWORD),
         "the password is in the log"
     );
+    // The server of these tests forgets what it had when the power is cut, and that is said.
+    let setting = match engine {
+        Engine::Postgres => "fsync",
+        Engine::MariaDb => "innodb_flush_log_at_trx_commit",
+    };
+    assert!(log.contains(setting), "no warning of {setting}");
+}
+
+fn sessions_may_be_in_redis_all_the_same(engine: Engine) {
+    let (server, redis) = (DatabaseServer::start(engine), Redis::start());
+    let upstream = Upstream::start();
+    let mut sidecar = on(&server.database("apart"), &upstream)
+        .set("session.store", redis.url())
+        .start();
+    let mut alice = sidecar.signed_up("alice");
+    let count = |table: &str| server.sql_in("apart", &format!("SELECT count(*) FROM {table}"));
+    assert_eq!(count("sessions").trim(), "0");
+    assert_eq!(count("users").trim(), "1");
+    sidecar.restart();
+    assert!(alice.me().is_some());
+    // What is ended with its user in the database is ended in Redis too.
+    sidecar.cli_ok(&["users", "block", "alice"]);
+    assert!(alice.me().is_none());
 }
 
 /// Two processes with one storage.

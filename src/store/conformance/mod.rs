@@ -94,6 +94,7 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
         users::an_unlinked_identity_takes_its_account_along,
         users::a_list_has_pages_and_a_plain_search,
         users::names_are_the_same_only_byte_by_byte,
+        users::a_profile_holds_any_character,
         users::users_are_counted_by_connection,
         users::the_owner_is_known,
         users::a_pin_holds_until_it_is_adopted,

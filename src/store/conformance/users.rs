@@ -382,6 +382,20 @@ pub(super) async fn names_are_the_same_only_byte_by_byte(Fresh { store, .. }: &S
     }
 }
 
+pub(super) async fn a_profile_holds_any_character(Fresh { store, .. }: &Store) {
+    let text = "Zo\u{eb} \u{1f98a} \u{10ffff} \0 \u{1} \"\\ '; -- ?1 $1 %";
+    let mut new = sign_up("acme", "zoe");
+    new.user.profile.name = Some(text.to_owned());
+    new.user.profile.email = Some("null".to_owned());
+    new.user.app_metadata.insert(text.to_owned(), text.into());
+    new.identity.claims.insert("said".to_owned(), text.into());
+    new.identity.groups = vec![text.to_owned()].into();
+    let zoe = created(store.as_ref(), new.clone()).await;
+    assert_eq!(store.find(&zoe.id).await.unwrap(), Some(zoe.clone()));
+    let held = store.identities(&zoe.id).await.unwrap().remove(0);
+    assert_eq!(held.identity, new.identity);
+}
+
 pub(super) async fn users_are_counted_by_connection(Fresh { store, .. }: &Store) {
     assert_eq!(store.counts().await.unwrap(), []);
     for (connection, who) in [("acme", "a"), ("acme", "b"), ("members", "c")] {

@@ -16,7 +16,7 @@ pub(super) const BY_LOGIN: &str = "SELECT accounts.* FROM account_logins \
     JOIN accounts USING (connection, subject) \
     WHERE account_logins.connection = ?1 AND account_logins.login = ?2";
 
-const BY_SUBJECT: &str = "SELECT * FROM accounts WHERE connection = ?1 AND subject = ?2";
+const BY_SUBJECT: &str = "SELECT accounts.* FROM accounts WHERE connection = ?1 AND subject = ?2";
 
 impl Sql {
     pub(super) async fn account_at(

@@ -42,7 +42,7 @@ const FORGET: Text = delete_some!("events", "number", "at");
 impl Sql {
     /// The newest first.
     pub(super) async fn newest_events(&self, most: usize) -> Result<Vec<Event>, StoreError> {
-        let rows = query("SELECT * FROM events ORDER BY number DESC LIMIT ?1")
+        let rows = query("SELECT events.* FROM events ORDER BY number DESC LIMIT ?1")
             .bind(number(most))
             .fetch_all(&self.readers)
             .await?;

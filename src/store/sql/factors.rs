@@ -14,7 +14,8 @@ use crate::{
     store::{Event, FactorAdded, FactorId, FactorKind, FactorRecord, FactorStore, StoreError},
 };
 
-pub(super) const FACTORS: &str = "SELECT * FROM factors WHERE user_id = ?1 ORDER BY created_at, id";
+pub(super) const FACTORS: &str =
+    "SELECT factors.* FROM factors WHERE user_id = ?1 ORDER BY created_at, id";
 
 pub(super) const CODES_LEFT: &str =
     "SELECT count(*) AS codes FROM recovery_codes WHERE user_id = ?1";

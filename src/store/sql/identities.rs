@@ -12,8 +12,7 @@ use crate::{
     store::{Change, IdentityRecord, StoreError},
 };
 
-pub(super) const IDENTITIES: &str =
-    "SELECT * FROM identities WHERE user_id = ?1 ORDER BY created_at, connection, subject";
+pub(super) const IDENTITIES: &str = "SELECT identities.* FROM identities WHERE user_id = ?1 ORDER BY created_at, connection, subject";
 
 impl Sql {
     pub(super) async fn identities_of(
@@ -69,12 +68,13 @@ impl Write {
         identity: &Identity,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let row = query("SELECT * FROM identities WHERE connection = ?1 AND subject = ?2")
-            .bind(identity.connection.as_str())
-            .bind(identity.subject.as_str())
-            .locking()
-            .fetch_optional(self.sql())
-            .await?;
+        let row =
+            query("SELECT identities.* FROM identities WHERE connection = ?1 AND subject = ?2")
+                .bind(identity.connection.as_str())
+                .bind(identity.subject.as_str())
+                .locking()
+                .fetch_optional(self.sql())
+                .await?;
         let Some(held) = row.as_ref().map(record).transpose()? else {
             return Ok(false);
         };

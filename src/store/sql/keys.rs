@@ -50,7 +50,7 @@ impl KeyStore for Sql {
 }
 
 async fn ring<'t>(sql: impl Into<Target<'t>>) -> Result<Vec<KeyRecord>, StoreError> {
-    let rows = query("SELECT * FROM \"keys\" ORDER BY id")
+    let rows = query("SELECT \"keys\".* FROM \"keys\" ORDER BY id")
         .fetch_all(sql)
         .await?;
     rows.iter().map(record).collect()

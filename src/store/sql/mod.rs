@@ -34,6 +34,7 @@ mod pins;
 mod pool;
 mod query;
 mod row;
+mod search;
 mod server;
 #[cfg(test)]
 mod server_tests;
@@ -43,6 +44,7 @@ mod sessions;
 mod tests;
 mod user_rows;
 mod users;
+mod whose;
 mod write;
 
 use std::{sync::Arc, time::Duration};

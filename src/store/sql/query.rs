@@ -211,7 +211,8 @@ impl<'q> Query<'q> {
         };
         // Where each parameter's first value stands.
         let mut places = vec![None; self.values.len()];
-        let mut rest = self.text.in_dialect(dialect);
+        let text = named(self.text.in_dialect(dialect));
+        let mut rest = text.as_ref();
         while let Some((before, after)) = rest.split_once('?') {
             said.text.push_str(before);
             let digits = after.find(|next: char| !next.is_ascii_digit());
@@ -226,6 +227,51 @@ impl<'q> Query<'q> {
         said.tail(dialect, self.tail);
         said
     }
+}
+
+/// What `TABLE.*` stands for: the columns that this program knows. The engine must not be asked for
+/// whatever is there, since a newer program may add to that while this one runs, and PostgreSQL
+/// refuses a prepared statement whose answer has another shape than it had.
+const COLUMNS: [(&str, &str); 7] = [
+    (
+        "accounts",
+        "connection subject email_typed email username_typed username email_verified password_hash \
+         previous_hashes password_changed_at created_at version",
+    ),
+    (
+        "events",
+        "at kind reason user_id connection session_id address request_id",
+    ),
+    (
+        "factors",
+        "id user_id kind name sealed counter created_at last_used_at",
+    ),
+    (
+        "identities",
+        "connection subject user_id profile claims \"groups\" created_at refreshed_at",
+    ),
+    ("\"keys\"", "id state since sealed"),
+    (
+        "sessions",
+        "id user_id authentications created_at last_used_at expires_at address user_agent sids \
+         sealed version",
+    ),
+    (
+        "users",
+        "id handle profile user_metadata app_metadata blocked owner synced_by created_at \
+         updated_at last_login_at logins version",
+    ),
+];
+
+/// The text with the names of columns in place of a star.
+fn named(text: &'static str) -> Cow<'static, str> {
+    let star = COLUMNS.into_iter().find_map(|(table, columns)| {
+        let (before, after) = text.split_once(&format!("{table}.*"))?;
+        let columns = columns.split(' ').map(|column| format!("{table}.{column}"));
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        Some(format!("{before}{columns}{after}"))
+    });
+    star.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// The longest list that statements are remembered with.

@@ -10,7 +10,8 @@ use crate::{
     clock::{ManualClock, Timestamp},
     secret::Secret,
     store::{
-        Change, ChangeFeed as _, Changes, Issued, NewSession, SessionStore, Whose,
+        Change, ChangeFeed as _, Changes, Created, FactorStore as _, Issued, KeyStore as _,
+        NewSession, NewUser, SessionStore, UserStore, Whose,
         conformance::{self, Directory, Fresh},
     },
 };
@@ -93,6 +94,8 @@ on_each_engine! {
     a_server_that_was_away_is_found_again,
     a_program_that_is_too_old_is_refused,
     many_open_an_empty_database_at_once,
+    a_pool_has_an_end,
+    a_newer_program_may_add_columns_meanwhile,
 }
 
 async fn keeps_sessions_as_promised(engine: Engine) {
@@ -344,4 +347,207 @@ fn another_machine_is_spoken_to_over_verified_tls() {
             }
         }
     }
+}
+
+/// A migration that only one engine has would leave the others behind without a word.
+#[tokio::test]
+async fn every_engine_has_the_same_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    let sqlite = Sql::open_file(&path, clock()).await.unwrap();
+    let of_sqlite = "SELECT t.name || '.' || c.name AS named FROM sqlite_schema AS t \
+        JOIN pragma_table_xinfo(t.name) AS c WHERE t.type = 'table' AND t.name NOT LIKE '%sql%'";
+    let held = columns(&sqlite, of_sqlite).await;
+    assert!(held.contains("accounts.previous_hashes") && held.contains("users.email"));
+    for (engine, own, text) in [
+        (
+            Engine::Postgres,
+            "feed",
+            "SELECT table_name || '.' || column_name AS named FROM information_schema.columns \
+             WHERE table_schema = current_schema()",
+        ),
+        (
+            Engine::MariaDb,
+            "feed locks",
+            "SELECT CONCAT(table_name, '.', column_name) AS named \
+             FROM information_schema.columns WHERE table_schema = DATABASE()",
+        ),
+    ] {
+        let server = DatabaseServer::start(engine);
+        let (store, _) = fresh(&server.database("same")).await;
+        let mut found = columns(&store, text).await;
+        found.retain(|name| {
+            let (table, _) = name.split_once('.').unwrap();
+            !own.split(' ').any(|own| own == table) && !table.contains("sql")
+        });
+        assert_eq!(found, held, "{engine:?}");
+    }
+}
+
+async fn columns(store: &Sql, text: &'static str) -> std::collections::BTreeSet<String> {
+    let rows = query::query(text).fetch_all(&store.readers).await.unwrap();
+    let named = rows.iter().map(|row| row::column(row, "named").unwrap());
+    named.collect()
+}
+
+/// Two versions share a database during a restart.
+async fn a_newer_program_may_add_columns_meanwhile(engine: Engine) {
+    let server = DatabaseServer::start(engine);
+    let (store, _) = fresh(&server.database("newer")).await;
+    lives_with_new_columns(&store).await;
+}
+
+#[tokio::test]
+async fn a_newer_program_may_add_columns_to_a_file_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    lives_with_new_columns(&Sql::open_file(&path, clock()).await.unwrap()).await;
+}
+
+async fn lives_with_new_columns(store: &Sql) {
+    let new = conformance::sign_up("members", "ann");
+    let account = conformance::account("members", "ann");
+    let ann = NewUser {
+        account: Some(account.clone()),
+        ..new
+    };
+    let (id, identity) = (ann.user.id.clone(), ann.identity.clone());
+    assert_eq!(store.create(ann).await.unwrap(), Created::Created);
+    assert_eq!(store.issue(numbered(1)).await.unwrap(), Issued::Issued);
+    let (connection, subject) = (&identity.connection, &identity.subject);
+    let read = async || {
+        assert!(UserStore::find(store, &id).await.unwrap().is_some());
+        assert!(store.find_by_handle("ann").await.unwrap().is_some());
+        assert!(
+            store
+                .find_by_identity(connection, subject)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(
+            UserStore::list(store, None, None, 9).await.unwrap().len(),
+            1
+        );
+        assert_eq!(
+            UserStore::list(store, Some("n"), None, 9)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(store.identities(&id).await.unwrap().len(), 1);
+        assert!(store.account(connection, subject).await.unwrap().is_some());
+        assert!(
+            store
+                .account_by_login(connection, "ann-x")
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(store.events(9).await.unwrap().len(), 2);
+        assert!(
+            store
+                .load(&numbered(1).handle.hash)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            SessionStore::find(store, numbered(1).record.id)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(
+            SessionStore::list(store, &Whose::All, 9)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(store.factors(&id).await.unwrap(), []);
+        assert_eq!(store.keys().await.unwrap(), []);
+        assert!(store.refresh_identity(&identity, START).await.unwrap());
+    };
+    read().await;
+    read().await;
+    let mut newer = store.write().await.unwrap();
+    for add in [
+        "ALTER TABLE accounts ADD COLUMN more BIGINT",
+        "ALTER TABLE events ADD COLUMN more BIGINT",
+        "ALTER TABLE factors ADD COLUMN more BIGINT",
+        "ALTER TABLE identities ADD COLUMN more BIGINT",
+        "ALTER TABLE \"keys\" ADD COLUMN more BIGINT",
+        "ALTER TABLE sessions ADD COLUMN more BIGINT",
+        "ALTER TABLE users ADD COLUMN more BIGINT",
+    ] {
+        // STRICT tables of SQLite know INTEGER alone.
+        let add = match &store.readers {
+            Pool::Sqlite(_) => add.replace("BIGINT", "INTEGER"),
+            Pool::MySql(_) | Pool::Postgres(_) => add.to_owned(),
+        };
+        newer.command(add.leak()).await.unwrap();
+    }
+    newer.end(true).await.unwrap();
+    read().await;
+    assert!(store.replace_account(account, 1, None).await.unwrap());
+}
+
+/// Whoever writes waits for a connection, but not for long, and whoever reads does not wait for
+/// them.
+async fn a_pool_has_an_end(engine: Engine) {
+    let server = DatabaseServer::start(engine);
+    let url = server.database("narrow");
+    drop(fresh(&url).await);
+    let config = Config {
+        max_connections: Some(2),
+        ..config(&url)
+    };
+    let store = Sql::open(&config.build().unwrap(), clock()).await.unwrap();
+    let write = store.write().await.unwrap();
+    let late = store.issue(numbered(1)).await.unwrap_err();
+    assert!(matches!(late, StoreError::Unavailable(_)), "{late:?}");
+    let loads: Vec<_> = (0..30)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.load(&numbered(number).handle.hash).await })
+        })
+        .collect();
+    for load in loads {
+        assert_eq!(load.await.unwrap().unwrap(), None);
+    }
+    let open = match engine {
+        Engine::Postgres => "SELECT count(*) FROM pg_stat_activity WHERE datname = 'narrow'",
+        Engine::MariaDb => {
+            "SELECT count(*) FROM information_schema.processlist WHERE db = 'narrow'"
+        }
+    };
+    let open: u32 = server.sql(open).trim().parse().unwrap();
+    assert!(open <= 2, "{open} connections");
+    // Who goes away in the middle leaves nothing behind, and no lock.
+    drop(write);
+    assert_eq!(store.issue(numbered(1)).await.unwrap(), Issued::Issued);
+}
+
+/// Where the account is set to forget the last commits, each of our connections is not.
+#[tokio::test]
+async fn a_commit_is_on_the_disk_whatever_the_account_is_set_to() {
+    let server = DatabaseServer::start(Engine::Postgres);
+    let url = server.database("durable");
+    server.sql("ALTER ROLE vestibule SET synchronous_commit = off");
+    server.sql("ALTER ROLE vestibule SET default_transaction_isolation = 'repeatable read'");
+    let (store, _) = fresh(&url).await;
+    let mut write = store.write().await.unwrap();
+    for (setting, value) in [
+        ("SELECT current_setting('synchronous_commit') AS it", "on"),
+        (
+            "SELECT current_setting('transaction_isolation') AS it",
+            "read committed",
+        ),
+    ] {
+        let row = query::query(setting).fetch_one(write.sql()).await.unwrap();
+        assert_eq!(row::column::<String>(&row, "it").unwrap(), value);
+    }
+    write.end(false).await.unwrap();
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     query::{Value, query},
     row::{Row, bytes, column, count, damage, json, number, parsed, parsed_option, time, to_json},
+    whose::{arguments, ids_statement},
     write::{Cutoffs, Write},
 };
 use crate::{
@@ -363,38 +364,6 @@ fn renamed(row: &Row, from: &ConnectionId, to: &ConnectionId) -> Result<String, 
         }
     }
     to_json(&held)
-}
-
-/// `?1` and `?2` say whose (see [`arguments`]), `?3` how many; in any order.
-pub(super) const fn ids_statement(whose: &Whose) -> &'static str {
-    match whose {
-        Whose::All => "SELECT id FROM sessions LIMIT ?3",
-        Whose::Connection(_) => {
-            "SELECT DISTINCT session_id AS id FROM session_identities WHERE connection = ?1 LIMIT ?3"
-        }
-        Whose::Identity(..) => {
-            "SELECT session_id AS id FROM session_identities \
-             WHERE connection = ?1 AND subject = ?2 LIMIT ?3"
-        }
-        Whose::Sid(_) => "SELECT session_id AS id FROM session_sids WHERE sid = ?1 LIMIT ?3",
-        Whose::User(_) => "SELECT id FROM sessions WHERE user_id = ?1 LIMIT ?3",
-        Whose::UserExcept(..) => "SELECT id FROM sessions WHERE user_id = ?1 AND id <> ?2 LIMIT ?3",
-    }
-}
-
-/// The arguments of a statement that asks whose.
-pub(super) fn arguments(whose: &Whose) -> [Value<'_>; 2] {
-    let none = || Value::Text(None);
-    match whose {
-        Whose::All => [none(), none()],
-        Whose::Connection(connection) => [connection.as_str().into(), none()],
-        Whose::Identity(connection, subject) => {
-            [connection.as_str().into(), subject.as_str().into()]
-        }
-        Whose::Sid(sid) => [sid.as_slice().into(), none()],
-        Whose::User(user) => [user.as_str().into(), none()],
-        Whose::UserExcept(user, session) => [user.as_str().into(), session.0.as_slice().into()],
-    }
 }
 
 /// The ids in rows that have little else.

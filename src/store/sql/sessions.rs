@@ -9,7 +9,8 @@ use super::{
     dialect::Text,
     query::query,
     row::{column, hex, number, parsed, to_json},
-    session_rows::{OUTDATED, arguments, ids, names, record},
+    session_rows::{OUTDATED, ids, names, record},
+    whose::{arguments, changes_of, list_statement},
 };
 use crate::{
     clock::Timestamp,
@@ -24,7 +25,7 @@ use crate::{
 pub(super) const LOAD: &str = "SELECT session_handles.host, sessions.* FROM session_handles \
     JOIN sessions ON sessions.id = session_handles.session_id WHERE session_handles.hash = ?1";
 
-const FIND: &str = "SELECT * FROM sessions WHERE id = ?1";
+const FIND: &str = "SELECT sessions.* FROM sessions WHERE id = ?1";
 
 /// How many sessions one transaction ends when many end at once.
 const ENDED_AT_ONCE: usize = 1000;
@@ -200,6 +201,7 @@ impl SessionStore for Sql {
     ) -> Result<(), StoreError> {
         self.change_within(RENAME_PATIENCE, || async {
             let mut write = self.write().await?;
+            write.take_time().await?;
             if write.rename_in_sessions(from, to).await? {
                 write
                     .note_changes(&[Change::Connection(from.clone())])
@@ -296,41 +298,3 @@ pub(super) const SWEEP: &str = "SELECT id FROM \
     UNION SELECT id FROM \
         (SELECT id FROM sessions WHERE last_used_at < ?2 LIMIT ?3) AS idle \
     LIMIT ?3";
-
-/// `?1` and `?2` say whose, `?3` how many. A user's, an identity's and everybody's are read in the
-/// order of an index.
-pub(super) const fn list_statement(whose: &Whose) -> &'static str {
-    match whose {
-        Whose::All => "SELECT * FROM sessions ORDER BY created_at DESC LIMIT ?3",
-        Whose::Connection(_) => {
-            "SELECT * FROM sessions WHERE id IN (SELECT session_id FROM session_identities \
-             WHERE connection = ?1) ORDER BY created_at DESC LIMIT ?3"
-        }
-        Whose::Identity(..) => {
-            "SELECT * FROM sessions WHERE id IN (SELECT session_id FROM session_identities \
-             WHERE connection = ?1 AND subject = ?2) ORDER BY created_at DESC LIMIT ?3"
-        }
-        Whose::Sid(_) => {
-            "SELECT * FROM sessions WHERE id IN (SELECT session_id FROM session_sids \
-             WHERE sid = ?1) ORDER BY created_at DESC LIMIT ?3"
-        }
-        Whose::User(_) => {
-            "SELECT * FROM sessions WHERE user_id = ?1 ORDER BY created_at DESC LIMIT ?3"
-        }
-        Whose::UserExcept(..) => {
-            "SELECT * FROM sessions WHERE user_id = ?1 AND id <> ?2 \
-             ORDER BY created_at DESC LIMIT ?3"
-        }
-    }
-}
-
-/// As few changes as say it all.
-fn changes_of(whose: &Whose, ended: &[SessionId]) -> Vec<Change> {
-    match whose {
-        Whose::Connection(connection) => vec![Change::Connection(connection.clone())],
-        Whose::User(user) => vec![Change::User(user.clone())],
-        Whose::All | Whose::Identity(..) | Whose::Sid(_) | Whose::UserExcept(..) => {
-            ended.iter().copied().map(Change::Session).collect()
-        }
-    }
-}

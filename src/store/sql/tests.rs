@@ -621,23 +621,23 @@ async fn every_look_up_has_an_index() {
         one_time::WAS_USED,
         session_rows::DELETE,
         session_rows::OUTDATED,
-        session_rows::ids_statement(&Whose::Connection(connection())),
-        session_rows::ids_statement(&Whose::Identity(connection(), "a".parse().unwrap())),
-        session_rows::ids_statement(&Whose::Sid([1; 32])),
-        session_rows::ids_statement(&Whose::User(user.clone())),
-        session_rows::ids_statement(&Whose::UserExcept(user.clone(), SessionId([1; 16]))),
+        whose::ids_statement(&Whose::Connection(connection())),
+        whose::ids_statement(&Whose::Identity(connection(), "a".parse().unwrap())),
+        whose::ids_statement(&Whose::Sid([1; 32])),
+        whose::ids_statement(&Whose::User(user.clone())),
+        whose::ids_statement(&Whose::UserExcept(user.clone(), SessionId([1; 16]))),
         sessions::LOAD,
         sessions::SWEEP,
-        sessions::list_statement(&Whose::All),
-        sessions::list_statement(&Whose::Identity(connection(), "a".parse().unwrap())),
-        sessions::list_statement(&Whose::Sid([1; 32])),
-        sessions::list_statement(&Whose::User(user)),
+        whose::list_statement(&Whose::All),
+        whose::list_statement(&Whose::Identity(connection(), "a".parse().unwrap())),
+        whose::list_statement(&Whose::Sid([1; 32])),
+        whose::list_statement(&Whose::User(user)),
         users::BY_HANDLE,
         users::BY_IDENTITY,
-        users::LIST,
+        search::LIST,
     ];
     let statements = statements.into_iter().map(Text::from);
-    let more = [sessions::TOUCH, users::OWNER, users::SEARCH];
+    let more = [sessions::TOUCH, users::OWNER, search::SEARCH];
     for statement in statements.chain(more).chain(one_time::SWEEPS) {
         let statement = statement.in_dialect(Dialect::Sqlite);
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));

@@ -7,6 +7,7 @@ use super::{
     dialect::Text,
     query::query,
     row::{count, number, parsed},
+    search::{LIST, SEARCH, holds_nul, substring},
     user_rows::record,
 };
 use crate::{
@@ -18,36 +19,13 @@ use crate::{
     },
 };
 
-const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
+const BY_ID: &str = "SELECT users.* FROM users WHERE id = ?1";
 
-pub(super) const BY_HANDLE: &str = "SELECT * FROM users WHERE handle = ?1";
+pub(super) const BY_HANDLE: &str = "SELECT users.* FROM users WHERE handle = ?1";
 
 pub(super) const BY_IDENTITY: &str = "SELECT users.* FROM identities \
     JOIN users ON users.id = identities.user_id \
     WHERE identities.connection = ?1 AND identities.subject = ?2";
-
-pub(super) const LIST: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
-
-/// `?3` is a [`substring`]. SQLite's `LIKE` takes ASCII letters in either case for the same, and
-/// looks through a narrow index.
-pub(super) const SEARCH: Text = Text::Each {
-    mysql: "SELECT * FROM users WHERE id > ?1 AND ( \
-            LOWER(CONVERT(id USING utf8mb4)) LIKE LOWER(?3) ESCAPE '!' \
-            OR LOWER(CONVERT(handle USING utf8mb4)) LIKE LOWER(?3) ESCAPE '!' \
-            OR LOWER(name) LIKE LOWER(?3) ESCAPE '!' OR LOWER(email) LIKE LOWER(?3) ESCAPE '!') \
-        ORDER BY id LIMIT ?2",
-    postgres: "SELECT * FROM users WHERE id > ?1 AND ( \
-            lower(id) LIKE lower(?3 COLLATE \"C\") ESCAPE '!' \
-            OR lower(handle) LIKE lower(?3 COLLATE \"C\") ESCAPE '!' \
-            OR lower(name) LIKE lower(?3 COLLATE \"C\") ESCAPE '!' \
-            OR lower(email) LIKE lower(?3 COLLATE \"C\") ESCAPE '!') \
-        ORDER BY id LIMIT ?2",
-    sqlite: "SELECT * FROM users WHERE id IN ( \
-        SELECT id FROM users INDEXED BY users_for_search WHERE id > ?1 AND ( \
-            id LIKE ?3 ESCAPE '!' OR handle LIKE ?3 ESCAPE '!' \
-            OR name LIKE ?3 ESCAPE '!' OR email LIKE ?3 ESCAPE '!') \
-        ORDER BY id LIMIT ?2) ORDER BY id",
-};
 
 pub(super) const OWNER: Text = Text::Each {
     mysql: "SELECT id FROM users WHERE owner = 1 LIMIT 1",
@@ -352,6 +330,7 @@ impl UserStore for Sql {
     ) -> Result<Renamed, StoreError> {
         self.change_within(RENAME_PATIENCE, || async {
             let mut write = self.write().await?;
+            write.take_time().await?;
             let renamed = write.rename_connection(from, to).await?;
             let done = matches!(renamed, Renamed::Renamed(_));
             if done {
@@ -395,23 +374,4 @@ impl Sql {
         let row = query.fetch_optional(&self.readers).await?;
         row.as_ref().map(record).transpose()
     }
-}
-
-/// Whether a text is one that nothing is called: whatever is kept was read into a type without
-/// control characters. To PostgreSQL it is no text at all.
-fn holds_nul(text: &str) -> bool {
-    text.contains('\0')
-}
-
-/// A LIKE pattern that finds the text as it is, whatever it holds.
-fn substring(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
 }

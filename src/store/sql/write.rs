@@ -96,6 +96,22 @@ impl Write {
         Ok(())
     }
 
+    /// Lets a statement take longer than others may.
+    pub(super) async fn take_time(&mut self) -> Result<(), StoreError> {
+        match self.dialect() {
+            Dialect::MySql => {
+                self.connection.close_on_drop();
+                match self.command("SET SESSION max_statement_time = 120").await {
+                    // MySQL has such a limit for what only reads.
+                    Err(StoreError::Unavailable(told)) if told.is::<sqlx::Error>() => Ok(()),
+                    done => done,
+                }
+            }
+            Dialect::Postgres => self.command("SET LOCAL statement_timeout = 120000").await,
+            Dialect::Sqlite => Ok(()),
+        }
+    }
+
     /// Lets rows point at rows that are there only at the end. Elsewhere than in SQLite, a row
     /// follows the one that it points at by itself.
     pub(super) async fn defer_references(&mut self) -> Result<(), StoreError> {
