@@ -315,5 +315,7 @@
 //!   without an application.
 //! - A sign-up says when a name is taken, unless `verify_email = "required"` lets a mail say so to the
 //!   owner of the address; of a username it always does. Budgets bound how many names can be asked for.
+//! - A second factor is set up after a fresh first proof. A provider that takes no wish for a new sign-in
+//!   (OAuth 2.0, SAML as it is spoken here) may give one unasked, in a browser that it remembers.
 //! - Whoever has many networks has three tries at a password from each in 15 minutes. To refuse all
 //!   of them would let anybody lock an owner out of a new device.
