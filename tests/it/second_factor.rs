@@ -207,10 +207,17 @@ fn two_hundred_guesses_at_once_are_held_by_the_budget() {
         .collect();
     let statuses: Vec<_> = racing.into_iter().map(|one| one.join().unwrap()).collect();
     let compared = statuses.iter().filter(|status| **status == 422).count();
-    let refused = statuses.iter().filter(|status| **status == 429).count();
-    assert_eq!((compared, refused), (10, 190), "{statuses:?}");
-    // the right code is not looked at either: not in another login, not after a restart
+    assert!((1..=10).contains(&compared), "{statuses:?}");
+    // a store that is asked for so much at once may say no as well
+    let denied = |status: &u16| matches!(status, 422 | 429 | 503);
+    assert!(statuses.iter().all(denied), "{statuses:?}");
     let (mut alice, page) = first_proof(&sidecar, "/private", "alice");
+    let mut left = 10 - compared;
+    while confirm(&mut alice, &page, "000000").answer.status == 422 {
+        assert!(left > 0, "more than ten guesses were looked at");
+        left -= 1;
+    }
+    // the right code is not looked at either: not in another login, not after a restart
     let code = app.code();
     let end = confirm(&mut alice, &page, &code);
     assert_eq!(end.answer.status, 429);
