@@ -115,10 +115,10 @@
 //! | OTP-3: a code of two minutes ago | one step each way, and no more | `a_clock_may_be_off_by_one_step_and_no_more`, `a_clock_may_be_off_by_one_step` (`src/crypto/totp.rs`) |
 //! | OTP-4: a short secret, a comparison that stops early, a copy of the database | 160 bits, constant time, sealed under the root secret; codes are stored as a keyed hash | `a_secret_has_160_bits_and_a_text` (`src/crypto/totp.rs`), `a_recovery_code_works_once_in_any_spelling_and_new_ones_end_the_old` |
 //! | OTP-5: the code is typed in another browser, or for another session | the row of the first proof is named in the flow's cookie alone, and raises the session that began it ([`flow`](crate::flow)) | `whoever_lacks_the_first_factor_spends_nothing`, `a_route_asks_a_session_for_the_second_factor_alone` |
-//! | the first proof is stale: blocked, signed out everywhere, another password, ten minutes | it is looked at again at each step, and in the transaction that makes the session | `what_happens_between_the_two_proofs_counts` |
+//! | the first proof is stale: blocked, signed out everywhere, another password, ten minutes | it is looked at again at each step, and in the transaction that makes the session | `what_happens_between_the_two_proofs_counts`, `a_first_proof_that_was_ended_sets_up_nothing` |
 //! | a session between the two factors | there is none: the first proof is a row | `whoever_has_a_factor_is_asked_for_it_and_has_no_session_before`, `nobody_comes_in_without_one_where_it_is_required` |
 //! | who has the password alone sets up a second factor beside the owner's | the first one is added to who has none, in one transaction | `one_of_two_who_set_up_the_first_factor_at_once_has_it` |
-//! | who took a session removes the factor, or adds a way in | each change needs both proofs, ten minutes old at most | `only_a_fresh_proof_changes_factors_and_ways_in` |
+//! | who took a session removes the factor, or adds a way in | each change needs both proofs, ten minutes old at most | `only_a_fresh_proof_changes_factors_and_ways_in`, `a_session_without_the_factor_does_not_remove_it` |
 //! | an account is joined to another by its password alone | the one that ends is proven with its factor | `an_account_with_a_factor_is_not_taken_by_its_password` |
 //! | a second factor without a session that it was asked of | what raises a session makes none | `a_second_factor_raises_a_session_that_is_there_and_makes_none` (`src/session/tests/logins.rs`) |
 //!

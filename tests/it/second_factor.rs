@@ -503,6 +503,48 @@ fn what_happens_between_the_two_proofs_counts() {
     assert!(again.session().is_none());
 }
 
+#[test]
+fn a_first_proof_that_was_ended_sets_up_nothing() {
+    let upstream = Upstream::start();
+    let sidecar = members(&upstream, "required").start();
+    sidecar.cli_told(&["users", "add", "--username", "alice"], PASSWORD);
+    let (mut eve, page) = first_proof(&sidecar, "/private", "alice");
+    let mut app = Authenticator::scan(&page.text());
+    sidecar.cli_told(
+        &["users", "set-password", "alice"],
+        "another horse battery staple",
+    );
+    let end = confirm(&mut eve, &page, &app.code());
+    assert_eq!(end.answer.status, 400, "{end:?}");
+    assert!(eve.session().is_none());
+    assert_eq!(factors(&sidecar, "alice")["factors"], json!([]));
+}
+
+#[test]
+fn a_session_without_the_factor_does_not_remove_it() {
+    let upstream = Upstream::start();
+    let sidecar = members(&upstream, "optional").start();
+    // signed in a moment ago, by the password alone
+    let mut eve = sidecar.signed_up("alice");
+    let mut alice = sidecar.visitor();
+    alice.sign_in("/", "alice", PASSWORD);
+    enrol(&mut alice);
+    let account = eve.go("/.auth/account");
+    for action in ["remove-factor", "new-recovery-codes"] {
+        let answer = eve.submit(&account, &account_form(&account, action));
+        assert!(answer.answer.location().contains("/login?"), "{answer:?}");
+    }
+    assert_eq!(eve.go("/.auth/account?add=totp").url.path(), "/.auth/login");
+    let told = factors(&sidecar, "alice");
+    assert_eq!(told["factors"].as_array().unwrap().len(), 1);
+    assert_eq!(told["recovery_codes_left"], 10);
+    // who has proven it may
+    let account = alice.go("/.auth/account");
+    let removed = alice.submit(&account, &account_form(&account, "remove-factor"));
+    assert!(alice.follow(removed).text().contains("It is removed"));
+    assert_eq!(factors(&sidecar, "alice")["recovery_codes_left"], 0);
+}
+
 /// Changes the database as an operator with a shell could.
 fn change(sidecar: &Sidecar, sql: &str) {
     let done = std::process::Command::new("sqlite3")
