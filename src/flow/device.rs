@@ -54,11 +54,20 @@ impl Engine {
         visit: &Visit,
         proven: &Authentication,
     ) -> Option<SetCookie> {
+        let account = (proven.connection.clone(), proven.subject.clone());
+        self.remember_account(visit, account)
+    }
+
+    /// Notes in the browser that whoever has this account uses it.
+    pub(super) fn remember_account(
+        &self,
+        visit: &Visit,
+        account: (ConnectionId, Subject),
+    ) -> Option<SetCookie> {
         let mut known = self.known(visit).unwrap_or_else(|| Known {
             browser: self.parts.random.bytes(),
             accounts: Vec::new(),
         });
-        let account = (proven.connection.clone(), proven.subject.clone());
         known.accounts.retain(|held| *held != account);
         known.accounts.insert(0, account);
         known.accounts.truncate(MOST_KNOWN);

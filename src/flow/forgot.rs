@@ -144,7 +144,12 @@ impl Engine {
         };
         match changed {
             Ok(proof) => match self.after_reset(visit, &proof).await {
-                Ok(()) => self.mail_done(DoneWhat::PasswordChanged),
+                Ok(()) => {
+                    // They need not wait for those who guessed before.
+                    let account = (claimed.connection, claimed.subject);
+                    let known = self.remember_account(visit, account);
+                    self.mail_done(DoneWhat::PasswordChanged).with(known)
+                }
                 Err(error) => self.store_is_away(visit, &error),
             },
             Err(AccountError::Rejected(rejection)) => {

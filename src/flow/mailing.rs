@@ -133,6 +133,7 @@ impl Scribe {
         let sent = sent.await.map_err(|error| self.unsent(&error)).ok()?;
         let page = match purpose {
             Purpose::ResetPassword => "reset",
+            Purpose::Unblock => "unblock",
             _ => "verify",
         };
         let proof = Proof {
@@ -143,6 +144,10 @@ impl Scribe {
         };
         let letter = match purpose {
             Purpose::ResetPassword => Letter::ResetPassword(proof),
+            Purpose::Unblock => Letter::Unblock {
+                link: proof.link,
+                lifetime,
+            },
             _ => Letter::ConfirmAddress(proof),
         };
         Some(self.draft(to, letter, lifetime))

@@ -50,6 +50,7 @@ mod sign_up;
 mod submit;
 mod trial;
 mod unasked;
+mod unblock;
 mod verify;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};

@@ -100,10 +100,11 @@ impl Engine {
             let problem = LoginProblem::WrongCredentials;
             return Err(Box::new(self.try_again(visit, &flow, form, problem).await));
         };
-        let (allowance, away) = match self.pay(visit, connection, login).await {
+        let (allowance, away) = match self.pay(visit, connection, login.clone()).await {
             Ok(paid) => paid,
             Err(Throttled::Until(until)) => {
                 self.note_throttled(visit, connection.id());
+                self.mail_unblock(visit, connection.id(), login).await;
                 let wait = until.since(visit.now);
                 return Err(Box::new(self.too_many(visit, &flow, form.0, wait).await));
             }

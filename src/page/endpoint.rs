@@ -49,6 +49,8 @@ pub(crate) enum Endpoint {
     SignUp(ConnectionId),
     /// `POST switch`
     Switch,
+    /// `GET, POST unblock`
+    Unblock,
     /// `GET, POST verify`
     Verify,
 }
@@ -89,6 +91,7 @@ impl Endpoint {
             }
             ("signup", Some(id)) => id.parse().ok().map(Self::SignUp),
             ("switch", None) => Some(Self::Switch),
+            ("unblock", None) => Some(Self::Unblock),
             ("verify", None) => Some(Self::Verify),
             _ => None,
         }
@@ -117,6 +120,7 @@ impl Endpoint {
             | Self::SamlAcs(_)
             | Self::SamlSlo(_)
             | Self::SignUp(_)
+            | Self::Unblock
             | Self::Verify => &[Method::GET, Method::POST],
         }
     }
@@ -136,6 +140,7 @@ impl Endpoint {
             | Self::SamlAcs(_)
             | Self::SignUp(_)
             | Self::Switch
+            | Self::Unblock
             | Self::Verify => true,
             // A provider follows no redirect to the login host, and what it says is the same at any.
             Self::BackchannelLogout(_)
@@ -206,6 +211,7 @@ impl Endpoint {
             Self::SamlSlo(_) => "saml-slo",
             Self::SignUp(_) => "signup",
             Self::Switch => "switch",
+            Self::Unblock => "unblock",
             Self::Verify => "verify",
         }
     }

@@ -172,7 +172,14 @@ impl Site {
             }
             (Endpoint::SignUp(id), false) => engine.sign_up_page(visit, id, &ask).await,
             (Endpoint::SignUp(id), true) => engine.sign_up(visit, id, &form).await,
-            (Endpoint::Factor | Endpoint::Forgot(_) | Endpoint::Reset | Endpoint::Verify, _) => {
+            (
+                Endpoint::Factor
+                | Endpoint::Forgot(_)
+                | Endpoint::Reset
+                | Endpoint::Unblock
+                | Endpoint::Verify,
+                _,
+            ) => {
                 let form = posted.then_some(&form);
                 self.further_step(visit, endpoint, (&query, form)).await
             }
@@ -218,6 +225,8 @@ impl Site {
             (Endpoint::Factor, Some(form)) => engine.prove_factor(visit, form).await,
             (Endpoint::Forgot(id), None) => engine.forgot_page(visit, id, query.one("flow")),
             (Endpoint::Forgot(id), Some(form)) => engine.forgot(visit, id, form).await,
+            (Endpoint::Unblock, None) => engine.unblock_page(visit, token).await,
+            (Endpoint::Unblock, Some(form)) => engine.unblock(visit, form).await,
             (Endpoint::Verify, None) => engine.verify_page(visit, token).await,
             (Endpoint::Verify, Some(form)) => engine.verify(visit, form).await,
             (_, None) => engine.reset_page(visit, token).await,

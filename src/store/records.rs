@@ -167,6 +167,8 @@ pub(crate) enum Purpose {
     SignOut,
     /// A trial login that the operator asked for.
     Trial,
+    /// A message that lets somebody in again at whose account too much was guessed.
+    Unblock,
     /// The first proof, while the address of the account is to be confirmed.
     Unverified,
     /// A message that confirms the address of an account.
@@ -190,6 +192,7 @@ impl Purpose {
             Self::ResetPassword => "reset-password",
             Self::SignOut => "sign-out",
             Self::Trial => "trial",
+            Self::Unblock => "unblock",
             Self::Unverified => "unverified",
             Self::VerifyEmail => "verify-email",
         }
@@ -264,6 +267,8 @@ pub(crate) enum Counts {
     MailNetwork,
     /// Messages to one address.
     MailRecipient,
+    /// Messages to one account at which too much was guessed.
+    MailUnblock,
     /// Wrong recovery codes of one user.
     Recovery,
     /// Sign-ups from one address.
@@ -294,6 +299,7 @@ impl Counts {
             Self::MailName => "mail-name",
             Self::MailNetwork => "mail-network",
             Self::MailRecipient => "mail-recipient",
+            Self::MailUnblock => "mail-unblock",
             Self::Recovery => "recovery",
             Self::SignUpAddress => "sign-up-address",
             Self::SignUpAll => "sign-up-all",

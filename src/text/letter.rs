@@ -45,6 +45,8 @@ pub(crate) enum Letter {
         method: String,
         account: Href,
     },
+    /// Too much was guessed at the account; whoever reads this may try on.
+    Unblock { link: Href, lifetime: Duration },
     /// The username is another one from now on.
     UsernameChanged { account: Href },
     /// The account is made.
@@ -63,6 +65,7 @@ impl Letter {
             Self::PasswordChanged { .. } => "password-changed",
             Self::ResetPassword(_) => "reset-password",
             Self::SignInMethodAdded { .. } => "sign-in-method-added",
+            Self::Unblock { .. } => "unblock",
             Self::UsernameChanged { .. } => "username-changed",
             Self::Welcome { .. } => "welcome",
         }
@@ -251,6 +254,14 @@ impl From<Letter> for Sheet {
             .text(Text::new("mail.sign-in-method-added.text").with("method", method))
             .button("action.account", account)
             .after(not_you()),
+            Letter::Unblock { link, lifetime } => {
+                Self::about(kind, "mail.unblock.subject", "mail.unblock.title")
+                    .text(Text::new("mail.unblock.text"))
+                    .text(Text::new("mail.unblock.if-you"))
+                    .button("mail.unblock.button", link)
+                    .after(link_lasts(lifetime))
+                    .after(Text::new("mail.unblock.not-you"))
+            }
             Letter::UsernameChanged { account } => Self::about(
                 kind,
                 "mail.username-changed.subject",
@@ -307,6 +318,10 @@ pub(crate) fn samples() -> Vec<Letter> {
         Letter::SignInMethodAdded {
             method: "GitHub".to_owned(),
             account: page("account"),
+        },
+        Letter::Unblock {
+            link: page("unblock?token=b2theTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTA"),
+            lifetime: Duration::from_hours(1),
         },
         Letter::UsernameChanged {
             account: page("account"),

@@ -202,6 +202,8 @@ pub(super) struct MailRates {
     pub(super) all: Rate,
     /// Wrong codes in one flow.
     pub(super) code: Rate,
+    /// Told to one account that too much was guessed there.
+    pub(super) unblock: Rate,
 }
 
 impl Default for Budgets {
@@ -221,6 +223,7 @@ impl Default for Budgets {
                 network: Rate::minutes(100, 60),
                 all: Rate::minutes(1000, 60),
                 code: Rate::minutes(5, 60),
+                unblock: Rate::minutes(1, 60),
             },
         }
     }

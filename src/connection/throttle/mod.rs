@@ -215,6 +215,15 @@ impl Throttle {
             .map(drop)
     }
 
+    /// Pays for the message that lets somebody in again at whose account too much was guessed.
+    pub(crate) async fn unblock(&self, name: &AccountKey) -> Result<(), Throttled> {
+        let rate = self.budgets.load().mail.unblock;
+        let key = account_bytes(name);
+        self.pay_in_any_mode((Counts::MailUnblock, key, rate))
+            .await
+            .map(drop)
+    }
+
     /// Pays for a try at the code of a flow. Six digits stand no guessing, in no mode.
     pub(crate) async fn code(&self, flow: &str) -> Result<Allowance, Throttled> {
         let rate = self.budgets.load().mail.code;

@@ -104,6 +104,7 @@ pub(crate) struct ConfirmLink {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(into = "LinkTexts")]
 pub(crate) enum LinkWhat {
+    Unblock,
     VerifyEmail,
 }
 
@@ -118,6 +119,11 @@ struct LinkTexts {
 impl From<LinkWhat> for LinkTexts {
     fn from(what: LinkWhat) -> Self {
         let [title, text, button] = match what {
+            LinkWhat::Unblock => [
+                "confirm-link.unblock-title",
+                "confirm-link.unblock-text",
+                "mail.unblock.button",
+            ],
             LinkWhat::VerifyEmail => [
                 "confirm-link.verify-title",
                 "confirm-link.verify-text",
@@ -147,6 +153,8 @@ pub(crate) enum DoneWhat {
     /// The link was used, is too old, or was replaced by a newer one.
     LinkGone,
     PasswordChanged,
+    /// This browser may try again.
+    Unblocked,
 }
 
 /// The same as the page says it.
@@ -169,6 +177,11 @@ impl From<DoneWhat> for DoneTexts {
             DoneWhat::PasswordChanged => [
                 "mail-done.password",
                 "mail-done.password-text",
+                "action.sign-in",
+            ],
+            DoneWhat::Unblocked => [
+                "mail-done.unblocked",
+                "mail-done.unblocked-text",
                 "action.sign-in",
             ],
         };

@@ -61,6 +61,11 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
         Page::NewPassword(new_password),
         Page::NewPassword(refused),
         Page::ConfirmLink(ConfirmLink {
+            what: LinkWhat::Unblock,
+            email: typed.to_owned(),
+            post: post("/.auth/unblock"),
+        }),
+        Page::ConfirmLink(ConfirmLink {
             what: LinkWhat::VerifyEmail,
             email: typed.to_owned(),
             post: post("/.auth/verify"),
@@ -68,5 +73,6 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
         done(DoneWhat::EmailVerified),
         done(DoneWhat::LinkGone),
         done(DoneWhat::PasswordChanged),
+        done(DoneWhat::Unblocked),
     ]
 }
