@@ -380,7 +380,7 @@ impl Operator<'_> {
         }
         self.app
             .directory
-            .delete(&found.id, &Origin::default())
+            .delete(&found.id, "operator", &Origin::default())
             .await?;
         self.end_sessions(&found.id, "deleted").await?;
         Ok(json!({ "deleted": found.id }))

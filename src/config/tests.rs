@@ -128,6 +128,7 @@ domains = ["acme.example"]
 discovery = "public"
 networks = ["10.0.0.0/8"]
 signup = true
+delete_account = false
 sync_profile = "first_login"
 second_factor = "required"
 trust_email = "verified"

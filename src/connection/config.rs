@@ -37,6 +37,9 @@ pub(crate) struct Common {
     /// Whether people who were never here may come in. Default: yes; for connections whose
     /// passwords are kept here, where it means that strangers can make an account: no.
     pub(crate) signup: Option<bool>,
+    /// Whether its people may delete their own account on the account page. Default: where strangers
+    /// may come in.
+    pub(crate) delete_account: Option<bool>,
     /// When the profile follows the provider's. Default: `each_login`.
     pub(crate) sync_profile: SyncProfile,
     /// Where the fields of the normalised profile come from: field = the provider's name or path.
@@ -62,6 +65,7 @@ impl Common {
         "discovery",
         "networks",
         "signup",
+        "delete_account",
         "sync_profile",
         "claims",
         "second_factor",
@@ -102,6 +106,7 @@ impl Default for Common {
             discovery: Discovery::default(),
             networks: Vec::new(),
             signup: None,
+            delete_account: None,
             sync_profile: SyncProfile::default(),
             claims: BTreeMap::new(),
             second_factor: None,

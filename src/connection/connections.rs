@@ -42,6 +42,11 @@ pub(crate) struct MailRules {
 }
 
 impl ConnectionSettings {
+    /// Whether its people may delete their own account.
+    pub(crate) fn deletes_accounts(&self) -> bool {
+        self.common.delete_account.unwrap_or(self.signup)
+    }
+
     /// What the login page draws.
     pub(crate) fn icon(&self) -> &str {
         self.common.icon.as_deref().unwrap_or(self.strategy)

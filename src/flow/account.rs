@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::{
-    Engine, Fields, Turn, Visit,
+    Engine, Fields, Turn, Visit, delete_account,
     link::{names_of, removable},
     password_rules,
     sign_out::display_name,
@@ -80,6 +80,8 @@ impl Engine {
                 self.change_factors(visit, (&session, &token), (action, fields))
                     .await
             }
+            Some(delete_account::ASKED) => self.ask_to_delete(visit, (&session, &token)).await,
+            Some(delete_account::CONFIRMED) => self.delete_account(visit, &session).await,
             Some("revoke-others") => self.revoke_others(visit, &session, "others-revoked").await,
             _ => self.account_page(visit, None, Wrong::default()).await,
         }
@@ -278,6 +280,8 @@ impl Engine {
                 })
                 .collect(),
             link,
+            delete: (self.may_delete(&user, &identities))
+                .then(|| self.form(token, delete_account::ASKED, None)),
             sign_out: Post {
                 action: self.href("logout"),
                 csrf: token.csrf(&self.parts.ring.load()),
@@ -362,7 +366,7 @@ impl Engine {
             .map(|(_, settings)| settings.common.sync_profile)
     }
 
-    fn name_of(&self, id: &ConnectionId) -> String {
+    pub(super) fn name_of(&self, id: &ConnectionId) -> String {
         let known = self.connections.find(id);
         known.map_or_else(
             || id.to_string(),

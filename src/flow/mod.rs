@@ -24,6 +24,7 @@ mod account;
 mod answering;
 mod callback;
 mod cookies;
+mod delete_account;
 mod device;
 mod discovery;
 mod enrol;

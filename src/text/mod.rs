@@ -239,7 +239,7 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 32] = [
+const BUILT_IN: [(&str, &str); 33] = [
     ("account.html", include_str!("templates/account.html")),
     ("advised.html", include_str!("templates/advised.html")),
     ("base.html", include_str!("templates/base.html")),
@@ -255,6 +255,10 @@ const BUILT_IN: [(&str, &str); 32] = [
     (
         "confirm-sign-in.html",
         include_str!("templates/confirm-sign-in.html"),
+    ),
+    (
+        "delete-account.html",
+        include_str!("templates/delete-account.html"),
     ),
     ("demo.html", include_str!("templates/demo.html")),
     ("enrol.html", include_str!("templates/enrol.html")),

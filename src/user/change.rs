@@ -109,10 +109,16 @@ impl Directory {
         Err(ChangeError::Contended)
     }
 
-    /// Removes a user with all identities and accounts; the handle stays taken.
-    pub(crate) async fn delete(&self, id: &UserId, origin: &Origin) -> Result<(), ChangeError> {
+    /// Removes a user with all identities and accounts; the handle stays taken. The reason says who
+    /// wants that.
+    pub(crate) async fn delete(
+        &self,
+        id: &UserId,
+        reason: &str,
+        origin: &Origin,
+    ) -> Result<(), ChangeError> {
         let event = origin
-            .event(self.clock.now(), EventKind::UserDeleted, "operator")
+            .event(self.clock.now(), EventKind::UserDeleted, reason)
             .user(id);
         if self.users.delete(id, event.clone()).await? {
             event.log();

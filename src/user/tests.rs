@@ -383,7 +383,7 @@ async fn handles_are_unique_and_never_given_again() {
     let gone = "members|1".parse().unwrap();
     world
         .people
-        .delete(&gone, &Origin::default())
+        .delete(&gone, "test", &Origin::default())
         .await
         .unwrap();
     assert_eq!(
@@ -538,7 +538,7 @@ async fn links_keep_what_they_must() {
         Err(ChangeError::UnknownUser(_))
     ));
     assert!(matches!(
-        world.people.delete(&nobody, &origin).await,
+        world.people.delete(&nobody, "test", &origin).await,
         Err(ChangeError::UnknownUser(_))
     ));
 }

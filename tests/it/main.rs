@@ -101,6 +101,9 @@ mod transfer;
 // The login page and its flow: tabs, loops, what comes too late.
 mod login;
 
+// People delete their own account.
+mod delete_account;
+
 // Several ways to sign in for one person.
 mod link;
 

@@ -33,6 +33,8 @@ pub(crate) struct Account {
     pub(crate) identities: Vec<IdentityRow>,
     /// The ways in that can be added.
     pub(crate) link: Vec<LinkRow>,
+    /// Asks to delete the account; `None` where that is the operator's to do.
+    pub(crate) delete: Option<Post>,
     pub(crate) sign_out: Post,
     /// Back to the application.
     pub(crate) back: Option<Href>,
@@ -179,6 +181,17 @@ impl From<AccountNotice> for Text {
             AccountNotice::SessionRevoked => "account.session-revoked",
         })
     }
+}
+
+/// Asks before it deletes an account.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DeleteAccount {
+    pub(crate) display_name: String,
+    pub(crate) handle: String,
+    /// The display names of the connections by which the person signs in.
+    pub(crate) ways: Vec<String>,
+    pub(crate) post: Post,
+    pub(crate) stay: Href,
 }
 
 /// Asks before it signs out.

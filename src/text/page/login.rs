@@ -80,6 +80,8 @@ impl From<WhyNewPassword> for Text {
 #[derive(Clone, Debug, Serialize)]
 #[serde(into = "Text")]
 pub(crate) enum Notice {
+    /// The person deleted their own account.
+    AccountDeleted,
     /// The page wanted needs another way in than the one used so far.
     OtherAccount {
         signed_in_as: String,
@@ -94,6 +96,7 @@ pub(crate) enum Notice {
 impl From<Notice> for Text {
     fn from(notice: Notice) -> Self {
         match notice {
+            Notice::AccountDeleted => Self::new("notice.account-deleted"),
             Notice::OtherAccount { signed_in_as } => {
                 Self::new("notice.other-account").with("name", signed_in_as)
             }

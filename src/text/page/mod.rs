@@ -18,7 +18,7 @@ pub(crate) mod sample;
 use serde::Serialize;
 use url::Url;
 
-pub(crate) use account::{Account, Demo, SignOut, SignedOut};
+pub(crate) use account::{Account, DeleteAccount, Demo, SignOut, SignedOut};
 pub(crate) use factor::{Enrol, Factor, NewRecoveryCodes};
 pub(crate) use failure::Failure;
 pub(crate) use login::{
@@ -38,6 +38,7 @@ pub(crate) enum Page {
     ChooseConnection(ChooseConnection),
     ConfirmLink(ConfirmLink),
     ConfirmSignIn(ConfirmSignIn),
+    DeleteAccount(DeleteAccount),
     Demo(Demo),
     Enrol(Enrol),
     Factor(Factor),
@@ -74,6 +75,7 @@ impl Page {
             Self::NewPassword(_) => "reset.html",
             Self::ChooseConnection(_) => "choose-connection.html",
             Self::ConfirmSignIn(_) => "confirm-sign-in.html",
+            Self::DeleteAccount(_) => "delete-account.html",
             Self::Demo(_) => "demo.html",
             Self::Enrol(_) => "enrol.html",
             Self::Factor(_) => "factor.html",
@@ -108,6 +110,7 @@ impl Page {
             | Self::CheckMail(_)
             | Self::ConfirmLink(_)
             | Self::ConfirmSignIn(_)
+            | Self::DeleteAccount(_)
             | Self::Demo(_)
             | Self::Enrol(_)
             | Self::Factor(_)

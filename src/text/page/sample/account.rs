@@ -4,11 +4,12 @@ use super::{Field, FieldProblem, Page, field, href, post};
 use crate::{
     clock::Timestamp,
     text::page::{
-        Account, Demo, SignOut, SignedOut,
+        Account, DeleteAccount, Demo, SignOut, SignedOut,
         account::{
             AccountNotice, AccountProblem, Email, FactorRow, FactorRows, IdentityRow, LinkRow,
             PasswordChange, ProfileFields, SessionRow, StillAt, Visitor,
         },
+        login::Notice,
     },
 };
 
@@ -32,6 +33,7 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
             verified: false,
             confirm: Some(post("/.auth/account")),
         }),
+        delete: Some(post("/.auth/account")),
         link: Vec::new(),
         profile: ProfileFields {
             picture: field("ftp://x", Some(FieldProblem::BadPicture)),
@@ -48,12 +50,24 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
     vec![
         Page::Account(Box::new(ruled)),
         Page::Account(Box::new(edited)),
+        Page::DeleteAccount(DeleteAccount {
+            display_name: name.to_owned(),
+            handle: "ada".to_owned(),
+            ways: vec!["Members".to_owned(), provider.to_owned()],
+            post: post("/.auth/account"),
+            stay: href("/.auth/account"),
+        }),
         Page::Demo(demo),
         Page::Demo(public),
         Page::SignOut(SignOut {
             display_name: name.to_owned(),
             post: post("/.auth/logout"),
             stay: href("/"),
+        }),
+        Page::SignedOut(SignedOut {
+            notice: Some(Notice::AccountDeleted),
+            still_at: None,
+            sign_in: href("/.auth/login"),
         }),
         Page::SignedOut(SignedOut {
             notice: None,
@@ -179,6 +193,7 @@ fn account(name: &str) -> Account {
             icon: Some("google".to_owned()),
             post: post("/.auth/account"),
         }],
+        delete: None,
         sign_out: post("/.auth/logout"),
         back: Some(href("/")),
     }
