@@ -56,7 +56,7 @@ pub(crate) struct Common {
 
 impl Common {
     /// The keys, in the order of the fields.
-    pub(crate) const KEYS: [&str; 13] = [
+    pub(crate) const KEYS: [&str; 14] = [
         "display_name",
         "icon",
         "enabled",

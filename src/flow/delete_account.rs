@@ -9,9 +9,7 @@ use crate::{
     identity::ConnectionId,
     session::{Session, Token},
     store::{EventKind, IdentityRecord, StoreError, UserRecord, Whose},
-    text::page::{
-        DeleteAccount, Page, SignedOut, login::Notice,
-    },
+    text::page::{DeleteAccount, Page, SignedOut, login::Notice},
     user::ChangeError,
 };
 

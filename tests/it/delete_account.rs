@@ -121,7 +121,9 @@ fn the_operator_says_whose_people_may() {
     sidecar.cli_ok(&["users", "set", &id, "owner=true"]);
     let account = alice.go("/.auth/account");
     assert!(ask(&account).is_none());
-    let forged = account.form_with("action").fill("action", "delete-account-confirmed");
+    let forged = account
+        .form_with("action")
+        .fill("action", "delete-account-confirmed");
     alice.submit(&account, &forged);
     assert!(is_there(&sidecar, &id));
 }

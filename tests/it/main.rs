@@ -104,6 +104,9 @@ mod login;
 // People delete their own account.
 mod delete_account;
 
+// The whole life of an account in Chromium.
+mod whole_life;
+
 // Several ways to sign in for one person.
 mod link;
 
