@@ -619,6 +619,7 @@ fn mail_rules(entry: &ConnectionEntry, settings: &Settings) -> MailRules {
     match (entry.own.accounts(), &settings.mail) {
         (Some(accounts), Some(_)) => MailRules {
             reset: accounts.reset.unwrap_or(true),
+            welcome: accounts.welcome,
             verify: match entry.strategy.name {
                 "database" => accounts.verify_email.unwrap_or(VerifyEmail::Optional),
                 _ => VerifyEmail::Off,
@@ -639,6 +640,7 @@ fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
     let asked = [
         ("reset", accounts.reset == Some(true)),
         ("verify_email", verifies),
+        ("welcome", accounts.welcome),
     ];
     let asked = asked.into_iter().filter(|(_, asked)| *asked);
     let problem = |(key, _): (&str, bool)| {

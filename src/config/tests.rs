@@ -120,6 +120,7 @@ danger_plain_smtp = true
 strategy = "database"
 reset = true
 verify_email = "optional"
+welcome = true
 display_name = "Members"
 icon = "icons/members.svg"
 enabled = true

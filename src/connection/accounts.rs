@@ -44,6 +44,22 @@ pub(crate) trait Accounts: Send + Sync {
     /// Notes that the address of an account is its owner's, as long as it is the one that was
     /// proven. `false`: it is another one by now, or not kept here.
     async fn confirm_email(&self, proof: &ByMail, peer: &Peer) -> Result<bool, AccountError>;
+    /// Whether the current password of a person is this.
+    async fn check_password(
+        &self,
+        subject: &Subject,
+        current: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError>;
+    /// Whether people can change their e-mail address here.
+    fn changes_email(&self) -> bool {
+        false
+    }
+    /// Replaces the address of an account by the one that is proven, as long as it is the one that was
+    /// to be replaced. `false`: it is another one by now, or somebody else has the new one.
+    async fn change_email(&self, _: &ByMail, _: &Peer) -> Result<bool, AccountError> {
+        Ok(false)
+    }
     /// Whether people can change their password.
     fn changes_passwords(&self) -> bool {
         true

@@ -39,6 +39,8 @@ pub(crate) struct MailRules {
     pub(crate) reset: bool,
     /// Whether the address of an account is confirmed.
     pub(crate) verify: VerifyEmail,
+    /// Whether people who have signed up are welcomed.
+    pub(crate) welcome: bool,
 }
 
 impl ConnectionSettings {

@@ -46,6 +46,22 @@ pub(crate) struct Claimed {
     pub(crate) subject: Subject,
     /// The address that the message goes to.
     pub(crate) email: String,
+    /// The new address that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) change: Option<EmailChange>,
+}
+
+/// A change of an account's address.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct EmailChange {
+    /// What tells it from another one.
+    pub(crate) id: String,
+    /// As typed.
+    pub(crate) new: String,
+    /// The address that it replaces, in its normalised form.
+    pub(crate) was: Option<String>,
+    /// Whether the old address is asked as well.
+    pub(crate) both: bool,
 }
 
 /// What the message holds.

@@ -61,7 +61,7 @@ pub(crate) use self::{
     database::VerifyEmail,
     discovery::realm_of,
     login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
-    mailed::{ByMail, CODE_LIFETIME, Claimed, Found, MailedProofs},
+    mailed::{ByMail, CODE_LIFETIME, Claimed, EmailChange, Found, MailedProofs},
     new_password::{
         AtLogin, BadNewPassword, Config as PasswordConfig, Judged, NewPassword, NextPassword,
         NotNext, PasswordRules, Personal, Rule,

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::{
     Engine, Fields, Turn, Visit, delete_account,
+    email_change::WrongEmail,
     link::{names_of, removable},
     password_rules,
     sign_out::display_name,
@@ -36,6 +37,7 @@ pub(super) struct Wrong {
     pub(super) password: WrongPassword,
     pub(super) profile: Option<ProfileFields>,
     pub(super) factors: Option<AccountProblem>,
+    pub(super) email: WrongEmail,
 }
 
 /// What was wrong with a change of the password.
@@ -73,6 +75,7 @@ impl Engine {
             Some("revoke") => self.revoke_one(visit, &session, fields).await,
             Some("link") => self.begin_link(visit, &session, fields).await,
             Some("verify-email") => self.mail_link_again(visit, &session).await,
+            Some("email") => self.change_email(visit, &session, fields).await,
             Some("unlink") => self.unlink(visit, &session, fields).await,
             Some(
                 action @ ("add-factor" | "new-recovery-codes" | "remove-factor" | "rename-factor"),
@@ -238,6 +241,7 @@ impl Engine {
         let link = self.link_rows(|id| self.form(token, "link", Some(("connection", id))));
         let confirm = self.unverified(session).await;
         let confirm = confirm.map(|_| self.form(token, "verify-email", None));
+        let change_email = self.email_form(session, token, wrong.email);
         let others = listed.iter().any(|one| one.id != session.id());
         let page = Account {
             now: visit.now,
@@ -256,6 +260,7 @@ impl Engine {
             ruled_by: self.name_of(&user.synced_by),
             password,
             factors,
+            change_email,
             sessions: listed
                 .iter()
                 .map(|one| self.session_row(session, token, one))
@@ -389,6 +394,7 @@ fn notice(done: &str) -> Option<AccountNotice> {
         "factor-renamed" => Some(AccountNotice::FactorRenamed),
         "identity-linked" => Some(AccountNotice::IdentityLinked),
         "identity-unlinked" => Some(AccountNotice::IdentityUnlinked),
+        "email-asked" => Some(AccountNotice::EmailAsked),
         "mail-sent" => Some(AccountNotice::MailSent),
         "others-revoked" => Some(AccountNotice::OthersRevoked),
         "password-changed" => Some(AccountNotice::PasswordChanged),

@@ -165,6 +165,7 @@ impl Engine {
             connection,
             subject,
             email,
+            ..
         } = proof.claimed();
         let directory = &self.parts.directory;
         let user = directory.store().find_by_identity(connection, subject);

@@ -15,11 +15,14 @@ use crate::{
     identity::{ConnectionId, Identity, Subject, UserId},
     session::Session,
     store::{EventKind, IdentityRecord, OneTimeUse, UserRecord, Whose},
-    text::page::{
-        Hidden, Post,
-        account::LinkRow,
-        failure::{ActionLabel, Denial, FailureKind},
-        login::StartAgainWhy,
+    text::{
+        Letter,
+        page::{
+            Hidden, Post,
+            account::LinkRow,
+            failure::{ActionLabel, Denial, FailureKind},
+            login::StartAgainWhy,
+        },
     },
     user::{ChangeError, MetadataRule},
 };
@@ -157,6 +160,15 @@ impl Engine {
         (user, pending): (UserRecord, Pending),
         uses: Vec<OneTimeUse>,
     ) -> Turn {
+        let added = &pending.proof.authentication.connection;
+        let method = self.connections.find(added);
+        let method = method.map(|(_, settings)| settings.display_name.clone());
+        let keeper = visit.session().and_then(|held| self.keeper(held));
+        if let (Some(method), Some((id, subject))) = (method, keeper) {
+            let account = self.page_in_mail("account");
+            let letter = Letter::SignInMethodAdded { method, account };
+            self.mail_notice(visit, (&id, &subject), letter);
+        }
         let mut flow = flow.clone();
         flow.return_to = self.path("account?done=identity-linked");
         self.open_session(visit, &flow, (user, pending), uses).await

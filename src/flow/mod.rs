@@ -8,6 +8,7 @@
 //! | GET, POST callback/{connection}, saml/{connection}/acs | the provider's answer | [`Engine::advance`] |
 //! | GET, POST signup/{connection} | an account is made | [`Engine::admit`] |
 //! | GET, POST forgot/{connection}, reset | a mail leads to a new password | the login |
+//! | GET, POST email | mails confirm another address | themselves |
 //! | GET, POST verify | a mail confirms an address | the login that waited |
 //! | GET, POST factor | the second factor is proven, or set up | [`Engine::let_in`] |
 //! | GET handover | another host's token | back |
@@ -21,12 +22,14 @@
 //! asking for login pages.
 
 mod account;
+mod account_mail;
 mod answering;
 mod callback;
 mod cookies;
 mod delete_account;
 mod device;
 mod discovery;
+mod email_change;
 mod enrol;
 mod factor;
 mod factors;

@@ -105,8 +105,10 @@ impl Engine {
         match made {
             Ok(admitted) => {
                 let proven = &admitted.proof.authentication;
-                if settings.mail.verify == VerifyEmail::Optional {
-                    self.send_link(visit, (id, &proven.subject));
+                match settings.mail.verify {
+                    VerifyEmail::Off => self.welcome(visit, (id, &proven.subject)),
+                    VerifyEmail::Optional => self.send_link(visit, (id, &proven.subject)),
+                    VerifyEmail::Required => {}
                 }
                 let turn = self.enter(visit, &flow, admitted).await;
                 if hides {

@@ -18,18 +18,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     Engine, Fields, LoginFlow, Turn, Visit,
     forgot::Mistyped,
-    mailing::{Asked, Whom},
+    mailing::{Asked, Whom, hidden},
     pending::Pending,
 };
 use crate::{
     connection::{AccountError, AccountKey, ByMail, Found, LoginName, Throttled, VerifyEmail},
     crypto,
-    identity::{ConnectionId, Subject},
-    protocol::EmailAddress,
-    session::Session,
+    identity::ConnectionId,
     store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose},
     text::page::{
-        CheckMail, ConfirmLink, Hidden, Page,
+        CheckMail, ConfirmLink, Page,
         login::StartAgainWhy,
         mail::{CodeProblem, DoneWhat, LinkWhat, WhyMail},
     },
@@ -92,53 +90,6 @@ impl Engine {
             login: None,
         };
         self.wait_for_mail(visit, flow, waiting).await
-    }
-
-    /// Sends the link that confirms an address of somebody who is in already.
-    pub(super) fn send_link(&self, visit: &Visit, (id, subject): (&ConnectionId, &Subject)) {
-        let Some(mail) = &self.mail else { return };
-        let asked = Asked {
-            purpose: PURPOSE,
-            whom: Whom::Subject(subject.clone()),
-            flow: None,
-            lifetime: mail.lifetimes().verify,
-        };
-        self.mail_proof(visit, id, asked);
-    }
-
-    /// POST account: another mail for an address that is not confirmed yet.
-    pub(super) async fn mail_link_again(&self, visit: &Visit, session: &Session) -> Turn {
-        let Some((id, subject, email)) = self.unverified(session).await else {
-            return self.done("");
-        };
-        let Ok(login) = LoginName::parse(email.as_str()) else {
-            return self.done("");
-        };
-        let name = AccountKey::Name(id.clone(), login);
-        match self.parts.throttle.mail(visit.address, &name).await {
-            Ok(()) => self.send_link(visit, (&id, &subject)),
-            Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
-            Err(Throttled::Until(until)) => {
-                return self.throttled(visit, until.since(visit.now));
-            }
-        }
-        self.done("mail-sent")
-    }
-
-    /// The account of this session whose address is to be confirmed.
-    pub(super) async fn unverified(
-        &self,
-        session: &Session,
-    ) -> Option<(ConnectionId, Subject, EmailAddress)> {
-        self.mail.as_ref()?;
-        let (id, subject) = self.keeper(session)?;
-        let (connection, settings) = self.connections.enabled(&id)?;
-        if settings.mail.verify == VerifyEmail::Off {
-            return None;
-        }
-        let found = connection.accounts()?.addressee_of(&subject).await;
-        let found = found.ok()?.filter(|found| !found.verified)?;
-        Some((id, subject, found.email))
     }
 
     /// GET verify?token=. Mail scanners come here, too: nothing is used up.
@@ -238,7 +189,10 @@ impl Engine {
         let Some((accounts, settings)) = accounts else {
             return Err(Box::new(self.link_gone()));
         };
+        let before = accounts.addressee_of(subject).await;
+        let is_new = before.is_ok_and(|before| before.is_some_and(|before| !before.verified));
         match accounts.confirm_email(proof, &visit.peer()).await {
+            Ok(true) if is_new => self.welcome(visit, (id, subject)),
             Ok(true) => {}
             Err(AccountError::Rejected(rejection)) => {
                 return Err(Box::new(self.rejected(visit, settings, &rejection, None)));
@@ -374,13 +328,6 @@ impl Engine {
             _ => StatusCode::OK,
         };
         self.shown(visit, flow, page).status(status)
-    }
-}
-
-fn hidden(name: &str, value: &str) -> Hidden {
-    Hidden {
-        name: name.to_owned(),
-        value: value.to_owned(),
     }
 }
 

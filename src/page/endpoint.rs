@@ -17,6 +17,8 @@ pub(crate) enum Endpoint {
     Callback(ConnectionId),
     /// `GET, POST factor`
     Factor,
+    /// `GET, POST email`
+    Email,
     /// `GET, POST forgot/{connection}`
     Forgot(ConnectionId),
     /// `GET frontchannel-logout/{connection}`
@@ -68,6 +70,7 @@ impl Endpoint {
             ("backchannel-logout", Some(id)) => id.parse().ok().map(Self::BackchannelLogout),
             ("callback", Some(id)) => id.parse().ok().map(Self::Callback),
             ("factor", None) => Some(Self::Factor),
+            ("email", None) => Some(Self::Email),
             ("forgot", Some(id)) => id.parse().ok().map(Self::Forgot),
             ("frontchannel-logout", Some(id)) => id.parse().ok().map(Self::FrontchannelLogout),
             ("handover", None) => Some(Self::Handover),
@@ -111,6 +114,7 @@ impl Endpoint {
             Self::Account
             | Self::Callback(_)
             | Self::Factor
+            | Self::Email
             | Self::Forgot(_)
             | Self::Login
             | Self::LoginWith(_)
@@ -132,6 +136,7 @@ impl Endpoint {
             Self::Account
             | Self::Callback(_)
             | Self::Factor
+            | Self::Email
             | Self::Forgot(_)
             | Self::Login
             | Self::LoginWith(_)
@@ -195,6 +200,7 @@ impl Endpoint {
             Self::BackchannelLogout(_) => "backchannel-logout",
             Self::Callback(_) => "callback",
             Self::Factor => "factor",
+            Self::Email => "email",
             Self::Forgot(_) => "forgot",
             Self::FrontchannelLogout(_) => "frontchannel-logout",
             Self::Handover => "handover",

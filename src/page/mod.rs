@@ -10,6 +10,7 @@ mod demo;
 mod endpoint;
 pub(crate) mod headers;
 mod me;
+mod steps;
 
 use std::sync::Arc;
 
@@ -173,7 +174,8 @@ impl Site {
             (Endpoint::SignUp(id), false) => engine.sign_up_page(visit, id, &ask).await,
             (Endpoint::SignUp(id), true) => engine.sign_up(visit, id, &form).await,
             (
-                Endpoint::Factor
+                Endpoint::Email
+                | Endpoint::Factor
                 | Endpoint::Forgot(_)
                 | Endpoint::Reset
                 | Endpoint::Unblock
@@ -208,29 +210,6 @@ impl Site {
                 | Endpoint::Me,
                 _,
             ) => engine.failure(visit, FailureKind::NotFound, Vec::new()),
-        }
-    }
-
-    /// The second factor; what mails lead to, and what leads to mails.
-    async fn further_step(
-        &self,
-        visit: &Visit,
-        endpoint: &Endpoint,
-        (query, form): (&Fields, Option<&Fields>),
-    ) -> Turn {
-        let engine = &self.engine;
-        let token = query.one("token").unwrap_or_default();
-        match (endpoint, form) {
-            (Endpoint::Factor, None) => engine.factor_page(visit, query.one("flow")).await,
-            (Endpoint::Factor, Some(form)) => engine.prove_factor(visit, form).await,
-            (Endpoint::Forgot(id), None) => engine.forgot_page(visit, id, query.one("flow")),
-            (Endpoint::Forgot(id), Some(form)) => engine.forgot(visit, id, form).await,
-            (Endpoint::Unblock, None) => engine.unblock_page(visit, token).await,
-            (Endpoint::Unblock, Some(form)) => engine.unblock(visit, form).await,
-            (Endpoint::Verify, None) => engine.verify_page(visit, token).await,
-            (Endpoint::Verify, Some(form)) => engine.verify(visit, form).await,
-            (_, None) => engine.reset_page(visit, token).await,
-            (_, Some(form)) => engine.reset(visit, form).await,
         }
     }
 

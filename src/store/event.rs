@@ -20,6 +20,7 @@ pub(crate) enum EventKind {
     ConfigReloaded,
     ConnectionAdopted,
     ConnectionRenamed,
+    EmailChanged,
     EmailVerified,
     FactorAdded,
     FactorFailed,
@@ -52,13 +53,14 @@ pub(crate) enum EventKind {
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 34] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::AccessDenied,
         Self::AccountImported,
         Self::ConfigRefused,
         Self::ConfigReloaded,
         Self::ConnectionAdopted,
         Self::ConnectionRenamed,
+        Self::EmailChanged,
         Self::EmailVerified,
         Self::FactorAdded,
         Self::FactorFailed,
@@ -98,6 +100,7 @@ impl EventKind {
             Self::ConfigReloaded => "config-reloaded",
             Self::ConnectionAdopted => "connection-adopted",
             Self::ConnectionRenamed => "connection-renamed",
+            Self::EmailChanged => "email-changed",
             Self::EmailVerified => "email-verified",
             Self::FactorAdded => "factor-added",
             Self::FactorFailed => "factor-failed",

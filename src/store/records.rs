@@ -141,12 +141,18 @@ pub(crate) enum Whose {
 /// What a one-time thing is for. Two purposes never meet, whatever their bytes are.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Purpose {
+    /// A message that asks the old address whether the account may have a new one.
+    AllowEmail,
     /// A proof that came from a provider: code, assertion id, `jti`, `state`.
     Answer,
     /// A client certificate that was shown at another origin, on its way to the login.
     Certificate,
     /// The first proof, while a second factor is awaited.
     Factor,
+    /// A message that confirms the new address of an account.
+    ChangeEmail,
+    /// Who has agreed to a new address.
+    EmailSide,
     /// A flow that ended in a session.
     Flow,
     /// A ticket that gives another host its own handle.
@@ -179,9 +185,12 @@ impl Purpose {
     /// The name in the store. Never reuse one.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::AllowEmail => "allow-email",
             Self::Answer => "answer",
             Self::Certificate => "certificate",
             Self::Factor => "factor",
+            Self::ChangeEmail => "change-email",
+            Self::EmailSide => "email-side",
             Self::Flow => "flow",
             Self::Handover => "handover",
             Self::Lease => "lease",

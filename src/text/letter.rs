@@ -173,6 +173,15 @@ fn whole(lifetime: Duration, unit: u64) -> u64 {
     (lifetime.as_secs() / unit).max(1)
 }
 
+fn unblock(kind: &'static str, link: Href, lifetime: Duration) -> Sheet {
+    Sheet::about(kind, "mail.unblock.subject", "mail.unblock.title")
+        .text(Text::new("mail.unblock.text"))
+        .text(Text::new("mail.unblock.if-you"))
+        .button("mail.unblock.button", link)
+        .after(link_lasts(lifetime))
+        .after(Text::new("mail.unblock.not-you"))
+}
+
 impl From<Letter> for Sheet {
     fn from(letter: Letter) -> Self {
         let ignore = || Text::new("mail.ignore");
@@ -254,14 +263,7 @@ impl From<Letter> for Sheet {
             .text(Text::new("mail.sign-in-method-added.text").with("method", method))
             .button("action.account", account)
             .after(not_you()),
-            Letter::Unblock { link, lifetime } => {
-                Self::about(kind, "mail.unblock.subject", "mail.unblock.title")
-                    .text(Text::new("mail.unblock.text"))
-                    .text(Text::new("mail.unblock.if-you"))
-                    .button("mail.unblock.button", link)
-                    .after(link_lasts(lifetime))
-                    .after(Text::new("mail.unblock.not-you"))
-            }
+            Letter::Unblock { link, lifetime } => unblock(kind, link, lifetime),
             Letter::UsernameChanged { account } => Self::about(
                 kind,
                 "mail.username-changed.subject",

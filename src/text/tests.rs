@@ -368,6 +368,7 @@ fn every_message_of_every_variant_is_said() {
         FactorProblem::WrongCode.into(),
         FactorProblem::WrongRecoveryCode.into(),
         WhyEnrol::Required.into(),
+        AccountNotice::EmailAsked.into(),
         AccountNotice::IdentityLinked.into(),
         AccountNotice::IdentityUnlinked.into(),
         AccountNotice::MailSent.into(),

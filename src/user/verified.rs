@@ -8,6 +8,50 @@ use crate::{
 };
 
 impl Directory {
+    /// Lets what is known of an identity, and the profile that it rules, have another address, which is
+    /// verified.
+    pub(crate) async fn note_email(
+        &self,
+        (connection, subject): (&ConnectionId, &Subject),
+        email: &str,
+    ) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let Some(mut user) = self.users.find_by_identity(connection, subject).await? else {
+                return Ok(());
+            };
+            let now = self.clock.now();
+            let identities = self.users.identities(&user.id).await?;
+            let mut identities = identities.into_iter().map(|record| record.identity);
+            let identity = identities
+                .find(|known| known.connection == *connection && known.subject == *subject);
+            if let Some(mut identity) = identity {
+                identity.profile.email = Some(email.to_owned());
+                identity.profile.email_verified = true;
+                for (claim, value) in [
+                    ("email", email.into()),
+                    ("email_verified", serde_json::Value::from(true)),
+                ] {
+                    if let Some(known) = identity.claims.get_mut(claim) {
+                        *known = value;
+                    }
+                }
+                self.users.refresh_identity(&identity, now).await?;
+            }
+            if user.synced_by != *connection {
+                return Ok(());
+            }
+            let was = user.version;
+            user.profile.email = Some(email.to_owned());
+            user.profile.email_verified = true;
+            user.updated_at = now;
+            user.version = was + 1;
+            if self.users.replace(user, was, None).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Lets what is known of an identity, and the profile it has set, say that the address is verified,
     /// where it still is this one. The next login would say so as well.
     pub(crate) async fn note_verified(

@@ -618,3 +618,161 @@ fn a_folder_takes_mail_too() {
     );
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// Asks on the account page for another address.
+#[track_caller]
+fn ask_for_address(visitor: &mut Visitor, new: &str, password: &str) -> Page {
+    let page = visitor.go("/.auth/account");
+    let form = page
+        .form_with("new_email")
+        .fill("new_email", new)
+        .fill("current_password", password);
+    let page = visitor.submit(&page, &form);
+    visitor.follow(page)
+}
+
+/// Presses the button behind a link.
+#[track_caller]
+fn press(sidecar: &Sidecar, link: &str) -> Page {
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go(link);
+    let form = page.form_with("token");
+    visitor.submit(&page, &form)
+}
+
+#[test]
+fn an_address_changes_when_the_old_and_the_new_one_have_said_yes() {
+    let server = MailServer::start();
+    let sidecar = before(&server)
+        .set("connections.members.verify_email", "optional")
+        .start();
+    drop(sidecar.signed_up("mallory"));
+    let mut alice = sidecar.signed_up("alice");
+    let address = |visitor: &mut Visitor| {
+        let profile = visitor.me().unwrap()["user"]["profile"].clone();
+        (
+            profile["email"].as_str().unwrap().to_owned(),
+            profile["email_verified"] == true,
+        )
+    };
+    // Not confirmed yet: the new one alone is asked.
+    let page = ask_for_address(
+        &mut alice,
+        "alice@new.example",
+        "wrong horse battery staple",
+    );
+    assert!(
+        page.text().contains("not your current password"),
+        "{page:?}"
+    );
+    let page = ask_for_address(&mut alice, "nonsense", PASSWORD);
+    assert!(page.text().contains("not an e-mail address"), "{page:?}");
+    let page = ask_for_address(&mut alice, "alice@new.example", PASSWORD);
+    assert!(
+        page.text().contains("Messages are on their way"),
+        "{page:?}"
+    );
+    let link = server.nth("alice@new.example", 1).link("email");
+    sidecar.ask(&Request::navigation(&link)).expect(200);
+    assert!(press(&sidecar, &link).text().contains("is changed"));
+    assert_eq!(
+        server.of("alice@example.com").len(),
+        2,
+        "the first confirmation, and the news"
+    );
+    assert_eventually!(address(&mut alice) == ("alice@new.example".to_owned(), true));
+    sidecar.ask(&Request::navigation(&link)).expect(410);
+
+    // Confirmed: both are, in either order, and sessions stay.
+    ask_for_address(&mut alice, "alice@third.example", PASSWORD);
+    let new = server.nth("alice@third.example", 1).link("email");
+    let old = server.nth("alice@new.example", 2);
+    assert!(old.text().contains("alice@third.example"));
+    let old = old.link("email");
+    assert!(
+        press(&sidecar, &new)
+            .text()
+            .contains("at your other address")
+    );
+    assert_eq!(
+        address(&mut alice).0,
+        "alice@new.example",
+        "one has not said yes"
+    );
+    assert!(press(&sidecar, &old).text().contains("is changed"));
+    assert_eventually!(address(&mut alice) == ("alice@third.example".to_owned(), true));
+    let mut again = sidecar.visitor();
+    again.sign_in("/", "alice@third.example", PASSWORD);
+    assert!(again.session().is_some());
+    let mut never = sidecar.visitor();
+    never.sign_in("/", "alice@example.com", PASSWORD);
+    assert!(never.session().is_none());
+
+    // What is somebody else's stays theirs, and only they are told.
+    let page = ask_for_address(&mut alice, "mallory@example.com", PASSWORD);
+    assert!(
+        page.text().contains("Messages are on their way"),
+        "{page:?}"
+    );
+    let told = server.nth("mallory@example.com", 2);
+    assert_eq!(told.subject(), "You already have an account at Vestibule");
+    assert_eq!(address(&mut alice).0, "alice@third.example");
+}
+
+#[test]
+fn both_sides_at_once_are_both_heard() {
+    let server = MailServer::start();
+    let sidecar = before(&server)
+        .set("connections.members.verify_email", "optional")
+        .start();
+    let mut bob = sidecar.signed_up("bob");
+    let link = server.nth("bob@example.com", 1).link("verify");
+    press(&sidecar, &link);
+    ask_for_address(&mut bob, "bob@new.example", PASSWORD);
+    let links = [
+        server.nth("bob@new.example", 1).link("email"),
+        server.nth("bob@example.com", 2).link("email"),
+    ];
+    // A change that was asked for later counts, the one before does not.
+    let pages: Vec<String> = std::thread::scope(|scope| {
+        let all = links.each_ref().map(|link| {
+            let sidecar = &sidecar;
+            scope.spawn(move || press(sidecar, link).text())
+        });
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let changed = pages
+        .iter()
+        .filter(|page| page.contains("is changed"))
+        .count();
+    assert!(changed >= 1, "{pages:#?}");
+    let mut again = sidecar.visitor();
+    again.sign_in("/", "bob@new.example", PASSWORD);
+    assert!(again.session().is_some());
+}
+
+#[test]
+fn people_are_welcomed_and_told_what_was_done_to_their_account() {
+    let server = MailServer::start();
+    let sidecar = before(&server)
+        .set("connections.members.welcome", true)
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.signup", true)
+        .set("connections.staff.verify_email", "off")
+        .start();
+    let mut carol = sidecar.signed_up("carol");
+    assert_eq!(
+        server.nth("carol@example.com", 1).subject(),
+        "Welcome to Vestibule"
+    );
+    let page = carol.go("/.auth/account");
+    let form = page
+        .form_with("new_password")
+        .fill("current_password", PASSWORD)
+        .fill("new_password", NEW);
+    let page = carol.submit(&page, &form);
+    carol.follow(page);
+    let mail = server.nth("carol@example.com", 2);
+    assert_eq!(mail.subject(), "Your password at Vestibule was changed");
+    assert_eq!(mail.link("forgot"), "/.auth/forgot/members");
+}

@@ -93,6 +93,7 @@ mod new_password;
 
 // What is written to people, and what that proves.
 mod mail;
+mod mail_browser;
 mod unblock;
 
 // Users by the thousand, in and out.

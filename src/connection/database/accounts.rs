@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Database, assertion};
+use super::{Database, assertion, mailed::addressee};
 use crate::{
     clock::Timestamp,
     connection::{
@@ -12,7 +12,6 @@ use crate::{
         Personal, PreparedAccount, Rejection, Rule, SignUp, Step, names::Names,
     },
     identity::{Identity, Subject},
-    protocol::EmailAddress,
     secret::Secret,
     store::{AccountRecord, Event, EventKind},
 };
@@ -85,17 +84,7 @@ impl Accounts for Database {
         new: &Secret,
         peer: &Peer,
     ) -> Result<(), AccountError> {
-        let key = AccountKey::Subject(self.id.clone(), subject.clone());
-        if !peer.has_paid_for(&key) {
-            return Err(self.reject(Fault::Internal, "spend-budget").into());
-        }
-        let current = Password::parse(current).map_err(|_| AccountError::WrongPassword)?;
-        let account = match self.verify(self.stored(subject).await?, &current).await {
-            Err(rejection) if rejection.fault == Fault::Denied => {
-                return Err(AccountError::WrongPassword);
-            }
-            other => other?,
-        };
+        let account = self.knows_password(subject, current, peer).await?;
         let new = self.next_password(&account, new).await?;
         self.write(account, &new, peer, "changed").await
     }
@@ -128,34 +117,24 @@ impl Accounts for Database {
     }
 
     async fn confirm_email(&self, proof: &ByMail, peer: &Peer) -> Result<bool, AccountError> {
-        let proven = proof.claimed();
-        for _ in 0..3 {
-            let account = self.account_of(&proven.subject).await?;
-            let is_proven = account
-                .email
-                .as_ref()
-                .is_some_and(|email| email.normalised == proven.email);
-            if !is_proven || account.email_verified {
-                return Ok(is_proven);
-            }
-            let was = account.version;
-            let event = self.event(EventKind::EmailVerified, "by-mail", (&account, peer));
-            let event = event.await?;
-            let verified = AccountRecord {
-                email_verified: true,
-                version: was + 1,
-                ..account
-            };
-            let users = &self.parts.users;
-            let written = users
-                .replace_account(verified, was, Some(event.clone()))
-                .await;
-            if written.map_err(|error| self.failed(Fault::Internal, "write-account", error))? {
-                event.log();
-                return Ok(true);
-            }
-        }
-        Err(self.reject(Fault::Busy, "write-account").into())
+        self.note_confirmed(proof, peer).await
+    }
+
+    async fn check_password(
+        &self,
+        subject: &Subject,
+        current: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        self.knows_password(subject, current, peer).await.map(drop)
+    }
+
+    fn changes_email(&self) -> bool {
+        true
+    }
+
+    async fn change_email(&self, proof: &ByMail, peer: &Peer) -> Result<bool, AccountError> {
+        self.replace_email(proof, peer).await
     }
 
     async fn set_password(
@@ -171,13 +150,31 @@ impl Accounts for Database {
 }
 
 impl Database {
-    async fn account_of(&self, subject: &Subject) -> Result<AccountRecord, Rejection> {
+    /// The account of a person who knows its password.
+    async fn knows_password(
+        &self,
+        subject: &Subject,
+        current: &Secret,
+        peer: &Peer,
+    ) -> Result<AccountRecord, AccountError> {
+        let key = AccountKey::Subject(self.id.clone(), subject.clone());
+        if !peer.has_paid_for(&key) {
+            return Err(self.reject(Fault::Internal, "spend-budget").into());
+        }
+        let current = Password::parse(current).map_err(|_| AccountError::WrongPassword)?;
+        match self.verify(self.stored(subject).await?, &current).await {
+            Err(rejection) if rejection.fault == Fault::Denied => Err(AccountError::WrongPassword),
+            other => Ok(other?),
+        }
+    }
+
+    pub(super) async fn account_of(&self, subject: &Subject) -> Result<AccountRecord, Rejection> {
         let account = self.stored(subject).await?;
         account.ok_or_else(|| self.reject(Fault::Denied, "find-account"))
     }
 
     /// An event about an account.
-    async fn event(
+    pub(super) async fn event(
         &self,
         kind: EventKind,
         reason: &'static str,
@@ -336,14 +333,4 @@ impl Database {
         }
         Err(self.reject(Fault::Denied, "write-account").into())
     }
-}
-
-/// Whom a message about an account reaches.
-fn addressee(account: &AccountRecord) -> Option<Addressee> {
-    let email = account.email.as_ref()?;
-    Some(Addressee {
-        subject: account.subject.clone(),
-        email: EmailAddress::parse(&email.typed).ok()?,
-        verified: account.email_verified,
-    })
 }

@@ -20,6 +20,9 @@ pub(crate) struct Config {
     /// Whether people confirm their e-mail address by a mail: `off`, `optional` or `required`, where
     /// nobody has a session before that. Default: `optional` where there is a `[mail]`.
     pub(crate) verify_email: Option<VerifyEmail>,
+    /// Whether people who have signed up are welcomed by a mail, once their address is confirmed where
+    /// that is asked. Default: no.
+    pub(crate) welcome: bool,
 }
 
 /// Whether people confirm their e-mail address.
@@ -66,6 +69,10 @@ impl Config {
     /// The same where the people are in a store elsewhere.
     pub(in crate::connection) fn problems_elsewhere(&self) -> Vec<Problem> {
         let mut problems = self.own_problems();
+        if self.welcome {
+            let message = "people who come from a store elsewhere are not new";
+            problems.push(Problem::new("welcome", message));
+        }
         if self.verify_email.is_some() {
             let message = "what the store says of an address is its own";
             let hint = "it can be set for a connection with strategy = \"database\"";

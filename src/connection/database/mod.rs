@@ -14,6 +14,7 @@
 
 mod accounts;
 mod config;
+mod mailed;
 #[cfg(test)]
 mod tests;
 

@@ -146,6 +146,19 @@ impl Accounts for Foreign {
         }
     }
 
+    /// Nothing that is asked of the store elsewhere needs it.
+    async fn check_password(
+        &self,
+        subject: &Subject,
+        current: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        match self.local_of(subject).await? {
+            Some(local) => local.check_password(subject, current, peer).await,
+            None => Err(self.unable("check a password")),
+        }
+    }
+
     async fn set_password(
         &self,
         subject: &Subject,

@@ -27,6 +27,7 @@ pub(crate) struct Account {
     pub(crate) password: Option<PasswordChange>,
     /// `None`: none is ever asked for.
     pub(crate) factors: Option<FactorRows>,
+    pub(crate) change_email: Option<EmailForm>,
     pub(crate) sessions: Vec<SessionRow>,
     /// Ends all sessions but this one; `None` where there are no others.
     pub(crate) revoke_others: Option<Post>,
@@ -57,6 +58,16 @@ pub(crate) struct Email {
     pub(crate) verified: bool,
     /// Sends a mail that confirms it.
     pub(crate) confirm: Option<Post>,
+}
+
+/// The form that asks for another address. The inputs are `new_email` and `current_password`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EmailForm {
+    pub(crate) post: Post,
+    pub(crate) new: Field,
+    pub(crate) current_problem: Option<FieldProblem>,
+    /// What is wrong with neither of them.
+    pub(crate) problem: Option<LoginProblem>,
 }
 
 /// The form that changes a password. The inputs are `current_password` and `new_password`.
@@ -156,6 +167,7 @@ pub(crate) enum AccountNotice {
     FactorAdded,
     FactorRemoved,
     FactorRenamed,
+    EmailAsked,
     IdentityLinked,
     IdentityUnlinked,
     MailSent,
@@ -172,6 +184,7 @@ impl From<AccountNotice> for Text {
             AccountNotice::FactorAdded => "account.factor-added",
             AccountNotice::FactorRemoved => "account.factor-removed",
             AccountNotice::FactorRenamed => "account.factor-renamed",
+            AccountNotice::EmailAsked => "account.email-asked",
             AccountNotice::IdentityLinked => "account.identity-linked",
             AccountNotice::IdentityUnlinked => "account.identity-unlinked",
             AccountNotice::MailSent => "account.mail-sent",

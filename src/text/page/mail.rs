@@ -104,6 +104,9 @@ pub(crate) struct ConfirmLink {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(into = "LinkTexts")]
 pub(crate) enum LinkWhat {
+    /// The old address lets the account have a new one.
+    AllowNewEmail,
+    ConfirmNewEmail,
     Unblock,
     VerifyEmail,
 }
@@ -119,6 +122,16 @@ struct LinkTexts {
 impl From<LinkWhat> for LinkTexts {
     fn from(what: LinkWhat) -> Self {
         let [title, text, button] = match what {
+            LinkWhat::AllowNewEmail => [
+                "confirm-link.allow-title",
+                "confirm-link.allow-text",
+                "mail.allow-new-address.button",
+            ],
+            LinkWhat::ConfirmNewEmail => [
+                "confirm-link.email-title",
+                "confirm-link.email-text",
+                "mail.confirm-address.button",
+            ],
             LinkWhat::Unblock => [
                 "confirm-link.unblock-title",
                 "confirm-link.unblock-text",
@@ -149,9 +162,12 @@ pub(crate) struct MailDone {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(into = "DoneTexts")]
 pub(crate) enum DoneWhat {
+    EmailChanged,
     EmailVerified,
     /// The link was used, is too old, or was replaced by a newer one.
     LinkGone,
+    /// The mail to the other address is not answered yet.
+    OtherSideAsked,
     PasswordChanged,
     /// This browser may try again.
     Unblocked,
@@ -168,6 +184,16 @@ struct DoneTexts {
 impl From<DoneWhat> for DoneTexts {
     fn from(what: DoneWhat) -> Self {
         let [title, text, button] = match what {
+            DoneWhat::EmailChanged => [
+                "mail-done.email-changed",
+                "mail-done.email-changed-text",
+                "action.continue",
+            ],
+            DoneWhat::OtherSideAsked => [
+                "mail-done.other-side",
+                "mail-done.other-side-text",
+                "action.continue",
+            ],
             DoneWhat::EmailVerified => [
                 "mail-done.verified",
                 "mail-done.verified-text",

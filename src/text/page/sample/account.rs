@@ -6,8 +6,8 @@ use crate::{
     text::page::{
         Account, DeleteAccount, Demo, SignOut, SignedOut,
         account::{
-            AccountNotice, AccountProblem, Email, FactorRow, FactorRows, IdentityRow, LinkRow,
-            PasswordChange, ProfileFields, SessionRow, StillAt, Visitor,
+            AccountNotice, AccountProblem, Email, EmailForm, FactorRow, FactorRows, IdentityRow,
+            LinkRow, PasswordChange, ProfileFields, SessionRow, StillAt, Visitor,
         },
         login::Notice,
     },
@@ -27,6 +27,7 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
             recovery_codes_left: None,
             new_recovery_codes: None,
         }),
+        change_email: None,
         owner: false,
         email: Some(Email {
             address: "ada@example.com".to_owned(),
@@ -178,6 +179,12 @@ fn account(name: &str) -> Account {
             add: Some(href("/.auth/account?add=totp")),
             recovery_codes_left: Some(8),
             new_recovery_codes: Some(post("/.auth/account")),
+        }),
+        change_email: Some(EmailForm {
+            post: post("/.auth/account"),
+            new: field("ada@", Some(FieldProblem::BadEmail)),
+            current_problem: Some(FieldProblem::WrongPassword),
+            problem: None,
         }),
         sessions: vec![
             session("Firefox · Linux", 0, true),

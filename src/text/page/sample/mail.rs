@@ -43,6 +43,13 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
         problem: Some(LoginProblem::Busy),
         ..new_password.clone()
     };
+    let link = |what| {
+        Page::ConfirmLink(ConfirmLink {
+            what,
+            email: typed.to_owned(),
+            post: post("/.auth/verify"),
+        })
+    };
     let done = |what| {
         Page::MailDone(MailDone {
             what,
@@ -60,16 +67,12 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
         ),
         Page::NewPassword(new_password),
         Page::NewPassword(refused),
-        Page::ConfirmLink(ConfirmLink {
-            what: LinkWhat::Unblock,
-            email: typed.to_owned(),
-            post: post("/.auth/unblock"),
-        }),
-        Page::ConfirmLink(ConfirmLink {
-            what: LinkWhat::VerifyEmail,
-            email: typed.to_owned(),
-            post: post("/.auth/verify"),
-        }),
+        link(LinkWhat::Unblock),
+        link(LinkWhat::VerifyEmail),
+        link(LinkWhat::AllowNewEmail),
+        link(LinkWhat::ConfirmNewEmail),
+        done(DoneWhat::EmailChanged),
+        done(DoneWhat::OtherSideAsked),
         done(DoneWhat::EmailVerified),
         done(DoneWhat::LinkGone),
         done(DoneWhat::PasswordChanged),
