@@ -24,6 +24,19 @@ fn sign_in(browser: &Browser, private: &str, password: &str) {
     browser.click("button[type=submit].primary");
 }
 
+fn sign_out(browser: &Browser) {
+    browser
+        .click("nav form button[type=submit]")
+        .shows("signed out");
+}
+
+/// The second step of a login, with the code of an app.
+fn confirm(browser: &Browser, code: &str, end: &str) {
+    browser.shows("Confirm that it is you");
+    browser.fill("#code", code).click("form button.primary");
+    browser.arrives(end);
+}
+
 #[test]
 fn from_the_sign_up_to_the_end_of_an_account() {
     let mail = MailServer::start();
@@ -65,19 +78,13 @@ fn from_the_sign_up_to_the_end_of_an_account() {
     let codes = browser.text(".codes");
     let code = codes.lines().next().unwrap().trim().to_owned();
     browser.goto(&account);
-    browser
-        .click("nav form button[type=submit]")
-        .shows("signed out");
+    sign_out(&browser);
 
     // Signs in with it, then without it: the telephone is lost, and a recovery code is left.
     sign_in(&browser, &private, PASSWORD);
-    browser.fill("#code", &app.code());
-    browser.click("form button.primary");
-    browser.arrives(&private);
+    confirm(&browser, &app.code(), &private);
     browser.goto(&account);
-    browser
-        .click("nav form button[type=submit]")
-        .shows("signed out");
+    sign_out(&browser);
     sign_in(&browser, &private, PASSWORD);
     browser.shows("Confirm that it is you");
     browser.click("summary");
@@ -86,9 +93,7 @@ fn from_the_sign_up_to_the_end_of_an_account() {
     browser.arrives(&private);
     browser.goto(&account);
     browser.shows("9 recovery codes");
-    browser
-        .click("nav form button[type=submit]")
-        .shows("signed out");
+    sign_out(&browser);
 
     // Forgets the password: the link of a mail leads to a new one, and past no second factor.
     browser.goto(&private);
@@ -105,18 +110,12 @@ fn from_the_sign_up_to_the_end_of_an_account() {
     sign_in(&browser, &private, PASSWORD);
     browser.shows("do not match");
     sign_in(&browser, &private, NEW);
-    browser.shows("Confirm that it is you");
-    browser.fill("#code", &app.code());
-    browser.click("form button.primary");
-    browser.arrives(&private);
+    confirm(&browser, &app.code(), &private);
 
     // Sees another session and ends it.
     let other = Browser::start();
     sign_in(&other, &private, NEW);
-    other.shows("Confirm that it is you");
-    other.fill("#code", &app.code());
-    other.click("form button.primary");
-    other.arrives(&private);
+    confirm(&other, &app.code(), &private);
     browser.goto(&account);
     browser.shows("127.0.0.1").shows("Chrome");
     look(&browser, "7-two-sessions");
