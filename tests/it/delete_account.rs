@@ -76,14 +76,15 @@ fn who_signed_in_long_ago_signs_in_again_first() {
         "UPDATE sessions SET authentications = json_set(authentications, '$[0].auth_time', {at})"
     );
     let done = std::process::Command::new("sqlite3")
+        .args(["-cmd", ".timeout 5000"])
         .arg(sidecar.path("data/vestibule.db"))
-        .arg(format!(".timeout 5000\n{aged}"))
+        .arg(aged)
         .output();
     assert!(done.unwrap().status.success());
     sidecar.start_again();
     for form in [ask(&account).unwrap(), confirm] {
         let answer = alice.submit(&account, &form);
-        assert_eq!(answer.answer.status, 303);
+        assert_eq!(answer.answer.status, 303, "{}", answer.text());
         assert!(answer.answer.location().contains("/login?"), "{answer:?}");
         assert!(is_there(&sidecar, &id));
     }

@@ -119,7 +119,9 @@ fn from_the_sign_up_to_the_end_of_an_account() {
     browser.goto(&account);
     browser.shows("127.0.0.1").shows("Chrome");
     look(&browser, "7-two-sessions");
-    browser.click("form:has(input[value='revoke']) button");
+    browser
+        .click("form:has(input[value='revoke']) button")
+        .shows("That session is ended");
     other.goto(&private);
     other.shows("Sign in");
     assert!(other.has("#password"));
