@@ -20,8 +20,8 @@ use super::{
 use crate::{
     app::App,
     config::Loaded,
-    connection::{Accounts, Allowed, LoginName, Peer, Seen, SignUp},
-    identity::{ConnectionId, Subject, UserId},
+    connection::{Accounts, Allowed, LoginName, Peer, Seen, SignUp, UsernamesChange},
+    identity::{ConnectionId, Identity, Subject, UserId},
     proxy::Live,
     secret::Secret,
     store::{Event, EventKind, KeyRecord, SessionId, SessionRecord, UserRecord, Whose},
@@ -345,6 +345,7 @@ impl Operator<'_> {
             username: new.username,
             name: new.name,
             password: Secret::new(new.password),
+            reserved: true,
         };
         let prepared = self.accounts(&id)?.sign_up(wish, &self.peer()).await?;
         let person = NewPerson {
@@ -426,7 +427,12 @@ impl Operator<'_> {
 
     async fn set(&self, name: &str, changes: &[(String, String)]) -> anyhow::Result<Value> {
         let found = self.user(name).await?;
-        let edit = profile_edit(changes)?;
+        let (renames, changes): (Vec<_>, Vec<_>) =
+            (changes.iter().cloned()).partition(|(field, _)| field == "username");
+        let edit = profile_edit(&changes)?;
+        if let Some((_, username)) = renames.last() {
+            self.set_username(&found.id, username).await?;
+        }
         let engine = &self.live.site.engine;
         let mode = |id: &ConnectionId| engine.sync_mode(id);
         let by = (Editor::Operator, &Origin::default());
@@ -436,6 +442,32 @@ impl Operator<'_> {
         }
         self.app.sessions.forget_user(&found.id);
         Ok(user(&edited))
+    }
+
+    /// Gives somebody another username, in the first connection that has one for them.
+    async fn set_username(&self, id: &UserId, username: &str) -> anyhow::Result<()> {
+        let directory = &self.app.directory;
+        for known in directory.store().identities(id).await? {
+            let Identity {
+                connection,
+                subject,
+                ..
+            } = known.identity;
+            let Ok(accounts) = self.accounts(&connection) else {
+                continue;
+            };
+            if accounts.usernames_change() == UsernamesChange::ByNobody {
+                continue;
+            }
+            let peer = self.peer();
+            let changed = accounts.change_username(&subject, username, &peer);
+            if let Some(change) = changed.await? {
+                let whose = (&connection, &subject);
+                directory.note_username(whose, &change).await?;
+            }
+            return Ok(());
+        }
+        bail!("{id} signs in by no connection whose usernames are kept here")
     }
 
     async fn set_password(&self, name: &str, password: Secret) -> anyhow::Result<Value> {
@@ -592,7 +624,7 @@ fn profile_edit(changes: &[(String, String)]) -> anyhow::Result<ProfileEdit> {
             "owner" => edit.owner = Some(value.parse().context("owner")?),
             "email" => bail!("an e-mail address changes by proof, not by hand"),
             other => bail!(
-                "{other:?} is no field: there are name, given_name, family_name, nickname, \
+                "{other:?} is no field: there are username, name, given_name, family_name, nickname, \
                  picture, user_metadata, app_metadata, blocked and owner"
             ),
         }

@@ -133,12 +133,19 @@ delete_account = false
 sync_profile = "first_login"
 second_factor = "required"
 trust_email = "verified"
-login = "email"
+login = "email_or_username"
 [connections.members.claims]
 nickname = "login"
 [connections.members.upstream_params]
 prompt = "login"
 ui_locales = { from = "locale" }
+[connections.members.username]
+min_length = 3
+max_length = 20
+letters = "ascii"
+symbols = "-"
+reserved = ["acme"]
+change = true
 [connections.members.password]
 min_length = 12
 classes = ["lower", "digit"]

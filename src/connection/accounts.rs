@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Authenticated, BadNewPassword, ByMail, LoginName, LoginNames, Peer, Rejection, Rule};
+use super::{
+    Authenticated, BadNewPassword, BadUsername, ByMail, LoginName, LoginNames, Peer, Rejection,
+    Rule, UsernameChange, UsernameRules, UsernamesChange,
+};
 use crate::{identity::Subject, protocol::EmailAddress, secret::Secret, store::AccountRecord};
 
 /// Accounts whose credentials this connection keeps.
@@ -12,6 +15,8 @@ pub(crate) trait Accounts: Send + Sync {
     fn signup(&self) -> bool;
     /// What an account is named by.
     fn names(&self) -> LoginNames;
+    /// What a username must be like.
+    fn username_rules(&self) -> &UsernameRules;
     /// What the password of a new account must be like.
     fn password_rules(&self) -> &[Rule];
     /// What the next password of an account must be like.
@@ -60,6 +65,18 @@ pub(crate) trait Accounts: Send + Sync {
     async fn change_email(&self, _: &ByMail, _: &Peer) -> Result<bool, AccountError> {
         Ok(false)
     }
+    /// Who can change usernames here.
+    fn usernames_change(&self) -> UsernamesChange {
+        UsernamesChange::ByNobody
+    }
+    /// Gives an account another username, which nobody else has; the old one is free then. Nothing, if
+    /// it is the one it has.
+    async fn change_username(
+        &self,
+        subject: &Subject,
+        typed: &str,
+        peer: &Peer,
+    ) -> Result<Option<UsernameChange>, AccountError>;
     /// Whether people can change their password.
     fn changes_passwords(&self) -> bool {
         true
@@ -92,6 +109,8 @@ pub(crate) struct SignUp {
     pub(crate) username: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) password: Secret,
+    /// Whether they may have a reserved username: the operator and the owner may.
+    pub(crate) reserved: bool,
 }
 
 /// An account that is ready to be written, and the proof of who it will be.
@@ -117,8 +136,8 @@ pub(crate) enum AccountError {
     BadEmail,
     #[error("a name has at most 256 bytes and no control characters")]
     BadName,
-    #[error("a username has 1 to 64 letters, digits and . _ -")]
-    BadUsername,
+    #[error(transparent)]
+    BadUsername(#[from] BadUsername),
     #[error("the e-mail address or username is taken")]
     LoginTaken,
     #[error(transparent)]

@@ -42,6 +42,7 @@ mod step;
 mod tended;
 mod throttle;
 mod tokens;
+mod username;
 pub(crate) mod wsfed;
 
 use std::fmt;
@@ -60,7 +61,7 @@ pub(crate) use self::{
     connections::{ConnectionSettings, Connections, MailRules},
     database::VerifyEmail,
     discovery::realm_of,
-    login::{BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
+    login::{BadLogin, BadReply, LoginName, MOST_PASSWORD, Password, PasswordReply},
     mailed::{ByMail, CODE_LIFETIME, Claimed, EmailChange, Found, MailedProofs},
     new_password::{
         AtLogin, BadNewPassword, Config as PasswordConfig, Judged, NewPassword, NextPassword,
@@ -84,6 +85,10 @@ pub(crate) use self::{
         KnownBrowser, Throttle, Throttled,
     },
     tokens::{Lasting, ProviderTokens, Refresh, RefreshError, Refreshed},
+    username::{
+        BadUsername, Config as UsernameConfig, Letters, UsernameChange, UsernameRules,
+        UsernamesChange,
+    },
 };
 use crate::{
     clock::Timestamp,

@@ -1,6 +1,6 @@
 //! The names of an account to be, wherever it is kept.
 
-use super::{AccountError, LoginName, LoginNames, Personal, SignUp};
+use super::{AccountError, BadUsername, LoginName, LoginNames, Personal, SignUp, UsernameRules};
 use crate::{identity::Profile, protocol::EmailAddress, store::Login};
 
 /// What somebody who signs up is called and signs in with.
@@ -13,12 +13,13 @@ pub(super) struct Names {
 
 /// The longest name, in bytes.
 const MOST_NAME: usize = 256;
-/// The longest username, in characters.
-const MOST_USERNAME: usize = 64;
 
 impl Names {
     /// Reads what was typed, as far as accounts with `needed` names can have it.
-    pub(super) fn read(wish: &SignUp, needed: LoginNames) -> Result<Self, AccountError> {
+    pub(super) fn read(
+        wish: &SignUp,
+        (needed, rules): (LoginNames, &UsernameRules),
+    ) -> Result<Self, AccountError> {
         let given = |text: &Option<String>| {
             let text = text.as_deref().map(str::trim).unwrap_or_default();
             (!text.is_empty()).then(|| text.to_owned())
@@ -26,7 +27,9 @@ impl Names {
         let email = given(&wish.email);
         let email = email.map(|email| read_email(&email)).transpose()?;
         let username = given(&wish.username);
-        let username = username.map(|name| read_username(&name)).transpose()?;
+        let username = username
+            .map(|name| rules.read(&name, wish.reserved))
+            .transpose()?;
         let name = given(&wish.name);
         let bad = |name: &String| name.len() > MOST_NAME || name.chars().any(char::is_control);
         if name.as_ref().is_some_and(bad) {
@@ -37,7 +40,7 @@ impl Names {
             LoginNames::EmailOrUsername if email.is_none() && username.is_none() => {
                 Err(AccountError::BadEmail)
             }
-            LoginNames::Username if username.is_none() => Err(AccountError::BadUsername),
+            LoginNames::Username if username.is_none() => Err(BadUsername::Missing.into()),
             _ => Ok(Self {
                 email,
                 username,
@@ -67,19 +70,6 @@ fn read_email(text: &str) -> Result<Login, AccountError> {
     let name = LoginName::parse(email.as_str()).map_err(|_| AccountError::BadEmail)?;
     Ok(Login {
         typed: email.as_str().to_owned(),
-        normalised: name.as_str().to_owned(),
-    })
-}
-
-/// A username has no `@`, so it is never somebody's e-mail address.
-fn read_username(text: &str) -> Result<Login, AccountError> {
-    let name = LoginName::parse(text).map_err(|_| AccountError::BadUsername)?;
-    let known = |c: char| c.is_alphanumeric() || "._-".contains(c);
-    if name.as_str().chars().count() > MOST_USERNAME || !name.as_str().chars().all(known) {
-        return Err(AccountError::BadUsername);
-    }
-    Ok(Login {
-        typed: text.to_owned(),
         normalised: name.as_str().to_owned(),
     })
 }

@@ -8,12 +8,13 @@ use super::{
     link::{names_of, removable},
     password_rules,
     sign_out::display_name,
+    username::WrongUsername,
 };
 use crate::{
     connection::SyncProfile,
     identity::ConnectionId,
     session::{Session, Token},
-    store::{EventKind, SessionRecord, UserRecord, Whose},
+    store::{EventKind, IdentityRecord, SessionRecord, UserRecord, Whose},
     text::{
         device::device,
         page::{
@@ -38,6 +39,7 @@ pub(super) struct Wrong {
     pub(super) profile: Option<ProfileFields>,
     pub(super) factors: Option<AccountProblem>,
     pub(super) email: WrongEmail,
+    pub(super) username: WrongUsername,
 }
 
 /// What was wrong with a change of the password.
@@ -76,6 +78,7 @@ impl Engine {
             Some("link") => self.begin_link(visit, &session, fields).await,
             Some("verify-email") => self.mail_link_again(visit, &session).await,
             Some("email") => self.change_email(visit, &session, fields).await,
+            Some("username") => self.change_username(visit, &session, fields).await,
             Some("unlink") => self.unlink(visit, &session, fields).await,
             Some(
                 action @ ("add-factor" | "new-recovery-codes" | "remove-factor" | "rename-factor"),
@@ -242,6 +245,11 @@ impl Engine {
         let confirm = self.unverified(session).await;
         let confirm = confirm.map(|_| self.form(token, "verify-email", None));
         let change_email = self.email_form(session, token, wrong.email);
+        let change_username = self.username_form(session, token, wrong.username).await;
+        let change_username = match change_username {
+            Ok(form) => form,
+            Err(error) => return self.store_is_away(visit, &error),
+        };
         let others = listed.iter().any(|one| one.id != session.id());
         let page = Account {
             now: visit.now,
@@ -261,29 +269,13 @@ impl Engine {
             password,
             factors,
             change_email,
+            change_username,
             sessions: listed
                 .iter()
                 .map(|one| self.session_row(session, token, one))
                 .collect(),
             revoke_others: others.then(|| self.form(token, "revoke-others", None)),
-            identities: identities
-                .iter()
-                .map(|known| {
-                    let profile = &known.identity.profile;
-                    let label = profile.email.clone().or(profile.preferred_username.clone());
-                    IdentityRow {
-                        display_name: self.name_of(&known.identity.connection),
-                        icon: Some(self.icon_of(&known.identity.connection)),
-                        label: label.unwrap_or_else(|| known.identity.subject.to_string()),
-                        refreshed_at: known.refreshed_at,
-                        unlink: removable(known, identities.len()).then(|| {
-                            let mut post = self.form(token, "unlink", None);
-                            post.hidden.extend(names_of(known));
-                            post
-                        }),
-                    }
-                })
-                .collect(),
+            identities: self.identity_rows(token, &identities),
             link,
             delete: (self.may_delete(&user, &identities))
                 .then(|| self.form(token, delete_account::ASKED, None)),
@@ -295,6 +287,25 @@ impl Engine {
             back: crate::text::page::Href::path("/"),
         };
         Turn::page(StatusCode::OK, Page::Account(Box::new(page)))
+    }
+
+    fn identity_rows(&self, token: &Token, held: &[IdentityRecord]) -> Vec<IdentityRow> {
+        let row = |known: &IdentityRecord| {
+            let profile = &known.identity.profile;
+            let label = profile.email.clone().or(profile.preferred_username.clone());
+            IdentityRow {
+                display_name: self.name_of(&known.identity.connection),
+                icon: Some(self.icon_of(&known.identity.connection)),
+                label: label.unwrap_or_else(|| known.identity.subject.to_string()),
+                refreshed_at: known.refreshed_at,
+                unlink: removable(known, held.len()).then(|| {
+                    let mut post = self.form(token, "unlink", None);
+                    post.hidden.extend(names_of(known));
+                    post
+                }),
+            }
+        };
+        held.iter().map(row).collect()
     }
 
     fn session_row(&self, session: &Session, token: &Token, one: &SessionRecord) -> SessionRow {
@@ -400,6 +411,7 @@ fn notice(done: &str) -> Option<AccountNotice> {
         "password-changed" => Some(AccountNotice::PasswordChanged),
         "profile-saved" => Some(AccountNotice::ProfileSaved),
         "session-revoked" => Some(AccountNotice::SessionRevoked),
+        "username-changed" => Some(AccountNotice::UsernameChanged),
         _ => None,
     }
 }

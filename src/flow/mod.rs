@@ -55,6 +55,7 @@ mod submit;
 mod trial;
 mod unasked;
 mod unblock;
+mod username;
 mod verify;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};

@@ -88,7 +88,7 @@ impl Engine {
             Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
         };
         let peer = visit.peer_allowed(allowance.proof());
-        let prepared = match accounts.sign_up(wish(fields), &peer).await {
+        let prepared = match accounts.sign_up(wish(fields, true), &peer).await {
             Ok(prepared) => prepared,
             Err(AccountError::Rejected(rejection)) => {
                 return self.rejected(visit, settings, &rejection, None);

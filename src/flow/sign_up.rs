@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, password_rules};
+use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, password_rules, username};
 use crate::{
     connection::{
         AccountError, Accounts, ConnectionSettings, LoginNames, PreparedAccount, SignUp, Throttled,
@@ -82,7 +82,7 @@ impl Engine {
         let hides = settings.mail.verify == VerifyEmail::Required;
         let not_before = tokio::time::sleep(ANSWERED_AFTER);
         let peer = visit.peer_allowed(allowance.proof());
-        let prepared = match accounts.sign_up(wish(fields), &peer).await {
+        let prepared = match accounts.sign_up(wish(fields, false), &peer).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.parts.throttle.made_nobody(allowance).await;
@@ -223,14 +223,15 @@ pub(super) fn new_account(
         name: field("name"),
         email: field("email"),
         username: field("username"),
+        username_hint: username::hint(accounts.username_rules()),
         password_problem: None,
         rules: password_rules::untold(accounts.password_rules()),
         problem: None,
     }
 }
 
-/// What the person typed.
-pub(super) fn wish(fields: &Fields) -> SignUp {
+/// What the person typed, who may have a `reserved` name.
+pub(super) fn wish(fields: &Fields, reserved: bool) -> SignUp {
     let text = |name: &str| {
         let typed = fields.one(name).unwrap_or_default().trim();
         (!typed.is_empty()).then(|| typed.to_owned())
@@ -240,6 +241,7 @@ pub(super) fn wish(fields: &Fields) -> SignUp {
         username: text("username"),
         name: text("name"),
         password: Secret::new(fields.one("password").unwrap_or_default().to_owned()),
+        reserved,
     }
 }
 
@@ -248,7 +250,7 @@ pub(super) fn mark(form: &mut NewAccount, accounts: &dyn Accounts, error: &Accou
     match error {
         AccountError::BadEmail => form.email.problem = Some(FieldProblem::BadEmail),
         AccountError::BadName => form.name.problem = Some(FieldProblem::TooLong { most: 256 }),
-        AccountError::BadUsername => form.username.problem = Some(FieldProblem::BadUsername),
+        AccountError::BadUsername(bad) => form.username.problem = Some(username::problem(*bad)),
         AccountError::LoginTaken => taken(form),
         AccountError::BadNewPassword(refusal) => {
             let (problem, rules) = password_rules::refused(accounts.password_rules(), refusal);

@@ -48,12 +48,13 @@ pub(crate) enum EventKind {
     UserCreated,
     UserDeleted,
     UserUnblocked,
+    UsernameChanged,
     UsersExported,
 }
 
 impl EventKind {
     /// Every kind, for the stores.
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::AccessDenied,
         Self::AccountImported,
         Self::ConfigRefused,
@@ -88,6 +89,7 @@ impl EventKind {
         Self::UserCreated,
         Self::UserDeleted,
         Self::UserUnblocked,
+        Self::UsernameChanged,
         Self::UsersExported,
     ];
 
@@ -128,6 +130,7 @@ impl EventKind {
             Self::UserCreated => "user-created",
             Self::UserDeleted => "user-deleted",
             Self::UserUnblocked => "user-unblocked",
+            Self::UsernameChanged => "username-changed",
             Self::UsersExported => "users-exported",
         }
     }

@@ -331,9 +331,15 @@ fn every_message_of_every_variant_is_said() {
         account::{AccountNotice, AccountProblem},
         factor::{FactorProblem, WhyEnrol},
         failure::ActionLabel,
-        login::{FieldProblem, LoginProblem, Notice, StartAgainWhy},
+        login::{FieldProblem, LoginProblem, Notice, StartAgainWhy, UsernameHint},
     };
     let name = || "x".to_owned();
+    let username_hint = |ascii, symbols: &str| UsernameHint {
+        least: 1,
+        most: 64,
+        ascii,
+        symbols: symbols.to_owned(),
+    };
     let texts: Vec<message::Text> = vec![
         Notice::OtherAccount {
             signed_in_as: name(),
@@ -348,11 +354,20 @@ fn every_message_of_every_variant_is_said() {
         LoginProblem::WrongCredentials.into(),
         FieldProblem::BadEmail.into(),
         FieldProblem::BadPicture.into(),
-        FieldProblem::BadUsername.into(),
         FieldProblem::PasswordTooLong { most: 1 }.into(),
         FieldProblem::PasswordRefused.into(),
         FieldProblem::Taken.into(),
         FieldProblem::TooLong { most: 1 }.into(),
+        FieldProblem::TooShort { least: 2 }.into(),
+        FieldProblem::UsernameCharacters.into(),
+        FieldProblem::UsernameIsAddress.into(),
+        FieldProblem::UsernameMissing.into(),
+        FieldProblem::UsernameReserved.into(),
+        FieldProblem::UsernameTaken.into(),
+        username_hint(false, "._-").into(),
+        username_hint(false, "").into(),
+        username_hint(true, "-").into(),
+        username_hint(true, "").into(),
         FieldProblem::WrongPassword.into(),
         StartAgainWhy::AlreadyUsed.into(),
         StartAgainWhy::ConnectionChanged.into(),

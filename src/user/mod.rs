@@ -22,6 +22,7 @@ mod import;
 mod link;
 mod move_in;
 mod recovery_code;
+mod renamed;
 #[cfg(test)]
 mod tests;
 mod transfer;

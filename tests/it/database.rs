@@ -132,6 +132,52 @@ fn what_cannot_be_an_account_is_said_beside_the_field() {
 }
 
 #[test]
+fn the_sign_up_page_says_what_a_username_is_like_and_which_rule_one_broke() {
+    let upstream = Upstream::start();
+    let sidecar = Sidecar::new()
+        .set("connections.members.username.min_length", 3)
+        .set("connections.members.username.max_length", 8)
+        .set("connections.members.username.letters", "ascii")
+        .set("connections.members.username.symbols", "-")
+        .route(route("/").to(&upstream))
+        .start();
+    let hint = "3 to 8 characters: the letters a to z, digits and -";
+    let sign_up = |username: &str| {
+        let mut visitor = sidecar.visitor();
+        let page = visitor.go("/.auth/signup/members");
+        assert!(page.text().contains(hint), "{}", page.text());
+        let form = page
+            .form_with("password")
+            .fill("username", username)
+            .fill("password", PASSWORD);
+        let answer = visitor.submit(&page, &form);
+        (visitor, answer)
+    };
+    for (username, said) in [
+        ("ab", "Use at least 3 characters."),
+        ("abcdefghi", "Use at most 8 characters."),
+        ("a.bc", "Use only the characters that are named below."),
+        ("älice", "Use only the characters that are named below."),
+        ("a@b.c", "A username has no @ in it."),
+        ("Admin-", "This name is not given to anybody here."),
+    ] {
+        let (visitor, answer) = sign_up(username);
+        assert!(visitor.session().is_none(), "{username}");
+        assert_eq!(answer.answer.status, 422, "{username}");
+        let text = answer.text();
+        assert!(
+            text.contains(said) && text.contains(hint),
+            "{username}: {text}"
+        );
+    }
+    // The operator may, and the rules do not keep out who has a name already.
+    let name = ["users", "add", "--username", "admin"];
+    sidecar.cli_told(&name, PASSWORD);
+    assert!(attempt(&sidecar, "admin", PASSWORD).0.session().is_some());
+    assert!(sign_up("alice-1").0.session().is_some());
+}
+
+#[test]
 fn each_login_takes_the_profile_from_the_connection_and_refuses_edits() {
     let upstream = Upstream::start();
     let sidecar = Sidecar::new()

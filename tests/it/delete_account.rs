@@ -71,16 +71,7 @@ fn who_signed_in_long_ago_signs_in_again_first() {
     let page = alice.submit(&account, &ask(&account).unwrap());
     let confirm = page.form_with("action");
     sidecar.stop();
-    let at = "json_extract(authentications, '$[0].auth_time') - 660000";
-    let aged = format!(
-        "UPDATE sessions SET authentications = json_set(authentications, '$[0].auth_time', {at})"
-    );
-    let done = std::process::Command::new("sqlite3")
-        .args(["-cmd", ".timeout 5000"])
-        .arg(sidecar.path("data/vestibule.db"))
-        .arg(aged)
-        .output();
-    assert!(done.unwrap().status.success());
+    sidecar.age_logins();
     sidecar.start_again();
     for form in [ask(&account).unwrap(), confirm] {
         let answer = alice.submit(&account, &form);

@@ -105,6 +105,9 @@ mod login;
 // People delete their own account.
 mod delete_account;
 
+// People give themselves another username.
+mod username;
+
 // The whole life of an account in Chromium.
 mod whole_life;
 

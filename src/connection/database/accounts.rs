@@ -9,7 +9,8 @@ use crate::{
         AccountError, AccountKey, Accounts, Addressee, Allowed, Authenticated, BadNewPassword,
         ByMail, ConnectionData, Fault, Form, Judged, LoginName, LoginNames, NewPassword,
         NewPasswordForm, NewPasswordWhy, NextPassword, NotNext, Password, PasswordReply, Peer,
-        Personal, PreparedAccount, Rejection, Rule, SignUp, Step, names::Names,
+        Personal, PreparedAccount, Rejection, Rule, SignUp, Step, UsernameChange, UsernameRules,
+        UsernamesChange, names::Names,
     },
     identity::{Identity, Subject},
     secret::Secret,
@@ -24,6 +25,10 @@ impl Accounts for Database {
 
     fn names(&self) -> LoginNames {
         self.names
+    }
+
+    fn username_rules(&self) -> &UsernameRules {
+        &self.usernames
     }
 
     fn password_rules(&self) -> &[Rule] {
@@ -48,7 +53,7 @@ impl Accounts for Database {
                 return Err(self.reject(Fault::Internal, "spend-budget").into());
             }
         }
-        let names = Names::read(&wish, self.names)?;
+        let names = Names::read(&wish, (self.names, &self.usernames))?;
         if self.needs_email && names.email.is_none() && !operator {
             return Err(AccountError::BadEmail);
         }
@@ -135,6 +140,19 @@ impl Accounts for Database {
 
     async fn change_email(&self, proof: &ByMail, peer: &Peer) -> Result<bool, AccountError> {
         self.replace_email(proof, peer).await
+    }
+
+    fn usernames_change(&self) -> UsernamesChange {
+        self.who_renames()
+    }
+
+    async fn change_username(
+        &self,
+        subject: &Subject,
+        typed: &str,
+        peer: &Peer,
+    ) -> Result<Option<UsernameChange>, AccountError> {
+        self.replace_username(subject, typed, peer).await
     }
 
     async fn set_password(

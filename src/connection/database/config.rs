@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    connection::{LoginNames, PasswordConfig},
+    connection::{LoginNames, PasswordConfig, UsernameConfig},
     problem::Problem,
 };
 
@@ -14,6 +14,7 @@ use crate::{
 pub(crate) struct Config {
     /// What people sign in with: `email`, `username` or `email_or_username` (default).
     pub(crate) login: Login,
+    pub(crate) username: UsernameConfig,
     pub(crate) password: PasswordConfig,
     /// Whether a forgotten password is replaced by mail. Default: where there is a `[mail]`.
     pub(crate) reset: Option<bool>,
@@ -59,6 +60,11 @@ impl Config {
     /// What does not fit, with keys that begin in this table.
     pub(in crate::connection) fn own_problems(&self) -> Vec<Problem> {
         let mut problems = self.password.problems();
+        problems.extend(self.username.problems());
+        if self.login == Login::Email && self.username.lets_change() {
+            let message = "nobody signs in by a username with login = \"email\"";
+            problems.push(Problem::new("username.change", message));
+        }
         if self.login == Login::Username && self.verify_email == Some(VerifyEmail::Required) {
             let message = "nobody is asked for an address with login = \"username\"";
             problems.push(Problem::new("verify_email", message));
@@ -72,6 +78,11 @@ impl Config {
         if self.welcome {
             let message = "people who come from a store elsewhere are not new";
             problems.push(Problem::new("welcome", message));
+        }
+        if self.username.lets_change() {
+            let message = "the names of people in a store elsewhere are its own";
+            let hint = "it can be set for a connection with strategy = \"database\"";
+            problems.push(Problem::new("username.change", message).hint(hint));
         }
         if self.verify_email.is_some() {
             let message = "what the store says of an address is its own";

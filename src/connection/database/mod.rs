@@ -15,6 +15,7 @@
 mod accounts;
 mod config;
 mod mailed;
+mod renamed;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ pub(crate) use self::config::{Config, VerifyEmail};
 use super::{
     AccountKey, Accounts, Advice, AtLogin, Authenticated, Common, Connection, ConnectionData,
     Fault, Form, InlineForm, LoginName, LoginNames, Password, PasswordForm, PasswordReply,
-    PasswordRules, Peer, Rejection, Reply, Start, Step, SyncProfile, TrustEmail,
+    PasswordRules, Peer, Rejection, Reply, Start, Step, SyncProfile, TrustEmail, UsernameRules,
     registry::{OpenConnection, Parts},
 };
 use crate::{
@@ -45,6 +46,9 @@ pub(crate) struct Database {
     /// Whether an account needs an address.
     needs_email: bool,
     rules: PasswordRules,
+    usernames: UsernameRules,
+    /// Whether people change theirs.
+    lets_rename: bool,
     parts: Parts,
 }
 
@@ -90,6 +94,8 @@ impl OpenConnection for Config {
             signup: common.signup.unwrap_or(false) && common.sync_profile != SyncProfile::Never,
             needs_email: self.verify_email == Some(VerifyEmail::Required),
             rules: PasswordRules::open(&self.password, &parts.http),
+            usernames: UsernameRules::open(&self.username),
+            lets_rename: self.username.lets_change(),
             parts: parts.clone(),
         }))
     }

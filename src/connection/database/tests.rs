@@ -7,8 +7,8 @@ use crate::connection::UpstreamParam;
 use crate::{
     clock::{ManualClock, Timestamp},
     connection::{
-        AccountError, Allowed, Attempt, BadNewPassword, Budgets, KnownBrowser, Rule, Seen, SignUp,
-        Throttle, Throttled,
+        AccountError, Allowed, Attempt, BadNewPassword, BadUsername, Budgets, KnownBrowser, Rule,
+        Seen, SignUp, Throttle, Throttled, UsernameChange,
     },
     crypto::{Cost, Hasher, Pool},
     identity::UserId,
@@ -95,6 +95,7 @@ impl World {
             username: username.map(ToOwned::to_owned),
             name: Some("A Name".to_owned()),
             password: Secret::new(password.to_owned()),
+            reserved: false,
         };
         let peer = self.peer(Some(Allowed::operator()));
         let prepared = self.accounts().sign_up(wish, &peer).await.unwrap();
@@ -453,6 +454,7 @@ fn wish(email: Option<&str>, username: Option<&str>, password: &str) -> SignUp {
         username: username.map(ToOwned::to_owned),
         name: None,
         password: Secret::new(password.to_owned()),
+        reserved: false,
     }
 }
 
@@ -530,6 +532,63 @@ async fn a_sign_up_says_what_is_wrong() {
         .await
         .unwrap_err();
     assert!(matches!(error, AccountError::Rejected(r) if r.step == "sign-up-closed"));
+}
+
+#[tokio::test]
+async fn a_username_is_changed_by_whom_the_settings_let() {
+    let (world, _folder) = World::new("username = { change = true }").await;
+    let id = world.member(None, Some("alice"), "correct horse").await;
+    world.member(None, Some("bob"), "correct horse").await;
+    let subject = subject_of(&world, "alice").await;
+    let paid = world.throttle.sign_up(None).await.unwrap();
+    let person = world.peer(Some(paid.proof()));
+    let operator = world.peer(Some(Allowed::operator()));
+    let accounts = world.accounts();
+    let unpaid = accounts
+        .change_username(&subject, "eve", &world.peer(None))
+        .await;
+    assert!(matches!(unpaid, Err(AccountError::Rejected(r)) if r.step == "spend-budget"));
+    let taken = accounts.change_username(&subject, "Bob", &person).await;
+    assert!(matches!(taken, Err(AccountError::UsernameTaken)));
+    let reserved = accounts.change_username(&subject, "admin", &person).await;
+    assert!(matches!(
+        reserved,
+        Err(AccountError::BadUsername(BadUsername::Reserved))
+    ));
+    let changed = accounts.change_username(&subject, "Alicia", &person).await;
+    let change = UsernameChange {
+        was: Some("alice".to_owned()),
+        now: "Alicia".to_owned(),
+    };
+    assert_eq!(changed.unwrap(), Some(change));
+    let again = accounts.change_username(&subject, "Alicia", &person).await;
+    assert_eq!(again.unwrap(), None);
+    let event = &world.store.events(1).await.unwrap()[0];
+    assert_eq!(
+        (event.kind, event.reason.as_str()),
+        (EventKind::UsernameChanged, "person")
+    );
+    assert_eq!(event.user, Some(id));
+    let changed = accounts.change_username(&subject, "admin", &operator).await;
+    assert!(changed.unwrap().is_some());
+
+    let closed = open("", &world.parts).unwrap();
+    let accounts = closed.accounts().unwrap();
+    let refused = accounts.change_username(&subject, "eve", &person).await;
+    assert!(matches!(refused, Err(AccountError::Rejected(r)) if r.step == "usernames-stay"));
+    let changed = accounts.change_username(&subject, "alice", &operator).await;
+    assert!(changed.unwrap().is_some());
+
+    let none = open("login = 'email'", &world.parts).unwrap();
+    let accounts = none.accounts().unwrap();
+    let refused = accounts.change_username(&subject, "eve", &operator).await;
+    assert!(matches!(refused, Err(AccountError::Rejected(r)) if r.step == "usernames-stay"));
+}
+
+async fn subject_of(world: &World, login: &str) -> crate::identity::Subject {
+    let members = "members".parse().unwrap();
+    let account = world.store.account_by_login(&members, login).await;
+    account.unwrap().unwrap().subject
 }
 
 #[tokio::test]
@@ -1163,6 +1222,11 @@ async fn settings_that_cannot_be_meant_are_refused() {
         let problems = open(&config, &world.parts).unwrap_err();
         assert_eq!(problems[0].key, "password.min_length");
     }
+    let config = "login = 'email'\nusername = { change = true }";
+    let problems = open(config, &world.parts).unwrap_err();
+    assert_eq!(problems[0].key, "username.change");
+    let elsewhere: Config = toml::from_str("username = { change = true }").unwrap();
+    assert_eq!(elsewhere.problems_elsewhere()[0].key, "username.change");
     let common = Common {
         trust_email: TrustEmail::Always,
         claims: [(crate::connection::config::Field::Name, "cn".to_owned())].into(),

@@ -7,8 +7,8 @@ use super::{Foreign, ForeignStore, Found, NewPerson, Refused, StoreFault, Who, i
 use crate::{
     connection::{
         AccountError, AccountKey, Accounts, Addressee, Allowed, Authenticated, BadNewPassword,
-        ByMail, LoginName, LoginNames, NewPassword, Password, Peer, Personal, PreparedAccount,
-        Rejection, Rule, SignUp, names::Names,
+        BadUsername, ByMail, LoginName, LoginNames, NewPassword, Password, Peer, Personal,
+        PreparedAccount, Rejection, Rule, SignUp, UsernameChange, UsernameRules, names::Names,
     },
     identity::Subject,
     protocol::EmailAddress,
@@ -24,6 +24,10 @@ impl Accounts for Foreign {
 
     fn names(&self) -> LoginNames {
         self.names
+    }
+
+    fn username_rules(&self) -> &UsernameRules {
+        &self.usernames
     }
 
     fn password_rules(&self) -> &[Rule] {
@@ -157,6 +161,16 @@ impl Accounts for Foreign {
             Some(local) => local.check_password(subject, current, peer).await,
             None => Err(self.unable("check a password")),
         }
+    }
+
+    /// The names are those of the store, by which it would know people still.
+    async fn change_username(
+        &self,
+        _: &Subject,
+        _: &str,
+        _: &Peer,
+    ) -> Result<Option<UsernameChange>, AccountError> {
+        Err(self.unable("change a username"))
     }
 
     async fn set_password(
@@ -325,14 +339,14 @@ impl Foreign {
             return Err(self.unable("sign up"));
         }
         let store = self.asked("sign up")?;
-        let names = Names::read(&wish, self.names)?;
+        let names = Names::read(&wish, (self.names, &self.usernames))?;
         let (email, username) = (names.email.as_ref(), names.username.as_ref());
         let login = match self.names {
             LoginNames::Email | LoginNames::EmailOrUsername => email.or(username),
             LoginNames::Username => username,
         };
         let login = login.ok_or(AccountError::BadEmail)?;
-        let login = LoginName::parse(&login.typed).map_err(|_| AccountError::BadUsername)?;
+        let login = LoginName::parse(&login.typed).map_err(|_| BadUsername::Characters)?;
         let password = self.rules.admit(&wish.password, names.personal()).await?;
         if self.is_taken(store, &wish).await? {
             return Err(AccountError::LoginTaken);

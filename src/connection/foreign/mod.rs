@@ -28,8 +28,8 @@ pub(in crate::connection) use self::{
 use super::{
     AccountKey, Accounts, Authenticated, Common, Connection, ConnectionData, Facts, Form,
     InlineForm, LoginName, LoginNames, Migration, NewPassword, Password, PasswordForm,
-    PasswordReply, PasswordRules, Peer, Rejection, Reply, Start, Step, SyncProfile, database,
-    registry::Parts,
+    PasswordReply, PasswordRules, Peer, Rejection, Reply, Start, Step, SyncProfile, UsernameRules,
+    database, registry::Parts,
 };
 use crate::{
     identity::{ConnectionId, Subject},
@@ -113,6 +113,7 @@ pub(in crate::connection) struct Foreign {
     names: LoginNames,
     signup: bool,
     rules: PasswordRules,
+    usernames: UsernameRules,
     parts: Parts,
 }
 
@@ -154,6 +155,7 @@ impl Foreign {
             people: set.people,
             names: set.accounts.login.into(),
             rules: PasswordRules::open(&set.accounts.password, &parts.http),
+            usernames: UsernameRules::open(&set.accounts.username),
             parts: parts.clone(),
         }))
     }

@@ -144,3 +144,54 @@ pub(super) async fn replace_moves_the_logins(Fresh { store, .. }: &Store) {
     }
     assert_eq!(store.events(10).await.unwrap().len(), before);
 }
+
+pub(super) async fn a_username_changes_hands_and_two_never_have_it(Fresh { store, .. }: &Store) {
+    let members = name("members");
+    for who in ["ann", "bob", "cho"] {
+        let created = with_account(store.as_ref(), "members", who).await;
+        assert_eq!(created, Created::Created);
+    }
+    let named = |who: &str, username: &str| AccountRecord {
+        username: Some(Login {
+            typed: username.to_uppercase(),
+            normalised: username.to_owned(),
+        }),
+        ..account("members", who)
+    };
+    let event = || Some(Event::new(at(20), EventKind::UsernameChanged, "person"));
+    let (_, newest) = changes_after(store.as_ref(), 0).await;
+    let take = async |who: &str, username: &str, was: u64| {
+        let written = store.replace_account(named(who, username), was, event());
+        written.await.unwrap()
+    };
+    let has = async |username: &str| {
+        let found = store.account_by_login(&members, username).await.unwrap();
+        found.map(|account| account.subject.to_string())
+    };
+    assert!(!take("ann", "bob-x", 1).await, "somebody has it");
+    assert_eq!(has("bob-x").await.as_deref(), Some("bob"));
+    assert_eq!(
+        has("ann-x").await.as_deref(),
+        Some("ann"),
+        "nothing is lost"
+    );
+    assert!(take("ann", "new", 1).await);
+    assert_eq!(has("new").await.as_deref(), Some("ann"));
+    assert_eq!(has("ann-x").await, None);
+    let (changes, _) = changes_after(store.as_ref(), newest).await;
+    assert_eq!(changes, [Change::User(user("members", "ann").id)]);
+    assert!(take("bob", "ann-x", 1).await, "the old one is free");
+    assert_eq!(has("ann-x").await.as_deref(), Some("bob"));
+    // Of those who want one at once, one has it.
+    let wanted = ["ann", "bob", "cho"].map(|who| {
+        let was = if who == "cho" { 1 } else { 2 };
+        take(who, "wanted", was)
+    });
+    let won: Vec<bool> = futures_util::future::join_all(wanted).await;
+    assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+    let events = store.events(10).await.unwrap();
+    let renamed = events
+        .iter()
+        .filter(|one| one.kind == EventKind::UsernameChanged);
+    assert_eq!(renamed.count(), 3);
+}

@@ -106,6 +106,7 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
         accounts::an_account_is_added_once,
         accounts::logins_are_unique_within_a_connection,
         accounts::replace_moves_the_logins,
+        accounts::a_username_changes_hands_and_two_never_have_it,
         factors::factors_are_added_up_to_a_number,
         factors::one_of_many_first_factors_is_added,
         factors::a_factor_is_changed_by_its_user_alone,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Href, PasswordRule, Post,
-    login::{Field, FieldProblem, LoginProblem, Notice},
+    login::{Field, FieldProblem, LoginProblem, Notice, UsernameHint},
 };
 use crate::{clock::Timestamp, text::message::Text};
 
@@ -28,6 +28,7 @@ pub(crate) struct Account {
     /// `None`: none is ever asked for.
     pub(crate) factors: Option<FactorRows>,
     pub(crate) change_email: Option<EmailForm>,
+    pub(crate) change_username: Option<UsernameForm>,
     pub(crate) sessions: Vec<SessionRow>,
     /// Ends all sessions but this one; `None` where there are no others.
     pub(crate) revoke_others: Option<Post>,
@@ -67,6 +68,18 @@ pub(crate) struct EmailForm {
     pub(crate) new: Field,
     pub(crate) current_problem: Option<FieldProblem>,
     /// What is wrong with neither of them.
+    pub(crate) problem: Option<LoginProblem>,
+}
+
+/// The form that gives the account another username. The input is `new_username`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct UsernameForm {
+    pub(crate) post: Post,
+    /// The one it has.
+    pub(crate) current: Option<String>,
+    pub(crate) new: Field,
+    pub(crate) hint: UsernameHint,
+    /// What is wrong with more than the name.
     pub(crate) problem: Option<LoginProblem>,
 }
 
@@ -175,6 +188,7 @@ pub(crate) enum AccountNotice {
     PasswordChanged,
     ProfileSaved,
     SessionRevoked,
+    UsernameChanged,
 }
 
 impl From<AccountNotice> for Text {
@@ -192,6 +206,7 @@ impl From<AccountNotice> for Text {
             AccountNotice::PasswordChanged => "account.password-changed",
             AccountNotice::ProfileSaved => "account.profile-saved",
             AccountNotice::SessionRevoked => "account.session-revoked",
+            AccountNotice::UsernameChanged => "account.username-changed",
         })
     }
 }

@@ -181,12 +181,44 @@ pub(crate) struct NewAccount {
     pub(crate) name: Field,
     pub(crate) email: Field,
     pub(crate) username: Field,
+    /// What a username is like.
+    pub(crate) username_hint: UsernameHint,
     /// The password is never shown again.
     pub(crate) password_problem: Option<FieldProblem>,
     /// What a password must be like.
     pub(crate) rules: Vec<PasswordRule>,
     /// What is wrong with no field in particular.
     pub(crate) problem: Option<LoginProblem>,
+}
+
+/// What a username is like.
+#[derive(Clone, Debug, Serialize)]
+#[serde(into = "Text")]
+pub(crate) struct UsernameHint {
+    pub(crate) least: usize,
+    pub(crate) most: usize,
+    /// The letters `a` to `z` alone.
+    pub(crate) ascii: bool,
+    /// What else can be in it.
+    pub(crate) symbols: String,
+}
+
+impl From<UsernameHint> for Text {
+    fn from(hint: UsernameHint) -> Self {
+        let spaced: Vec<String> = hint.symbols.chars().map(String::from).collect();
+        let text = Self::new(match (hint.ascii, spaced.is_empty()) {
+            (false, false) => "username.hint",
+            (false, true) => "username.hint-plain",
+            (true, false) => "username.hint-ascii",
+            (true, true) => "username.hint-ascii-plain",
+        });
+        let text = text.with("least", hint.least).with("most", hint.most);
+        if spaced.is_empty() {
+            text
+        } else {
+            text.with("symbols", spaced.join(" "))
+        }
+    }
 }
 
 /// An input with what it holds.
@@ -202,7 +234,6 @@ pub(crate) struct Field {
 pub(crate) enum FieldProblem {
     BadEmail,
     BadPicture,
-    BadUsername,
     /// Some of the rules beside it are not met.
     PasswordRefused,
     PasswordTooLong {
@@ -213,6 +244,16 @@ pub(crate) enum FieldProblem {
     TooLong {
         most: usize,
     },
+    TooShort {
+        least: usize,
+    },
+    /// Something is in it that the hint beside it does not name.
+    UsernameCharacters,
+    UsernameIsAddress,
+    UsernameMissing,
+    UsernameReserved,
+    /// Somebody else has it.
+    UsernameTaken,
     WrongPassword,
 }
 
@@ -221,13 +262,18 @@ impl From<FieldProblem> for Text {
         match problem {
             FieldProblem::BadEmail => Self::new("field.bad-email"),
             FieldProblem::BadPicture => Self::new("field.bad-picture"),
-            FieldProblem::BadUsername => Self::new("field.bad-username"),
             FieldProblem::PasswordRefused => Self::new("field.password-refused"),
             FieldProblem::PasswordTooLong { most } => {
                 Self::new("field.password-too-long").with("most", most)
             }
             FieldProblem::Taken => Self::new("field.taken"),
             FieldProblem::TooLong { most } => Self::new("field.too-long").with("most", most),
+            FieldProblem::TooShort { least } => Self::new("field.too-short").with("least", least),
+            FieldProblem::UsernameCharacters => Self::new("field.username-characters"),
+            FieldProblem::UsernameIsAddress => Self::new("field.username-is-address"),
+            FieldProblem::UsernameMissing => Self::new("field.username-missing"),
+            FieldProblem::UsernameReserved => Self::new("field.username-reserved"),
+            FieldProblem::UsernameTaken => Self::new("field.username-taken"),
             FieldProblem::WrongPassword => Self::new("field.wrong-password"),
         }
     }

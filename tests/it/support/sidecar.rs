@@ -317,6 +317,22 @@ impl Sidecar {
         self.process().wait()
     }
 
+    /// Lets every login be eleven minutes older; it is stopped meanwhile.
+    #[track_caller]
+    pub(crate) fn age_logins(&self) {
+        let at = "json_extract(authentications, '$[0].auth_time') - 660000";
+        let aged = format!(
+            "UPDATE sessions SET authentications = \
+             json_set(authentications, '$[0].auth_time', {at})"
+        );
+        let done = Command::new("sqlite3")
+            .args(["-cmd", ".timeout 5000"])
+            .arg(self.path("data/vestibule.db"))
+            .arg(aged)
+            .output();
+        assert!(done.unwrap().status.success());
+    }
+
     /// Ends it gracefully and starts it on the same folder.
     pub(crate) fn restart(&mut self) {
         self.stop();

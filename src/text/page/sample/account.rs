@@ -7,7 +7,7 @@ use crate::{
         Account, DeleteAccount, Demo, SignOut, SignedOut,
         account::{
             AccountNotice, AccountProblem, Email, EmailForm, FactorRow, FactorRows, IdentityRow,
-            LinkRow, PasswordChange, ProfileFields, SessionRow, StillAt, Visitor,
+            LinkRow, PasswordChange, ProfileFields, SessionRow, StillAt, UsernameForm, Visitor,
         },
         login::Notice,
     },
@@ -28,6 +28,13 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
             new_recovery_codes: None,
         }),
         change_email: None,
+        change_username: Some(UsernameForm {
+            post: post("/.auth/account"),
+            current: None,
+            new: field(name, Some(FieldProblem::UsernameCharacters)),
+            hint: super::login::username_hint(),
+            problem: None,
+        }),
         owner: false,
         email: Some(Email {
             address: "ada@example.com".to_owned(),
@@ -184,6 +191,13 @@ fn account(name: &str) -> Account {
             post: post("/.auth/account"),
             new: field("ada@", Some(FieldProblem::BadEmail)),
             current_problem: Some(FieldProblem::WrongPassword),
+            problem: None,
+        }),
+        change_username: Some(UsernameForm {
+            post: post("/.auth/account"),
+            current: Some("ada".to_owned()),
+            new: field("", None),
+            hint: super::login::username_hint(),
             problem: None,
         }),
         sessions: vec![

@@ -6,7 +6,7 @@ use crate::text::page::{
     PasswordRule, PostOnward, Repost, RuleText, SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
     login::{
         AdviceText, LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy,
-        WhyNewPassword,
+        UsernameHint, WhyNewPassword,
     },
 };
 
@@ -185,6 +185,16 @@ pub(super) fn advised() -> Page {
     })
 }
 
+/// What usernames are like, unless set.
+pub(super) fn username_hint() -> UsernameHint {
+    UsernameHint {
+        least: 1,
+        most: 64,
+        ascii: false,
+        symbols: "._-".to_owned(),
+    }
+}
+
 /// The sign-up page, empty and refused, and the owner's.
 pub(super) fn making_accounts(name: &str) -> Vec<Page> {
     let form = |names| NewAccount {
@@ -194,6 +204,7 @@ pub(super) fn making_accounts(name: &str) -> Vec<Page> {
         name: Field::default(),
         email: Field::default(),
         username: Field::default(),
+        username_hint: username_hint(),
         password_problem: None,
         rules: rules(None),
         problem: None,
