@@ -1,7 +1,7 @@
 //! People give themselves another username.
 
 use crate::support::{
-    Sidecar, Upstream, Visitor,
+    Browser, Sidecar, Upstream, Visitor,
     forms::Form,
     mail_server::MailServer,
     route,
@@ -263,4 +263,52 @@ fn rules_that_cannot_be_meant_are_refused_with_their_line() {
         let at = format!("config.toml:{line}:");
         assert!(said.contains(&at) && said.contains(says), "{rules}: {said}");
     }
+}
+
+/// Pictures in both widths and colour schemes, for the eyes of whoever works on it.
+fn look(browser: &Browser, name: &str, height: u32) {
+    for width in [360, 1280] {
+        for scheme in ["light", "dark"] {
+            browser.screen(width, height).prefer(scheme);
+            browser.screenshot(&format!("username-{name}-{width}-{scheme}"));
+        }
+    }
+}
+
+#[test]
+fn a_browser_shows_the_rules_and_changes_the_name() {
+    let sidecar = Sidecar::new()
+        .set("connections.members.login", "username")
+        .set("connections.members.username.change", true)
+        .set("connections.members.username.min_length", 3)
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    let browser = Browser::start();
+    browser.goto(&format!("{}/private", sidecar.origin()));
+    browser.click("a[href*='/signup/members']");
+    browser.shows("3 to 64 characters: letters, digits and .\u{a0}_\u{a0}-");
+    let submit = "button[type=submit].primary";
+    browser
+        .fill("#username", "support")
+        .fill("#password", PASSWORD);
+    browser.click(submit);
+    browser.shows("This name is not given to anybody here.");
+    look(&browser, "sign-up", 900);
+    browser
+        .fill("#username", "alice")
+        .fill("#password", PASSWORD);
+    browser.click(submit);
+    browser.arrives(&format!("{}/private", sidecar.origin()));
+    browser.goto(&format!("{}/.auth/account", sidecar.origin()));
+    browser.shows("You sign in with alice.");
+    let form = "section[aria-labelledby=change-username] button";
+    browser.fill("#new_username", "al");
+    browser.click(form);
+    browser.shows("Use at least 3 characters.");
+    look(&browser, "account", 2300);
+    browser.fill("#new_username", "alicia");
+    browser.click(form);
+    browser.shows("Your username is changed.");
+    browser.shows("You sign in with alicia.");
+    assert!(signs_in(&sidecar, "alicia") && !signs_in(&sidecar, "alice"));
 }

@@ -216,7 +216,8 @@ impl From<UsernameHint> for Text {
         if spaced.is_empty() {
             text
         } else {
-            text.with("symbols", spaced.join(" "))
+            // They stay on one line.
+            text.with("symbols", spaced.join("\u{a0}"))
         }
     }
 }
