@@ -1,12 +1,13 @@
 //! A `sql` connection that writes: people sign up into a table of the operator's own, change their
 //! password there and go; and hashes that say nothing of how they were made.
 
-use std::{path::Path, process::Command};
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use crate::support::{
     Sidecar, Upstream,
     database_servers::{DatabaseServer, Engine, PASSWORD},
     route,
+    tls::Authority,
     visitor::PASSWORD as SIGN_UP_PASSWORD,
 };
 
@@ -35,7 +36,11 @@ impl Table {
     }
 
     fn on(engine: Engine) -> Self {
-        let server = DatabaseServer::start(engine);
+        Self::of(DatabaseServer::start(engine))
+    }
+
+    fn of(server: DatabaseServer) -> Self {
+        let engine = server.engine;
         let word = PASSWORD.replace('/', "%2F");
         let url = match engine {
             Engine::Postgres => server.url("postgres"),
@@ -225,4 +230,71 @@ fn a_digest_that_is_declared_is_verified_and_leaves_with_the_first_new_password(
     assert!(stored.starts_with("$argon2id$"), "{stored}");
     assert!(signed_in(&sidecar, "another password here"));
     assert!(!signed_in(&sidecar, "an old password"));
+}
+
+/// The server has a certificate for `127.0.0.1` of an authority of its own, which nobody else trusts.
+#[track_caller]
+fn nothing_is_said_to_a_server_with_another_certificate(engine: Engine) {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (ours, other) = (Authority::new(), Authority::new());
+    let leaf = ours.leaf(folder.path(), &["127.0.0.1"]);
+    let mut table = Table::of(leaf.database(engine));
+    let file = |authority: &Authority, name: &str| {
+        let dir = folder.path().join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        authority.file(&dir).to_str().unwrap().to_owned()
+    };
+    let refused = |table: &Table, ca: String| {
+        let sidecar = (table.open_to_all())
+            .set("connections.app.ca", ca)
+            .route(route("/").to(&upstream))
+            .start();
+        let check = sidecar.cli(&["check", "--online"]);
+        let said = String::from_utf8_lossy(&check.stderr).into_owned();
+        assert!(!check.status.success(), "{said}");
+        assert!(said.contains("certificate"), "{said}");
+        assert!(!said.contains(PASSWORD), "{said}");
+        let mut dora = sidecar.visitor();
+        let page = dora.go("/.auth/login");
+        let page = dora.try_password(&page, "dora@example.com", SIGN_UP_PASSWORD);
+        assert!(dora.session().is_none());
+        assert_eq!(page.answer.status, 502, "{page:?}");
+    };
+    refused(&table, file(&other, "other"));
+    // The right authority, and the name of another machine.
+    let right = table.url.clone();
+    table.url = right.replace("127.0.0.1", "localhost");
+    refused(&table, file(&ours, "elsewhere"));
+    table.url = right;
+
+    let sidecar = (table.open_to_all())
+        .set("connections.app.ca", file(&ours, "ours"))
+        .route(route("/").to(&upstream))
+        .start();
+    sidecar.cli_ok(&["check", "--online"]);
+    let mut dora = sidecar.visitor();
+    let page = dora.go("/.auth/signup/app");
+    dora.submit_sign_up(&page, "dora");
+    assert!(dora.me().is_some());
+    let Kind::Server(server) = &table.kind else {
+        unreachable!("it is one");
+    };
+    let encrypted = match engine {
+        Engine::Postgres => server.sql("SELECT count(*) FROM pg_stat_ssl WHERE ssl"),
+        Engine::MariaDb => server.sql("SHOW GLOBAL STATUS LIKE 'Ssl_finished_accepts'"),
+    };
+    let number = encrypted.split_whitespace().last().unwrap();
+    assert!(number.parse::<u64>().unwrap() > 0, "{encrypted}");
+}
+
+#[test]
+fn a_postgresql_of_another_authority_is_told_no_password() {
+    nothing_is_said_to_a_server_with_another_certificate(Engine::Postgres);
+}
+
+#[test]
+fn a_mariadb_of_another_authority_is_told_no_password() {
+    nothing_is_said_to_a_server_with_another_certificate(Engine::MariaDb);
 }

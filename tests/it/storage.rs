@@ -3,7 +3,7 @@
 
 use std::{
     os::unix::fs::PermissionsExt as _,
-    process::{Command, Output},
+    process::Output,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -17,7 +17,7 @@ use crate::support::{
     http::exchange,
     redis::Redis,
     route,
-    tls::{Authority, Leaf},
+    tls::Authority,
     visitor::{Cookie, PASSWORD, is_session, target},
 };
 
@@ -385,38 +385,13 @@ fn what_is_wrong_with_the_server_is_said_with_what_to_do(engine: Engine) {
     started.cli_ok(&["check"]);
 }
 
-/// A server with a certificate for this machine, from this authority.
-fn with_certificate(engine: Engine, leaf: &Leaf) -> DatabaseServer {
-    let (certificate, key) = (leaf.cert_file.display(), leaf.key_file.display());
-    let options = match engine {
-        Engine::Postgres => vec![
-            "-cssl=on".to_owned(),
-            format!("-cssl_cert_file={certificate}"),
-            format!("-cssl_key_file={key}"),
-        ],
-        Engine::MariaDb => vec![
-            format!("--ssl-cert={certificate}"),
-            format!("--ssl-key={key}"),
-        ],
-    };
-    for file in [&leaf.cert_file, &leaf.key_file] {
-        let chown = Command::new("chown")
-            .arg(engine.account())
-            .arg(file)
-            .status();
-        assert!(chown.unwrap().success());
-    }
-    let options: Vec<_> = options.iter().map(String::as_str).collect();
-    DatabaseServer::start_with(engine, &options)
-}
-
 fn a_certificate_of_another_authority_is_refused(engine: Engine) {
     let upstream = Upstream::start();
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let (ours, other) = (Authority::new(), Authority::new());
     let leaf = ours.leaf(folder.path(), &["127.0.0.1"]);
-    let server = with_certificate(engine, &leaf);
+    let server = leaf.database(engine);
     let url = server.database("guarded");
     let trusting = |authority: &Authority, name: &str, url: &str| {
         let dir = folder.path().join(name);

@@ -4,6 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
+    process::Command,
     thread,
 };
 
@@ -21,6 +22,8 @@ use openssl::{
     },
 };
 
+use super::database_servers::{DatabaseServer, Engine};
+
 /// A certificate authority that lives as long as the test.
 pub(crate) struct Authority {
     certificate: X509,
@@ -33,6 +36,33 @@ pub(crate) struct Leaf {
     pub(crate) key: PKey<Private>,
     pub(crate) cert_file: PathBuf,
     pub(crate) key_file: PathBuf,
+}
+
+impl Leaf {
+    /// A database server with this certificate, whose account owns the files from then on.
+    pub(crate) fn database(&self, engine: Engine) -> DatabaseServer {
+        let (certificate, key) = (self.cert_file.display(), self.key_file.display());
+        let options = match engine {
+            Engine::Postgres => vec![
+                "-cssl=on".to_owned(),
+                format!("-cssl_cert_file={certificate}"),
+                format!("-cssl_key_file={key}"),
+            ],
+            Engine::MariaDb => vec![
+                format!("--ssl-cert={certificate}"),
+                format!("--ssl-key={key}"),
+            ],
+        };
+        for file in [&self.cert_file, &self.key_file] {
+            let chown = Command::new("chown")
+                .arg(engine.account())
+                .arg(file)
+                .status();
+            assert!(chown.unwrap().success());
+        }
+        let options: Vec<_> = options.iter().map(String::as_str).collect();
+        DatabaseServer::start_with(engine, &options)
+    }
 }
 
 /// Whom a client trusts, and what it shows to whoever asks.
