@@ -89,6 +89,10 @@
 //! | a formula in a name, in an exported table | such a cell begins with an apostrophe | `csv_is_read_by_others_and_holds_no_formula` (`tests/it/transfer.rs`) |
 //! | PWD-10: injection | bound parameters only | `pwd_10_nothing_typed_is_a_query` |
 //! | PWD-12: a change of password from an open session | the old one is asked for, other sessions end | `pwd_12_a_new_password_needs_the_old_one_and_ends_other_sessions` |
+//! | PWD-12: a stolen session changes the name that its owner signs in with | a fresh proof is asked for, and a mail tells | `who_signed_in_long_ago_signs_in_again_before_a_new_username`, `another_username_counts_at_once_and_the_old_one_is_free` (`tests/it/username.rs`) |
+//! | a name that speaks for the operator: `admin`, `_Root_` | reserved names are compared without case and symbols, and given by the operator alone | `reserved_names_are_for_the_operator` (`src/connection/username.rs`) |
+//! | PWD-1: which usernames exist, asked on the account page | it costs what a sign-up costs | `asking_for_usernames_one_by_one_is_paid_for_like_signing_up` (`tests/it/username.rs`) |
+//! | two people take one name at once | a unique key in the storage | `of_many_who_want_one_name_at_once_one_has_it` (`tests/it/username.rs`) |
 //! | PWD-12: a proof that was given before sessions were ended, and waits for its second step | no session is issued for a proof that is not newer than the last such end, in one transaction ([`store`](crate::store)) | `pwd_12_what_an_old_password_proved_waits_for_nobody`, `what_an_old_password_proved_links_nobody` (`tests/it/link.rs`) |
 //!
 //! # Mail (`tests/it/mail.rs`)
@@ -99,7 +103,7 @@
 //! | a link once more, an older one, one of another kind, fifty at once | rows by purpose and hash, taken in one step; the newest of an account alone counts | `only_the_newest_message_counts_and_only_for_its_purpose`, `of_fifty_who_use_a_link_at_once_one_succeeds`, `a_link_confirms_an_address_by_its_button_alone` |
 //! | guessing the six digits, or typing them elsewhere | a code is for the flow that asked, which pays for each try | `a_code_is_good_in_the_browser_that_asked_and_for_five_tries` |
 //! | asking whose address has an account | the mail is written beside the request; the same page after the same time | `nobody_learns_from_a_forgotten_password_who_has_an_account`, `who_signs_up_with_an_address_of_somebody_else_learns_nothing` |
-//! | flooding a mailbox | budgets in the store, for a name, a client, a network and all | `mails_run_out_for_a_name_and_do_so_across_a_restart` |
+//! | flooding a mailbox | budgets in the store, for a name, a client, a network and all | `mails_run_out_for_a_name_and_do_so_across_a_restart`, `mails_run_out_for_a_client_and_for_the_network_around_it`, `when_the_mails_of_all_have_run_out_each_network_has_a_few`, `a_mailbox_gets_so_many_by_whatever_name_and_in_any_mode` (`src/connection/throttle/mail.rs`) |
 //! | links to a host of somebody's choice | they come from `public_url` | `a_forged_host_gets_into_no_mail` |
 //! | headers of one's own in a mail | a recipient, a subject and a sender are types without line ends | `no_value_begins_a_line_of_its_own` (`src/mail/tests.rs`) |
 //! | somebody between us and the mail server | TLS or nothing, with a certificate that is checked | `mail_leaves_by_tls_with_a_certificate_that_is_checked` |
@@ -314,7 +318,7 @@
 //!   account page what the person who visits can. Where that matters, `public_url` names a host
 //!   without an application.
 //! - A sign-up says when a name is taken, unless `verify_email = "required"` lets a mail say so to the
-//!   owner of the address; of a username it always does. Budgets bound how many names can be asked for.
+//!   owner of the address; of a username it always does, as does the account page where names can be changed. Budgets bound how many names can be asked for.
 //! - A second factor is set up after a fresh first proof. A provider that takes no wish for a new sign-in
 //!   (OAuth 2.0, SAML as it is spoken here) may give one unasked, in a browser that it remembers.
 //! - Whoever has many networks has three tries at a password from each in 15 minutes. To refuse all

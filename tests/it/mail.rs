@@ -619,6 +619,47 @@ fn a_folder_takes_mail_too() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+#[test]
+fn what_waits_when_the_program_stops_is_sent_then_or_said_to_be_lost() {
+    let mut sidecar = Sidecar::new()
+        .set("mail.url", "file:outbox")
+        .set("mail.from", "no-reply@acme.example")
+        .set("connections.members.verify_email", "off")
+        .route(route("/").set("upstream", "builtin:demo"));
+    // Where a file is no folder can be made, until it is gone.
+    let place = sidecar.path("outbox");
+    std::fs::write(&place, "").unwrap();
+    sidecar.write();
+    sidecar.start_again();
+    drop(sidecar.signed_up("kim"));
+    let waiting = |sidecar: &Sidecar| {
+        forget(&mut sidecar.visitor(), "kim@example.com");
+        let retried = "vestibule_mails_total{result=\"retried\"}";
+        assert_eventually!(sidecar.metric(retried) >= 1.0);
+        assert!(sidecar.metric("vestibule_mail_queue") > 0.5);
+    };
+    waiting(&sidecar);
+    std::fs::remove_file(&place).unwrap();
+    let begun = Instant::now();
+    assert_eq!(sidecar.stop(), Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "no pause is waited for"
+    );
+    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 1);
+
+    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::write(&place, "").unwrap();
+    sidecar.start_again();
+    waiting(&sidecar);
+    assert_eq!(
+        sidecar.stop(),
+        Some(0),
+        "nobody waits for a server that is away"
+    );
+    assert!(sidecar.log_about("was not sent").contains("reset-password"));
+}
+
 /// Asks on the account page for another address.
 #[track_caller]
 fn ask_for_address(visitor: &mut Visitor, new: &str, password: &str) -> Page {

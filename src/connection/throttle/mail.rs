@@ -70,3 +70,101 @@ impl Throttle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        clock::{ManualClock, Timestamp},
+        connection::{Budgets, LoginName},
+        store::memory::Memory,
+    };
+
+    fn throttle(protection: &str) -> (Throttle, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+        let store = Arc::new(Memory::new(clock.clone(), 10));
+        let budgets = Budgets::open(&toml::from_str(protection).unwrap()).unwrap();
+        (
+            Throttle::new(store, clock.clone(), &[7; 32], budgets),
+            clock,
+        )
+    }
+
+    fn name(number: usize) -> AccountKey {
+        let name = LoginName::parse(&format!("person-{number}@example.com")).unwrap();
+        AccountKey::Name("members".parse().unwrap(), name)
+    }
+
+    /// How many messages can be asked for, each by another name, before one is refused.
+    async fn asked(throttle: &Throttle, from: &str, first: usize) -> usize {
+        let mut asked = 0;
+        let address = Some(from.parse().unwrap());
+        while throttle.mail(address, &name(first + asked)).await.is_ok() {
+            asked += 1;
+            assert!(asked < 2000);
+        }
+        asked
+    }
+
+    #[tokio::test]
+    async fn mails_run_out_for_a_client_and_for_the_network_around_it() {
+        let (throttle, clock) = throttle("");
+        assert_eq!(asked(&throttle, "192.0.2.1", 0).await, 20, "one client");
+        assert_eq!(asked(&throttle, "192.0.2.2", 100).await, 20, "another");
+        for other in 3..6 {
+            asked(&throttle, &format!("192.0.2.{other}"), other * 100).await;
+        }
+        assert_eq!(asked(&throttle, "192.0.2.9", 900).await, 0, "the network");
+        assert_eq!(asked(&throttle, "198.51.100.1", 1000).await, 20);
+        assert_eq!(asked(&throttle, "2001:db8::1", 1100).await, 20);
+        assert_eq!(
+            asked(&throttle, "2001:db8::2", 1200).await,
+            0,
+            "a /64 is one"
+        );
+        clock.advance(std::time::Duration::from_hours(1));
+        assert_eq!(asked(&throttle, "192.0.2.9", 2000).await, 20);
+        let (throttle, _) = self::throttle("allow = ['192.0.2.0/24']");
+        assert_eq!(asked(&throttle, "198.51.100.1", 0).await, 20);
+        let office = Some("192.0.2.1".parse().unwrap());
+        for number in 0..50 {
+            throttle.mail(office, &name(number)).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn when_the_mails_of_all_have_run_out_each_network_has_a_few() {
+        let (throttle, _) = throttle("");
+        for network in 0..50 {
+            let from = format!("10.0.{network}.1");
+            assert_eq!(asked(&throttle, &from, network * 100).await, 20);
+        }
+        // Those were the thousand.
+        for network in 50..53 {
+            let from = format!("10.0.{network}.1");
+            assert_eq!(asked(&throttle, &from, network * 100).await, 3);
+        }
+        assert_eq!(asked(&throttle, "10.0.52.2", 9000).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_gets_so_many_by_whatever_name_and_in_any_mode() {
+        for mode in ["enforce", "monitor"] {
+            let (throttle, _) = throttle(&format!("mode = '{mode}'"));
+            for spelling in ["ada@example.com", "ADA@example.com", "ada@EXAMPLE.com"] {
+                let box_of = EmailAddress::parse(spelling).unwrap();
+                throttle.mail_to(&box_of).await.unwrap();
+            }
+            let ada = EmailAddress::parse("ada@example.com").unwrap();
+            for _ in 0..2 {
+                throttle.mail_to(&ada).await.unwrap();
+            }
+            let sixth = throttle.mail_to(&ada).await;
+            assert!(matches!(sixth, Err(Throttled::Until(_))), "{mode}");
+            let bob = EmailAddress::parse("bob@example.com").unwrap();
+            throttle.mail_to(&bob).await.unwrap();
+        }
+    }
+}
