@@ -193,6 +193,23 @@
 //! | ACC-4: one subject at two providers | a person is connection and subject, and what is the subject is pinned | `acc_4_one_subject_at_two_providers_is_two_people`, `accounts_do_not_go_over_to_another_subject` (`tests/it/oauth2.rs`) |
 //! | ACC-5: groups as text, as an object, with a comma, too many | a list of texts, or unknown, and then every rule about groups refuses, a `deny` too | `acc_5_groups_of_another_type_are_no_groups`, `a_rule_about_groups_that_are_not_known_refuses` (`src/policy/tests.rs`), `groups_that_do_not_fit_into_a_token_are_had_from_graph_or_not_at_all` (`tests/it/catalog.rs`) |
 //!
+//! # Passkeys (`tests/it/attacks/passkeys.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | PK-1: a page at another origin that looks like ours | one exact origin: scheme, host and port | `pk_1_no_other_origin_proves_anything`, `each_deviation_of_a_proof_is_named` (`src/protocol/webauthn/tests.rs`) |
+//! | PK-2: a passkey as the only proof, by whoever holds the device | UV is demanded and looked for, in the proof and when it is made | `pk_2_the_only_proof_is_of_somebody_who_is_verified` |
+//! | PK-3: a wrong signature, an id that is two, bits that were turned | one reader, and no proof but by [`webauthn::verify`](crate::protocol::webauthn::verify) | `pk_3_what_is_not_signed_or_not_named_is_nothing`, `no_bit_of_a_vector_can_be_turned`, `an_answer_is_read_strictly` (`src/protocol/webauthn/tests.rs`) |
+//! | PK-4: a challenge again, of another browser, of another ceremony, of one's own | it is made here for one ceremony of one flow, good for five minutes, and counts once | `pk_4_a_challenge_is_of_one_browser_and_one_ceremony_and_counts_once`, `a_challenge_is_for_one_ceremony_and_five_minutes`, `an_answer_is_noted_for_as_long_as_it_could_come_again` (`src/connection/passkey/tests.rs`) |
+//! | PK-5: the passkey of somebody else, alone and as a second factor | the user is that of the record, the handle must be theirs, and a second factor is of whoever gave the first proof | `pk_5_a_passkey_is_its_users_alone`, `a_passkey_is_found_and_its_counter_goes_up` (`src/store/conformance/factors.rs`) |
+//! | PK-6: another RP ID, our page in a frame | the hash, `crossOrigin` and `topOrigin` | `pk_6_a_proof_is_for_this_relying_party_and_no_frame`, `the_vectors_of_the_specification` (`src/protocol/webauthn/tests.rs`), `an_rp_id_is_the_host_or_a_domain_above_it` (`src/connection/passkey/config.rs`) |
+//! | PK-7: an authenticator that was copied | the counter goes up, or the passkey is refused and that noted | `pk_7_a_counter_that_goes_back_is_refused_and_noted` |
+//! | PK-8: weak or odd keys, CBOR bombs, forged attestations | three algorithms, points on the curve, bounds before memory; attestations are believed in nothing | `pk_8_only_known_keys_and_no_word_of_an_attestation`, `what_an_authenticator_does_not_write_is_refused` (`src/protocol/webauthn/cbor.rs`), `what_is_no_key_is_refused` (`src/crypto/credential_key.rs`), `each_deviation_of_a_new_credential_is_named` (`src/protocol/webauthn/tests.rs`) |
+//! | PK-9: a stolen session that makes a way in of its own | adding and removing needs a sign-in of the last ten minutes | `pk_9_a_session_alone_neither_adds_nor_removes_a_passkey` |
+//! | PK-10: markup as a name | it is text everywhere | `pk_10_names_are_text` |
+//! | a key of the attacker's in the database | what is known of a passkey is sealed for that one | `what_is_known_of_a_passkey_is_of_that_one` (`src/connection/passkey/tests.rs`) |
+//! | somebody who is blocked, or whose account was joined or deleted | the user is looked at at each login, and passkeys go where their identity goes | `a_blocked_user_does_not_come_in_by_a_passkey`, `a_synced_passkey_says_so_and_keeps_its_user_through_a_merge` (`tests/it/passkey.rs`) |
+//!
 //! # Tables of users elsewhere (`tests/it/legacy.rs`)
 //!
 //! | attack | what stops it | test |

@@ -28,8 +28,8 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{self, ConnectionEntry, Settings},
     connection::{
-        Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs,
-        SecondFactor, Throttle, VerifyEmail,
+        Common, Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs,
+        SecondFactor, SyncProfile, Throttle, VerifyEmail, passkey,
         registry::{self, Family},
     },
     crypto::{self, Cost, Hasher, Pool},
@@ -44,7 +44,7 @@ use crate::{
     page::Site,
     policy::{Known, KnownConnection},
     problem::{Causes, Problem},
-    protocol::CanonicalPath,
+    protocol::{CanonicalPath, Origin},
     proxy::{Edge, Live, Peers},
     random::{OsRandom, Random},
     route::Router,
@@ -125,7 +125,10 @@ impl App {
             .context("the storage does not answer")?;
         let hasher = Hasher::start(Cost::default(), Pool::default(), random.clone())
             .context("password hashing cannot start")?;
-        let directory = Arc::new(Directory::new(users.clone(), clock.clone(), random.clone()));
+        let passkeys = passkey::Records::new(users.clone(), root, random.clone());
+        let passkeys = Arc::new(passkeys);
+        let directory = Directory::new(users.clone(), clock.clone(), random.clone());
+        let directory = Arc::new(directory.with_passkeys(passkeys.clone()));
         let throttle = Throttle::new(
             counters(settings, &once, &clock),
             clock.clone(),
@@ -133,13 +136,15 @@ impl App {
             settings.budgets.clone(),
         );
         let throttle = Arc::new(throttle);
-        let factors = Arc::new(Factors::new(directory.clone(), throttle.clone(), root));
+        let factors = Factors::new(directory.clone(), passkeys.clone(), throttle.clone(), root);
+        let factors = Arc::new(factors);
         let outbox = Outbox::new(clock.clone(), random.clone());
         let flows = Arc::new(flow::Parts {
             sessions: sessions.clone(),
             directory: directory.clone(),
             throttle,
             factors: factors.clone(),
+            passkeys,
             once: once.clone(),
             owner_links: owner_links.clone(),
             outbox: outbox.clone(),
@@ -196,7 +201,9 @@ impl App {
         let signing = self.keys.signing().map_err(|error| broken_keys(&error))?;
         let assertions =
             Assertions::new(&settings.public_url, signing).map_err(|error| broken_keys(&error))?;
+        let desk = desk(&connections, &settings.public_url, &self.flows.passkeys);
         let engine = Engine {
+            desk,
             parts: self.flows.clone(),
             offers: Offers::new(&connections, gate.router()),
             connections: Arc::new(connections),
@@ -252,6 +259,7 @@ impl App {
             keep_tokens: false,
             users: self.users.clone(),
             once: self.once.clone(),
+            passkeys: self.flows.passkeys.clone(),
             hasher: self.hasher.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
@@ -602,7 +610,7 @@ fn known(entry: &ConnectionEntry) -> KnownConnection {
 
 fn connection_settings(entry: &ConnectionEntry, settings: &Settings) -> ConnectionSettings {
     // Whoever keeps passwords here lets strangers in only when told to.
-    let open = entry.strategy.family != Family::Database;
+    let open = entry.strategy.family != Family::Database && entry.strategy.name != "passkey";
     ConnectionSettings {
         strategy: entry.strategy.name,
         display_name: display_name(entry),
@@ -610,8 +618,35 @@ fn connection_settings(entry: &ConnectionEntry, settings: &Settings) -> Connecti
         mail: mail_rules(entry, settings),
         fingerprint: entry.fingerprint,
         second_factor: second_factor(entry),
-        common: entry.common.clone(),
+        common: Common {
+            // A passkey says nothing of a profile that could be followed.
+            sync_profile: match entry.common.sync_profile {
+                SyncProfile::EachLogin if entry.strategy.name == "passkey" => {
+                    SyncProfile::FirstLogin
+                }
+                set => set,
+            },
+            ..entry.common.clone()
+        },
     }
+}
+
+/// Who asks for passkeys as second factors, where browsers offer any: as the first connection of that
+/// strategy does, so that each is good for both.
+fn desk(
+    connections: &Connections,
+    login: &Origin,
+    records: &Arc<passkey::Records>,
+) -> Option<passkey::Desk> {
+    let mut enabled = connections.all_enabled();
+    let of_connection = enabled.find_map(|(connection, _)| {
+        let passkeys = connection.passkeys()?;
+        Some(passkeys.desk.clone())
+    });
+    of_connection.or_else(|| {
+        let party = passkey::relying_party(login, None).ok()?;
+        Some(passkey::Desk::new(party, records.clone()))
+    })
 }
 
 /// What is done by mail: what is set, and otherwise whatever can be.

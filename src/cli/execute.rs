@@ -351,6 +351,7 @@ impl Operator<'_> {
         let person = NewPerson {
             identity: prepared.who.identity().clone(),
             account: prepared.account,
+            factor: None,
             owner: new.owner,
             uses: Vec::new(),
         };

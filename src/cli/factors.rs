@@ -15,18 +15,24 @@ const MOST_REASON: usize = 200;
 /// What a user has. Secrets and codes are not told.
 pub(super) async fn list(app: &App, user: &UserRecord) -> anyhow::Result<Value> {
     let factors = app.factors.of(&user.id).await?;
-    let factors = factors.iter().map(|factor| {
-        json!({
+    let mut told = Vec::new();
+    for factor in &factors {
+        // These two say something of passkeys alone.
+        let credential = app.factors.passkey(factor)?;
+        let (rp_id, synced) = credential.map(|one| (one.party, one.backed_up)).unzip();
+        told.push(json!({
             "id": factor.id,
             "kind": factor.kind.name(),
             "name": factor.name,
             "created_at": factor.created_at.to_string(),
             "last_used_at": factor.last_used_at.map(|at| at.to_string()),
-        })
-    });
+            "rp_id": rp_id,
+            "synced": synced,
+        }));
+    }
     Ok(json!({
         "user": user.id,
-        "factors": factors.collect::<Vec<_>>(),
+        "factors": told,
         "recovery_codes_left": app.factors.recovery_codes_left(&user.id).await?,
     }))
 }

@@ -199,6 +199,10 @@ crl = ["people.crl", "root.crl"]
 subject = "upn"
 origin = "https://login.test:8443"
 amr = ["sc"]
+[connections.passkey]
+strategy = "passkey"
+rp_id = "login.test"
+offer_enrolment = false
 [connections.office]
 strategy = "wsfed"
 metadata_url = "https://sts.acme.example/metadata"
@@ -1553,6 +1557,7 @@ fn the_reference_is_complete_and_works() {
         include_str!("../../docs/connections/catalog.md"),
         include_str!("../../docs/connections/mtls.md"),
         include_str!("../../docs/connections/oauth2.md"),
+        include_str!("../../docs/connections/passkey.md"),
         include_str!("../../docs/connections/oidc.md"),
         include_str!("../../docs/connections/saml.md"),
         include_str!("../../docs/connections/wsfed.md"),

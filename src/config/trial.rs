@@ -9,7 +9,7 @@ use crate::environment::Environment;
 const NAME: &str = "trial";
 
 impl Loaded {
-    /// The settings of a trial: loopback, people with passwords of their own, and one application,
+    /// The settings of a trial: loopback, people with passwords or passkeys of their own, and one application,
     /// or the page that shows what arrives. Data is kept in `data` of the working directory, and
     /// `environment` may overlay it all.
     pub(crate) fn trial(
@@ -22,6 +22,11 @@ impl Loaded {
             "[connections.members]\n\
              strategy = \"database\"\n\
              signup = true\n\
+             \n\
+             [connections.passkey]\n\
+             strategy = \"passkey\"\n\
+             signup = true\n\
+             offer_enrolment = false\n\
              \n\
              [[routes]]\n\
              upstream = {upstream}\n"

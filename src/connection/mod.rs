@@ -31,6 +31,7 @@ pub(crate) mod oauth1;
 pub(crate) mod oauth2;
 mod offer;
 pub(crate) mod oidc;
+pub(crate) mod passkey;
 mod recheck;
 pub(crate) mod registry;
 mod rejection;
@@ -76,7 +77,7 @@ pub(crate) use self::{
         ProviderSession, SignOut, SingleLogout,
     },
     step::{
-        ConnectionData, Form, InlineForm, LoginNames, NewPasswordForm, NewPasswordWhy,
+        ConnectionData, Form, InlineForm, LoginNames, NewPasswordForm, NewPasswordWhy, PasskeyForm,
         PasswordForm, Peer, ProviderForm, Reply, Start, Step, Wants,
     },
     tended::{Expiry, Tended},
@@ -92,7 +93,7 @@ pub(crate) use self::{
 };
 use crate::{
     clock::Timestamp,
-    identity::{Authentication, ConnectionId, Groups, Identity},
+    identity::{Authentication, ConnectionId, Groups, Identity, UserId},
     store::{AccountRecord, OneTimeKey, OneTimeUse, Pin, Purpose},
 };
 
@@ -151,6 +152,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     }
     /// Whose client certificates it takes, and where browsers are asked for them.
     fn certificates(&self) -> Option<&certificate::Desk> {
+        None
+    }
+    /// What is done with passkeys, where it is one of these.
+    fn passkeys(&self) -> Option<passkey::Passkeys<'_>> {
         None
     }
     /// Whether its provider answers at an assertion consumer service (SAML).
@@ -248,6 +253,8 @@ pub(crate) struct Authenticated {
     proof: Proof,
     /// The account that this person is to have here from now on.
     account: Option<Box<AccountRecord>>,
+    /// Whose identity this is: they set up what proves it while they were signed in.
+    user: Option<UserId>,
 }
 
 /// How somebody was proven to be who they are, and what comes with that.
@@ -315,6 +322,7 @@ impl Authenticated {
             identity,
             proof,
             account: None,
+            user: None,
         }
     }
 
@@ -350,6 +358,23 @@ impl Authenticated {
     pub(crate) fn renewed(mut self, at: Timestamp) -> Self {
         self.proof.renewed_at = Some(at);
         self
+    }
+
+    /// The same of what this user set up while they were signed in.
+    pub(in crate::connection) fn of_user(mut self, user: UserId) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// The same, where a second factor of theirs was proven here in one go.
+    pub(in crate::connection) fn with_second_factor(mut self, at: Timestamp) -> Self {
+        self.proof.authentication.second_factor_at = Some(at);
+        self
+    }
+
+    /// Whose identity this is, where the strategy knows.
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        self.user.as_ref()
     }
 
     /// The same, with something that the person is told.

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     Common, Connection, catalog, certificate, database, http_store, ldap, mtls, oauth1, oauth2,
-    oidc, saml, sql, wsfed,
+    oidc, passkey, saml, sql, wsfed,
 };
 use crate::{
     clock::Clock,
@@ -97,6 +97,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks: Speaks::Other,
         parse: parse::<mtls::Config>,
         schema: |generator| generator.subschema_for::<mtls::Config>(),
+    },
+    Strategy {
+        name: "passkey",
+        family: Family::Passwordless,
+        speaks: Speaks::Other,
+        parse: parse::<passkey::Config>,
+        schema: |generator| generator.subschema_for::<passkey::Config>(),
     },
 ];
 
@@ -203,6 +210,8 @@ pub(crate) struct Parts {
     pub(crate) keep_tokens: bool,
     pub(crate) users: Arc<dyn UserStore>,
     pub(crate) once: Arc<dyn OneTimeStore>,
+    /// What is known of all passkeys.
+    pub(crate) passkeys: Arc<passkey::Records>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

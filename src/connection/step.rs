@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{AccountKey, Allowed, Authenticated, Judged, Passed, Seen};
+use super::{AccountKey, Allowed, Authenticated, Judged, Passed, Seen, passkey};
 use crate::{
     clock::Timestamp,
     protocol::{ChannelBinding, ClientCertificate},
@@ -99,6 +99,16 @@ pub(crate) enum Form {
     Password(PasswordForm),
     /// The old password and a new one.
     NewPassword(NewPasswordForm),
+    /// A passkey.
+    Passkey(PasskeyForm),
+}
+
+/// What the form for a passkey asks for.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct PasskeyForm {
+    pub(crate) asked: passkey::Asked,
+    /// Whether a link to where an account is made is shown.
+    pub(crate) signup: bool,
 }
 
 /// What the form for a new password shows.

@@ -11,6 +11,7 @@
 //! nothing to the outside but that there is nothing.
 
 mod assertion;
+mod credential_key;
 mod derived;
 mod digest;
 pub(crate) mod jose;
@@ -21,5 +22,6 @@ mod sha1;
 mod totp;
 
 pub(crate) use self::{
-    assertion::*, derived::*, digest::*, password::*, ring::*, seal::*, sha1::*, totp::*,
+    assertion::*, credential_key::*, derived::*, digest::*, password::*, ring::*, seal::*, sha1::*,
+    totp::*,
 };

@@ -57,6 +57,9 @@ impl Engine {
         if let (Some("totp"), Some((session, token))) = (query.one("add"), &visit.session) {
             return self.begin_to_add(visit, (session, token)).await;
         }
+        if let (Some("passkey"), Some((session, token))) = (query.one("add"), &visit.session) {
+            return Box::pin(self.begin_to_add_passkey(visit, (session, token))).await;
+        }
         let done = query.one("done");
         self.account_page(visit, done.and_then(notice), Wrong::default())
             .await
@@ -81,7 +84,8 @@ impl Engine {
             Some("username") => self.change_username(visit, &session, fields).await,
             Some("unlink") => self.unlink(visit, &session, fields).await,
             Some(
-                action @ ("add-factor" | "new-recovery-codes" | "remove-factor" | "rename-factor"),
+                action @ ("add-factor" | "add-passkey" | "new-recovery-codes" | "remove-factor"
+                | "rename-factor"),
             ) => {
                 self.change_factors(visit, (&session, &token), (action, fields))
                     .await
@@ -223,10 +227,13 @@ impl Engine {
             (Ok(listed), Ok(identities)) => (listed, identities),
             (Err(error), _) | (_, Err(error)) => return self.store_is_away(visit, &error),
         };
-        let factors = (identities.as_slice(), wrong.factors);
-        let factors = match self.factor_rows(token, &user.id, factors).await {
-            Ok(factors) => factors,
-            Err(error) => return self.store_is_away(visit, &error),
+        let known = (identities.as_slice(), wrong.factors);
+        let (factors, passkeys) = match (
+            self.factor_rows(token, &user.id, known).await,
+            self.passkey_rows(token, &user.id, known).await,
+        ) {
+            (Ok(factors), Ok(passkeys)) => (factors, passkeys),
+            (Err(error), _) | (_, Err(error)) => return self.store_is_away(visit, &error),
         };
         let editable = self.sync_mode(&user.synced_by) != Some(SyncProfile::EachLogin);
         let value = |text: &Option<String>| Field {
@@ -268,6 +275,7 @@ impl Engine {
             ruled_by: self.name_of(&user.synced_by),
             password,
             factors,
+            passkeys,
             change_email,
             change_username,
             sessions: listed
@@ -408,6 +416,7 @@ fn notice(done: &str) -> Option<AccountNotice> {
         "email-asked" => Some(AccountNotice::EmailAsked),
         "mail-sent" => Some(AccountNotice::MailSent),
         "others-revoked" => Some(AccountNotice::OthersRevoked),
+        "passkey-added" => Some(AccountNotice::PasskeyAdded),
         "password-changed" => Some(AccountNotice::PasswordChanged),
         "profile-saved" => Some(AccountNotice::ProfileSaved),
         "session-revoked" => Some(AccountNotice::SessionRevoked),

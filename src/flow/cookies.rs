@@ -35,6 +35,8 @@ pub(crate) enum CookieKind {
     Known,
     /// Binds a hand-over to the browser that asked for it.
     Nonce,
+    /// Whom a passkey was offered to: not again soon.
+    Offered,
     /// Nobody is sent to a provider unasked: they signed out just now, or it failed.
     Stay,
     /// How often the login page passed somebody on without a question.
@@ -47,6 +49,7 @@ impl CookieKind {
             Self::Known => "known",
             Self::Last => "last",
             Self::Nonce => "nonce",
+            Self::Offered => "offered",
             Self::Stay => "stay",
             Self::Trips => "trips",
         }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::{Engine, Turn, Visit, sign_out::display_name};
 use crate::{
     connection::AccountError,
-    identity::ConnectionId,
+    identity::{Identity, UserId},
     session::{Session, Token},
     store::{EventKind, IdentityRecord, StoreError, UserRecord, Whose},
     text::page::{DeleteAccount, Page, SignedOut, login::Notice},
@@ -24,11 +24,20 @@ impl Engine {
     /// Whether this is for the person to do: the operator may have kept it from the people of a
     /// connection, and whoever owns the place does not leave it by a button.
     pub(super) fn may_delete(&self, user: &UserRecord, held: &[IdentityRecord]) -> bool {
-        let allows = |id: &ConnectionId| {
-            let known = self.connections.find(id);
-            known.is_some_and(|(_, settings)| settings.deletes_accounts())
+        let allows = |one: &IdentityRecord| {
+            let Identity {
+                connection,
+                subject,
+                ..
+            } = &one.identity;
+            let known = self.connections.find(connection);
+            known.is_some_and(|(known, settings)| {
+                // Who set up a passkey beside another way in came by that one.
+                let beside = user.id != UserId::new(connection, subject);
+                settings.deletes_accounts() || (beside && known.passkeys().is_some())
+            })
         };
-        !user.owner && held.iter().all(|one| allows(&one.identity.connection))
+        !user.owner && held.iter().all(allows)
     }
 
     /// POST account, `action=delete-account`.

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::{Engine, Fields, LoginFlow, Next, Turn, Visit, factor::Awaited};
 use crate::{
+    connection::passkey::ANSWER_FIELD,
     protocol::Host,
     session::{Session, Token},
     store::UserRecord,
@@ -12,8 +13,9 @@ use crate::{
         account::AccountProblem,
         factor::{Enrol, FactorProblem, KeyUri, NewRecoveryCodes, Qr, WhyEnrol},
         login::StartAgainWhy,
+        passkey::PasskeyForm,
     },
-    user::{Enrolment, EnrolmentRefusal, MOST_FACTORS, RecoveryCodes},
+    user::{Enrolment, EnrolmentRefusal, MOST_FACTORS, RecoveryCodes, SecondProof},
 };
 
 /// The hidden field with what is being set up.
@@ -23,24 +25,49 @@ const ENROLMENT: &str = "enrolment";
 struct Form {
     post: Post,
     why: Option<WhyEnrol>,
+    passkey: Option<PasskeyForm>,
     back: Href,
 }
 
 impl Engine {
     /// The page that sets one up, on the way in.
-    pub(super) fn ask_to_enrol(
+    pub(super) async fn ask_to_enrol(
         &self,
         visit: &Visit,
         flow: &LoginFlow,
         awaited: &Awaited,
         again: Option<(Enrolment, &str)>,
     ) -> Turn {
+        let (state, post) = (flow.state(), self.post(flow, "factor"));
+        let passkey = self.new_passkey(visit, &awaited.user, (&state, post));
+        let passkey = match passkey.await {
+            Ok(passkey) => passkey,
+            Err(error) => return self.store_is_away(visit, &error),
+        };
         let form = Form {
             post: self.post(flow, "factor"),
             why: Some(WhyEnrol::Required),
+            passkey,
             back: self.href(&format!("login?flow={}&switch=1", flow.id)),
         };
         self.enrol_page(visit, &awaited.user, form, again)
+    }
+
+    /// The same page, after a passkey that did not do.
+    pub(super) async fn ask_to_enrol_again(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        awaited: &Awaited,
+        problem: FactorProblem,
+    ) -> Turn {
+        let mut turn = self.ask_to_enrol(visit, flow, awaited, None).await;
+        if let Next::Page(_, page) = &mut turn.next
+            && let Page::Enrol(page) = page.as_mut()
+        {
+            page.problem = Some(problem);
+        }
+        turn.status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 
     /// The secret, as a picture, as a link and as text.
@@ -63,6 +90,7 @@ impl Engine {
         let Form {
             mut post,
             why,
+            passkey,
             back,
         } = form;
         post.hidden.push(Hidden {
@@ -77,6 +105,7 @@ impl Engine {
             uri: key_uri,
             secret: in_groups(&enrolment.secret.base32()),
             name: name.to_owned(),
+            passkey,
             back,
         };
         let status = if wrong {
@@ -95,6 +124,10 @@ impl Engine {
         awaited: Awaited,
         fields: &Fields,
     ) -> Turn {
+        if fields.one(ANSWER_FIELD).is_some() {
+            let enrolled = self.enrol_passkey_and_go_on(visit, flow, awaited, fields);
+            return Box::pin(enrolled).await;
+        }
         let (factors, origin) = (&self.parts.factors, visit.origin());
         let user = &awaited.user.id;
         let sealed = fields.one(ENROLMENT).unwrap_or_default();
@@ -106,16 +139,30 @@ impl Engine {
             Err(EnrolmentRefusal::Store(error)) => return self.store_is_away(visit, &error),
             Err(EnrolmentRefusal::Wrong) => {
                 let again = factors.drawn(user, sealed).map(|drawn| (drawn, name));
-                return self.ask_to_enrol(visit, flow, &awaited, again);
+                return self.ask_to_enrol(visit, flow, &awaited, again).await;
             }
             Err(EnrolmentRefusal::Expired) => {
-                return self.ask_to_enrol(visit, flow, &awaited, None);
+                return self.ask_to_enrol(visit, flow, &awaited, None).await;
             }
             // They have one now, which is to be proven.
             Err(EnrolmentRefusal::Exists | EnrolmentRefusal::TooMany) => {
                 return self.start_again(visit, StartAgainWhy::AlreadyUsed, wanted);
             }
         };
+        self.enrolled(visit, flow, awaited, (second, codes)).await
+    }
+
+    /// The factor is set up: the login goes on with it.
+    pub(super) async fn enrolled(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        awaited: Awaited,
+        (second, codes): (SecondProof, Option<RecoveryCodes>),
+    ) -> Turn {
+        let (factors, origin) = (&self.parts.factors, visit.origin());
+        let user = &awaited.user.id;
+        let wanted = Some(flow.return_to.as_str());
         // What ended all sessions meanwhile must end this factor too: it may be somebody else's.
         match self.is_outdated(visit, &awaited.waiting).await {
             Ok(false) => {}
@@ -132,7 +179,7 @@ impl Engine {
     }
 
     /// Shows recovery codes before the person goes on.
-    fn with_codes(&self, codes: Option<RecoveryCodes>, turn: Turn) -> Turn {
+    pub(super) fn with_codes(&self, codes: Option<RecoveryCodes>, turn: Turn) -> Turn {
         let Some(codes) = codes else { return turn };
         let (advice, go_on) = match &turn.next {
             Next::Page(_, page) => match page.as_ref() {
@@ -165,6 +212,7 @@ impl Engine {
         let form = Form {
             post: self.form(token, "add-factor", None),
             why: None,
+            passkey: None,
             back: self.href("account#factors"),
         };
         self.enrol_page(visit, &user, form, again)
@@ -184,7 +232,8 @@ impl Engine {
         let typed = (sealed, fields.one("code").unwrap_or_default(), name);
         match factors.enrol(user, typed, MOST_FACTORS, &origin).await {
             Ok((second, codes)) => {
-                let raised = self.raise_own_session(visit, session, (second, "factor-added"));
+                let back = self.path("account?done=factor-added");
+                let raised = self.raise_own_session(visit, session, (second, back));
                 self.with_codes(codes, raised.await)
             }
             Err(EnrolmentRefusal::Store(error)) => self.store_is_away(visit, &error),

@@ -18,11 +18,14 @@ use super::{
     pending::{PENDING, Pending, pending_key},
 };
 use crate::{
-    connection::{Proof, SecondFactor, has_many_factors},
+    connection::{Proof, SecondFactor, has_many_factors, passkey::ANSWER_FIELD},
     identity::{Authentication, UserId},
     protocol::ReturnTo,
     session::{Brings, Session},
-    store::{OneTimeKey, OneTimeRow, OneTimeUse, Purpose, SessionId, StoreError, UserRecord},
+    store::{
+        FactorKind, FactorRecord, OneTimeKey, OneTimeRow, OneTimeUse, Purpose, SessionId,
+        StoreError, UserRecord,
+    },
     text::page::{
         Page,
         factor::{Factor, FactorProblem},
@@ -183,8 +186,11 @@ impl Engine {
         };
         match self.awaited(visit, &flow).await {
             Ok(awaited) => match awaited.waiting.asks {
-                Asks::Code => self.ask_for_factor(&flow, None, false),
-                Asks::Enrol => self.ask_to_enrol(visit, &flow, &awaited, None),
+                Asks::Code => {
+                    let user = &awaited.user.id;
+                    self.ask_for_factor(visit, (&flow, user), None, false).await
+                }
+                Asks::Enrol => self.ask_to_enrol(visit, &flow, &awaited, None).await,
             },
             Err(turn) => *turn,
         }
@@ -203,6 +209,9 @@ impl Engine {
         if awaited.waiting.asks == Asks::Enrol {
             return self.enrol_and_go_on(visit, &flow, awaited, fields).await;
         }
+        if fields.one(ANSWER_FIELD).is_some() {
+            return self.prove_by_passkey(visit, &flow, awaited, fields).await;
+        }
         let (factors, origin) = (&self.parts.factors, visit.origin());
         let user = &awaited.user.id;
         let recovering = fields.one("recovery_code");
@@ -220,7 +229,8 @@ impl Engine {
                 let wait = until.since(visit.now);
                 let minutes = wait.as_secs().div_ceil(60).max(1);
                 let problem = FactorProblem::TooManyTries { minutes };
-                self.ask_for_factor(&flow, Some(problem), recovering)
+                self.ask_for_factor(visit, (&flow, user), Some(problem), recovering)
+                    .await
                     .status(StatusCode::TOO_MANY_REQUESTS)
                     .retry_after(wait)
             }
@@ -230,7 +240,8 @@ impl Engine {
                 } else {
                     FactorProblem::WrongCode
                 };
-                self.ask_for_factor(&flow, Some(problem), recovering)
+                self.ask_for_factor(visit, (&flow, user), Some(problem), recovering)
+                    .await
                     .status(StatusCode::UNPROCESSABLE_ENTITY)
             }
         }
@@ -258,17 +269,26 @@ impl Engine {
         }
     }
 
-    fn ask_for_factor(
+    pub(super) async fn ask_for_factor(
         &self,
-        flow: &LoginFlow,
+        visit: &Visit,
+        (flow, user): (&LoginFlow, &UserId),
         problem: Option<FactorProblem>,
         recovering: bool,
     ) -> Turn {
+        let passkey = self.second_passkey(visit, flow, user).await;
+        let (passkey, factors) = match (passkey, self.parts.factors.of(user).await) {
+            (Ok(passkey), Ok(factors)) => (passkey, factors),
+            (Err(error), _) | (_, Err(error)) => return self.store_is_away(visit, &error),
+        };
+        let code = |factor: &FactorRecord| matches!(factor.kind, FactorKind::Totp { .. });
         let return_to = self.parse_return(&flow.return_to);
         let page = Factor {
             destination: self.destination(&return_to),
             problem,
             post: self.post(flow, "factor"),
+            code: factors.iter().any(code),
+            passkey,
             recovering,
             others: self.href(&format!("login?flow={}&switch=1", flow.id)),
         };

@@ -7,7 +7,7 @@ use crate::{
     connection::{Proof, SecondFactor},
     identity::UserId,
     session::{Session, Token},
-    store::{FactorId, FactorRecord, IdentityRecord, StoreError},
+    store::{FactorId, FactorKind, FactorRecord, IdentityRecord, StoreError},
     text::page::account::{AccountProblem, FactorRow, FactorRows},
     user::{MOST_FACTORS, SecondProof},
 };
@@ -27,6 +27,7 @@ impl Engine {
         let id = fields.one("factor").and_then(|id| id.parse().ok());
         match (action, id) {
             ("add-factor", _) => self.add_factor(visit, (session, token), fields).await,
+            ("add-passkey", _) => self.add_passkey(visit, (session, token), fields).await,
             ("new-recovery-codes", _) => self.new_recovery_codes(visit, session).await,
             ("remove-factor", Some(id)) => self.remove_factor(visit, session, id).await,
             ("rename-factor", Some(id)) => self.rename_factor(visit, session, (id, fields)).await,
@@ -74,6 +75,15 @@ impl Engine {
             Ok(false) => {}
             Err(error) => return self.store_is_away(visit, &error),
         }
+        match self.is_last_way_in(user, id).await {
+            Ok(true) => {
+                return self
+                    .account_problem(visit, AccountProblem::LastPasskey)
+                    .await;
+            }
+            Ok(false) => {}
+            Err(error) => return self.store_is_away(visit, &error),
+        }
         match factors.remove(user, id, "person", &origin).await {
             Ok(true) => self.done("factor-removed"),
             Ok(false) => self.done(""),
@@ -116,8 +126,9 @@ impl Engine {
         (identities, problem): (&[IdentityRecord], Option<AccountProblem>),
     ) -> Result<Option<FactorRows>, StoreError> {
         let factors = self.parts.factors.of(user).await?;
-        let asked = |known| self.factor_of(known) != SecondFactor::Off;
-        if factors.is_empty() && !identities.iter().any(asked) {
+        let code = |factor: &&FactorRecord| matches!(factor.kind, FactorKind::Totp { .. });
+        let asked = self.is_asked(identities);
+        if !factors.iter().any(|factor| code(&factor)) && !asked {
             return Ok(None);
         }
         let left = if factors.is_empty() {
@@ -125,22 +136,41 @@ impl Engine {
         } else {
             Some(self.parts.factors.recovery_codes_left(user).await?)
         };
-        let row = |factor: &FactorRecord| FactorRow {
-            id: factor.id.to_string(),
-            name: factor.name.clone(),
-            created_at: factor.created_at,
-            last_used_at: factor.last_used_at,
-            rename: self.form(token, "rename-factor", Some(("factor", &factor.id))),
-            remove: self.form(token, "remove-factor", Some(("factor", &factor.id))),
-        };
         let add = factors.len() < MOST_FACTORS;
+        let codes = factors.iter().filter(code);
         Ok(Some(FactorRows {
-            rows: factors.iter().map(row).collect(),
-            problem,
+            rows: codes
+                .map(|factor| self.factor_row(token, factor, None))
+                .collect(),
+            problem: problem.filter(|problem| *problem != AccountProblem::LastPasskey),
             add: add.then(|| self.href("account?add=totp")),
             recovery_codes_left: left,
             new_recovery_codes: left.map(|_| self.form(token, "new-recovery-codes", None)),
         }))
+    }
+
+    /// One factor as the account page lists it.
+    pub(super) fn factor_row(
+        &self,
+        token: &Token,
+        factor: &FactorRecord,
+        synced: Option<bool>,
+    ) -> FactorRow {
+        FactorRow {
+            id: factor.id.to_string(),
+            name: factor.name.clone(),
+            created_at: factor.created_at,
+            last_used_at: factor.last_used_at,
+            synced,
+            rename: self.form(token, "rename-factor", Some(("factor", &factor.id))),
+            remove: self.form(token, "remove-factor", Some(("factor", &factor.id))),
+        }
+    }
+
+    /// Whether a second factor may be asked of somebody with these identities.
+    pub(super) fn is_asked(&self, identities: &[IdentityRecord]) -> bool {
+        let asked = |known| self.factor_of(known) != SecondFactor::Off;
+        identities.iter().any(asked)
     }
 
     /// Whoever set a factor up has proven it, too: the session has it from now on.
@@ -148,16 +178,16 @@ impl Engine {
         &self,
         visit: &Visit,
         session: &Session,
-        (second, done): (SecondProof, &str),
+        (second, back): (SecondProof, String),
     ) -> Turn {
         let contents = session.contents();
         let mut held = contents.authentications.into_iter().rev();
         let held = held.find(|held| fresh::is_fresh(held, visit.now));
         let user = self.parts.directory.store().find(&session.user().id).await;
         let (Some(held), Ok(Some(user))) = (held, user) else {
-            return self.done(done);
+            return Turn::see_other(back);
         };
-        let flow = self.begin_flow(self.path(&format!("account?done={done}")), None);
+        let flow = self.begin_flow(back, None);
         let mut proof = Proof::of_session(held);
         second.add_to(&mut proof.authentication);
         let pending = Pending {

@@ -43,12 +43,20 @@ impl Engine {
         settings: &ConnectionSettings,
         who: Authenticated,
     ) -> Turn {
+        if let Some(user) = who.user().cloned() {
+            let (directory, origin) = (&self.parts.directory, visit.origin());
+            if let Err(error) = directory.claim(who.identity(), &user, &origin).await {
+                return self.not_claimed(visit, who.identity(), &error);
+            }
+        }
         if flow.link.is_some() {
             return self.link(visit, flow, who).await;
         }
         let rules = Admission {
             sync_profile: settings.common.sync_profile,
             signup: settings.signup && self.strangers_welcome().await,
+            // Whoever set a passkey up is known by what they came with then.
+            rules: who.user().is_none(),
         };
         let connection = who.identity().connection.clone();
         match self
@@ -255,6 +263,7 @@ impl Engine {
 
     pub(super) async fn open(&self, visit: &Visit, flow: &LoginFlow, opening: Opening) -> Turn {
         let (proven, advice) = (opening.authentication.clone(), opening.advice);
+        let is_login = matches!(opening.brings, Brings::Login(_));
         let login = Login {
             user: opening.user,
             authentication: opening.authentication,
@@ -302,6 +311,7 @@ impl Engine {
             .go_on(&here, &flow.return_to, flow.nonce.as_deref())
             .await;
         let turn = match advice {
+            None if is_login => Box::pin(self.offer_passkey(&here, flow, &proven, turn)).await,
             None => turn,
             Some(advice) => self.advise(advice, turn),
         };

@@ -24,7 +24,7 @@ use crate::{
             login::StartAgainWhy,
         },
     },
-    user::{ChangeError, MetadataRule},
+    user::{ChangeError, MetadataRule, Refusal},
 };
 
 /// The event's reason: the person proved both.
@@ -172,6 +172,22 @@ impl Engine {
         let mut flow = flow.clone();
         flow.return_to = self.path("account?done=identity-linked");
         self.open_session(visit, &flow, (user, pending), uses).await
+    }
+
+    /// What somebody set up while they were signed in did not become theirs.
+    pub(super) fn not_claimed(
+        &self,
+        visit: &Visit,
+        identity: &Identity,
+        error: &ChangeError,
+    ) -> Turn {
+        let refusal = match error {
+            ChangeError::Store(error) => return self.store_is_away(visit, error),
+            ChangeError::Blocked(_) => Refusal::Blocked,
+            _ => Refusal::UnknownUser,
+        };
+        tracing::info!(%error, request_id = visit.request_id, "an identity is not whose passkey it is");
+        self.refused(visit, &identity.connection, &refusal)
     }
 
     fn not_linked(&self, visit: &Visit, connection: &ConnectionId, error: &ChangeError) -> Turn {

@@ -18,8 +18,13 @@ use crate::{
 impl Engine {
     /// The login page, with the cookie of its flow. It offers no sign-up that would be refused.
     pub(super) async fn show(&self, visit: &Visit, flow: &LoginFlow, mut page: Login) -> Turn {
-        if page.sign_up.is_some() && !self.strangers_welcome().await {
+        let passkey_sign_up = page
+            .passkey
+            .as_ref()
+            .is_some_and(|way| way.sign_up.is_some());
+        if (page.sign_up.is_some() || passkey_sign_up) && !self.strangers_welcome().await {
             page.sign_up = None;
+            page.passkey.iter_mut().for_each(|way| way.sign_up = None);
         }
         flow.fragment()
             .unwrap_or_default()
@@ -97,9 +102,14 @@ impl Engine {
         login: &str,
     ) -> Login {
         let return_to = self.parse_return(&flow.return_to);
+        let mut passkey = None;
         let (form, signup, problem) = match form {
+            Form::Passkey(form) => {
+                passkey = self.passkey_alone(flow, id, form);
+                (None, false, None)
+            }
             Form::Password(form) => (
-                self.password_form((flow, id), self.post_to(flow, "login", id), &form, login),
+                Some(self.password_form((flow, id), self.post_to(flow, "login", id), &form, login)),
                 form.signup,
                 None,
             ),
@@ -112,7 +122,7 @@ impl Engine {
                     why: why.into(),
                     rules: password_rules::told(form.rules),
                 };
-                (form, false, refused)
+                (Some(form), false, refused)
             }
         };
         Login {
@@ -120,8 +130,9 @@ impl Engine {
             notice: None,
             problem,
             sign_up: signup.then(|| self.sign_up_href(flow, id)),
-            form: Some(form),
+            form,
             buttons: Vec::new(),
+            passkey,
             others: Some(self.login_href(flow)),
             fragment: String::new(),
         }
@@ -145,12 +156,17 @@ impl Engine {
         let mut buttons = self.known_to(visit, offer);
         buttons.retain(|id| !is_form(id) && !offer.buttons.contains(id));
         buttons.extend(offer.buttons.iter().cloned());
+        let mut ways = buttons.iter();
+        let passkey = ways.find_map(|id| Some((id.clone(), self.passkey_way(visit, flow, id)?)));
+        let (first, passkey) = passkey.unzip();
+        buttons.retain(|id| Some(id) != first.as_ref());
         Login {
             destination: self.destination(&return_to),
             notice: None,
             problem: None,
             form,
             buttons: self.buttons(visit, flow, &buttons, None),
+            passkey,
             sign_up: signup.map(|shared| self.sign_up_href(flow, &shared.id)),
             others: None,
             fragment: String::new(),

@@ -46,6 +46,8 @@ mod login_page;
 mod mailing;
 mod notices;
 mod owner;
+mod passkey;
+mod passkey_factor;
 mod password;
 mod password_rules;
 mod pending;
@@ -77,7 +79,10 @@ pub(crate) use self::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    connection::{Allowed, Connections, MailedProofs, Peer, Seen, Throttle},
+    connection::{
+        Allowed, Connections, MailedProofs, Peer, Seen, Throttle,
+        passkey::{Desk, Records},
+    },
     crypto::KeyRing,
     gate::Gate,
     mail::{Outbox, Post},
@@ -100,6 +105,8 @@ pub(crate) struct Engine {
     /// What is said in it.
     pub(crate) text: Arc<Pages>,
     pub(crate) offers: Offers,
+    /// Who asks for passkeys as second factors; `None` where browsers offer none.
+    pub(crate) desk: Option<Desk>,
     pub(crate) base: Base,
 }
 
@@ -110,6 +117,7 @@ pub(crate) struct Parts {
     pub(crate) directory: Arc<Directory>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) factors: Arc<Factors>,
+    pub(crate) passkeys: Arc<Records>,
     pub(crate) once: Arc<dyn OneTimeStore>,
     /// Where the owner's link is: with the users, who are made with it.
     pub(crate) owner_links: Arc<dyn OneTimeStore>,

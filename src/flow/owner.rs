@@ -11,11 +11,15 @@ use http::StatusCode;
 
 use super::{
     Engine, Fields, LoginFlow, Turn, Visit,
+    passkey::{Joining, NotMade},
     sign_up::{mark, new_account, taken, wish},
 };
 use crate::{
     clock::Clock,
-    connection::{AccountError, Accounts, ConnectionSettings, Throttled},
+    connection::{
+        AccountError, Accounts, ConnectionSettings, Throttled,
+        passkey::{ANSWER_FIELD, Passkeys},
+    },
     crypto,
     identity::ConnectionId,
     random::Random,
@@ -24,8 +28,9 @@ use crate::{
         Page,
         failure::FailureKind,
         login::{NewAccount, Owner, StartAgainWhy},
+        passkey::PasskeyAccount,
     },
-    user::Refusal,
+    user::{Admitted, Refusal},
 };
 
 /// How long a link is good for.
@@ -57,13 +62,75 @@ impl Engine {
         if let Err(turn) = self.owner_key(visit, token).await {
             return *turn;
         }
-        let Some((_, accounts, settings)) = self.keeps_accounts() else {
+        if self.keeps_accounts().is_none() && self.takes_passkeys().is_none() {
             return self.failure(visit, FailureKind::NotFound, Vec::new());
-        };
+        }
         let flow = self.begin_flow("/".to_owned(), None);
-        let post = self.post(&flow, &format!("owner/{token}"));
-        let form = new_account(post, settings, accounts, &Fields::default());
-        self.owner_form(visit, &flow, form, StatusCode::OK)
+        let form = self.owner_account(&flow, token, &Fields::default());
+        let passkey = self.owner_passkey(visit, &flow, token);
+        self.owner_form(visit, &flow, (form, passkey), StatusCode::OK)
+    }
+
+    /// The form that claims by a password.
+    fn owner_account(&self, flow: &LoginFlow, token: &str, fields: &Fields) -> Option<NewAccount> {
+        let (_, accounts, settings) = self.keeps_accounts()?;
+        let post = self.post(flow, &format!("owner/{token}"));
+        Some(new_account(post, settings, accounts, fields))
+    }
+
+    /// The form that claims by a passkey.
+    fn owner_passkey(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        token: &str,
+    ) -> Option<PasskeyAccount> {
+        let (id, passkeys, _) = self.takes_passkeys()?;
+        let post = self.post(flow, &format!("owner/{token}"));
+        Some(self.passkey_account(visit, flow, (&id, passkeys, post), None))
+    }
+
+    /// Claims by a passkey.
+    async fn claim_by_passkey(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (key, token): (OneTimeKey, &str),
+        fields: &Fields,
+    ) -> Turn {
+        let Some((id, passkeys, settings)) = self.takes_passkeys() else {
+            return self.start_again(visit, StartAgainWhy::ConnectionChanged, None);
+        };
+        let post = self.post(flow, &format!("owner/{token}"));
+        let used = vec![OneTimeUse::Row {
+            key,
+            now: visit.now,
+        }];
+        let joining = Joining {
+            id: &id,
+            passkeys,
+            post,
+            fields,
+        };
+        match self.new_person(visit, flow, &joining, (true, used)).await {
+            Ok(admitted) => self.claimed(visit, flow, admitted).await,
+            Err(NotMade::Account(account, status)) => {
+                let form = self.owner_account(flow, token, &Fields::default());
+                self.owner_form(visit, flow, (form, Some(*account)), status)
+            }
+            Err(NotMade::Refused(Refusal::AlreadyUsed(_))) => {
+                self.failure(visit, FailureKind::OwnerLinkGone, Vec::new())
+            }
+            Err(NotMade::Refused(refusal)) => self.refused(visit, &id, &refusal),
+            Err(NotMade::Rejected(rejection)) => self.rejected(visit, settings, &rejection, None),
+        }
+    }
+
+    /// There is an owner now.
+    async fn claimed(&self, visit: &Visit, flow: &LoginFlow, admitted: Admitted) -> Turn {
+        let event = self.event(visit, EventKind::OwnerClaimed, "first-run-link");
+        event.user(&admitted.user.id).log();
+        self.enter(visit, flow, admitted).await
     }
 
     /// POST owner/{token}.
@@ -77,11 +144,16 @@ impl Engine {
             Err(turn) => return *turn,
         };
         flow.add_fragment(fields.one("fragment"));
+        if fields.one(ANSWER_FIELD).is_some() {
+            let claimed = self.claim_by_passkey(visit, &flow, (key, token), fields);
+            return Box::pin(claimed).await;
+        }
         let Some((id, accounts, settings)) = self.keeps_accounts() else {
             return self.start_again(visit, StartAgainWhy::ConnectionChanged, None);
         };
         let post = self.post(&flow, &format!("owner/{token}"));
         let mut form = new_account(post, settings, accounts, fields);
+        let both = |form| (Some(form), self.owner_passkey(visit, &flow, token));
         let allowance = match self.parts.throttle.sign_up(visit.address).await {
             Ok(allowance) => allowance,
             Err(Throttled::Until(until)) => return self.throttled(visit, until.since(visit.now)),
@@ -95,7 +167,7 @@ impl Engine {
             }
             Err(error) => {
                 mark(&mut form, accounts, &error);
-                return self.owner_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY);
+                return self.owner_form(visit, &flow, both(form), StatusCode::UNPROCESSABLE_ENTITY);
             }
         };
         let used = vec![OneTimeUse::Row {
@@ -103,14 +175,10 @@ impl Engine {
             now: visit.now,
         }];
         match self.make_account(visit, prepared, (true, used)).await {
-            Ok(admitted) => {
-                let event = self.event(visit, EventKind::OwnerClaimed, "first-run-link");
-                event.user(&admitted.user.id).log();
-                self.enter(visit, &flow, admitted).await
-            }
+            Ok(admitted) => self.claimed(visit, &flow, admitted).await,
             Err(Refusal::LoginTaken | Refusal::Exists) => {
                 taken(&mut form);
-                self.owner_form(visit, &flow, form, StatusCode::UNPROCESSABLE_ENTITY)
+                self.owner_form(visit, &flow, both(form), StatusCode::UNPROCESSABLE_ENTITY)
             }
             Err(Refusal::AlreadyUsed(_)) => {
                 self.failure(visit, FailureKind::OwnerLinkGone, Vec::new())
@@ -124,11 +192,12 @@ impl Engine {
         &self,
         visit: &Visit,
         flow: &LoginFlow,
-        form: NewAccount,
+        (form, passkey): (Option<NewAccount>, Option<PasskeyAccount>),
         status: StatusCode,
     ) -> Turn {
         let page = Owner {
             form,
+            passkey,
             fragment: flow.fragment().unwrap_or_default().to_owned(),
         };
         Turn::page(status, Page::Owner(page)).with(self.keep_flow(visit, flow))
@@ -166,6 +235,16 @@ impl Engine {
             .find_map(|(connection, settings)| {
                 let accounts = connection.accounts()?;
                 Some((connection.id().clone(), accounts, settings.as_ref()))
+            })
+    }
+
+    /// The first connection, by name, that takes passkeys.
+    fn takes_passkeys(&self) -> Option<(ConnectionId, Passkeys<'_>, &ConnectionSettings)> {
+        self.connections
+            .all_enabled()
+            .find_map(|(connection, settings)| {
+                let passkeys = connection.passkeys()?;
+                Some((connection.id().clone(), passkeys, settings.as_ref()))
             })
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, password_rules, username};
+use super::{
+    Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, passkey::BadPerson, password_rules, username,
+};
 use crate::{
     connection::{
         AccountError, Accounts, ConnectionSettings, LoginNames, PreparedAccount, SignUp, Throttled,
@@ -16,6 +18,7 @@ use crate::{
     text::page::{
         Names, Page, Post,
         login::{self, Field, FieldProblem, LoginProblem, NewAccount, StartAgainWhy},
+        passkey::PasskeyAccount,
     },
     user::{Admitted, NewPerson, Refusal},
 };
@@ -32,7 +35,8 @@ impl Engine {
         ask: &LoginAsk,
     ) -> Turn {
         let Some((accounts, settings)) = self.open_for_strangers(id).await else {
-            return self.closed(visit, ask.rd.as_deref());
+            let turn = self.passkey_sign_up_page(visit, id, ask).await;
+            return turn.unwrap_or_else(|| self.closed(visit, ask.rd.as_deref()));
         };
         let held = ask
             .flow
@@ -58,7 +62,9 @@ impl Engine {
             return *turn;
         }
         let Some((accounts, settings)) = self.open_for_strangers(id).await else {
-            return self.closed(visit, Some(&flow.return_to));
+            let wanted = flow.return_to.clone();
+            let made = Box::pin(self.passkey_sign_up(visit, flow, (id, fields))).await;
+            return made.unwrap_or_else(|| self.closed(visit, Some(&wanted)));
         };
         flow.add_fragment(fields.one("fragment"));
         let post = self.post_to(&flow, "signup", id);
@@ -146,6 +152,7 @@ impl Engine {
         let person = NewPerson {
             identity: prepared.who.identity().clone(),
             account: prepared.account,
+            factor: None,
             owner,
             uses,
         };
@@ -261,6 +268,14 @@ pub(super) fn mark(form: &mut NewAccount, accounts: &dyn Accounts, error: &Accou
         AccountError::WrongPassword | AccountError::Rejected(_) => {
             form.problem = Some(LoginProblem::Busy);
         }
+    }
+}
+
+/// What somebody says of themselves who makes an account with a passkey.
+pub(super) fn bad_person(account: &mut PasskeyAccount, bad: BadPerson) {
+    match bad {
+        BadPerson::Email => account.email.problem = Some(FieldProblem::BadEmail),
+        BadPerson::Name => account.name.problem = Some(FieldProblem::TooLong { most: 256 }),
     }
 }
 

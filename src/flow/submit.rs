@@ -66,6 +66,14 @@ impl Engine {
             Ok(flow) => flow,
             Err(turn) => return *turn,
         };
+        let found = self.connections.enabled(id);
+        if let Some((connection, settings)) = found
+            && let Some(passkeys) = connection.passkeys()
+        {
+            flow.add_fragment(fields.one("fragment"));
+            let form = (id, passkeys, settings.as_ref());
+            return Box::pin(self.submit_passkey(visit, flow, form, fields)).await;
+        }
         let reader = match self.reader_of_form(visit, &flow, (id, fields)) {
             Ok(reader) => reader,
             Err(turn) => return *turn,

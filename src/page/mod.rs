@@ -183,7 +183,7 @@ impl Site {
                 _,
             ) => {
                 let form = posted.then_some(&form);
-                self.further_step(visit, endpoint, (&query, form)).await
+                Box::pin(self.further_step(visit, endpoint, (&query, form))).await
             }
             (Endpoint::Handover, _) => engine.handover(visit, &query).await,
             (Endpoint::Account, false) => engine.account(visit, &query).await,

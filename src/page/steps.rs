@@ -17,7 +17,7 @@ impl Site {
             (Endpoint::Email, None) => engine.email_page(visit, token).await,
             (Endpoint::Email, Some(form)) => engine.email(visit, form).await,
             (Endpoint::Factor, None) => engine.factor_page(visit, query.one("flow")).await,
-            (Endpoint::Factor, Some(form)) => engine.prove_factor(visit, form).await,
+            (Endpoint::Factor, Some(form)) => Box::pin(engine.prove_factor(visit, form)).await,
             (Endpoint::Forgot(id), None) => engine.forgot_page(visit, id, query.one("flow")),
             (Endpoint::Forgot(id), Some(form)) => engine.forgot(visit, id, form).await,
             (Endpoint::Unblock, None) => engine.unblock_page(visit, token).await,

@@ -26,6 +26,7 @@ mod network;
 mod origin;
 mod path_pattern;
 mod return_to;
+pub(crate) mod webauthn;
 mod x509;
 pub(crate) mod xml;
 

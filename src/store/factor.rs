@@ -73,12 +73,21 @@ pub(crate) enum FactorKind {
         /// The last time step whose password was accepted; neither it nor one before is again.
         last_step: u64,
     },
+    /// A WebAuthn credential. Its id is made of the credential's own, so that whoever shows one is
+    /// found by it, and nobody has one that somebody else has.
+    Passkey {
+        /// What is known of it, sealed for this credential.
+        sealed: Vec<u8>,
+        /// What the authenticator counted last; 0 where it does not count.
+        counter: u64,
+    },
 }
 
 impl FactorKind {
     /// The name in the store and in what programs read. Never reuse one.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
+            Self::Passkey { .. } => "passkey",
             Self::Totp { .. } => "totp",
         }
     }
@@ -102,6 +111,8 @@ pub(crate) enum FactorAdded {
 /// identity is moved to another user, each user keeps their own.
 #[async_trait]
 pub(crate) trait FactorStore: fmt::Debug + Send + Sync {
+    /// A factor by its id, and whose it is.
+    async fn find_factor(&self, id: FactorId) -> Result<Option<FactorRecord>, StoreError>;
     /// A user's factors, oldest first. A kind that this program does not know is an error, since
     /// passing over it would let somebody in without it.
     async fn factors(&self, user: &UserId) -> Result<Vec<FactorRecord>, StoreError>;
@@ -131,6 +142,21 @@ pub(crate) trait FactorStore: fmt::Debug + Send + Sync {
     /// Notes that a one-time password of this time step was used; `false` when one of it, or of a
     /// later one, was used before, or the factor is gone.
     async fn use_step(&self, id: FactorId, step: u64, event: Event) -> Result<bool, StoreError>;
+    /// Notes that a passkey was used, with what is known of it now; `false` when its counter did not
+    /// go up (one that stays at 0 is none), or it is gone.
+    async fn use_passkey(
+        &self,
+        id: FactorId,
+        known: (u64, &[u8]),
+        event: Event,
+    ) -> Result<bool, StoreError>;
+    /// Gives a factor of one user to another; `false` when `from` has none of this id.
+    async fn move_factor(
+        &self,
+        id: FactorId,
+        from: &UserId,
+        to: &UserId,
+    ) -> Result<bool, StoreError>;
     /// Replaces all recovery codes of a user by these (hashes); `false` when they have no factor
     /// that could be lost.
     async fn replace_recovery_codes(

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Event;
+use super::{Event, FactorRecord};
 use crate::{
     clock::Timestamp,
     identity::{Authentication, ConnectionId, Identity, Profile, Subject, UserId},
@@ -424,6 +424,8 @@ pub(crate) struct NewUser {
     pub(crate) user: UserRecord,
     pub(crate) identity: Identity,
     pub(crate) account: Option<AccountRecord>,
+    /// The passkey that they sign in with.
+    pub(crate) factor: Option<FactorRecord>,
     /// The owner's first-run link, used up by this.
     pub(crate) uses: Vec<OneTimeUse>,
     pub(crate) event: Event,

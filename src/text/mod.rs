@@ -7,8 +7,8 @@
 //! sentences: those come from the catalogue ([`message`]) by `t("key")`.
 //!
 //! Values are escaped because every template's name ends in `.html`; there is no inline style, no
-//! address outside this host, and no script but the two whose hashes
-//! [`Pages::content_security_policy`] names. Everything works without JavaScript. A render has a
+//! address outside this host, and no script but those whose hashes
+//! [`Pages::content_security_policy`] names. Everything but passkeys works without JavaScript. A render has a
 //! fuel limit, so that an operator's endless loop ends in an error.
 
 pub(crate) mod assets;
@@ -239,7 +239,7 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 33] = [
+const BUILT_IN: [(&str, &str); 35] = [
     ("account.html", include_str!("templates/account.html")),
     ("advised.html", include_str!("templates/advised.html")),
     ("base.html", include_str!("templates/base.html")),
@@ -273,9 +273,17 @@ const BUILT_IN: [(&str, &str); 33] = [
     ("mail-done.html", include_str!("templates/mail-done.html")),
     ("mail.html", include_str!("templates/mail.html")),
     ("mail.txt", include_str!("templates/mail.txt")),
+    (
+        "new-passkey.html",
+        include_str!("templates/new-passkey.html"),
+    ),
     ("onward.html", include_str!("templates/onward.html")),
     ("owner.html", include_str!("templates/owner.html")),
     ("parts.html", include_str!("templates/parts.html")),
+    (
+        "passkey-sign-up.html",
+        include_str!("templates/passkey-sign-up.html"),
+    ),
     (
         "post-onward.html",
         include_str!("templates/post-onward.html"),

@@ -213,7 +213,7 @@ fn forms_that_lead_to_a_login_keep_the_fragment() {
         if let Page::Login(login) = &page {
             assert_eq!(
                 html.matches(input).count(),
-                usize::from(login.form.is_some())
+                usize::from(login.form.is_some()) + usize::from(login.passkey.is_some())
             );
             let links = login.buttons.len() + usize::from(login.sign_up.is_some());
             assert!(html.matches(" data-fragment").count() >= links);
@@ -274,6 +274,7 @@ fn messages_that_are_used_exist_and_those_that_exist_are_used() {
         "page/mail.rs",
         "page/account.rs",
         "page/factor.rs",
+        "page/passkey.rs",
         "page/failure.rs",
         "page/password.rs",
         "functions.rs",

@@ -6,7 +6,8 @@ use crate::{
     connection::{Authenticated, Proof, SyncProfile},
     identity::{ConnectionId, Identity, UserId},
     store::{
-        AccountRecord, Created, EventKind, NewUser, OneTimeUse, Purpose, StoreError, UserRecord,
+        AccountRecord, Created, EventKind, FactorRecord, NewUser, OneTimeUse, Purpose, StoreError,
+        UserRecord,
     },
 };
 
@@ -16,6 +17,8 @@ pub(crate) struct Admission {
     pub(crate) sync_profile: SyncProfile,
     /// Whether people who were never here may.
     pub(crate) signup: bool,
+    /// Whether the profile is this connection's to rule from now on.
+    pub(crate) rules: bool,
 }
 
 /// Somebody who may have a session.
@@ -60,6 +63,8 @@ pub(crate) struct NewPerson {
     pub(crate) identity: Identity,
     /// The credentials, where they are ours.
     pub(crate) account: Option<AccountRecord>,
+    /// The passkey that they sign in with.
+    pub(crate) factor: Option<FactorRecord>,
     pub(crate) owner: bool,
     /// What is used up by it: the owner's first-run link.
     pub(crate) uses: Vec<OneTimeUse>,
@@ -101,6 +106,7 @@ impl Directory {
                     let person = NewPerson {
                         identity: identity.clone(),
                         account: account.clone(),
+                        factor: None,
                         owner: false,
                         uses: Vec::new(),
                     };
@@ -176,7 +182,9 @@ impl Directory {
             user.profile.clone_from(&identity.profile);
             user.updated_at = now;
         }
-        user.synced_by.clone_from(&identity.connection);
+        if rules.rules {
+            user.synced_by.clone_from(&identity.connection);
+        }
         user.last_login_at = Some(now);
         user.logins = user.logins.saturating_add(1);
         user.version = was + 1;
@@ -222,6 +230,7 @@ impl Directory {
                 user: user.clone(),
                 identity: person.identity.clone(),
                 account: person.account.clone(),
+                factor: person.factor.clone(),
                 uses: person.uses.clone(),
                 event: event.clone(),
             };

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Allowance, Throttle, Throttled},
+    connection::{Allowance, Throttle, Throttled, passkey},
     crypto::{self, BadTotpSecret, KeyRing, MacKey, Place, Purpose, TotpSecret},
     identity::{Authentication, UserId},
     store::{EventKind, FactorAdded, FactorId, FactorKind, FactorRecord, FactorStore, StoreError},
@@ -34,6 +34,7 @@ const ENROLMENT: std::time::Duration = std::time::Duration::from_mins(15);
 /// The second factors of all users.
 pub(crate) struct Factors {
     directory: Arc<Directory>,
+    pub(super) passkeys: Arc<passkey::Records>,
     throttle: Arc<Throttle>,
     /// Of the root secret alone.
     sealing: KeyRing,
@@ -52,13 +53,24 @@ impl fmt::Debug for Factors {
 #[must_use = "it belongs into an authentication"]
 pub(crate) struct SecondProof {
     at: Timestamp,
+    /// By what (RFC 8176 section 2).
+    methods: Vec<&'static str>,
 }
 
 impl SecondProof {
-    /// Adds it to the first proof: a one-time password, and with it more than one factor (RFC 8176
+    pub(super) fn new(at: Timestamp, methods: Vec<&'static str>) -> Self {
+        Self { at, methods }
+    }
+
+    /// By a one-time password.
+    fn otp(at: Timestamp) -> Self {
+        Self::new(at, vec!["otp"])
+    }
+
+    /// Adds it to the first proof: its own methods, and with them more than one factor (RFC 8176
     /// section 2).
     pub(crate) fn add_to(self, authentication: &mut Authentication) {
-        for method in ["otp", "mfa"] {
+        for method in self.methods.into_iter().chain(["mfa"]) {
             if !authentication.amr.iter().any(|known| known == method) {
                 authentication.amr.push(method.to_owned());
             }
@@ -128,9 +140,15 @@ pub(crate) type RecoveryCodes = Vec<String>;
 
 impl Factors {
     /// The factors in the users' store, under keys derived from the root secret.
-    pub(crate) fn new(directory: Arc<Directory>, throttle: Arc<Throttle>, root: &[u8]) -> Self {
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        passkeys: Arc<passkey::Records>,
+        throttle: Arc<Throttle>,
+        root: &[u8],
+    ) -> Self {
         Self {
             directory,
+            passkeys,
             throttle,
             sealing: KeyRing::of_root(root),
             codes: MacKey::new(&crypto::derive(root, "recovery codes")),
@@ -141,7 +159,7 @@ impl Factors {
         self.directory.users.as_ref()
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.directory.clock.now()
     }
 
@@ -165,7 +183,9 @@ impl Factors {
         let allowance = self.pay(self.throttle.factor(user).await, user, origin)?;
         let now = self.now();
         for factor in self.of(user).await? {
-            let FactorKind::Totp { sealed, .. } = &factor.kind;
+            let FactorKind::Totp { sealed, .. } = &factor.kind else {
+                continue;
+            };
             let secret = self.open(&factor, sealed)?;
             let Some(step) = secret.step_of(typed, now) else {
                 continue;
@@ -179,7 +199,7 @@ impl Factors {
             {
                 event.log();
                 self.throttle.succeeded(allowance).await?;
-                return Ok(SecondProof { at: now });
+                return Ok(SecondProof::otp(now));
             }
             self.failed(user, "replayed", origin).await?;
             return Err(FactorRefusal::Wrong);
@@ -205,7 +225,7 @@ impl Factors {
             if used.await? {
                 event.log();
                 self.throttle.succeeded(allowance).await?;
-                return Ok(SecondProof { at: now });
+                return Ok(SecondProof::otp(now));
             }
         }
         self.failed(user, "wrong-recovery-code", origin).await?;
@@ -287,12 +307,20 @@ impl Factors {
             ..self.record(user, (id, &secret), name, step)
         };
         self.add(factor, most, "person", origin).await?;
-        let codes = if self.recovery_codes_left(user).await? == 0 {
-            self.new_recovery_codes(user, origin).await?
-        } else {
-            None
-        };
-        Ok((SecondProof { at: now }, codes))
+        let codes = self.first_recovery_codes(user, origin).await?;
+        Ok((SecondProof::otp(now), codes))
+    }
+
+    /// Recovery codes for whoever has none.
+    pub(crate) async fn first_recovery_codes(
+        &self,
+        user: &UserId,
+        origin: &Origin,
+    ) -> Result<Option<RecoveryCodes>, StoreError> {
+        if self.recovery_codes_left(user).await? > 0 {
+            return Ok(None);
+        }
+        self.new_recovery_codes(user, origin).await
     }
 
     /// Takes over a TOTP that somebody set up elsewhere.
@@ -307,7 +335,7 @@ impl Factors {
         self.add(factor, MOST_FACTORS, "imported", origin).await
     }
 
-    async fn add(
+    pub(super) async fn add(
         &self,
         factor: FactorRecord,
         most: usize,
@@ -361,8 +389,9 @@ impl Factors {
     pub(crate) async fn secrets(&self, user: &UserId) -> Result<Vec<TotpSecret>, StoreError> {
         let mut secrets = Vec::new();
         for factor in self.of(user).await? {
-            let FactorKind::Totp { sealed, .. } = &factor.kind;
-            secrets.push(self.open(&factor, sealed)?);
+            if let FactorKind::Totp { sealed, .. } = &factor.kind {
+                secrets.push(self.open(&factor, sealed)?);
+            }
         }
         Ok(secrets)
     }
@@ -457,7 +486,7 @@ fn place<'a>(context: &'a [&'a [u8]]) -> Place<'a> {
 }
 
 /// What a person calls a factor: without control characters, and not too long.
-fn plain_name(typed: &str) -> String {
+pub(super) fn plain_name(typed: &str) -> String {
     let plain = typed.trim().chars().filter(|c| !c.is_control());
     plain.take(MOST_NAME).collect()
 }
@@ -484,9 +513,10 @@ mod tests {
             second_factor_at: None,
         };
         let at = Timestamp::from_millis(9);
-        SecondProof { at }.add_to(&mut held);
-        SecondProof { at }.add_to(&mut held);
-        assert_eq!(held.amr, ["pwd", "otp", "mfa"]);
+        SecondProof::otp(at).add_to(&mut held);
+        SecondProof::otp(at).add_to(&mut held);
+        SecondProof::new(at, vec!["pop", "user"]).add_to(&mut held);
+        assert_eq!(held.amr, ["pwd", "otp", "mfa", "pop", "user"]);
         assert_eq!(held.auth_time, Timestamp::from_millis(1));
         assert_eq!(held.second_factor_at, Some(at));
     }

@@ -174,6 +174,7 @@ impl Directory {
             user,
             identity: person.identity.clone(),
             account: person.account.clone(),
+            factor: None,
             uses: Vec::new(),
         }
     }
@@ -383,6 +384,7 @@ fn person(line: &IdentityLine, now: Timestamp) -> Result<NewPerson, ImportError>
             groups: line.groups.clone(),
         },
         account: account.transpose()?,
+        factor: None,
         owner: false,
         uses: Vec::new(),
     })

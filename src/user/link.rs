@@ -89,6 +89,8 @@ impl Directory {
             return Err(unknown());
         }
         event.log();
+        self.passkeys_follow((connection, subject), &from.id, to)
+            .await?;
         if self.users.identities(&from.id).await?.is_empty() {
             self.inherit(&from, to, rule, origin).await?;
             let event = origin
@@ -229,6 +231,7 @@ impl Directory {
         let person = NewPerson {
             identity: leaving.next().ok_or_else(unknown)?,
             account: None,
+            factor: None,
             owner: false,
             uses: Vec::new(),
         };
@@ -247,6 +250,8 @@ impl Directory {
                 Unlinked::UnknownIdentity => return Err(unknown()),
                 Unlinked::Unlinked => {
                     event.log();
+                    self.passkeys_follow((connection, subject), &from.id, &id)
+                        .await?;
                     return Ok((from.id, id));
                 }
                 Unlinked::UserTaken => return Err(ChangeError::UserTaken(id)),

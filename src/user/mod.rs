@@ -21,6 +21,7 @@ mod handle;
 mod import;
 mod link;
 mod move_in;
+mod passkeys;
 mod recovery_code;
 mod renamed;
 #[cfg(test)]
@@ -41,10 +42,12 @@ pub(crate) use self::{
     },
     import::{ImportMode, Imported},
     link::MetadataRule,
+    passkeys::NewPasskey,
     transfer::{AccountLine, FactorLine, IdentityLine, PersonLine},
 };
 use crate::{
     clock::{Clock, Timestamp},
+    connection::passkey,
     random::Random,
     store::{Event, EventKind, UserStore},
 };
@@ -55,6 +58,8 @@ pub(crate) struct Directory {
     users: Arc<dyn UserStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// What is known of passkeys, which go where their identity goes.
+    passkeys: Option<Arc<passkey::Records>>,
     turns: turns::Turns,
 }
 
@@ -69,8 +74,15 @@ impl Directory {
             users,
             clock,
             random,
+            passkeys: None,
             turns: turns::Turns::default(),
         }
+    }
+
+    /// The same, whose people may have passkeys.
+    pub(crate) fn with_passkeys(mut self, passkeys: Arc<passkey::Records>) -> Self {
+        self.passkeys = Some(passkeys);
+        self
     }
 
     /// The port, for plain look-ups and lists.

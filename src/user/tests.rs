@@ -50,6 +50,7 @@ impl World {
         let rules = Admission {
             sync_profile: mode,
             signup: true,
+            rules: true,
         };
         self.people
             .admit(proven(identity), rules, &Origin::default())
@@ -202,6 +203,7 @@ async fn never_admits_only_who_exists_and_changes_nothing() {
     let person = NewPerson {
         identity: acme("1", json!({ "name": "Given", "email": "g@example.com" })),
         account: None,
+        factor: None,
         owner: false,
         uses: Vec::new(),
     };
@@ -292,6 +294,7 @@ async fn who_may_not_come_in_is_refused() {
     let rules = Admission {
         sync_profile: SyncProfile::EachLogin,
         signup: false,
+        rules: true,
     };
     let origin = Origin::default();
     let identity = acme("1", names("one"));
@@ -349,6 +352,7 @@ async fn first_logins_at_once_make_one_user() {
     let rules = Admission {
         sync_profile: SyncProfile::EachLogin,
         signup: true,
+        rules: true,
     };
     let logins = (0..100).map(|_| {
         let world = world.clone();
@@ -668,6 +672,7 @@ async fn the_owners_link_is_used_up_by_the_sign_up() {
         let person = NewPerson {
             identity: identity.clone(),
             account: None,
+            factor: None,
             owner: true,
             uses: vec![OneTimeUse::Row { key, now }],
         };

@@ -114,6 +114,9 @@ mod whole_life;
 // Several ways to sign in for one person.
 mod link;
 
+// Passkeys: alone, as a second factor, and on the account page.
+mod passkey;
+
 // What is proven besides the first proof, and what becomes of who lost it.
 mod second_factor;
 

@@ -4,7 +4,9 @@ use std::{path::Path, process::Command};
 
 use tempfile::TempDir;
 
-use crate::support::{Upstream, Visitor, process::Process, sidecar::binary, visitor::PASSWORD};
+use crate::support::{
+    Browser, Upstream, Visitor, process::Process, sidecar::binary, visitor::PASSWORD,
+};
 
 struct Trial {
     process: Process,
@@ -174,4 +176,35 @@ fn the_link_is_for_the_terminal_and_not_for_the_log() {
             "the link is stored readable"
         );
     }
+}
+
+#[test]
+fn the_owner_may_take_a_passkey_in_place_of_a_password() {
+    let trial = trial(&[]);
+    let browser = Browser::start();
+    browser.authenticator();
+    browser.goto(&trial.link).shows("Create a passkey");
+    for (width, height) in [(360, 1100), (1280, 1100)] {
+        for scheme in ["light", "dark"] {
+            browser.screen(width, height).prefer(scheme);
+            browser.screenshot(&format!("passkey-owner-{width}-{scheme}"));
+        }
+    }
+    browser.fill("#passkey-name", "Olga Owner");
+    browser.click("form[data-passkey=create] button");
+    browser
+        .arrives(&format!("{}/", trial.origin))
+        .shows("Olga Owner");
+    // the link is used up, by whatever way
+    let mut late = Visitor::new(&trial.origin);
+    assert_ne!(late.go(&trial.link).answer.status, 200);
+    browser.goto(&format!("{}/.auth/account", trial.origin));
+    browser.shows("Owner");
+    // who has no name to type comes back by the passkey alone
+    browser
+        .click("nav form button[type=submit]")
+        .shows("signed out");
+    // and by what the browser offers in the field of the name
+    browser.goto(&format!("{}/", trial.origin));
+    browser.shows("Olga Owner");
 }

@@ -52,6 +52,11 @@ impl World {
             keep_tokens: false,
             users: store.clone(),
             once: store.clone(),
+            passkeys: Arc::new(crate::connection::passkey::Records::new(
+                store.clone(),
+                &[7; 32],
+                Arc::new(OsRandom),
+            )),
             hasher: Arc::new(hasher),
             clock: clock.clone(),
             random: Arc::new(OsRandom),
@@ -121,6 +126,7 @@ impl World {
             user,
             identity,
             account: prepared.account,
+            factor: None,
             uses: Vec::new(),
             event: Event::new(now, EventKind::UserCreated, "test"),
         };

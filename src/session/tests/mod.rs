@@ -277,6 +277,7 @@ fn new_user(who: &str, identity: Identity, at: Timestamp) -> NewUser {
         user: user(who, at),
         identity,
         account: None,
+        factor: None,
         uses: Vec::new(),
         event: event(EventKind::UserCreated),
     }

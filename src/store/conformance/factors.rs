@@ -257,3 +257,88 @@ pub(super) async fn a_moved_identity_leaves_factors_where_they_are(Fresh { store
     assert_eq!(store.factors(&ann).await.unwrap(), [factor(1, &ann)]);
     assert_eq!(store.recovery_codes_left(&ann).await.unwrap(), 3);
 }
+
+fn passkey(number: u8, of: &UserId, counter: u64) -> FactorRecord {
+    FactorRecord {
+        kind: FactorKind::Passkey {
+            sealed: vec![number, 1],
+            counter,
+        },
+        ..factor(number, of)
+    }
+}
+
+pub(super) async fn a_passkey_is_found_and_its_counter_goes_up(Fresh { store, .. }: &Store) {
+    let ann = ann(store.as_ref()).await;
+    let add = store.add_factor(passkey(7, &ann, 5), 9, added());
+    assert_eq!(add.await.unwrap(), FactorAdded::Added);
+    let add = store.add_factor(passkey(8, &ann, 0), 9, added());
+    assert_eq!(add.await.unwrap(), FactorAdded::Added);
+    let id = FactorId([7; 16]);
+    assert_eq!(
+        store.find_factor(id).await.unwrap(),
+        Some(passkey(7, &ann, 5))
+    );
+    assert_eq!(store.find_factor(FactorId([9; 16])).await.unwrap(), None);
+    let used = |seconds| note(EventKind::FactorUsed, seconds);
+    for (id, counter, seconds, good) in [
+        (7, 5, 1, false),
+        (7, 0, 2, false),
+        (7, 6, 3, true),
+        (7, 6, 4, false),
+        (8, 0, 5, true),
+        (8, 0, 6, true),
+        (8, 1, 7, true),
+        (8, 0, 8, false),
+        // no passkey
+        (1, 2000, 9, false),
+        (9, 2000, 10, false),
+    ] {
+        let known = (counter, &[id, 9][..]);
+        let done = store.use_passkey(FactorId([id; 16]), known, used(seconds));
+        assert_eq!(done.await.unwrap(), good, "{id} {counter}");
+        let newest = store.events(1).await.unwrap();
+        assert_eq!(newest == [used(seconds)], good, "{id} {counter}");
+    }
+    let held = store.find_factor(id).await.unwrap().unwrap();
+    assert_eq!(held.last_used_at, Some(at(3)));
+    let kind = FactorKind::Passkey {
+        sealed: vec![7, 9],
+        counter: 6,
+    };
+    assert_eq!(held.kind, kind);
+}
+
+pub(super) async fn a_factor_goes_to_another_user(Fresh { store, .. }: &Store) {
+    let ann = ann(store.as_ref()).await;
+    created_too(store.as_ref(), "bob").await;
+    let bob = user("members", "bob").id;
+    let nobody = UserId::new(&name("members"), &name("nobody"));
+    let id = FactorId([1; 16]);
+    for (from, to, good) in [
+        (&bob, &ann, false),
+        (&ann, &nobody, false),
+        (&ann, &bob, true),
+        (&ann, &bob, false),
+    ] {
+        assert_eq!(store.move_factor(id, from, to).await.unwrap(), good);
+    }
+    assert!(store.factors(&ann).await.unwrap().is_empty());
+    assert_eq!(store.factors(&bob).await.unwrap(), [factor(1, &bob)]);
+}
+
+pub(super) async fn somebody_new_comes_with_a_passkey(Fresh { store, .. }: &Store) {
+    let new = |who: &str, number| {
+        let mut new = sign_up("passkey", who);
+        new.factor = Some(passkey(number, &new.user.id, 0));
+        new
+    };
+    assert_eq!(store.create(new("ann", 7)).await.unwrap(), Created::Created);
+    // that of somebody else makes nobody
+    let taken = store.create(new("bob", 7)).await.unwrap();
+    assert_eq!(taken, Created::IdentityTaken);
+    let bob = user("passkey", "bob").id;
+    assert_eq!(store.find(&bob).await.unwrap(), None);
+    let ann = user("passkey", "ann").id;
+    assert_eq!(store.factors(&ann).await.unwrap(), [passkey(7, &ann, 0)]);
+}

@@ -116,6 +116,9 @@ pub(super) async fn user_store(make: impl AsyncFn() -> Fresh<dyn Directory>) {
         factors::a_reset_takes_everything_of_one_user,
         factors::who_is_deleted_takes_factors_along,
         factors::a_moved_identity_leaves_factors_where_they_are,
+        factors::a_passkey_is_found_and_its_counter_goes_up,
+        factors::a_factor_goes_to_another_user,
+        factors::somebody_new_comes_with_a_passkey,
         keys::the_ring_is_replaced_only_as_it_was_read,
     }
 }
@@ -281,6 +284,7 @@ pub(super) fn sign_up(connection: &str, who: &str) -> NewUser {
         user: user(connection, who),
         identity: identity(connection, who),
         account: None,
+        factor: None,
         uses: Vec::new(),
         event: Event::new(at(10), EventKind::UserCreated, "sign-up"),
     }

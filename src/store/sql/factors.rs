@@ -17,11 +17,24 @@ use crate::{
 pub(super) const FACTORS: &str =
     "SELECT factors.* FROM factors WHERE user_id = ?1 ORDER BY created_at, id";
 
+pub(super) const FACTOR: &str = "SELECT factors.* FROM factors WHERE id = ?1";
+
 pub(super) const CODES_LEFT: &str =
     "SELECT count(*) AS codes FROM recovery_codes WHERE user_id = ?1";
 
 #[async_trait]
 impl FactorStore for Sql {
+    async fn find_factor(&self, id: FactorId) -> Result<Option<FactorRecord>, StoreError> {
+        self.within_patience(async {
+            let row = query(FACTOR)
+                .bind(id.0.as_slice())
+                .fetch_optional(&self.readers)
+                .await?;
+            row.as_ref().map(record).transpose()
+        })
+        .await
+    }
+
     async fn factors(&self, user: &UserId) -> Result<Vec<FactorRecord>, StoreError> {
         self.within_patience(async {
             let rows = query(FACTORS)
@@ -125,6 +138,54 @@ impl FactorStore for Sql {
         .await
     }
 
+    async fn use_passkey(
+        &self,
+        id: FactorId,
+        (counter, sealed): (u64, &[u8]),
+        event: Event,
+    ) -> Result<bool, StoreError> {
+        self.change(|| async {
+            let mut write = self.write().await?;
+            let used = query(
+                "UPDATE factors SET counter = ?2, sealed = ?3, last_used_at = ?4 WHERE id = ?1 \
+                 AND kind = 'passkey' AND (counter < ?2 OR (counter = 0 AND ?2 = 0))",
+            )
+            .bind(id.0.as_slice())
+            .bind(number(counter))
+            .bind(sealed)
+            .bind(event.at.millis())
+            .execute(write.sql())
+            .await?
+                == 1;
+            write.record(Some(&event)).await?;
+            write.end(used).await?;
+            Ok(used)
+        })
+        .await
+    }
+
+    async fn move_factor(
+        &self,
+        id: FactorId,
+        from: &UserId,
+        to: &UserId,
+    ) -> Result<bool, StoreError> {
+        self.change(|| async {
+            let mut write = self.write().await?;
+            let moved = write.lock_user(to).await?
+                && query("UPDATE factors SET user_id = ?3 WHERE id = ?1 AND user_id = ?2")
+                    .bind(id.0.as_slice())
+                    .bind(from.as_str())
+                    .bind(to.as_str())
+                    .execute(write.sql())
+                    .await?
+                    == 1;
+            write.end(moved).await?;
+            Ok(moved)
+        })
+        .await
+    }
+
     async fn replace_recovery_codes(
         &self,
         user: &UserId,
@@ -196,7 +257,7 @@ impl FactorStore for Sql {
 }
 
 impl Write {
-    async fn has_factor(&mut self, id: FactorId) -> Result<bool, StoreError> {
+    pub(super) async fn has_factor(&mut self, id: FactorId) -> Result<bool, StoreError> {
         let row = query("SELECT id FROM factors WHERE id = ?1")
             .bind(id.0.as_slice())
             .fetch_optional(self.sql())
@@ -212,8 +273,11 @@ impl Write {
         column(&row, "factors")
     }
 
-    async fn insert_factor(&mut self, factor: &FactorRecord) -> Result<(), StoreError> {
-        let FactorKind::Totp { sealed, last_step } = &factor.kind;
+    pub(super) async fn insert_factor(&mut self, factor: &FactorRecord) -> Result<(), StoreError> {
+        let (sealed, counter) = match &factor.kind {
+            FactorKind::Passkey { sealed, counter } => (sealed, *counter),
+            FactorKind::Totp { sealed, last_step } => (sealed, *last_step),
+        };
         query(
             "INSERT INTO factors (id, user_id, kind, name, sealed, counter, created_at, \
              last_used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -223,7 +287,7 @@ impl Write {
         .bind(factor.kind.name())
         .bind(factor.name.as_str())
         .bind(sealed.as_slice())
-        .bind(number(*last_step))
+        .bind(number(counter))
         .bind(factor.created_at.millis())
         .bind(factor.last_used_at.map(Timestamp::millis))
         .execute(self.sql())
@@ -252,6 +316,10 @@ impl Write {
 
 fn record(row: &Row) -> Result<FactorRecord, StoreError> {
     let kind = match column::<&str>(row, "kind")? {
+        "passkey" => FactorKind::Passkey {
+            sealed: column(row, "sealed")?,
+            counter: count(row, "counter")?,
+        },
         "totp" => FactorKind::Totp {
             sealed: column(row, "sealed")?,
             last_step: count(row, "counter")?,

@@ -116,7 +116,7 @@ async fn keeps_sessions_as_promised(engine: Engine) {
 async fn keeps_users_as_promised(engine: Engine) {
     let server = DatabaseServer::start(engine);
     let url = server.database("users");
-    conformance::user_store(async || -> Fresh<dyn Directory> {
+    let suite = conformance::user_store(async || -> Fresh<dyn Directory> {
         let (store, clock) = fresh(&url).await;
         let store: Arc<dyn Directory> = store;
         Fresh {
@@ -124,8 +124,8 @@ async fn keeps_users_as_promised(engine: Engine) {
             clock,
             _folder: None,
         }
-    })
-    .await;
+    });
+    Box::pin(suite).await;
 }
 
 fn numbered(number: u32) -> NewSession {
@@ -409,6 +409,7 @@ async fn lives_with_new_columns(store: &Sql) {
     let account = conformance::account("members", "ann");
     let ann = NewUser {
         account: Some(account.clone()),
+        factor: None,
         ..new
     };
     let (id, identity) = (ann.user.id.clone(), ann.identity.clone());

@@ -66,7 +66,7 @@ async fn keeps_sessions_as_promised() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_users_as_promised() {
-    conformance::user_store(async || -> Fresh<dyn Directory> {
+    let suite = conformance::user_store(async || -> Fresh<dyn Directory> {
         let (sqlite, clock, folder) = fresh().await;
         let store: Arc<dyn Directory> = sqlite;
         Fresh {
@@ -74,8 +74,8 @@ async fn keeps_users_as_promised() {
             clock,
             _folder: Some(folder),
         }
-    })
-    .await;
+    });
+    Box::pin(suite).await;
 }
 
 /// Session `number` of alice, and handle `number` to it.
@@ -614,6 +614,7 @@ async fn every_look_up_has_an_index() {
     let statements = [
         accounts::BY_LOGIN,
         factors::CODES_LEFT,
+        factors::FACTOR,
         factors::FACTORS,
         identities::IDENTITIES,
         one_time::COUNTED,

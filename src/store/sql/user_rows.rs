@@ -40,6 +40,12 @@ impl Write {
         {
             return Ok(Created::LoginTaken);
         }
+        if let Some(factor) = &new.factor {
+            if self.has_factor(factor.id).await? {
+                return Ok(Created::IdentityTaken);
+            }
+            self.insert_factor(factor).await?;
+        }
         self.record(Some(&new.event)).await?;
         Ok(Created::Created)
     }

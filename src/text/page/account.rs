@@ -27,6 +27,8 @@ pub(crate) struct Account {
     pub(crate) password: Option<PasswordChange>,
     /// `None`: none is ever asked for.
     pub(crate) factors: Option<FactorRows>,
+    /// `None`: browsers offer none here, or none would be asked for.
+    pub(crate) passkeys: Option<PasskeyRows>,
     pub(crate) change_email: Option<EmailForm>,
     pub(crate) change_username: Option<UsernameForm>,
     pub(crate) sessions: Vec<SessionRow>,
@@ -108,6 +110,15 @@ pub(crate) struct FactorRows {
     pub(crate) new_recovery_codes: Option<Post>,
 }
 
+/// The passkeys.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PasskeyRows {
+    pub(crate) rows: Vec<FactorRow>,
+    pub(crate) problem: Option<AccountProblem>,
+    /// Where another one is set up.
+    pub(crate) add: Option<Href>,
+}
+
 /// One of them.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FactorRow {
@@ -116,6 +127,8 @@ pub(crate) struct FactorRow {
     pub(crate) name: String,
     pub(crate) created_at: Timestamp,
     pub(crate) last_used_at: Option<Timestamp>,
+    /// Whether a passkey is synced to other devices; `None` for another factor.
+    pub(crate) synced: Option<bool>,
     /// The input is `factor_name`.
     pub(crate) rename: Post,
     pub(crate) remove: Post,
@@ -127,6 +140,8 @@ pub(crate) struct FactorRow {
 pub(crate) enum AccountProblem {
     FactorNeeded,
     FactorsFull,
+    /// Nothing else would let them in.
+    LastPasskey,
 }
 
 impl From<AccountProblem> for Text {
@@ -134,6 +149,7 @@ impl From<AccountProblem> for Text {
         Self::new(match problem {
             AccountProblem::FactorNeeded => "account.factor-needed",
             AccountProblem::FactorsFull => "account.factors-full",
+            AccountProblem::LastPasskey => "account.last-passkey",
         })
     }
 }
@@ -185,6 +201,7 @@ pub(crate) enum AccountNotice {
     IdentityUnlinked,
     MailSent,
     OthersRevoked,
+    PasskeyAdded,
     PasswordChanged,
     ProfileSaved,
     SessionRevoked,
@@ -203,6 +220,7 @@ impl From<AccountNotice> for Text {
             AccountNotice::IdentityUnlinked => "account.identity-unlinked",
             AccountNotice::MailSent => "account.mail-sent",
             AccountNotice::OthersRevoked => "account.others-revoked",
+            AccountNotice::PasskeyAdded => "account.passkey-added",
             AccountNotice::PasswordChanged => "account.password-changed",
             AccountNotice::ProfileSaved => "account.profile-saved",
             AccountNotice::SessionRevoked => "account.session-revoked",

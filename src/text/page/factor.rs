@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde::Serialize;
 
-use super::{Advised, Href, Post};
+use super::{
+    Advised, Href, Post,
+    passkey::{PasskeyForm, PasskeyProblem},
+};
 use crate::text::message::Text;
 
 /// Asks for the second factor. The input is `code`, or `recovery_code` in a form of its own.
@@ -15,6 +18,10 @@ pub(crate) struct Factor {
     pub(crate) destination: Option<String>,
     pub(crate) problem: Option<FactorProblem>,
     pub(crate) post: Post,
+    /// Whether they have an app that shows codes.
+    pub(crate) code: bool,
+    /// Asks for one of their passkeys.
+    pub(crate) passkey: Option<PasskeyForm>,
     /// Whether the last try was a recovery code.
     pub(crate) recovering: bool,
     /// To sign in as somebody else.
@@ -35,6 +42,8 @@ pub(crate) struct Enrol {
     pub(crate) secret: String,
     /// What it is called, as typed.
     pub(crate) name: String,
+    /// Sets up a passkey in its place.
+    pub(crate) passkey: Option<PasskeyForm>,
     /// Back without one.
     pub(crate) back: Href,
 }
@@ -59,6 +68,7 @@ impl From<WhyEnrol> for Text {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(into = "Text")]
 pub(crate) enum FactorProblem {
+    Passkey(PasskeyProblem),
     TooManyTries { minutes: u64 },
     WrongCode,
     WrongRecoveryCode,
@@ -67,6 +77,7 @@ pub(crate) enum FactorProblem {
 impl From<FactorProblem> for Text {
     fn from(problem: FactorProblem) -> Self {
         match problem {
+            FactorProblem::Passkey(problem) => problem.into(),
             FactorProblem::TooManyTries { minutes } => {
                 Self::new("problem.too-many-tries").count(minutes)
             }

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Button, Href, Names, PasswordRule, Post};
+use super::{
+    Button, Href, Names, PasswordRule, Post,
+    passkey::{PasskeyAccount, PasskeyProblem, PasskeyWay},
+};
 use crate::text::message::Text;
 
 /// The ways in: buttons, a form, or both.
@@ -14,6 +17,8 @@ pub(crate) struct Login {
     pub(crate) problem: Option<LoginProblem>,
     pub(crate) form: Option<LoginForm>,
     pub(crate) buttons: Vec<Button>,
+    /// The way in by a passkey, which the browser also offers in the input of the form.
+    pub(crate) passkey: Option<PasskeyWay>,
     /// Where strangers make an account.
     pub(crate) sign_up: Option<Href>,
     /// Back to all ways in, when this page shows one connection only.
@@ -117,6 +122,7 @@ pub(crate) enum LoginProblem {
     Busy,
     /// Nothing says where this person signs in.
     NoConnection,
+    Passkey(PasskeyProblem),
     /// The provider does not take the new password.
     NewPasswordRefused,
     /// The password was right, is too old, and cannot be replaced here.
@@ -133,6 +139,7 @@ impl From<LoginProblem> for Text {
             LoginProblem::AccountClosed => Self::new("problem.account-closed"),
             LoginProblem::Busy => Self::new("problem.busy"),
             LoginProblem::NoConnection => Self::new("problem.no-connection"),
+            LoginProblem::Passkey(problem) => problem.into(),
             LoginProblem::NewPasswordRefused => Self::new("problem.new-password-refused"),
             LoginProblem::PasswordExpired => Self::new("problem.password-expired"),
             LoginProblem::TooManyTries { minutes } => {
@@ -167,7 +174,10 @@ pub(crate) struct SignUp {
 /// The first-run link: whoever holds it makes the owner's account.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Owner {
-    pub(crate) form: NewAccount,
+    /// By a password, where a connection keeps one.
+    pub(crate) form: Option<NewAccount>,
+    /// By a passkey, where a connection takes one.
+    pub(crate) passkey: Option<PasskeyAccount>,
     pub(crate) fragment: String,
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod factor;
 pub(crate) mod failure;
 pub(crate) mod login;
 pub(crate) mod mail;
+pub(crate) mod passkey;
 pub(crate) mod password;
 pub(crate) mod sample;
 
@@ -26,6 +27,7 @@ pub(crate) use login::{
     SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
 };
 pub(crate) use mail::{CheckMail, ConfirmLink, Forgot, MailDone, NewPassword};
+pub(crate) use passkey::{NewPasskey, PasskeySignUp};
 pub(crate) use password::{Check, PasswordRule, RuleText};
 
 /// A page of ours with everything it shows.
@@ -47,10 +49,12 @@ pub(crate) enum Page {
     Login(Login),
     LoopBroken(LoopBroken),
     MailDone(MailDone),
+    NewPasskey(NewPasskey),
     NewPassword(NewPassword),
     NewRecoveryCodes(NewRecoveryCodes),
     Onward(Onward),
     Owner(Owner),
+    PasskeySignUp(PasskeySignUp),
     PostOnward(PostOnward),
     Repost(Repost),
     SignInAgain(SignInAgain),
@@ -72,6 +76,7 @@ impl Page {
             Self::ConfirmLink(_) => "confirm-link.html",
             Self::Forgot(_) => "forgot.html",
             Self::MailDone(_) => "mail-done.html",
+            Self::NewPasskey(_) => "new-passkey.html",
             Self::NewPassword(_) => "reset.html",
             Self::ChooseConnection(_) => "choose-connection.html",
             Self::ConfirmSignIn(_) => "confirm-sign-in.html",
@@ -85,6 +90,7 @@ impl Page {
             Self::NewRecoveryCodes(_) => "recovery-codes.html",
             Self::Onward(_) => "onward.html",
             Self::Owner(_) => "owner.html",
+            Self::PasskeySignUp(_) => "passkey-sign-up.html",
             Self::PostOnward(_) => "post-onward.html",
             Self::Repost(_) => "repost.html",
             Self::SignInAgain(_) => "sign-in-again.html",
@@ -101,9 +107,12 @@ impl Page {
     pub(crate) const fn scripts(&self) -> &'static [Script] {
         match self {
             Self::ChooseConnection(_) => &[Script::Fragment],
-            Self::Login(_) | Self::Owner(_) | Self::SignUp(_) => {
-                &[Script::Fragment, Script::NewPassword]
+            Self::SignUp(_) => &[Script::Fragment, Script::NewPassword],
+            Self::Login(_) | Self::Owner(_) => {
+                &[Script::Fragment, Script::NewPassword, Script::Passkey]
             }
+            Self::Enrol(_) | Self::Factor(_) | Self::NewPasskey(_) => &[Script::Passkey],
+            Self::PasskeySignUp(_) => &[Script::Fragment, Script::Passkey],
             Self::Account(_) | Self::NewPassword(_) => &[Script::NewPassword],
             Self::PostOnward(_) | Self::Repost(_) => &[Script::Submit],
             Self::Advised(_)
@@ -112,8 +121,6 @@ impl Page {
             | Self::ConfirmSignIn(_)
             | Self::DeleteAccount(_)
             | Self::Demo(_)
-            | Self::Enrol(_)
-            | Self::Factor(_)
             | Self::Failure(_)
             | Self::Forgot(_)
             | Self::LoopBroken(_)
@@ -137,26 +144,34 @@ impl Page {
     }
 }
 
-/// The inline scripts. No page needs one.
+/// The inline scripts. No page needs one but for passkeys.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Script {
     /// Keeps the fragment of the page that was wanted through the login.
     Fragment,
     /// Marks the rules for a new password while it is typed.
     NewPassword,
+    /// Asks the browser for passkeys.
+    Passkey,
     /// Submits the only form of the page.
     Submit,
 }
 
 impl Script {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Fragment, Self::NewPassword, Self::Submit];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Fragment,
+        Self::NewPassword,
+        Self::Passkey,
+        Self::Submit,
+    ];
 
     /// What a template calls it: `{{ script("fragment") }}`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Fragment => "fragment",
             Self::NewPassword => "new-password",
+            Self::Passkey => "passkey",
             Self::Submit => "submit",
         }
     }
@@ -166,6 +181,7 @@ impl Script {
         match self {
             Self::Fragment => include_str!("../templates/fragment.js"),
             Self::NewPassword => include_str!("../templates/new-password.js"),
+            Self::Passkey => include_str!("../templates/passkey.js"),
             Self::Submit => include_str!("../templates/submit.js"),
         }
     }

@@ -11,6 +11,7 @@ mod headers;
 mod openid;
 mod operations;
 mod pages;
+mod passkeys;
 mod passwords;
 mod paths;
 mod redirects;

@@ -1,6 +1,7 @@
 //! Chromium, by the WebDriver protocol of chromedriver.
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Browser {
     session: String,
     arguments: Vec<String>,
     port: u16,
+    authenticator: RefCell<String>,
     _driver: Process,
     _profile: TempDir,
 }
@@ -95,6 +97,7 @@ impl Browser {
             session: String::new(),
             arguments,
             port,
+            authenticator: RefCell::default(),
             _driver: driver,
             _profile: profile,
         };
@@ -255,6 +258,53 @@ impl Browser {
     /// Name, value and attributes of every cookie that the current page is sent.
     pub(crate) fn cookies(&self) -> Vec<Value> {
         self.ask("/cookie").as_array().unwrap().clone()
+    }
+
+    /// Plugs a virtual authenticator in that verifies whoever is asked (WebAuthn level 3 section 11).
+    pub(crate) fn authenticator(&self) -> &Self {
+        let id = self.post(
+            "/webauthn/authenticator",
+            &json!({
+                "protocol": "ctap2_1", "transport": "internal", "hasResidentKey": true,
+                "hasUserVerification": true, "isUserConsenting": true, "isUserVerified": true,
+            }),
+        );
+        self.authenticator.replace(id.as_str().unwrap().to_owned());
+        self
+    }
+
+    fn of_authenticator(&self, what: &str) -> String {
+        let id = self.authenticator.borrow();
+        format!("/webauthn/authenticator/{id}/{what}")
+    }
+
+    /// What passkeys it has.
+    pub(crate) fn passkeys(&self) -> Vec<Value> {
+        let found = self.ask(&self.of_authenticator("credentials"));
+        found.as_array().unwrap().clone()
+    }
+
+    /// Takes all of them away.
+    pub(crate) fn remove_passkeys(&self) {
+        let path = format!(
+            "/session/{}{}",
+            self.session,
+            self.of_authenticator("credentials")
+        );
+        self.call("DELETE", &path, &Value::Null).unwrap();
+    }
+
+    /// Whether it verifies whoever is asked.
+    pub(crate) fn verifies(&self, verified: bool) {
+        self.post(
+            &self.of_authenticator("uv"),
+            &json!({"isUserVerified": verified}),
+        );
+    }
+
+    pub(crate) fn delete_cookie(&self, name: &str) {
+        let path = format!("/session/{}/cookie/{name}", self.session);
+        self.call("DELETE", &path, &Value::Null).unwrap();
     }
 
     pub(crate) fn add_cookie(&self, cookie: &Value) {

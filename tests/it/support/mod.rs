@@ -39,6 +39,7 @@ pub(crate) mod lying_provider;
 pub(crate) mod mail_server;
 pub(crate) mod oauth1_provider;
 pub(crate) mod openid_provider;
+pub(crate) mod passkey;
 pub(crate) mod presets;
 pub(crate) mod process;
 pub(crate) mod redis;

@@ -7,7 +7,8 @@ use crate::{
         Account, DeleteAccount, Demo, SignOut, SignedOut,
         account::{
             AccountNotice, AccountProblem, Email, EmailForm, FactorRow, FactorRows, IdentityRow,
-            LinkRow, PasswordChange, ProfileFields, SessionRow, StillAt, UsernameForm, Visitor,
+            LinkRow, PasskeyRows, PasswordChange, ProfileFields, SessionRow, StillAt, UsernameForm,
+            Visitor,
         },
         login::Notice,
     },
@@ -26,6 +27,11 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
             add: Some(href("/.auth/account?add=totp")),
             recovery_codes_left: None,
             new_recovery_codes: None,
+        }),
+        passkeys: Some(PasskeyRows {
+            rows: Vec::new(),
+            problem: None,
+            add: Some(href("/.auth/account?add=passkey")),
         }),
         change_email: None,
         change_username: Some(UsernameForm {
@@ -128,6 +134,7 @@ fn factor(id: &str, name: &str, created_at: Timestamp) -> FactorRow {
         name: name.to_owned(),
         created_at,
         last_used_at: (!name.is_empty()).then_some(created_at),
+        synced: None,
         rename: post("/.auth/account"),
         remove: post("/.auth/account"),
     }
@@ -179,6 +186,20 @@ fn account(name: &str) -> Account {
             current_problem: Some(FieldProblem::WrongPassword),
             new_problem: None,
             problem: None,
+        }),
+        passkeys: Some(PasskeyRows {
+            rows: vec![
+                FactorRow {
+                    synced: Some(true),
+                    ..factor("c", "Laptop", at(9000))
+                },
+                FactorRow {
+                    synced: Some(false),
+                    ..factor("d", "", at(70))
+                },
+            ],
+            problem: Some(AccountProblem::LastPasskey),
+            add: Some(href("/.auth/account?add=passkey")),
         }),
         factors: Some(FactorRows {
             rows: vec![factor("a", "Telephone", at(9000)), factor("b", "", at(50))],

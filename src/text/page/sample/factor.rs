@@ -1,8 +1,9 @@
 //! The pages of second factors.
 
-use super::{Page, href, login, post};
-use crate::text::page::factor::{
-    Enrol, Factor, FactorProblem, KeyUri, NewRecoveryCodes, Qr, WhyEnrol,
+use super::{Page, href, login, passkey::passkey_form, post};
+use crate::text::page::{
+    factor::{Enrol, Factor, FactorProblem, KeyUri, NewRecoveryCodes, Qr, WhyEnrol},
+    passkey::{PasskeyCeremony, PasskeyProblem},
 };
 
 /// Asked for, set up, and the codes for when it is lost.
@@ -11,6 +12,8 @@ pub(super) fn pages() -> Vec<Page> {
         destination: Some("wiki.example.com".to_owned()),
         problem: None,
         post: post("/.auth/factor"),
+        code: true,
+        passkey: None,
         recovering: false,
         others: href("/.auth/login?switch=1"),
     };
@@ -24,11 +27,22 @@ pub(super) fn pages() -> Vec<Page> {
         destination: None,
         ..asked.clone()
     };
+    let both = Factor {
+        passkey: Some(passkey_form("/.auth/factor", PasskeyCeremony::Get)),
+        ..asked.clone()
+    };
+    let passkey = Factor {
+        code: false,
+        problem: Some(FactorProblem::Passkey(PasskeyProblem::Refused)),
+        ..both.clone()
+    };
     let late = Factor {
         problem: Some(FactorProblem::TooManyTries { minutes: 7 }),
         ..asked.clone()
     };
-    let mut pages: Vec<_> = [asked, wrong, recovering, late].map(Page::Factor).into();
+    let mut pages: Vec<_> = [asked, wrong, recovering, both, passkey, late]
+        .map(Page::Factor)
+        .into();
     let uri = "otpauth://totp/Wiki:ada%40example%2Ecom?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
                &issuer=Wiki&algorithm=SHA1&digits=6&period=30";
     if let (Some(qr), Some(uri)) = (Qr::of(uri), KeyUri::new(uri)) {
@@ -40,12 +54,14 @@ pub(super) fn pages() -> Vec<Page> {
             uri,
             secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP".to_owned(),
             name: String::new(),
+            passkey: None,
             back: href("/.auth/account"),
         };
         let required = Enrol {
             why: Some(WhyEnrol::Required),
             problem: Some(FactorProblem::WrongCode),
             name: "Telephone".to_owned(),
+            passkey: Some(passkey_form("/.auth/factor", PasskeyCeremony::Create)),
             ..wanted.clone()
         };
         pages.extend([wanted, required].map(Page::Enrol));

@@ -107,7 +107,7 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
 }
 
 /// The login page with buttons and a password form.
-fn login() -> Login {
+pub(super) fn login() -> Login {
     Login {
         destination: Some("wiki.example.com".to_owned()),
         notice: None,
@@ -118,6 +118,7 @@ fn login() -> Login {
             button("github", "GitHub", false),
             button("saml", "Acme Corporation", false),
         ],
+        passkey: None,
         sign_up: Some(href("/.auth/signup/members")),
         others: None,
         fragment: "section-2".to_owned(),
@@ -195,9 +196,9 @@ pub(super) fn username_hint() -> UsernameHint {
     }
 }
 
-/// The sign-up page, empty and refused, and the owner's.
-pub(super) fn making_accounts(name: &str) -> Vec<Page> {
-    let form = |names| NewAccount {
+/// The form that makes an account, empty.
+pub(super) fn new_account(names: Names) -> NewAccount {
+    NewAccount {
         post: post("/.auth/signup/members"),
         display_name: "Members".to_owned(),
         names,
@@ -208,7 +209,11 @@ pub(super) fn making_accounts(name: &str) -> Vec<Page> {
         password_problem: None,
         rules: rules(None),
         problem: None,
-    };
+    }
+}
+
+/// The sign-up page, empty and refused, and the owner's.
+pub(super) fn making_accounts(name: &str) -> Vec<Page> {
     let wrong = NewAccount {
         name: field(name, None),
         email: field("ada@", Some(FieldProblem::BadEmail)),
@@ -216,7 +221,7 @@ pub(super) fn making_accounts(name: &str) -> Vec<Page> {
         password_problem: Some(FieldProblem::PasswordRefused),
         rules: rules(Some(false)),
         problem: Some(LoginProblem::Busy),
-        ..form(Names::EmailOrUsername)
+        ..new_account(Names::EmailOrUsername)
     };
     let sign_up = |form| {
         Page::SignUp(SignUp {
@@ -227,11 +232,12 @@ pub(super) fn making_accounts(name: &str) -> Vec<Page> {
         })
     };
     vec![
-        sign_up(form(Names::Email)),
-        sign_up(form(Names::Username)),
+        sign_up(new_account(Names::Email)),
+        sign_up(new_account(Names::Username)),
         sign_up(wrong),
         Page::Owner(Owner {
-            form: form(Names::Email),
+            form: Some(new_account(Names::Email)),
+            passkey: None,
             fragment: String::new(),
         }),
     ]

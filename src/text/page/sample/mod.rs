@@ -6,6 +6,7 @@ mod factor;
 mod failure;
 mod login;
 mod mail;
+mod passkey;
 
 use super::{
     Button, Hidden, Href, Page, Post,
@@ -21,6 +22,7 @@ pub(crate) fn pages() -> Vec<Page> {
     pages.extend(account::pages("Ada Lovelace", "Acme"));
     pages.extend(mail::pages("ada@example.com"));
     pages.extend(factor::pages());
+    pages.extend(passkey::pages("Ada Lovelace"));
     pages.extend(failure::pages("Acme"));
     pages
 }
