@@ -13,7 +13,7 @@ use crate::{
         account::AccountProblem,
         factor::{Enrol, FactorProblem, KeyUri, NewRecoveryCodes, Qr, WhyEnrol},
         login::StartAgainWhy,
-        passkey::PasskeyForm,
+        passkey::{PasskeyForm, PasskeyProblem},
     },
     user::{Enrolment, EnrolmentRefusal, MOST_FACTORS, RecoveryCodes, SecondProof},
 };
@@ -59,13 +59,13 @@ impl Engine {
         visit: &Visit,
         flow: &LoginFlow,
         awaited: &Awaited,
-        problem: FactorProblem,
+        problem: PasskeyProblem,
     ) -> Turn {
         let mut turn = self.ask_to_enrol(visit, flow, awaited, None).await;
         if let Next::Page(_, page) = &mut turn.next
             && let Page::Enrol(page) = page.as_mut()
         {
-            page.problem = Some(problem);
+            page.passkey_problem = Some(problem);
         }
         turn.status(StatusCode::UNPROCESSABLE_ENTITY)
     }
@@ -106,6 +106,7 @@ impl Engine {
             secret: in_groups(&enrolment.secret.base32()),
             name: name.to_owned(),
             passkey,
+            passkey_problem: None,
             back,
         };
         let status = if wrong {

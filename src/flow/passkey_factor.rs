@@ -273,7 +273,6 @@ impl Engine {
                 return self.start_again(visit, StartAgainWhy::AlreadyUsed, wanted);
             }
             Err(NotAdded::Problem(problem)) => {
-                let problem = FactorProblem::Passkey(problem);
                 return self
                     .ask_to_enrol_again(visit, flow, &awaited, problem)
                     .await;

@@ -44,6 +44,8 @@ pub(crate) struct Enrol {
     pub(crate) name: String,
     /// Sets up a passkey in its place.
     pub(crate) passkey: Option<PasskeyForm>,
+    /// What was wrong with that.
+    pub(crate) passkey_problem: Option<PasskeyProblem>,
     /// Back without one.
     pub(crate) back: Href,
 }

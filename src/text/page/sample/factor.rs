@@ -55,6 +55,7 @@ pub(super) fn pages() -> Vec<Page> {
             secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP".to_owned(),
             name: String::new(),
             passkey: None,
+            passkey_problem: None,
             back: href("/.auth/account"),
         };
         let required = Enrol {
@@ -62,6 +63,7 @@ pub(super) fn pages() -> Vec<Page> {
             problem: Some(FactorProblem::WrongCode),
             name: "Telephone".to_owned(),
             passkey: Some(passkey_form("/.auth/factor", PasskeyCeremony::Create)),
+            passkey_problem: Some(PasskeyProblem::Late),
             ..wanted.clone()
         };
         pages.extend([wanted, required].map(Page::Enrol));
