@@ -495,8 +495,10 @@ impl Operator<'_> {
         let identities = self.app.directory.store().identities(&found.id).await?;
         let whose = Whose::User(found.id.clone());
         let sessions = self.app.sessions.store().list(&whose, MOST).await?;
+        let second_factors = factors::told(self.app, &found).await?;
         let mut shown = user(&found);
         if let Some(shown) = shown.as_object_mut() {
+            shown.insert("second_factors".to_owned(), second_factors.into());
             let identities = identities.iter().map(|known| {
                 json!({
                     "connection": known.identity.connection,

@@ -14,6 +14,15 @@ const MOST_REASON: usize = 200;
 
 /// What a user has. Secrets and codes are not told.
 pub(super) async fn list(app: &App, user: &UserRecord) -> anyhow::Result<Value> {
+    Ok(json!({
+        "user": user.id,
+        "factors": told(app, user).await?,
+        "recovery_codes_left": app.factors.recovery_codes_left(&user.id).await?,
+    }))
+}
+
+/// Their factors, each with what may be told of it.
+pub(super) async fn told(app: &App, user: &UserRecord) -> anyhow::Result<Vec<Value>> {
     let factors = app.factors.of(&user.id).await?;
     let mut told = Vec::new();
     for factor in &factors {
@@ -30,11 +39,7 @@ pub(super) async fn list(app: &App, user: &UserRecord) -> anyhow::Result<Value> 
             "synced": synced,
         }));
     }
-    Ok(json!({
-        "user": user.id,
-        "factors": told,
-        "recovery_codes_left": app.factors.recovery_codes_left(&user.id).await?,
-    }))
+    Ok(told)
 }
 
 /// Takes everything away. Sessions end too, and so do logins under way: somebody else may have lost

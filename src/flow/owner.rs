@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use super::{
     Engine, Fields, LoginFlow, Turn, Visit,
-    passkey::{Joining, NotMade},
+    passkey_sign_up::{Joining, NotMade},
     sign_up::{mark, new_account, taken, wish},
 };
 use crate::{

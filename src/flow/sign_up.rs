@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, passkey::BadPerson, password_rules, username,
+    Engine, Fields, LoginAsk, LoginFlow, Turn, Visit, passkey_sign_up::BadPerson, password_rules,
+    username,
 };
 use crate::{
     connection::{

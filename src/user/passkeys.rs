@@ -109,6 +109,11 @@ impl Directory {
         user: &UserId,
         origin: &Origin,
     ) -> Result<(), ChangeError> {
+        let (connection, subject) = (&identity.connection, &identity.subject);
+        let known = self.users.find_by_identity(connection, subject).await?;
+        if known.is_some_and(|known| known.id == *user) {
+            return Ok(());
+        }
         match self
             .add_identity(identity, user, ("passkey", origin))
             .await?

@@ -7,6 +7,7 @@ use crate::support::{
     federated::{APP, Site},
     passkey::{self, SYNCED, SoftPasskey},
     route,
+    trial::Trial,
     visitor::PASSWORD,
 };
 
@@ -189,6 +190,13 @@ fn whoever_came_by_a_provider_is_offered_a_passkey_and_signs_in_by_it() {
     let shown = site.sidecar.cli_json(&["users", "show", "op|alice"]);
     let identities = shown["identities"].as_array().unwrap();
     assert_eq!(identities.len(), 2, "{shown}");
+    let [factor] = shown["second_factors"].as_array().unwrap().as_slice() else {
+        panic!("{shown}")
+    };
+    assert_eq!(
+        (&factor["kind"], &factor["name"]),
+        (&json!("passkey"), &json!("Laptop"))
+    );
     // the profile is the provider's still
     assert_eq!(shown["synced_by"], "op", "{shown}");
     // one passkey is enough: nobody is asked again
@@ -446,4 +454,78 @@ fn a_blocked_user_does_not_come_in_by_a_passkey() {
     // nobody new comes in where strangers may not
     let shown = sidecar.cli_json(&["users", "show", user]);
     assert_eq!(shown["identities"].as_array().unwrap().len(), 2, "{shown}");
+}
+
+#[test]
+fn the_operator_tries_and_reads_what_a_connection_is() {
+    let upstream = Upstream::start();
+    let mut sidecar = sidecar(&upstream).start();
+    let shown = sidecar.cli_json(&["connections", "show", "passkey", "--json"]);
+    assert_eq!(shown["strategy"], "passkey", "{shown}");
+    assert!(
+        shown.to_string().contains(r#""rp_id":"localhost""#),
+        "{shown}"
+    );
+    let listed = sidecar.cli_ok(&["connections", "list"]);
+    assert!(listed.contains("passkey"), "{listed}");
+    let mut alice = sidecar.signed_up("alice");
+    let mut passkey = SoftPasskey::at(&sidecar.origin());
+    let page = alice.go("/.auth/account?add=passkey");
+    passkey::make(&mut alice, &page, &mut passkey);
+    // a trial signs nobody in, and says what was checked
+    let trial = Trial::begin(&sidecar, "passkey");
+    let mut visitor = sidecar.visitor();
+    let page = visitor.go(&trial.url);
+    passkey::prove(&mut visitor, &page, &mut passkey);
+    let (report, code) = trial.end();
+    assert_eq!(
+        (&report["worked"], code),
+        (&json!(true), Some(0)),
+        "{report}"
+    );
+    assert!(visitor.me().is_none());
+    let trial = Trial::begin(&sidecar, "passkey");
+    let page = visitor.go(&trial.url);
+    passkey.origin = "https://evil.test".to_owned();
+    passkey::prove(&mut visitor, &page, &mut passkey);
+    let (report, code) = trial.end();
+    assert_eq!(
+        (&report["worked"], code),
+        (&json!(false), Some(1)),
+        "{report}"
+    );
+    assert!(report.to_string().contains("another origin"), "{report}");
+    // passkeys of one domain are of no use to another, so the name stands for one
+    let origin = sidecar.origin_of("app.localhost");
+    sidecar.change("server.public_url", origin);
+    sidecar.stop();
+    let refused = sidecar.refused();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("localhost"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_no_browser_offers_stops_the_start() {
+    let upstream = Upstream::start();
+    for (origin, rp_id, says) in [
+        (
+            "https://login.example.com",
+            Some("example.org"),
+            "is not above",
+        ),
+        ("https://login.example.com", Some("com"), "public suffix"),
+        ("https://192.0.2.1", None, "passkeys are made for names"),
+    ] {
+        let mut sidecar = sidecar(&upstream).set("server.public_url", origin);
+        if let Some(rp_id) = rp_id {
+            sidecar.change("connections.passkey.rp_id", rp_id);
+        }
+        let refused = sidecar.refused();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success(), "{origin} {rp_id:?}");
+        assert!(said.contains("passkey") && said.contains(says), "{said}");
+    }
 }
