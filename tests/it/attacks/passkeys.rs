@@ -207,6 +207,25 @@ fn pk_4_a_challenge_is_of_one_browser_and_one_ceremony_and_counts_once() {
     assert_eq!(end.answer.status, 200, "{end:?}");
     let end = send(&mut before, &page, &form, &answer);
     assert_eq!((end.answer.status, before.me()), (400, None), "{end:?}");
+    // nor if the login that it was of could be had twice
+    sqlite(&site, "DELETE FROM one_time_uses WHERE purpose = 'flow'");
+    let end = send(&mut before, &page, &form, &answer);
+    assert_eq!((end.answer.status, before.me()), (400, None), "{end:?}");
+    // what was made once is not made again, though it is gone
+    let page = alice.go("/.auth/account?add=passkey");
+    let (options, form) = asked(&page, "create");
+    let made = SoftPasskey::at(&site.sidecar.origin()).make(&options);
+    let end = send(&mut alice, &page, &form, &made);
+    assert_eq!(end.answer.status, 200, "{end:?}");
+    sqlite(
+        &site,
+        "DELETE FROM factors WHERE created_at = (SELECT max(created_at) FROM factors)",
+    );
+    let page = alice.go("/.auth/account?add=passkey");
+    let (_, later) = asked(&page, "create");
+    let again = later.fill("challenge", form.value("challenge").unwrap());
+    let end = send(&mut alice, &page, &again, &made);
+    assert_eq!(end.answer.status, 422, "{end:?}");
 }
 
 #[test]
@@ -364,8 +383,14 @@ fn age(site: &Site) {
     let script = "UPDATE sessions SET authentications = json_replace(authentications, \
         '$[0].auth_time', json_extract(authentications, '$[0].auth_time') - 1800000, \
         '$[0].second_factor_at', json_extract(authentications, '$[0].second_factor_at') - 1800000)";
+    sqlite(site, script);
+}
+
+/// Changes what the store holds, as nobody outside can.
+fn sqlite(site: &Site, script: &str) {
     let file = site.sidecar.path("data/vestibule.db");
     let done = std::process::Command::new("sqlite3")
+        .args(["-cmd", ".timeout 10000"])
         .arg(file)
         .arg(script)
         .output()
