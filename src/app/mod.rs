@@ -29,7 +29,7 @@ use crate::{
     config::{self, ConnectionEntry, Settings},
     connection::{
         Common, Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs,
-        SecondFactor, SyncProfile, Throttle, VerifyEmail, passkey,
+        SealedRows, SecondFactor, SignInProofs, SyncProfile, Throttle, VerifyEmail, passkey,
         registry::{self, Family},
     },
     crypto::{self, Cost, Hasher, Pool},
@@ -139,6 +139,7 @@ impl App {
         let factors = Factors::new(directory.clone(), passkeys.clone(), throttle.clone(), root);
         let factors = Arc::new(factors);
         let outbox = Outbox::new(clock.clone(), random.clone());
+        let rows = SealedRows::new(once.clone(), keys.ring(), random.clone());
         let flows = Arc::new(flow::Parts {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -148,7 +149,8 @@ impl App {
             once: once.clone(),
             owner_links: owner_links.clone(),
             outbox: outbox.clone(),
-            mailed: MailedProofs::new(once.clone(), keys.ring(), random.clone()),
+            mailed: MailedProofs::new(rows.clone()),
+            sign_in: SignInProofs::new(rows),
             ring: keys.ring(),
             clock: clock.clone(),
             random: random.clone(),
@@ -666,6 +668,10 @@ fn mail_rules(entry: &ConnectionEntry, settings: &Settings) -> MailRules {
 
 /// What is to be done by mail where there is none.
 fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
+    if entry.own.needs_mail() {
+        let message = "it signs people in by mail, and there is none";
+        return vec![Problem::new("strategy", message).hint("set [mail] url and from")];
+    }
     let Some(accounts) = entry.own.accounts() else {
         return Vec::new();
     };
@@ -688,7 +694,9 @@ fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
 /// As set, or as usual: who types a password here may have a second factor here, and who comes from
 /// a provider has it there.
 fn second_factor(entry: &ConnectionEntry) -> SecondFactor {
-    let usual = if entry.strategy.asks_for_passwords() {
+    let asks_here =
+        entry.strategy.asks_for_passwords() || entry.strategy.family == Family::Passwordless;
+    let usual = if asks_here {
         SecondFactor::Optional
     } else {
         SecondFactor::Off

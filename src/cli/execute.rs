@@ -340,11 +340,14 @@ impl Operator<'_> {
 
     async fn add(&self, new: NewUser) -> anyhow::Result<Value> {
         let id: ConnectionId = new.connection.parse()?;
+        let Some(password) = new.password else {
+            return self.add_without_password(&id, new.email, new.owner).await;
+        };
         let wish = SignUp {
             email: new.email,
             username: new.username,
             name: new.name,
-            password: Secret::new(new.password),
+            password: Secret::new(password),
             reserved: true,
         };
         let prepared = self.accounts(&id)?.sign_up(wish, &self.peer()).await?;
@@ -353,6 +356,34 @@ impl Operator<'_> {
             account: prepared.account,
             factor: None,
             owner: new.owner,
+            uses: Vec::new(),
+        };
+        let added = self.app.directory.add(person, &Origin::default()).await?;
+        Ok(user(&added))
+    }
+
+    /// Whoever reads what is sent to the address is that user from now on.
+    async fn add_without_password(
+        &self,
+        id: &ConnectionId,
+        address: Option<String>,
+        owner: bool,
+    ) -> anyhow::Result<Value> {
+        let found = self.live.site.engine.connections.find(id);
+        let (connection, _) =
+            found.ok_or_else(|| anyhow!("there is no connection {id} in the configuration"))?;
+        let passwordless = connection
+            .passwordless()
+            .ok_or_else(|| anyhow!("the connection {id} asks for a password"))?;
+        let address = address.unwrap_or_default();
+        let to = passwordless.recipient(&address);
+        let to = to.filter(|to| passwordless.takes(to));
+        let identity = to.and_then(|to| passwordless.identity(&to));
+        let person = NewPerson {
+            identity: identity.ok_or_else(|| anyhow!("{id} takes no {address:?}"))?,
+            account: None,
+            factor: None,
+            owner,
             uses: Vec::new(),
         };
         let added = self.app.directory.add(person, &Origin::default()).await?;

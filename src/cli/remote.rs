@@ -113,7 +113,8 @@ pub(super) struct NewUser {
     pub(super) email: Option<String>,
     pub(super) username: Option<String>,
     pub(super) name: Option<String>,
-    pub(super) password: String,
+    /// `None` where a message proves who they are.
+    pub(super) password: Option<String>,
     pub(super) owner: bool,
 }
 

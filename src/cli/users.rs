@@ -27,8 +27,8 @@ pub(super) enum Command {
     },
     /// One user with identities and sessions.
     Show { user: String },
-    /// Make an account in a connection that keeps passwords. The password is asked for, or read
-    /// from standard input.
+    /// Make an account in a connection that keeps passwords, or a user of one that signs people in
+    /// by a message. The password is asked for, or read from standard input.
     Add {
         #[arg(long, default_value = "members")]
         connection: String,
@@ -38,6 +38,9 @@ pub(super) enum Command {
         username: Option<String>,
         #[arg(long)]
         name: Option<String>,
+        /// For a connection that asks for none.
+        #[arg(long)]
+        without_password: bool,
         /// Make them the owner of this place.
         #[arg(long)]
         owner: bool,
@@ -118,12 +121,13 @@ pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result
             email,
             username,
             name,
+            without_password,
             owner,
         } => {
             if email.is_none() && username.is_none() {
                 return Err(Unusable("give --email or --username".to_owned()).into());
             }
-            let password = password()?;
+            let password = (!without_password).then(password).transpose()?;
             Ask::UserAdd(NewUser {
                 connection,
                 email,

@@ -116,6 +116,11 @@ ca = "tls/mail-ca.pem"
 verify_lifetime = "24h"
 reset_lifetime = "1h"
 danger_plain_smtp = true
+[connections.mail]
+strategy = "email"
+lifetime = "5m"
+allowed_domains = ["acme.example"]
+code_in_subject = true
 [connections.members]
 strategy = "database"
 reset = true

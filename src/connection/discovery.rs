@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Common, LoginName};
 use crate::{
     identity::ConnectionId,
-    protocol::{Host, HostPattern, HostPatternError, Network},
+    protocol::{EmailAddress, Host, HostPattern, HostPatternError, Network},
     units::from_text,
 };
 
@@ -43,6 +43,13 @@ impl DomainRule {
         } else {
             Ok(Self(pattern))
         }
+    }
+}
+
+impl DomainRule {
+    /// Whether somebody with this address is of the domain.
+    pub(super) fn holds(&self, email: &EmailAddress) -> bool {
+        Host::parse(email.domain()).is_ok_and(|domain| self.0.matches(&domain))
     }
 }
 

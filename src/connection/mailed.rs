@@ -8,36 +8,26 @@
 //! [`MailedProofs::use_up`] does, once among all who try, and gives the [`ByMail`] without which
 //! nothing is changed.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::sealed_rows::SealedRows;
 use crate::{
     clock::Timestamp,
-    crypto::{self, KeyRing},
+    crypto,
     identity::{ConnectionId, Subject},
-    random::Random,
-    store::{OneTimeKey, OneTimeRow, OneTimeStore, Purpose, StoreError},
+    store::{OneTimeKey, Purpose, StoreError},
 };
 
 /// How long a code is good: nobody types one from a message of yesterday.
 pub(crate) const CODE_LIFETIME: Duration = Duration::from_mins(15);
 
 /// What makes and takes them.
-pub(crate) struct MailedProofs {
-    once: Arc<dyn OneTimeStore>,
-    ring: Arc<ArcSwap<KeyRing>>,
-    random: Arc<dyn Random>,
-}
-
-impl fmt::Debug for MailedProofs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MailedProofs").finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub(crate) struct MailedProofs(SealedRows);
 
 /// What a message is to prove.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -92,12 +82,8 @@ struct CodeRow {
 }
 
 impl MailedProofs {
-    pub(crate) fn new(
-        once: Arc<dyn OneTimeStore>,
-        ring: Arc<ArcSwap<KeyRing>>,
-        random: Arc<dyn Random>,
-    ) -> Self {
-        Self { once, ring, random }
+    pub(crate) fn new(rows: SealedRows) -> Self {
+        Self(rows)
     }
 
     /// Makes a proof for `claimed`, in place of those that the account has for this purpose. With the
@@ -109,7 +95,7 @@ impl MailedProofs {
         (now, lifetime): (Timestamp, Duration),
         flow: Option<&str>,
     ) -> Result<Sent, StoreError> {
-        let token: [u8; 32] = self.random.bytes();
+        let token: [u8; 32] = self.0.draw();
         let key = OneTimeKey {
             purpose,
             hash: crypto::sha256(&token),
@@ -124,14 +110,14 @@ impl MailedProofs {
                     digits: digits.clone(),
                 };
                 let until = until.min(now + CODE_LIFETIME);
-                self.put(code_key(purpose, flow), &row, until).await?;
+                self.0.put(code_key(purpose, flow), &row, until).await?;
                 Some(digits)
             }
         };
-        self.put(key, claimed, until).await?;
+        self.0.put(key, claimed, until).await?;
         // The last step: until then the one before is the newest, and good.
         let newest = newest_key(purpose, &claimed.connection, &claimed.subject);
-        self.put(newest, &key.hash, until).await?;
+        self.0.put(newest, &key.hash, until).await?;
         Ok(Sent {
             token: URL_SAFE_NO_PAD.encode(token),
             code,
@@ -160,7 +146,7 @@ impl MailedProofs {
         (flow, typed): (&str, &str),
         now: Timestamp,
     ) -> Result<Option<Found>, StoreError> {
-        let row: Option<CodeRow> = self.peek(code_key(purpose, flow), now).await?;
+        let row: Option<CodeRow> = self.0.peek(code_key(purpose, flow), now).await?;
         let Some(row) = row else { return Ok(None) };
         let typed: String = typed.chars().filter(char::is_ascii_digit).collect();
         if !bool::from(row.digits.as_bytes().ct_eq(typed.as_bytes())) {
@@ -179,8 +165,8 @@ impl MailedProofs {
         let Some(found) = self.find(found.key, now).await? else {
             return Ok(None);
         };
-        let taken = self.once.take(&found.key, now).await?;
-        Ok(taken.map(|_| ByMail(found.claimed)))
+        let taken = self.0.take(found.key, now).await?;
+        Ok(taken.then_some(ByMail(found.claimed)))
     }
 
     /// Lets what is on its way be good for nothing.
@@ -191,57 +177,26 @@ impl MailedProofs {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let newest = newest_key(purpose, connection, subject);
-        self.once.take(&newest, now).await.map(drop)
+        self.0.take(newest, now).await.map(drop)
     }
 
     /// A row that was not used and is the newest of its account.
     async fn find(&self, key: OneTimeKey, now: Timestamp) -> Result<Option<Found>, StoreError> {
-        let claimed: Option<Claimed> = self.peek(key, now).await?;
+        let claimed: Option<Claimed> = self.0.peek(key, now).await?;
         let Some(claimed) = claimed else {
             return Ok(None);
         };
         let newest = newest_key(key.purpose, &claimed.connection, &claimed.subject);
-        let newest: Option<[u8; 32]> = self.peek(newest, now).await?;
+        let newest: Option<[u8; 32]> = self.0.peek(newest, now).await?;
         let is_newest = newest == Some(key.hash);
         Ok(is_newest.then_some(Found { key, claimed }))
-    }
-
-    async fn put(
-        &self,
-        key: OneTimeKey,
-        row: &impl Serialize,
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
-        let text = serde_json::to_vec(row);
-        let text = text.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let (ring, random) = (self.ring.load(), self.random.as_ref());
-        let payload = crypto::seal(&ring, place(&[&key.hash]), &text, random);
-        let row = OneTimeRow {
-            key,
-            payload,
-            until,
-        };
-        self.once.put(row).await
-    }
-
-    /// `None` too for what was sealed elsewhere, or by a key that nobody knows any more.
-    async fn peek<T: DeserializeOwned>(
-        &self,
-        key: OneTimeKey,
-        now: Timestamp,
-    ) -> Result<Option<T>, StoreError> {
-        let row = self.once.peek(&key, now).await?;
-        Ok(row.and_then(|row| {
-            let text = crypto::open(&self.ring.load(), place(&[&key.hash]), &row).ok()?;
-            serde_json::from_slice(&text).ok()
-        }))
     }
 
     /// Six digits, each as likely as any other.
     fn digits(&self) -> String {
         const MOST: u32 = u32::MAX - u32::MAX % 1_000_000;
         loop {
-            let drawn = u32::from_be_bytes(self.random.bytes());
+            let drawn = u32::from_be_bytes(self.0.draw());
             if drawn < MOST {
                 return format!("{:06}", drawn % 1_000_000);
             }
@@ -277,12 +232,5 @@ fn code_key(purpose: Purpose, flow: &str) -> OneTimeKey {
     OneTimeKey {
         purpose: Purpose::MailedCode,
         hash: crypto::sha256(name.as_bytes()),
-    }
-}
-
-fn place<'a>(context: &'a [&'a [u8]]) -> crypto::Place<'a> {
-    crypto::Place {
-        purpose: crypto::Purpose::OneTime,
-        context,
     }
 }

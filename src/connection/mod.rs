@@ -32,10 +32,12 @@ pub(crate) mod oauth2;
 mod offer;
 pub(crate) mod oidc;
 pub(crate) mod passkey;
+pub(crate) mod passwordless;
 mod recheck;
 pub(crate) mod registry;
 mod rejection;
 pub(crate) mod saml;
+mod sealed_rows;
 mod seen;
 mod sign_out;
 pub(crate) mod sql;
@@ -69,16 +71,21 @@ pub(crate) use self::{
         NotNext, PasswordRules, Personal, Rule,
     },
     offer::{Offer, SharedForm},
+    passwordless::{
+        Asker, ByMessage, FoundSignIn, NoSignIn, Passwordless, Recipient, SentTo, SignInAsked,
+        SignInProofs,
+    },
     recheck::{Recheck, Rechecked},
     rejection::{Fault, Rejection},
+    sealed_rows::SealedRows,
     seen::{Check, Said, Seen},
     sign_out::{
         Departure, Ended, EndedWhose, Leaving, LogoutMessage, LogoutReply, LogoutRequest, Notices,
         ProviderSession, SignOut, SingleLogout,
     },
     step::{
-        ConnectionData, Form, InlineForm, LoginNames, NewPasswordForm, NewPasswordWhy, PasskeyForm,
-        PasswordForm, Peer, ProviderForm, Reply, Start, Step, Wants,
+        AddressForm, AddressKind, ConnectionData, Form, InlineForm, LoginNames, NewPasswordForm,
+        NewPasswordWhy, PasskeyForm, PasswordForm, Peer, ProviderForm, Reply, Start, Step, Wants,
     },
     tended::{Expiry, Tended},
     throttle::{
@@ -139,6 +146,10 @@ pub(crate) trait Connection: fmt::Debug + Send + Sync {
     }
     /// A form that the login page can show before a connection is chosen.
     fn inline(&self) -> Option<InlineForm> {
+        None
+    }
+    /// Sign-in by a message to an address that the person names.
+    fn passwordless(&self) -> Option<&Passwordless> {
         None
     }
     /// Asks the provider for what a login needs of it first, for `check --online`.

@@ -16,6 +16,9 @@ pub(crate) struct Offer {
     /// Those that the page shows as buttons, in the order of the route.
     pub(crate) buttons: Vec<ConnectionId>,
     pub(crate) form: Option<SharedForm>,
+    /// The connection whose form for an address shares the page, where no password is asked for and
+    /// no name first.
+    pub(crate) address_form: Option<ConnectionId>,
     /// Those that ask somebody else about passwords, and perhaps for tickets.
     pub(crate) directories: Vec<ConnectionId>,
     /// Whether the domain of what is typed may lead somewhere else: then the name is asked for first.
@@ -63,7 +66,7 @@ impl Connections {
         let form = self.shared_form(&enabled);
         let settings = |id: &ConnectionId| self.enabled(id).map(|(_, settings)| settings);
         let is_form = |id: &ConnectionId| form.as_ref().is_some_and(|form| form.id == *id);
-        let buttons: Vec<_> = enabled
+        let mut buttons: Vec<_> = enabled
             .iter()
             .filter(|id| settings(id).is_some_and(|settings| settings.common.is_button()))
             .filter(|id| !is_form(id))
@@ -74,18 +77,31 @@ impl Connections {
                 !settings.common.is_private() && !settings.common.domains.is_empty()
             })
         });
+        let is_passwordless = |id: &&ConnectionId| {
+            let found = self.enabled(id);
+            found.is_some_and(|(connection, _)| connection.passwordless().is_some())
+        };
+        let address_form = if form.is_some() || asks_for_name_first {
+            None
+        } else {
+            buttons.iter().find(is_passwordless).cloned()
+        };
+        buttons.retain(|id| address_form.as_ref() != Some(id));
         let directories = enabled
             .iter()
             .filter(|id| self.as_inline(id).is_some_and(|inline| inline.is_elsewhere));
         let directories = directories.map(|id| (*id).clone()).collect();
         let sole = match enabled.as_slice() {
-            [one] if buttons.is_empty() && !is_form(one) => Some((*one).clone()),
+            [one] if buttons.is_empty() && address_form.is_none() && !is_form(one) => {
+                Some((*one).clone())
+            }
             _ => None,
         };
         Offer {
             all: enabled.into_iter().cloned().collect(),
             buttons,
             form,
+            address_form,
             directories,
             asks_for_name_first,
             sole,

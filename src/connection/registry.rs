@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     Common, Connection, catalog, certificate, database, http_store, ldap, mtls, oauth1, oauth2,
-    oidc, passkey, saml, sql, wsfed,
+    oidc, passkey, passwordless, saml, sql, wsfed,
 };
 use crate::{
     clock::Clock,
@@ -34,6 +34,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         speaks: Speaks::Other,
         parse: parse::<database::Config>,
         schema: |generator| generator.subschema_for::<database::Config>(),
+    },
+    Strategy {
+        name: "email",
+        family: Family::Passwordless,
+        speaks: Speaks::Other,
+        parse: parse::<passwordless::EmailConfig>,
+        schema: |generator| generator.subschema_for::<passwordless::EmailConfig>(),
     },
     Strategy {
         name: "oidc",
@@ -192,6 +199,10 @@ pub(crate) trait OpenConnection: fmt::Debug + Send + Sync {
     /// What is set about accounts that are kept here, or passwords that can be changed.
     fn accounts(&self) -> Option<&database::Config> {
         None
+    }
+    /// Whether nobody signs in with it where no mail is sent.
+    fn needs_mail(&self) -> bool {
+        false
     }
     /// What is set about client certificates, where it takes them.
     fn certificates(&self) -> Option<&certificate::Config> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{AccountKey, Allowed, Authenticated, Judged, Passed, Seen, passkey};
+use super::{AccountKey, Allowed, Authenticated, ByMessage, Judged, Passed, Seen, passkey};
 use crate::{
     clock::Timestamp,
     protocol::{ChannelBinding, ClientCertificate},
@@ -95,6 +95,8 @@ pub(crate) struct ProviderForm {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(crate) enum Form {
+    /// An address that a message is sent to.
+    Address(AddressForm),
     /// A name to sign in with and a password.
     Password(PasswordForm),
     /// The old password and a new one.
@@ -109,6 +111,19 @@ pub(crate) struct PasskeyForm {
     pub(crate) asked: passkey::Asked,
     /// Whether a link to where an account is made is shown.
     pub(crate) signup: bool,
+}
+
+/// What the form for an address shows.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct AddressForm {
+    pub(crate) kind: AddressKind,
+}
+
+/// What kind of address people name to be written to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AddressKind {
+    Email,
 }
 
 /// What the form for a new password shows.
@@ -168,6 +183,8 @@ pub(crate) enum Reply<'a> {
     Query(&'a str),
     /// The body of a POST, `application/x-www-form-urlencoded`.
     Form(&'a [u8]),
+    /// The person reads what was sent to an address.
+    Message(&'a ByMessage),
     /// The body of a POST by the provider itself, a SOAP envelope.
     Soap(&'a [u8]),
 }

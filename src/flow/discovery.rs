@@ -130,6 +130,18 @@ impl Engine {
             }
             return self.show(visit, flow, page).await;
         }
+        // Who is written to may be of any domain.
+        let mut buttons = offer.buttons.iter();
+        let by_message = buttons.find(|id| {
+            let found = self.connections.enabled(id);
+            found.is_some_and(|(connection, _)| {
+                let passwordless = connection.passwordless();
+                passwordless.is_some_and(|one| one.recipient(typed).is_some())
+            })
+        });
+        if let Some(id) = by_message {
+            return Box::pin(self.begin(visit, flow.clone(), id, Some(typed).into())).await;
+        }
         super::login_page::suggest(&mut page, typed.to_owned());
         page.problem = Some(LoginProblem::NoConnection);
         let turn = self.show(visit, flow, page).await;

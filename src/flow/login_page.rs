@@ -6,7 +6,10 @@ use http::StatusCode;
 
 use super::{Engine, LoginFlow, Turn, Visit, login::MADE_FOR, password_rules};
 use crate::{
-    connection::{Form, InlineForm, LoginNames, NewPasswordWhy, Offer, PasswordForm, SharedForm},
+    connection::{
+        AddressForm, AddressKind, Form, InlineForm, LoginNames, NewPasswordWhy, Offer,
+        PasswordForm, SharedForm,
+    },
     identity::ConnectionId,
     protocol::ReturnTo,
     text::page::{
@@ -104,6 +107,13 @@ impl Engine {
         let return_to = self.parse_return(&flow.return_to);
         let mut passkey = None;
         let (form, signup, problem) = match form {
+            Form::Address(AddressForm {
+                kind: AddressKind::Email,
+            }) => {
+                let post = self.post_to(flow, "login", id);
+                let login = login.to_owned();
+                (Some(LoginForm::Address { post, login }), false, None)
+            }
             Form::Passkey(form) => {
                 passkey = self.passkey_alone(flow, id, form);
                 (None, false, None)
@@ -146,6 +156,11 @@ impl Engine {
             Some(LoginForm::Identifier {
                 post: self.post(flow, "login"),
                 names: identifier_names(shared.map(|shared| shared.form.names)),
+                login: String::new(),
+            })
+        } else if let Some(id) = &offer.address_form {
+            Some(LoginForm::Address {
+                post: self.post_to(flow, "login", id),
                 login: String::new(),
             })
         } else {
@@ -315,8 +330,11 @@ fn identifier_names(inline: Option<LoginNames>) -> Names {
 
 /// Fills in the name to sign in with.
 pub(super) fn suggest(page: &mut Login, name: String) {
-    if let Some(LoginForm::Identifier { login, .. } | LoginForm::Password { login, .. }) =
-        page.form.as_mut()
+    if let Some(
+        LoginForm::Address { login, .. }
+        | LoginForm::Identifier { login, .. }
+        | LoginForm::Password { login, .. },
+    ) = page.form.as_mut()
     {
         *login = name;
     }

@@ -8,7 +8,10 @@ use url::Url;
 use super::{Engine, Parts, Visit};
 use crate::{
     clock::Timestamp,
-    connection::{CODE_LIFETIME, Claimed, Connection, EmailChange, LoginName, Throttled},
+    connection::{
+        Asker, CODE_LIFETIME, Claimed, Connection, EmailChange, LoginName, Recipient, SignInAsked,
+        Throttled,
+    },
     identity::{ConnectionId, Subject},
     mail::Draft,
     problem::Causes,
@@ -40,6 +43,17 @@ pub(super) struct Asked {
     /// The flow of the browser that gets a code besides.
     pub(super) flow: Option<String>,
     pub(super) lifetime: Duration,
+}
+
+/// A message by which somebody signs in.
+#[derive(Clone, Debug)]
+pub(super) struct SignInMail {
+    pub(super) asked: SignInAsked,
+    pub(super) to: Recipient,
+    /// The flow that asks.
+    pub(super) flow: String,
+    /// Whether it is sent to somebody who was never here.
+    pub(super) strangers: bool,
 }
 
 /// What writing takes, for as long as it takes.
@@ -105,6 +119,13 @@ impl Engine {
     pub(super) fn mail_proof(&self, visit: &Visit, id: &ConnectionId, asked: Asked) {
         if let Some(scribe) = self.scribe(visit, id) {
             self.parts.outbox.post_when(scribe.proof(asked));
+        }
+    }
+
+    /// Sends a message by which somebody signs in, if they may.
+    pub(super) fn mail_sign_in(&self, visit: &Visit, mail: SignInMail) {
+        if let Some(scribe) = self.scribe(visit, &mail.asked.connection) {
+            self.parts.outbox.post_when(scribe.sign_in(mail));
         }
     }
 
@@ -203,6 +224,51 @@ impl Scribe {
             _ => Letter::ConfirmAddress(proof),
         };
         Some(self.draft(to, letter, lifetime))
+    }
+
+    /// The message by which somebody signs in. Whoever may not has a code too, which nobody is told: so
+    /// what is typed is answered alike.
+    async fn sign_in(self, mail: SignInMail) -> Option<Draft> {
+        let Recipient::Email(to) = mail.to.clone();
+        let is_welcome = self.is_welcome(&mail).await?;
+        let passwordless = self.connection.passwordless()?;
+        let lifetime = passwordless.lifetime();
+        let sent = self
+            .parts
+            .sign_in
+            .send(&mail.asked, (&mail.flow, self.now, lifetime));
+        let secret = sent.await.map_err(|error| self.unsent(&error)).ok()?;
+        if !is_welcome {
+            return None;
+        }
+        let Asker {
+            address, device, ..
+        } = mail.asked.asker;
+        let letter = Letter::SignIn {
+            proof: Proof {
+                link: absolute(&self.pages, &format!("code?token={}", secret.token)),
+                lifetime,
+                code: Some(secret.code),
+                code_lifetime: lifetime,
+            },
+            code_in_subject: passwordless.has_code_in_subject(),
+            address: address.map(|address| address.to_string()),
+            device,
+        };
+        Some(self.draft(to, letter, lifetime))
+    }
+
+    /// Whether somebody may sign in by a message.
+    async fn is_welcome(&self, mail: &SignInMail) -> Option<bool> {
+        let passwordless = self.connection.passwordless()?;
+        if !passwordless.takes(&mail.to) {
+            return Some(false);
+        }
+        let subject = mail.to.subject()?;
+        let users = self.parts.directory.store();
+        let user = users.find_by_identity(self.connection.id(), &subject).await;
+        let user = user.map_err(|error| self.unsent(&error)).ok()?;
+        Some(user.map_or(mail.strangers, |user| !user.blocked))
     }
 
     /// The mail to the old address, if that is asked.

@@ -10,6 +10,7 @@
 //! | GET, POST forgot/{connection}, reset | a mail leads to a new password | the login |
 //! | GET, POST email | mails confirm another address | themselves |
 //! | GET, POST verify | a mail confirms an address | the login that waited |
+//! | GET, POST code | the link of a message by which somebody signs in | [`Engine::advance`] |
 //! | GET, POST factor | the second factor is proven, or set up | [`Engine::let_in`] |
 //! | GET handover | another host's token | back |
 //! | GET, POST account, logout, owner | the session's own pages | themselves, or a login that links |
@@ -52,6 +53,7 @@ mod passkey_factor;
 mod passkey_sign_up;
 mod password;
 mod password_rules;
+mod passwordless;
 mod pending;
 mod sign_out;
 mod sign_up;
@@ -82,7 +84,7 @@ pub(crate) use self::{
 use crate::{
     clock::{Clock, Timestamp},
     connection::{
-        Allowed, Connections, MailedProofs, Peer, Seen, Throttle,
+        Allowed, Connections, MailedProofs, Peer, Seen, SignInProofs, Throttle,
         passkey::{Desk, Records},
     },
     crypto::KeyRing,
@@ -125,6 +127,7 @@ pub(crate) struct Parts {
     pub(crate) owner_links: Arc<dyn OneTimeStore>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) mailed: MailedProofs,
+    pub(crate) sign_in: SignInProofs,
     pub(crate) ring: Arc<ArcSwap<KeyRing>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, Fields, LoginFlow, Turn, Visit, login::MADE_FOR};
+use super::{Engine, Fields, LoginFlow, Turn, Visit, login::MADE_FOR, passwordless::By};
 use crate::{
     connection::{
         AccountKey, Allowance, Attempt, Authenticated, Connection, ConnectionSettings, Fault,
@@ -79,6 +79,14 @@ impl Engine {
             Err(turn) => return *turn,
         };
         flow.add_fragment(fields.one("fragment"));
+        if let Some(passwordless) = reader.connection.passwordless() {
+            let by = By {
+                connection: reader.connection,
+                passwordless,
+                settings: reader.settings,
+            };
+            return Box::pin(self.submit_passwordless(visit, flow, (by, fields))).await;
+        }
         let not_before = tokio::time::sleep(REFUSED_AFTER);
         let tried = Box::pin(self.try_password(visit, flow, reader, fields));
         match tried.await {

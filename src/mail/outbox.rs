@@ -1,6 +1,13 @@
 //! What waits to be sent, and how often it is tried.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use tokio::{
@@ -56,6 +63,8 @@ pub(crate) struct Outbox {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     closing: watch::Sender<bool>,
+    /// Whether the last try of all was not taken, and may be later.
+    away: AtomicBool,
 }
 
 impl fmt::Debug for Outbox {
@@ -76,6 +85,7 @@ impl Outbox {
             clock,
             random,
             closing: watch::Sender::new(false),
+            away: AtomicBool::new(false),
         })
     }
 
@@ -115,6 +125,11 @@ impl Outbox {
             drop(place);
             outbox.note_length();
         });
+    }
+
+    /// Whether the mail server does not take what is sent at the moment. What is written now waits.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// Tries what waits once more, for at most so long.
@@ -159,6 +174,8 @@ impl Outbox {
                 let _turn = self.at_once.acquire().await;
                 post.send(message, &stamp.id).await
             };
+            let is_away = sent.as_ref().is_err_and(|error| !error.is_for_good());
+            self.away.store(is_away, Ordering::Relaxed);
             let error = match sent {
                 Ok(()) => return Ok(()),
                 Err(error) => error,

@@ -15,6 +15,8 @@ pub(crate) enum Endpoint {
     BackchannelLogout(ConnectionId),
     /// `GET, POST callback/{connection}`
     Callback(ConnectionId),
+    /// `GET, POST code`
+    Code,
     /// `GET, POST factor`
     Factor,
     /// `GET, POST email`
@@ -69,6 +71,7 @@ impl Endpoint {
             ("assets", Some(name)) => Some(Self::Asset(name.to_owned())),
             ("backchannel-logout", Some(id)) => id.parse().ok().map(Self::BackchannelLogout),
             ("callback", Some(id)) => id.parse().ok().map(Self::Callback),
+            ("code", None) => Some(Self::Code),
             ("factor", None) => Some(Self::Factor),
             ("email", None) => Some(Self::Email),
             ("forgot", Some(id)) => id.parse().ok().map(Self::Forgot),
@@ -113,6 +116,7 @@ impl Endpoint {
             Self::BackchannelLogout(_) | Self::Switch => &[Method::POST],
             Self::Account
             | Self::Callback(_)
+            | Self::Code
             | Self::Factor
             | Self::Email
             | Self::Forgot(_)
@@ -135,6 +139,7 @@ impl Endpoint {
         match self {
             Self::Account
             | Self::Callback(_)
+            | Self::Code
             | Self::Factor
             | Self::Email
             | Self::Forgot(_)
@@ -199,6 +204,7 @@ impl Endpoint {
             Self::Asset(_) => "assets",
             Self::BackchannelLogout(_) => "backchannel-logout",
             Self::Callback(_) => "callback",
+            Self::Code => "code",
             Self::Factor => "factor",
             Self::Email => "email",
             Self::Forgot(_) => "forgot",

@@ -174,7 +174,8 @@ impl Site {
             (Endpoint::SignUp(id), false) => engine.sign_up_page(visit, id, &ask).await,
             (Endpoint::SignUp(id), true) => engine.sign_up(visit, id, &form).await,
             (
-                Endpoint::Email
+                Endpoint::Code
+                | Endpoint::Email
                 | Endpoint::Factor
                 | Endpoint::Forgot(_)
                 | Endpoint::Reset

@@ -14,6 +14,8 @@ impl Site {
         let engine = &self.engine;
         let token = query.one("token").unwrap_or_default();
         match (endpoint, form) {
+            (Endpoint::Code, None) => engine.code_link_page(visit, token).await,
+            (Endpoint::Code, Some(form)) => engine.code_link(visit, form).await,
             (Endpoint::Email, None) => engine.email_page(visit, token).await,
             (Endpoint::Email, Some(form)) => engine.email(visit, form).await,
             (Endpoint::Factor, None) => engine.factor_page(visit, query.one("flow")).await,

@@ -157,6 +157,8 @@ pub(crate) enum Purpose {
     Flow,
     /// A ticket that gives another host its own handle.
     Handover,
+    /// One of the few tries at a code that was sent.
+    CodeTry,
     /// One process at a time does something.
     Lease,
     /// A code that was sent by mail, for one browser.
@@ -169,6 +171,8 @@ pub(crate) enum Purpose {
     Pending,
     /// A message that leads to a new password.
     ResetPassword,
+    /// A message by which somebody signs in.
+    SignIn,
     /// Where a person goes on when the provider has ended its session too.
     SignOut,
     /// A trial login that the operator asked for.
@@ -193,12 +197,14 @@ impl Purpose {
             Self::EmailSide => "email-side",
             Self::Flow => "flow",
             Self::Handover => "handover",
+            Self::CodeTry => "code-try",
             Self::Lease => "lease",
             Self::MailedCode => "mailed-code",
             Self::NewestMail => "newest-mail",
             Self::Owner => "owner",
             Self::Pending => "pending",
             Self::ResetPassword => "reset-password",
+            Self::SignIn => "sign-in",
             Self::SignOut => "sign-out",
             Self::Trial => "trial",
             Self::Unblock => "unblock",
@@ -248,6 +254,12 @@ pub(crate) enum Counts {
     BegunAddress,
     /// The same from one network.
     BegunNetwork,
+    /// Wrong codes out of messages to one address, from browsers it does not know.
+    CodeGuess,
+    /// The same within a day.
+    CodeGuessDay,
+    /// Wrong codes out of messages to one address, from one browser it knows.
+    CodeGuessKnownBrowser,
     /// Wrong one-time passwords of one user.
     Factor,
     /// The same within a day.
@@ -270,6 +282,8 @@ pub(crate) enum Counts {
     MailAll,
     /// Codes out of messages that were tried in one flow.
     MailCode,
+    /// Messages that one browser asked for to an address that it knows.
+    MailKnownBrowser,
     /// Messages that were asked for by one name.
     MailName,
     /// Messages that were asked for from one network.
@@ -280,6 +294,10 @@ pub(crate) enum Counts {
     MailUnblock,
     /// Wrong recovery codes of one user.
     Recovery,
+    /// Messages to sign in with, to one address.
+    SignInMail,
+    /// The same, asked for from one network.
+    SignInMailNetwork,
     /// Sign-ups from one address.
     SignUpAddress,
     /// Sign-ups in all.
@@ -294,6 +312,9 @@ impl Counts {
         match self {
             Self::BegunAddress => "begun-address",
             Self::BegunNetwork => "begun-network",
+            Self::CodeGuess => "code-guess",
+            Self::CodeGuessDay => "code-guess-day",
+            Self::CodeGuessKnownBrowser => "code-guess-known-browser",
             Self::Factor => "factor",
             Self::FactorDay => "factor-day",
             Self::LoginAccount => "login-account",
@@ -305,11 +326,14 @@ impl Counts {
             Self::MailAddress => "mail-address",
             Self::MailAll => "mail-all",
             Self::MailCode => "mail-code",
+            Self::MailKnownBrowser => "mail-known-browser",
             Self::MailName => "mail-name",
             Self::MailNetwork => "mail-network",
             Self::MailRecipient => "mail-recipient",
             Self::MailUnblock => "mail-unblock",
             Self::Recovery => "recovery",
+            Self::SignInMail => "sign-in-mail",
+            Self::SignInMailNetwork => "sign-in-mail-network",
             Self::SignUpAddress => "sign-up-address",
             Self::SignUpAll => "sign-up-all",
             Self::SignUpNetwork => "sign-up-network",

@@ -28,6 +28,19 @@ const SYSTEMS: [(&str, &str); 7] = [
 
 /// `Firefox · Linux`; the beginning of the header where nothing in it is known.
 pub(crate) fn device(user_agent: &str) -> String {
+    known_device(user_agent).unwrap_or_else(|| {
+        let plain = user_agent.chars().filter(|c| !c.is_control());
+        let start: String = plain.take(40).collect();
+        if start.trim().is_empty() {
+            "?".to_owned()
+        } else {
+            start
+        }
+    })
+}
+
+/// `Firefox · Linux`, as far as they are known ones: nothing that a stranger wrote.
+pub(crate) fn known_device(user_agent: &str) -> Option<String> {
     let find = |table: &[(&str, &'static str)]| {
         table
             .iter()
@@ -35,20 +48,9 @@ pub(crate) fn device(user_agent: &str) -> String {
             .map(|(_, name)| *name)
     };
     match (find(&BROWSERS), find(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} · {system}"),
-        (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => {
-            let start: String = user_agent
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(40)
-                .collect();
-            if start.trim().is_empty() {
-                "?".to_owned()
-            } else {
-                start
-            }
-        }
+        (Some(browser), Some(system)) => Some(format!("{browser} · {system}")),
+        (Some(name), None) | (None, Some(name)) => Some(name.to_owned()),
+        (None, None) => None,
     }
 }
 

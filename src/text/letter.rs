@@ -39,6 +39,15 @@ pub(crate) enum Letter {
     },
     /// Whoever reads this may choose a new password.
     ResetPassword(Proof),
+    /// Whoever reads this may sign in, in the browser that asked.
+    SignIn {
+        proof: Proof,
+        code_in_subject: bool,
+        /// Where it was asked from.
+        address: Option<String>,
+        /// By which browser and system, if they are known ones.
+        device: Option<String>,
+    },
     /// There is one more way to sign in.
     SignInMethodAdded {
         /// What the connection is called.
@@ -64,6 +73,7 @@ impl Letter {
             Self::ConfirmNewAddress(_) => "confirm-new-address",
             Self::PasswordChanged { .. } => "password-changed",
             Self::ResetPassword(_) => "reset-password",
+            Self::SignIn { .. } => "sign-in",
             Self::SignInMethodAdded { .. } => "sign-in-method-added",
             Self::Unblock { .. } => "unblock",
             Self::UsernameChanged { .. } => "username-changed",
@@ -182,6 +192,29 @@ fn unblock(kind: &'static str, link: Href, lifetime: Duration) -> Sheet {
         .after(Text::new("mail.unblock.not-you"))
 }
 
+fn sign_in(kind: &'static str, proof: Proof, code_in_subject: bool) -> Sheet {
+    let mut sheet = Sheet::about(kind, "mail.sign-in.subject", "mail.sign-in.title");
+    if let Some(code) = proof.code.as_ref().filter(|_| code_in_subject) {
+        sheet.subject = Text::new("mail.sign-in.subject-with-code").with("code", code);
+    }
+    sheet
+        .text(Text::new("mail.sign-in.text"))
+        .proof("mail.sign-in.button", proof)
+        .after(Text::new("mail.sign-in.elsewhere"))
+}
+
+/// Who asked, and that it is of no consequence if that was somebody else.
+fn asked_from(address: Option<String>, device: Option<String>) -> Text {
+    match (address, device) {
+        (Some(address), Some(device)) => Text::new("mail.asked-from.both")
+            .with("address", address)
+            .with("device", device),
+        (Some(address), None) => Text::new("mail.asked-from.address").with("address", address),
+        (None, Some(device)) => Text::new("mail.asked-from.device").with("device", device),
+        (None, None) => Text::new("mail.ignore"),
+    }
+}
+
 impl From<Letter> for Sheet {
     fn from(letter: Letter) -> Self {
         let ignore = || Text::new("mail.ignore");
@@ -255,6 +288,12 @@ impl From<Letter> for Sheet {
             .text(Text::new("mail.reset-password.text"))
             .proof("mail.reset-password.button", proof)
             .after(Text::new("mail.reset-password.ignore")),
+            Letter::SignIn {
+                proof,
+                code_in_subject,
+                address,
+                device,
+            } => sign_in(kind, proof, code_in_subject).after(asked_from(address, device)),
             Letter::SignInMethodAdded { method, account } => Self::about(
                 kind,
                 "mail.sign-in-method-added.subject",
@@ -317,6 +356,22 @@ pub(crate) fn samples() -> Vec<Letter> {
             lifetime: Duration::from_hours(1),
             ..proof("reset")
         }),
+        Letter::SignIn {
+            proof: Proof {
+                lifetime: Duration::from_mins(5),
+                code_lifetime: Duration::from_mins(5),
+                ..proof("code")
+            },
+            code_in_subject: true,
+            address: Some("192.0.2.7".to_owned()),
+            device: Some("Firefox · Linux".to_owned()),
+        },
+        Letter::SignIn {
+            proof: proof("code"),
+            code_in_subject: false,
+            address: None,
+            device: None,
+        },
         Letter::SignInMethodAdded {
             method: "GitHub".to_owned(),
             account: page("account"),

@@ -239,7 +239,7 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 35] = [
+const BUILT_IN: [(&str, &str); 36] = [
     ("account.html", include_str!("templates/account.html")),
     ("advised.html", include_str!("templates/advised.html")),
     ("base.html", include_str!("templates/base.html")),
@@ -311,6 +311,7 @@ const BUILT_IN: [(&str, &str); 35] = [
         include_str!("templates/switch-user.html"),
     ),
     ("trial.html", include_str!("templates/trial.html")),
+    ("type-code.html", include_str!("templates/type-code.html")),
 ];
 
 fn built_in() -> Sources {

@@ -79,6 +79,7 @@ mod sign_out;
 mod headers;
 
 // Who may pass, and what `explain` says about it.
+mod passwordless;
 mod policy;
 
 // The configuration file and its mistakes.

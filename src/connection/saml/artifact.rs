@@ -36,7 +36,7 @@ pub(super) fn read(reply: Reply<'_>) -> Option<Artifact> {
     let octets = match reply {
         Reply::Query(query) => query.as_bytes(),
         Reply::Form(body) => body,
-        Reply::Soap(_) => return None,
+        Reply::Message(_) | Reply::Soap(_) => return None,
     };
     let mut found = form_urlencoded::parse(octets).filter(|(name, _)| name == "SAMLart");
     let text = found.next()?.1.into_owned();

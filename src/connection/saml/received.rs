@@ -56,6 +56,7 @@ impl Received {
         match reply {
             Reply::Query(query) => Self::from_query(query, names),
             Reply::Form(body) => Self::from_form(body, names),
+            Reply::Message(_) => None,
             Reply::Soap(body) => Some(Self {
                 octets: Some(body).filter(|body| body.len() <= MOST_BYTES)?.to_vec(),
                 relay_state: None,

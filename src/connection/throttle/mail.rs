@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{
-    AccountKey, Allowance, Allowed, Of, Price, Throttle, Throttled, account_bytes, prices_around,
+    AccountKey, Allowance, Allowed, Budgets, Of, Price, Throttle, Throttled, account_bytes,
+    prices_around,
 };
 use crate::{
     protocol::EmailAddress,
@@ -19,6 +20,17 @@ impl Throttle {
         name: &AccountKey,
     ) -> Result<(), Throttled> {
         let budgets = self.budgets.load_full();
+        let of_name = (Counts::MailName, account_bytes(name), budgets.mail.name);
+        self.mail_priced(&budgets, address, vec![of_name]).await
+    }
+
+    /// Pays for a message: from what there is for all and for where it is asked from, and these.
+    pub(super) async fn mail_priced(
+        &self,
+        budgets: &Budgets,
+        address: Option<IpAddr>,
+        more: Vec<Price>,
+    ) -> Result<(), Throttled> {
         let (rates, mut paid) = (&budgets.mail, Vec::new());
         let all = (Counts::MailAll, Vec::new(), rates.all);
         let most = match self.spend(all, &mut paid).await? {
@@ -27,9 +39,9 @@ impl Throttle {
         };
         let of_address = (Counts::MailAddress, rates.address.at_most(most));
         let of_network = (Counts::MailNetwork, rates.network.at_most(most));
-        let mut prices = prices_around(&budgets, address, of_address, of_network);
-        prices.push((Counts::MailName, account_bytes(name), rates.name));
-        self.pay(&budgets, prices, &mut paid).await
+        let mut prices = prices_around(budgets, address, of_address, of_network);
+        prices.extend(more);
+        self.pay(budgets, prices, &mut paid).await
     }
 
     /// Pays for a message to an address, by whatever name it was asked for and by whomever. Whoever
@@ -62,7 +74,7 @@ impl Throttle {
         })
     }
 
-    async fn pay_in_any_mode(&self, price: Price) -> Result<Vec<Counter>, Throttled> {
+    pub(super) async fn pay_in_any_mode(&self, price: Price) -> Result<Vec<Counter>, Throttled> {
         let mut paid = Vec::new();
         match self.spend(price, &mut paid).await? {
             Budget::Exhausted { until } => Err(Throttled::Until(until)),

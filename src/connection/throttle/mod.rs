@@ -16,6 +16,7 @@
 //! a strategy does not hash without it.
 
 mod budgets;
+mod codes;
 mod factors;
 mod mail;
 

@@ -31,6 +31,8 @@ pub(crate) struct Login {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(crate) enum LoginForm {
+    /// An address that a message is sent to.
+    Address { post: Post, login: String },
     /// The name alone: the domain of an e-mail address decides what comes next.
     Identifier {
         post: Post,
@@ -125,8 +127,14 @@ pub(crate) enum LoginProblem {
     Passkey(PasskeyProblem),
     /// The provider does not take the new password.
     NewPasswordRefused,
+    /// What was typed is no address that a message could be sent to.
+    NoAddress,
     /// The password was right, is too old, and cannot be replaced here.
     PasswordExpired,
+    /// No more messages are sent for a while.
+    TooManyMessages {
+        minutes: u64,
+    },
     TooManyTries {
         minutes: u64,
     },
@@ -141,6 +149,10 @@ impl From<LoginProblem> for Text {
             LoginProblem::NoConnection => Self::new("problem.no-connection"),
             LoginProblem::Passkey(problem) => problem.into(),
             LoginProblem::NewPasswordRefused => Self::new("problem.new-password-refused"),
+            LoginProblem::NoAddress => Self::new("problem.no-address"),
+            LoginProblem::TooManyMessages { minutes } => {
+                Self::new("problem.too-many-messages").count(minutes)
+            }
             LoginProblem::PasswordExpired => Self::new("problem.password-expired"),
             LoginProblem::TooManyTries { minutes } => {
                 Self::new("problem.too-many-tries").count(minutes)

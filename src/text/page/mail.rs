@@ -38,6 +38,7 @@ pub(crate) struct CheckMail {
 #[serde(into = "MailTexts")]
 pub(crate) enum WhyMail {
     ResetPassword,
+    SignIn,
     VerifyEmail,
 }
 
@@ -52,6 +53,7 @@ impl From<WhyMail> for MailTexts {
     fn from(why: WhyMail) -> Self {
         let (title, text) = match why {
             WhyMail::ResetPassword => ("check-mail.title", "check-mail.reset-password"),
+            WhyMail::SignIn => ("check-mail.title", "check-mail.sign-in"),
             WhyMail::VerifyEmail => ("check-mail.title", "check-mail.verify-email"),
         };
         Self {
@@ -65,13 +67,31 @@ impl From<WhyMail> for MailTexts {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(into = "Text")]
 pub(crate) enum CodeProblem {
-    TooManyTries { minutes: u64 },
+    /// Too old, used, or typed wrong too often: another message is needed.
+    Gone,
+    /// A message was sent just now.
+    JustSent {
+        seconds: u64,
+    },
+    /// The mail server takes nothing at the moment.
+    MailIsAway,
+    TooManyTries {
+        minutes: u64,
+    },
+    /// Too many codes were tried for this address; the link of the message is good.
+    UseLink {
+        minutes: u64,
+    },
     Wrong,
 }
 
 impl From<CodeProblem> for Text {
     fn from(problem: CodeProblem) -> Self {
         match problem {
+            CodeProblem::Gone => Self::new("check-mail.code-gone"),
+            CodeProblem::JustSent { seconds } => Self::new("check-mail.just-sent").count(seconds),
+            CodeProblem::MailIsAway => Self::new("check-mail.mail-is-away"),
+            CodeProblem::UseLink { minutes } => Self::new("check-mail.use-link").count(minutes),
             CodeProblem::TooManyTries { minutes } => {
                 Self::new("problem.too-many-tries").count(minutes)
             }
@@ -107,6 +127,7 @@ pub(crate) enum LinkWhat {
     /// The old address lets the account have a new one.
     AllowNewEmail,
     ConfirmNewEmail,
+    SignIn,
     Unblock,
     VerifyEmail,
 }
@@ -132,6 +153,11 @@ impl From<LinkWhat> for LinkTexts {
                 "confirm-link.email-text",
                 "mail.confirm-address.button",
             ],
+            LinkWhat::SignIn => [
+                "confirm-link.sign-in-title",
+                "confirm-link.sign-in-text",
+                "action.sign-in",
+            ],
             LinkWhat::Unblock => [
                 "confirm-link.unblock-title",
                 "confirm-link.unblock-text",
@@ -149,6 +175,20 @@ impl From<LinkWhat> for LinkTexts {
             button: Text::new(button),
         }
     }
+}
+
+/// The link of a message was opened in another browser than the one that asked: what to type there.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TypeCode {
+    pub(crate) code: String,
+    /// Where the message went.
+    pub(crate) to: String,
+    /// Where it was asked from.
+    pub(crate) address: Option<String>,
+    /// By which browser and system, if they are known ones.
+    pub(crate) device: Option<String>,
+    /// How long ago.
+    pub(crate) minutes: u64,
 }
 
 /// What came of a mail.

@@ -26,7 +26,7 @@ pub(crate) use login::{
     Advised, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Onward, Owner, PostOnward, Repost,
     SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
 };
-pub(crate) use mail::{CheckMail, ConfirmLink, Forgot, MailDone, NewPassword};
+pub(crate) use mail::{CheckMail, ConfirmLink, Forgot, MailDone, NewPassword, TypeCode};
 pub(crate) use passkey::{NewPasskey, PasskeySignUp};
 pub(crate) use password::{Check, PasswordRule, RuleText};
 
@@ -64,6 +64,7 @@ pub(crate) enum Page {
     StartAgain(StartAgain),
     SwitchUser(SwitchUser),
     Trial(Trial),
+    TypeCode(TypeCode),
 }
 
 impl Page {
@@ -100,6 +101,7 @@ impl Page {
             Self::StartAgain(_) => "start-again.html",
             Self::SwitchUser(_) => "switch-user.html",
             Self::Trial(_) => "trial.html",
+            Self::TypeCode(_) => "type-code.html",
         }
     }
 
@@ -132,7 +134,8 @@ impl Page {
             | Self::SignedOut(_)
             | Self::StartAgain(_)
             | Self::SwitchUser(_)
-            | Self::Trial(_) => &[],
+            | Self::Trial(_)
+            | Self::TypeCode(_) => &[],
         }
     }
 }

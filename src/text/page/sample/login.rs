@@ -10,6 +10,28 @@ use crate::text::page::{
     },
 };
 
+/// The login page that asks whom to write to.
+fn by_message(base: &Login, typed: &str) -> Vec<Login> {
+    vec![
+        Login {
+            form: Some(LoginForm::Address {
+                post: post("/.auth/login/mail"),
+                login: typed.to_owned(),
+            }),
+            problem: Some(LoginProblem::NoAddress),
+            ..base.clone()
+        },
+        Login {
+            form: Some(LoginForm::Address {
+                post: post("/.auth/login/mail"),
+                login: String::new(),
+            }),
+            problem: Some(LoginProblem::TooManyMessages { minutes: 40 }),
+            ..base.clone()
+        },
+    ]
+}
+
 /// The login page in its forms.
 pub(super) fn pages(typed: &str) -> Vec<Page> {
     let base = login();
@@ -27,7 +49,8 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
         certificate: Some(href("/.auth/login/corp?certificate=1")),
     };
     let signed_in_as = typed.to_owned();
-    let variants = vec![
+    let mut variants = by_message(&base, typed);
+    variants.extend([
         base.clone(),
         Login {
             form: Some(identifier),
@@ -90,7 +113,7 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
             sign_up: None,
             ..base.clone()
         },
-    ];
+    ]);
     let choose = ChooseConnection {
         destination: base.destination,
         login: Some(typed.to_owned()),

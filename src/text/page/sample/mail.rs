@@ -2,7 +2,7 @@
 
 use super::{FieldProblem, Page, href, post};
 use crate::text::page::{
-    CheckMail, ConfirmLink, Forgot, MailDone, Names, NewPassword,
+    CheckMail, ConfirmLink, Forgot, MailDone, Names, NewPassword, TypeCode,
     login::LoginProblem,
     mail::{CodeProblem, DoneWhat, LinkWhat, WhyMail},
 };
@@ -50,6 +50,15 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
             post: post("/.auth/verify"),
         })
     };
+    let type_code = |address: Option<&str>| {
+        Page::TypeCode(TypeCode {
+            code: "314159".to_owned(),
+            to: typed.to_owned(),
+            address: address.map(str::to_owned),
+            device: address.map(|_| "Firefox · Linux".to_owned()),
+            minutes: 2,
+        })
+    };
     let done = |what| {
         Page::MailDone(MailDone {
             what,
@@ -65,6 +74,14 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
             WhyMail::VerifyEmail,
             Some(CodeProblem::TooManyTries { minutes: 1 }),
         ),
+        check(WhyMail::SignIn, None),
+        check(WhyMail::SignIn, Some(CodeProblem::Gone)),
+        check(WhyMail::SignIn, Some(CodeProblem::MailIsAway)),
+        check(WhyMail::SignIn, Some(CodeProblem::JustSent { seconds: 20 })),
+        check(WhyMail::SignIn, Some(CodeProblem::UseLink { minutes: 9 })),
+        type_code(Some("192.0.2.7")),
+        type_code(None),
+        link(LinkWhat::SignIn),
         Page::NewPassword(new_password),
         Page::NewPassword(refused),
         link(LinkWhat::Unblock),

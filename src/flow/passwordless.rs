@@ -1,0 +1,376 @@
+//! Sign-in by a message.
+//!
+//! | request | what happens |
+//! |---|---|
+//! | POST login/{connection}, `login` | a message is sent to that address, if its owner may come in; the page that takes the code |
+//! | POST login/{connection}, `again` | another one |
+//! | POST login/{connection}, `code` | the code of this flow's newest message signs in |
+//! | GET code?token= | in the browser that asked: a button; in any other: the code to type there |
+//! | POST code | the button, in the browser that asked: signs in |
+//!
+//! Whether anybody is written to is not told: an address that may not come in has a code like others,
+//! which nobody is sent. GET uses up nothing, for mail scanners open every link they see; and what
+//! they see signs nobody in elsewhere than where it was asked for.
+
+use std::{net::IpAddr, time::Duration};
+
+use http::StatusCode;
+
+use super::{
+    Engine, Fields, LoginFlow, Turn, Visit,
+    mailing::{SignInMail, hidden},
+};
+use crate::{
+    connection::{
+        AccountKey, AddressForm, Asker, Connection, ConnectionSettings, Fault, Form, FoundSignIn,
+        NoSignIn, Passwordless, Recipient, Rejection, Reply, SentTo, SignInAsked, SignInProofs,
+        Throttled,
+    },
+    identity::ConnectionId,
+    store::StoreError,
+    text::{
+        device::known_device,
+        page::{
+            CheckMail, ConfirmLink, Page, TypeCode,
+            login::{LoginProblem, StartAgainWhy},
+            mail::{CodeProblem, LinkWhat, WhyMail},
+        },
+    },
+};
+
+/// How long it is before the same browser is sent another message.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// The connection that a form came back to.
+#[derive(Clone, Copy)]
+pub(super) struct By<'a> {
+    pub(super) connection: &'a dyn Connection,
+    pub(super) passwordless: &'a Passwordless,
+    pub(super) settings: &'a ConnectionSettings,
+}
+
+impl By<'_> {
+    fn id(&self) -> &ConnectionId {
+        self.connection.id()
+    }
+
+    fn wrong_code(&self) -> Rejection {
+        Rejection {
+            connection: self.id().clone(),
+            fault: Fault::Denied,
+            step: "check-code",
+            check: None,
+            source: None,
+        }
+    }
+
+    fn account(&self, to: &Recipient) -> Option<AccountKey> {
+        let subject = to.subject()?;
+        Some(AccountKey::Subject(self.id().clone(), subject))
+    }
+}
+
+impl Engine {
+    /// POST login/{connection}, where a message proves who somebody is.
+    pub(super) async fn submit_passwordless(
+        &self,
+        visit: &Visit,
+        flow: LoginFlow,
+        (by, fields): (By<'_>, &Fields),
+    ) -> Turn {
+        let begun = flow.began_with(by.id(), by.settings.fingerprint);
+        let kept = if begun {
+            by.passwordless.kept(&flow.kept())
+        } else {
+            None
+        };
+        match (kept, fields.one("code")) {
+            (Some((to, _)), Some(code)) => self.try_code(visit, flow, by, (&to, code)).await,
+            (Some((to, at)), None) if fields.one("again").is_some() => {
+                let since = visit.now.since(at);
+                if since < PAUSE {
+                    let seconds = (PAUSE - since).as_secs().max(1);
+                    let problem = CodeProblem::JustSent { seconds };
+                    return self.code_page(visit, &flow, (by, &to), Some(problem));
+                }
+                self.send_code(visit, flow, by, to).await
+            }
+            _ => {
+                let typed = fields.one("login").unwrap_or_default();
+                let Some(to) = by.passwordless.recipient(typed) else {
+                    let problem = LoginProblem::NoAddress;
+                    return self
+                        .address_again(visit, flow, by, (typed, problem))
+                        .await
+                        .status(StatusCode::UNPROCESSABLE_ENTITY);
+                };
+                self.send_code(visit, flow, by, to).await
+            }
+        }
+    }
+
+    /// Sends a message, which is paid for, and asks for its code.
+    async fn send_code(
+        &self,
+        visit: &Visit,
+        mut flow: LoginFlow,
+        by: By<'_>,
+        to: Recipient,
+    ) -> Turn {
+        let Some(account) = by.account(&to) else {
+            return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
+        };
+        let browser = self.known_browser(visit, &account);
+        let throttle = &self.parts.throttle;
+        let asks = (&account, visit.address);
+        match throttle.sign_in_message(asks, browser.as_ref()).await {
+            Ok(()) => {}
+            Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
+            Err(Throttled::Until(until)) => {
+                self.note_throttled(visit, by.id());
+                let wait = until.since(visit.now);
+                let minutes = wait.as_secs().div_ceil(60).max(1);
+                let problem = LoginProblem::TooManyMessages { minutes };
+                return self
+                    .address_again(visit, flow, by, ("", problem))
+                    .await
+                    .status(StatusCode::TOO_MANY_REQUESTS)
+                    .retry_after(wait);
+            }
+        }
+        flow.connection = Some((by.id().clone(), by.settings.fingerprint));
+        flow.keep(&Passwordless::keep(&SentTo {
+            to: to.normalized(),
+            at: visit.now,
+        }));
+        let asked = SignInAsked {
+            connection: by.id().clone(),
+            to: to.normalized(),
+            asker: Asker {
+                address: visit.address,
+                device: known_device(&visit.user_agent),
+                at: visit.now,
+            },
+        };
+        self.mail_sign_in(
+            visit,
+            SignInMail {
+                asked,
+                to: to.clone(),
+                flow: flow.id.clone(),
+                strangers: by.settings.signup && self.strangers_welcome().await,
+            },
+        );
+        let away = self
+            .parts
+            .outbox
+            .is_away()
+            .then_some(CodeProblem::MailIsAway);
+        self.code_page(visit, &flow, (by, &to), away)
+    }
+
+    /// A code was typed: it is paid for, and compared.
+    async fn try_code(
+        &self,
+        visit: &Visit,
+        flow: LoginFlow,
+        by: By<'_>,
+        (to, code): (&Recipient, &str),
+    ) -> Turn {
+        let again = |problem, status| {
+            let page = self.code_page(visit, &flow, (by, to), Some(problem));
+            page.status(status)
+        };
+        let proofs = &self.parts.sign_in;
+        match proofs.is_awaited(&flow.id, visit.now).await {
+            Err(error) => return self.store_is_away(visit, &error),
+            // Nothing can be guessed at, so nothing is paid.
+            Ok(false) => return again(CodeProblem::Gone, StatusCode::UNPROCESSABLE_ENTITY),
+            Ok(true) => {}
+        }
+        let Some(account) = by.account(to) else {
+            return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
+        };
+        let browser = self.known_browser(visit, &account);
+        let throttle = &self.parts.throttle;
+        let paid = throttle.code_guess((&account, visit.address), browser.as_ref());
+        let allowance = match paid.await {
+            Ok(allowance) => allowance,
+            Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
+            Err(Throttled::Until(until)) => {
+                self.note_throttled(visit, by.id());
+                let wait = until.since(visit.now);
+                let minutes = wait.as_secs().div_ceil(60).max(1);
+                let problem = CodeProblem::UseLink { minutes };
+                return again(problem, StatusCode::TOO_MANY_REQUESTS).retry_after(wait);
+            }
+        };
+        match proofs.by_code((&flow.id, code), visit.now).await {
+            Err(NoSignIn::Store(error)) => self.store_is_away(visit, &error),
+            Err(NoSignIn::Gone | NoSignIn::Wrong { left: 0 }) => {
+                self.note_rejection(visit, &by.wrong_code());
+                again(CodeProblem::Gone, StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Err(NoSignIn::Wrong { .. }) => {
+                self.note_rejection(visit, &by.wrong_code());
+                again(CodeProblem::Wrong, StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Ok(found) => {
+                if let Err(error) = throttle.succeeded(allowance).await {
+                    return self.store_is_away(visit, &error);
+                }
+                match self.take_message(visit, &flow, by, found).await {
+                    Ok(Some(turn)) => turn,
+                    Ok(None) => again(CodeProblem::Gone, StatusCode::UNPROCESSABLE_ENTITY),
+                    Err(error) => self.store_is_away(visit, &error),
+                }
+            }
+        }
+    }
+
+    /// Uses a message up, and goes on with whom it proves. `None`: somebody was faster.
+    async fn take_message(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        by: By<'_>,
+        found: FoundSignIn,
+    ) -> Result<Option<Turn>, StoreError> {
+        let proof = self.parts.sign_in.use_up(found, visit.now).await?;
+        let Some(proof) = proof else { return Ok(None) };
+        let peer = visit.peer_in(flow);
+        let reply = Reply::Message(&proof);
+        let step = by.connection.resume(Some(&flow.kept()), reply, &peer).await;
+        let mut flow = flow.clone();
+        flow.connection = Some((by.id().clone(), by.settings.fingerprint));
+        Ok(Some(match step {
+            Ok(step) => self.advance(visit, flow, by.settings, (step, None)).await,
+            Err(rejection) if flow.trial.is_some() => {
+                self.end_trial(visit, &flow, by.settings, Err(&rejection))
+                    .await
+            }
+            Err(rejection) => self.rejected(visit, by.settings, &rejection, Some(&flow.return_to)),
+        }))
+    }
+
+    /// GET code?token=. Mail scanners come here, too: nothing is used up.
+    pub(crate) async fn code_link_page(&self, visit: &Visit, token: &str) -> Turn {
+        let found = match self.parts.sign_in.by_token(token, visit.now).await {
+            Err(error) => return self.store_is_away(visit, &error),
+            Ok(None) => return self.link_gone(),
+            Ok(Some(found)) => found,
+        };
+        let Some(flow) = self.flow_that_asked(visit, &found) else {
+            return self.elsewhere_page(visit, token, &found);
+        };
+        let mut post = self.post(&flow, "code");
+        post.hidden.push(hidden("token", token));
+        let page = Page::ConfirmLink(ConfirmLink {
+            what: LinkWhat::SignIn,
+            email: found.asked().to.clone(),
+            post,
+        });
+        self.shown(visit, &flow, page)
+    }
+
+    /// POST code: the button.
+    pub(crate) async fn code_link(&self, visit: &Visit, fields: &Fields) -> Turn {
+        let flow = match self.flow_of_form(visit, fields) {
+            Ok(flow) => flow,
+            Err(turn) => return *turn,
+        };
+        let token = fields.one("token").unwrap_or_default();
+        let found = match self.parts.sign_in.by_token(token, visit.now).await {
+            Err(error) => return self.store_is_away(visit, &error),
+            Ok(None) => return self.link_gone(),
+            Ok(Some(found)) => found,
+        };
+        if !found.is_of(&flow.id) {
+            return self.elsewhere_page(visit, token, &found);
+        }
+        let id = found.asked().connection.clone();
+        let Some(by) = self.passwordless(&id) else {
+            return self.link_gone();
+        };
+        match self.take_message(visit, &flow, by, found).await {
+            Ok(Some(turn)) => turn,
+            Ok(None) => self.link_gone(),
+            Err(error) => self.store_is_away(visit, &error),
+        }
+    }
+
+    fn passwordless(&self, id: &ConnectionId) -> Option<By<'_>> {
+        let (connection, settings) = self.connections.enabled(id)?;
+        Some(By {
+            connection: connection.as_ref(),
+            passwordless: connection.passwordless()?,
+            settings,
+        })
+    }
+
+    /// The flow that asked for a message, if this browser holds it.
+    fn flow_that_asked(&self, visit: &Visit, found: &FoundSignIn) -> Option<LoginFlow> {
+        let names = self.names();
+        let mut ids = visit.jar.names().filter_map(|name| names.flow_id(name));
+        let id = ids.find(|id| found.is_of(id))?;
+        self.find_flow(visit, id)
+    }
+
+    /// What a link shows in a browser that did not ask for it.
+    fn elsewhere_page(&self, visit: &Visit, token: &str, found: &FoundSignIn) -> Turn {
+        let Some(code) = SignInProofs::code_of(token) else {
+            return self.link_gone();
+        };
+        let Asker {
+            address,
+            device,
+            at,
+        } = found.asked().asker.clone();
+        let page = TypeCode {
+            code,
+            to: found.asked().to.clone(),
+            address: address.as_ref().map(IpAddr::to_string),
+            device,
+            minutes: visit.now.since(at).as_secs() / 60,
+        };
+        Turn::page(StatusCode::OK, Page::TypeCode(page))
+    }
+
+    /// The page that takes the code.
+    fn code_page(
+        &self,
+        visit: &Visit,
+        flow: &LoginFlow,
+        (by, to): (By<'_>, &Recipient),
+        problem: Option<CodeProblem>,
+    ) -> Turn {
+        let post = self.post_to(flow, "login", by.id());
+        let mut again = post.clone();
+        again.hidden.push(hidden("again", "1"));
+        let page = Page::CheckMail(CheckMail {
+            why: WhyMail::SignIn,
+            login: to.normalized(),
+            post,
+            problem,
+            again,
+            sign_in: self.href(&format!("login/{}?flow={}", by.id(), flow.id)),
+        });
+        self.shown(visit, flow, page)
+    }
+
+    /// The form for the address once more.
+    async fn address_again(
+        &self,
+        visit: &Visit,
+        flow: LoginFlow,
+        by: By<'_>,
+        (typed, problem): (&str, LoginProblem),
+    ) -> Turn {
+        let form = Form::Address(AddressForm {
+            kind: by.passwordless.kind(),
+        });
+        let mut page = self.prompt(&flow, by.id(), form, typed);
+        page.problem = Some(problem);
+        self.show(visit, &flow, page).await
+    }
+}

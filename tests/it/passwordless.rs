@@ -1,0 +1,355 @@
+//! Sign-in by a message with a code and a link.
+
+use crate::support::{
+    Request, Sidecar, Visitor,
+    mail_server::{Mail, MailServer},
+    route,
+    sidecar::list,
+    visitor::Page,
+};
+
+const ANN: &str = "ann@example.com";
+
+/// A site whose people sign in by mail.
+fn site(server: &MailServer) -> Sidecar {
+    server
+        .behind(Sidecar::new())
+        .without("connections.members")
+        .set("connections.mail.strategy", "email")
+        .set("server.trusted_proxies", list(&["127.0.0.0/8"]))
+        .route(route("/").set("upstream", "builtin:demo"))
+}
+
+/// Somebody who comes from an address.
+fn from(sidecar: &Sidecar, address: &str) -> Visitor {
+    let mut visitor = sidecar.visitor();
+    let forwarded = ("X-Forwarded-For".to_owned(), address.to_owned());
+    visitor.extra.push(forwarded);
+    visitor
+}
+
+/// Asks for a message; the page that takes its code.
+#[track_caller]
+fn ask(visitor: &mut Visitor, address: &str) -> Page {
+    let page = visitor.go("/wanted?page=1");
+    ask_on(visitor, &page, address)
+}
+
+#[track_caller]
+fn ask_on(visitor: &mut Visitor, page: &Page, address: &str) -> Page {
+    let form = page.form_with("login").fill("login", address);
+    let answer = visitor.submit(page, &form);
+    visitor.follow(answer)
+}
+
+#[track_caller]
+fn type_code(visitor: &mut Visitor, page: &Page, code: &str) -> Page {
+    let form = page.form_with("code").fill("code", code);
+    visitor.submit(page, &form)
+}
+
+fn another(code: &str, by: u32) -> String {
+    format!("{:06}", (code.parse::<u32>().unwrap() + by) % 1_000_000)
+}
+
+#[track_caller]
+fn again(visitor: &mut Visitor, page: &Page) -> Page {
+    visitor.submit(page, &page.form_with("again"))
+}
+
+fn mail_to(server: &MailServer, address: &str, count: usize) -> Mail {
+    let mail = server.nth(address, count);
+    assert_eq!(mail.subject(), "Sign in to Vestibule");
+    mail
+}
+
+fn who(visitor: &mut Visitor) -> Option<String> {
+    let me = visitor.me()?;
+    Some(me["user"]["id"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_code_signs_in_the_browser_that_asked_and_no_other() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    let page = ask(&mut ann, " Ann@Example.COM ");
+    assert!(page.text().contains("Check your mail"), "{page:?}");
+    let mail = mail_to(&server, ANN, 1);
+    assert!(mail.text().contains("Asked from 192.0.2.7"), "{mail:?}");
+    let code = mail.code();
+    assert!(!mail.subject().contains(&code));
+
+    // The same code is nothing to another browser, whether or not it asked for one itself.
+    let mut eve = from(&sidecar, "192.0.2.66");
+    let other = ask(&mut eve, "eve@example.com");
+    server.nth("eve@example.com", 1);
+    let refused = type_code(&mut eve, &other, &code);
+    assert_eq!(refused.answer.status, 422);
+    assert!(eve.session().is_none());
+
+    let wrong = type_code(&mut ann, &page, &another(&code, 1));
+    assert_eq!(wrong.answer.status, 422);
+    assert!(wrong.text().contains("This code is not right"), "{wrong:?}");
+    let spaced = format!("{} {}", &code[..3], &code[3..]);
+    let signed_in = type_code(&mut ann, &wrong, &spaced);
+    let demo = ann.follow(signed_in);
+    assert!(demo.url.as_str().ends_with("/wanted?page=1"), "{demo:?}");
+    assert!(demo.text().contains("X-Forwarded-Email"), "{demo:?}");
+    assert_eq!(who(&mut ann).as_deref(), Some("mail|ann@example.com"));
+    let shown = sidecar.cli_json(&["users", "show", "mail|ann@example.com", "--json"]);
+    assert_eq!(shown["profile"]["email"], ANN);
+    assert_eq!(shown["profile"]["email_verified"], true);
+
+    // Once, and the link with it.
+    let reused = type_code(&mut ann, &page, &code);
+    assert!(reused.answer.status >= 400, "{reused:?}");
+    let link = mail.link("code");
+    sidecar.ask(&Request::get(&link)).expect(410);
+}
+
+#[test]
+fn a_link_signs_in_after_a_press_in_the_browser_that_asked() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    ask(&mut ann, ANN);
+    let mail = mail_to(&server, ANN, 1);
+    let link = mail.link("code");
+    // Scanners and previews open it, and use nothing up.
+    for method in ["HEAD", "GET", "GET", "GET"] {
+        let answer = sidecar.ask(&Request::new(method, &link)).expect(200);
+        assert!(answer.all("set-cookie").is_empty(), "{answer:?}");
+        assert_eq!(answer.all("referrer-policy"), ["same-origin"]);
+    }
+    let page = ann.go(&link);
+    assert!(page.text().contains(ANN), "{page:?}");
+    assert!(ann.session().is_none());
+    let form = page.form_with("token");
+    let pressed = ann.submit(&page, &form);
+    let demo = ann.follow(pressed);
+    assert!(demo.url.as_str().ends_with("/wanted?page=1"), "{demo:?}");
+    assert_eq!(who(&mut ann).as_deref(), Some("mail|ann@example.com"));
+    // The second press of an impatient person, and of somebody else, is none.
+    let mut eve = from(&sidecar, "192.0.2.66");
+    let gone = eve.open(&link);
+    assert_eq!(gone.answer.status, 410);
+}
+
+#[test]
+fn a_link_opened_elsewhere_shows_the_code_and_signs_nobody_in() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    ann.extra
+        .push(("User-Agent".to_owned(), firefox.to_owned()));
+    let waiting = ask(&mut ann, ANN);
+    let mail = mail_to(&server, ANN, 1);
+    assert!(mail.text().contains("with Firefox · Linux"), "{mail:?}");
+    let mut phone = from(&sidecar, "198.51.100.9");
+    let page = phone.go(&mail.link("code"));
+    let (code, text) = (mail.code(), page.text());
+    for part in [&code[..3], &code[3..], "192.0.2.7", "Firefox · Linux", ANN] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(page.forms().is_empty(), "nothing to press: {text}");
+    assert!(phone.session().is_none() && phone.flows().is_empty());
+
+    // Not by a flow of its own either.
+    let login = phone.go("/.auth/login");
+    let mut form = login.form_with("login");
+    form.action = "/.auth/code".to_owned();
+    form.fields.push(("token".to_owned(), mail.token("code")));
+    let forced = phone.submit(&login, &form);
+    assert!(forced.text().contains("Type this code"), "{forced:?}");
+    assert!(phone.session().is_none());
+
+    let signed_in = type_code(&mut ann, &waiting, &code);
+    ann.follow(signed_in);
+    assert!(ann.session().is_some());
+}
+
+#[test]
+fn a_strangers_request_kills_nobodys_code_and_a_newer_one_in_the_same_browser_does() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    let page = ask(&mut ann, ANN);
+    let first = mail_to(&server, ANN, 1);
+    let mut eve = from(&sidecar, "192.0.2.66");
+    ask(&mut eve, ANN);
+    mail_to(&server, ANN, 2);
+    // Asked for again at once: none is sent, and the page says when.
+    let early = again(&mut ann, &page);
+    assert!(
+        early.text().contains("You can have another one in"),
+        "{early:?}"
+    );
+    assert_eq!(server.of(ANN).len(), 2);
+    // Another one by the form replaces the first in this browser.
+    let anew = ask(&mut ann, ANN);
+    let second = mail_to(&server, ANN, 3);
+    // that was a flow of its own, so the first one is still good in its own
+    let signed_in = type_code(&mut ann, &page, &first.code());
+    ann.follow(signed_in);
+    assert!(ann.session().is_some());
+    ann.sign_out();
+    let signed_in = type_code(&mut ann, &anew, &second.code());
+    ann.follow(signed_in);
+    assert!(ann.session().is_some());
+}
+
+#[test]
+fn three_wrong_tries_end_a_code_and_not_the_link() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    let page = ask(&mut ann, ANN);
+    let mail = mail_to(&server, ANN, 1);
+    for by in 1..=3 {
+        let wrong = type_code(&mut ann, &page, &another(&mail.code(), by));
+        assert_eq!(wrong.answer.status, 422);
+    }
+    let right = type_code(&mut ann, &page, &mail.code());
+    assert_eq!(right.answer.status, 422);
+    assert!(right.text().contains("not good any more"), "{right:?}");
+    let page = ann.go(&mail.link("code"));
+    let pressed = ann.submit(&page, &page.form_with("token"));
+    ann.follow(pressed);
+    assert!(ann.session().is_some());
+}
+
+#[test]
+fn guesses_from_many_browsers_and_over_restarts_share_one_budget() {
+    let server = MailServer::start();
+    let mut sidecar = site(&server).start();
+    // Ann's browser is known from now on.
+    let mut ann = from(&sidecar, "192.0.2.7");
+    let page = ask(&mut ann, ANN);
+    let code = mail_to(&server, ANN, 1).code();
+    let signed_in = type_code(&mut ann, &page, &code);
+    ann.follow(signed_in);
+    ann.sign_out();
+
+    let (mut compared, mut refused) = (0, 0);
+    let mut last = String::new();
+    for number in 0..12 {
+        let mut eve = from(&sidecar, &format!("198.51.{number}.9"));
+        let page = ask(&mut eve, ANN);
+        server.nth(ANN, number + 2);
+        for by in 1..=4 {
+            let tried = type_code(&mut eve, &page, &another("000000", by));
+            match tried.answer.status {
+                422 if tried.text().contains("is not right") => compared += 1,
+                422 => {}
+                429 => refused += 1,
+                other => panic!("{other}: {tried:?}"),
+            }
+            last = tried.text();
+        }
+        if number == 6 {
+            sidecar.kill9();
+            sidecar.start_again();
+        }
+    }
+    // Twenty guesses in an hour: at the third and fourth of each code the page says that it is gone.
+    assert!(
+        (10..=20).contains(&compared) && refused > 0,
+        "{compared} {refused} {last}"
+    );
+    // The link of a message is no guess.
+    let mut stranger = from(&sidecar, "203.0.113.1");
+    ask(&mut stranger, ANN);
+    let mail = server.nth(ANN, 14);
+    let page = stranger.go(&mail.link("code"));
+    let pressed = stranger.submit(&page, &page.form_with("token"));
+    stranger.follow(pressed);
+    assert!(stranger.session().is_some());
+
+    // The owner gets a message, and in.
+    let before = server.of(ANN).len();
+    let page = ask(&mut ann, ANN);
+    let code = mail_to(&server, ANN, before + 1).code();
+    let signed_in = type_code(&mut ann, &page, &code);
+    ann.follow(signed_in);
+    assert!(ann.session().is_some());
+}
+
+#[test]
+fn who_may_not_come_in_is_answered_alike_and_nobody_is_written_to() {
+    let server = MailServer::start();
+    let sidecar = site(&server)
+        .set("connections.mail.signup", false)
+        .set(
+            "connections.mail.allowed_domains",
+            list(&["example.com", "*.example.org"]),
+        )
+        .start();
+    let add = ["users", "add", "--connection", "mail", "--without-password"];
+    sidecar.cli_ok(&[&add[..], &["--email", ANN]].concat());
+    let shape = |address: &str, number: u8| {
+        let mut visitor = from(&sidecar, &format!("192.0.2.{number}"));
+        let page = ask(&mut visitor, address);
+        let asked = page.text().replace(address, "NAME");
+        let wrong = type_code(&mut visitor, &page, "000000");
+        let wrong = (wrong.answer.status, wrong.text().replace(address, "NAME"));
+        let plain = |text: &str| {
+            let lines = text.lines().filter(|line| !line.contains("hidden"));
+            lines
+                .filter(|line| !line.contains("flow="))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        (plain(&asked), wrong.0, plain(&wrong.1))
+    };
+    let known = shape(ANN, 1);
+    mail_to(&server, ANN, 1);
+    for (number, address) in [
+        (2, "bob@example.com"),
+        (3, "ann@example.org"),
+        (4, "ann@evilexample.com"),
+        (5, "ann@x.example.org"),
+    ] {
+        assert_eq!(shape(address, number), known, "{address}");
+    }
+    assert_eq!(server.all().len(), 1, "{:#?}", server.all());
+}
+
+#[test]
+fn what_is_no_address_is_said_and_nothing_is_sent() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    for typed in [
+        "ann",
+        "ann@example.com,eve@example.org",
+        "ann@example.com\r\nBcc: eve@example.org",
+        "\u{ff41}nn@example.com",
+        "ann@@example.com",
+        "",
+    ] {
+        let mut visitor = sidecar.visitor();
+        let page = visitor.go("/");
+        let form = page.form_with("login").fill("login", typed);
+        let refused = visitor.submit(&page, &form);
+        assert_eq!(refused.answer.status, 422, "{typed}");
+        assert!(
+            refused.text().contains("not an e-mail address"),
+            "{refused:?}"
+        );
+    }
+    assert!(server.all().is_empty());
+}
+
+#[test]
+fn without_mail_there_is_no_such_connection() {
+    let sidecar = Sidecar::new()
+        .without("connections.members")
+        .set("connections.mail.strategy", "email")
+        .set("connections.mail.lifetime", "2h")
+        .route(route("/").set("upstream", "builtin:demo"));
+    let refused = sidecar.refused();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("connections.mail.strategy"), "{told}");
+    assert!(told.contains("connections.mail.lifetime"), "{told}");
+}
