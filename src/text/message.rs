@@ -2,7 +2,8 @@
 //!
 //! A catalogue is a file in `messages/`: tables of keys, `{placeholders}` in the sentences, and
 //! where a number decides the form two keys, `….one` and `….other`. Another language is another
-//! file and one line in [`LANGUAGES`]; a test holds it to the English keys and placeholders.
+//! file and one line in [`LANGUAGES`]; a test holds it to the English keys and placeholders. A file
+//! that has no such line is still being translated: nobody is shown half of a language.
 
 use std::{collections::BTreeMap, fmt};
 

@@ -327,6 +327,38 @@ fn languages_say_the_same() {
 }
 
 #[test]
+fn what_is_translated_so_far_fits_the_english() {
+    fn flatten(prefix: &str, table: &toml::Table, into: &mut BTreeMap<String, String>) {
+        for (name, value) in table {
+            let key = format!("{prefix}{name}");
+            match value {
+                toml::Value::Table(inner) => flatten(&format!("{key}."), inner, into),
+                other => drop(into.insert(key, other.as_str().unwrap().to_owned())),
+            }
+        }
+    }
+    let placeholders = |sentence: &str| -> BTreeSet<String> {
+        let inside = sentence.split('{').skip(1);
+        let names = inside.map(|rest| rest.split('}').next().unwrap().to_owned());
+        names.collect()
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/text/messages");
+    let english = Catalogue::read(&ENGLISH).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let mut sentences = BTreeMap::new();
+        flatten("", &text.parse().unwrap(), &mut sentences);
+        for (key, sentence) in sentences {
+            let theirs = english.sentences().get(&key);
+            let theirs = theirs.unwrap_or_else(|| panic!("{}: {key}", path.display()));
+            let same = placeholders(&sentence) == placeholders(theirs);
+            assert!(same, "{}: {key}: {sentence}", path.display());
+        }
+    }
+}
+
+#[test]
 fn every_message_of_every_variant_is_said() {
     use page::{
         account::{AccountNotice, AccountProblem},
