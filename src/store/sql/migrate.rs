@@ -36,8 +36,8 @@ pub(super) async fn bring_up_to_date(pool: &Pool, migrations: &Migrator) -> Resu
     let mut tolerant = Migrator::with_migrations(migrations.iter().cloned().collect());
     tolerant.set_ignore_missing(true);
     // Two processes may start at once. SQLite lets one of them make each change; to the other one
-    // the schema looks wrong ("already exists") until it looks again.
-    let mut tries_left = 3_u8;
+    // the schema looks wrong ("already exists") until it looks again. It can lose at each of them.
+    let mut tries_left = migrations.iter().count() + 3;
     loop {
         let mut connection = pool.acquire().await?;
         begin_unhurried(&mut connection).await?;
