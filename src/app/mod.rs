@@ -694,8 +694,7 @@ fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
 /// As set, or as usual: who types a password here may have a second factor here, and who comes from
 /// a provider has it there.
 fn second_factor(entry: &ConnectionEntry) -> SecondFactor {
-    let asks_here =
-        entry.strategy.asks_for_passwords() || entry.strategy.family == Family::Passwordless;
+    let asks_here = entry.strategy.asks_for_passwords() || entry.strategy.sends_messages();
     let usual = if asks_here {
         SecondFactor::Optional
     } else {

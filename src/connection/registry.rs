@@ -145,6 +145,11 @@ impl Strategy {
             .is_some_and(|entry| entry.about.protocol == catalog::Protocol::Ldap)
     }
 
+    /// Whether people are sent a message by which they sign in.
+    pub(crate) fn sends_messages(&self) -> bool {
+        matches!(self.name, "email" | "sms")
+    }
+
     /// All names.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         let own = STRATEGIES.iter().map(|strategy| strategy.name);
