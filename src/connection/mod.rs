@@ -73,7 +73,7 @@ pub(crate) use self::{
     offer::{Offer, SharedForm},
     passwordless::{
         Asker, ByMessage, FoundSignIn, NoSignIn, Passwordless, Recipient, SentTo, SignInAsked,
-        SignInProofs,
+        SignInProofs, SignInSecret,
     },
     recheck::{Recheck, Rechecked},
     rejection::{Fault, Rejection},

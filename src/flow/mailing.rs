@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     connection::{
         Asker, CODE_LIFETIME, Claimed, Connection, EmailChange, LoginName, Recipient, SignInAsked,
-        Throttled,
+        SignInSecret, Throttled,
     },
     identity::{ConnectionId, Subject},
     mail::Draft,
@@ -46,12 +46,11 @@ pub(super) struct Asked {
 }
 
 /// A message by which somebody signs in.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct SignInMail {
     pub(super) asked: SignInAsked,
     pub(super) to: Recipient,
-    /// The flow that asks.
-    pub(super) flow: String,
+    pub(super) secret: SignInSecret,
     /// Whether it is sent to somebody who was never here.
     pub(super) strangers: bool,
 }
@@ -226,21 +225,15 @@ impl Scribe {
         Some(self.draft(to, letter, lifetime))
     }
 
-    /// The message by which somebody signs in. Whoever may not has a code too, which nobody is told: so
-    /// what is typed is answered alike.
+    /// The message by which somebody signs in. Whoever may not gets none, but has a code too, which
+    /// nobody is told: so what is typed is answered alike.
     async fn sign_in(self, mail: SignInMail) -> Option<Draft> {
         let Recipient::Email(to) = mail.to.clone();
-        let is_welcome = self.is_welcome(&mail).await?;
-        let passwordless = self.connection.passwordless()?;
-        let lifetime = passwordless.lifetime();
-        let sent = self
-            .parts
-            .sign_in
-            .send(&mail.asked, (&mail.flow, self.now, lifetime));
-        let secret = sent.await.map_err(|error| self.unsent(&error)).ok()?;
-        if !is_welcome {
+        if !self.is_welcome(&mail).await? {
             return None;
         }
+        let passwordless = self.connection.passwordless()?;
+        let (lifetime, secret) = (passwordless.lifetime(), mail.secret);
         let Asker {
             address, device, ..
         } = mail.asked.asker;

@@ -152,12 +152,17 @@ impl Engine {
                 at: visit.now,
             },
         };
+        let how = (flow.id.as_str(), visit.now, by.passwordless.lifetime());
+        let secret = match self.parts.sign_in.send(&asked, how).await {
+            Ok(secret) => secret,
+            Err(error) => return self.store_is_away(visit, &error),
+        };
         self.mail_sign_in(
             visit,
             SignInMail {
                 asked,
                 to: to.clone(),
-                flow: flow.id.clone(),
+                secret,
                 strangers: by.settings.signup && self.strangers_welcome().await,
             },
         );
@@ -170,6 +175,9 @@ impl Engine {
     }
 
     /// A code was typed: it is paid for, and compared.
+    ///
+    /// Whose budget pays is said by this flow's cookie, and what is compared by its newest message: an
+    /// older cookie of the same flow may name somebody else.
     async fn try_code(
         &self,
         visit: &Visit,
@@ -182,11 +190,15 @@ impl Engine {
             page.status(status)
         };
         let proofs = &self.parts.sign_in;
-        match proofs.is_awaited(&flow.id, visit.now).await {
+        let asked = match proofs.awaited(&flow.id, visit.now).await {
+            Ok(asked) => asked,
             Err(error) => return self.store_is_away(visit, &error),
-            // Nothing can be guessed at, so nothing is paid.
-            Ok(false) => return again(CodeProblem::Gone, StatusCode::UNPROCESSABLE_ENTITY),
-            Ok(true) => {}
+        };
+        let is_theirs =
+            |asked: SignInAsked| asked.connection == *by.id() && asked.to == to.normalized();
+        // Nothing can be guessed at, so nothing is paid.
+        if !asked.is_some_and(is_theirs) {
+            return again(CodeProblem::Gone, StatusCode::UNPROCESSABLE_ENTITY);
         }
         let Some(account) = by.account(to) else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));

@@ -2,6 +2,7 @@
 
 use crate::support::{
     Request, Sidecar, Visitor,
+    forms::links,
     mail_server::{Mail, MailServer},
     route,
     sidecar::list,
@@ -352,4 +353,47 @@ fn without_mail_there_is_no_such_connection() {
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(told.contains("connections.mail.strategy"), "{told}");
     assert!(told.contains("connections.mail.lifetime"), "{told}");
+}
+
+#[test]
+fn an_older_cookie_of_the_same_login_guesses_at_nobody_else() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut eve = from(&sidecar, "192.0.2.66");
+    let own = ask(&mut eve, "eve@example.com");
+    server.nth("eve@example.com", 1);
+    let older = eve.jar.clone();
+    let other = links(&own.text())
+        .into_iter()
+        .find(|link| link.contains("login/mail?flow="));
+    let form = eve.go(&other.expect("a way to another address"));
+    let of_ann = ask_on(&mut eve, &form, ANN);
+    let code = mail_to(&server, ANN, 1).code();
+    let wrong = type_code(&mut eve, &of_ann, &another(&code, 1));
+    assert!(wrong.text().contains("is not right"), "{wrong:?}");
+
+    // The cookie still names her own address, and the newest message of this login went to Ann.
+    eve.jar = older;
+    for guess in [another(&code, 2), code] {
+        let refused = type_code(&mut eve, &own, &guess);
+        assert_eq!(refused.answer.status, 422);
+        assert!(refused.text().contains("not good any more"), "{refused:?}");
+    }
+    assert!(eve.session().is_none());
+}
+
+#[test]
+fn the_link_is_of_no_use_to_any_other_page() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    ask(&mut ann, ANN);
+    let token = mail_to(&server, ANN, 1).token("code");
+    for page in ["verify", "reset", "unblock", "email"] {
+        let address = format!("/.auth/{page}?token={token}");
+        sidecar.ask(&Request::get(&address)).expect(410);
+    }
+    sidecar
+        .ask(&Request::get(&format!("/.auth/code?token={token}")))
+        .expect(200);
 }

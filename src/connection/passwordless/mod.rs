@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     config::EmailConfig,
-    proofs::{Asker, ByMessage, FoundSignIn, NoSignIn, SignInAsked, SignInProofs},
+    proofs::{Asker, ByMessage, FoundSignIn, NoSignIn, SignInAsked, SignInProofs, SignInSecret},
 };
 use super::{
     AddressForm, AddressKind, Authenticated, Connection, ConnectionData, Fault, Form, Peer,

@@ -152,10 +152,16 @@ impl SignInProofs {
         read(token).map(|token| digits(&token))
     }
 
-    /// Whether a message waits for its code in this flow.
-    pub(crate) async fn is_awaited(&self, flow: &str, now: Timestamp) -> Result<bool, StoreError> {
+    /// What the message was asked for whose code is awaited in this flow.
+    pub(crate) async fn awaited(
+        &self,
+        flow: &str,
+        now: Timestamp,
+    ) -> Result<Option<SignInAsked>, StoreError> {
         let row: Option<CodeRow> = self.0.peek(code_key(flow_hash(flow)), now).await?;
-        Ok(row.is_some())
+        let Some(row) = row else { return Ok(None) };
+        let found = self.find(link_of(&row), now).await?;
+        Ok(found.map(|found| found.row.asked))
     }
 
     /// The proof of a code that was typed into the browser of this flow. It is one of the tries.
@@ -173,11 +179,7 @@ impl SignInProofs {
         if !bool::from(same) {
             return Err(NoSignIn::Wrong { left });
         }
-        let key = OneTimeKey {
-            purpose: Purpose::SignIn,
-            hash: row.token,
-        };
-        self.find(key, now).await?.ok_or(NoSignIn::Gone)
+        self.find(link_of(&row), now).await?.ok_or(NoSignIn::Gone)
     }
 
     /// Uses a proof up. `None`: somebody else did, or a newer one is on its way.
@@ -251,6 +253,14 @@ fn link_key(token: &[u8; 32]) -> OneTimeKey {
     OneTimeKey {
         purpose: Purpose::SignIn,
         hash: crypto::sha256(token),
+    }
+}
+
+/// Where the link of the newest message is.
+fn link_of(code: &CodeRow) -> OneTimeKey {
+    OneTimeKey {
+        purpose: Purpose::SignIn,
+        hash: code.token,
     }
 }
 
@@ -387,9 +397,10 @@ mod tests {
         let proofs = proofs();
         let sent = send(&proofs, "ann@example.com", "a").await;
         assert_eq!(SignInProofs::code_of(&sent.token), Some(sent.code.clone()));
-        assert!(proofs.is_awaited("a", NOW).await.unwrap());
+        let awaited = proofs.awaited("a", NOW).await.unwrap();
+        assert_eq!(awaited, Some(asked("ann@example.com")));
         let late = NOW + LIFETIME;
-        assert!(!proofs.is_awaited("a", late).await.unwrap());
+        assert_eq!(proofs.awaited("a", late).await.unwrap(), None);
         assert!(proofs.by_token(&sent.token, late).await.unwrap().is_none());
         let typed = proofs.by_code(("a", &sent.code), late).await;
         assert!(matches!(typed, Err(NoSignIn::Gone)));
