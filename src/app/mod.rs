@@ -6,6 +6,7 @@
 
 mod certificates;
 mod recheck;
+mod second_factor;
 mod tend;
 
 use std::{
@@ -29,7 +30,7 @@ use crate::{
     config::{self, ConnectionEntry, Settings},
     connection::{
         Common, Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs,
-        SealedRows, SecondFactor, SignInProofs, SyncProfile, Throttle, VerifyEmail, passkey,
+        SealedRows, SignInProofs, SyncProfile, Throttle, VerifyEmail, passkey,
         registry::{self, Family},
     },
     crypto::{self, Cost, Hasher, Pool},
@@ -136,10 +137,15 @@ impl App {
             settings.budgets.clone(),
         );
         let throttle = Arc::new(throttle);
-        let factors = Factors::new(directory.clone(), passkeys.clone(), throttle.clone(), root);
+        let rows = SealedRows::new(once.clone(), keys.ring(), random.clone());
+        let factors = Factors::new(
+            directory.clone(),
+            passkeys.clone(),
+            throttle.clone(),
+            (root, rows.clone()),
+        );
         let factors = Arc::new(factors);
         let outbox = Outbox::new(clock.clone(), random.clone());
-        let rows = SealedRows::new(once.clone(), keys.ring(), random.clone());
         let flows = Arc::new(flow::Parts {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -468,6 +474,7 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
         if settings.mail.is_none() {
             found.extend(without_mail(entry));
         }
+        found.extend(second_factor::misfits(entry, settings.mail.is_some()));
         problems.extend(found.into_iter().map(|problem| problem.under(&key)));
     }
     problems.extend(certificates::misfits(settings));
@@ -606,7 +613,7 @@ fn known(entry: &ConnectionEntry) -> KnownConnection {
         id: entry.id.clone(),
         enabled: entry.common.enabled,
         trust_email: entry.common.trust_email,
-        second_factor: second_factor(entry),
+        second_factor: second_factor::second_factor(entry),
     }
 }
 
@@ -619,7 +626,7 @@ fn connection_settings(entry: &ConnectionEntry, settings: &Settings) -> Connecti
         signup: entry.common.signup.unwrap_or(open),
         mail: mail_rules(entry, settings),
         fingerprint: entry.fingerprint,
-        second_factor: second_factor(entry),
+        second_factor: second_factor::second_factor(entry),
         common: Common {
             // A passkey says nothing of a profile that could be followed.
             sync_profile: match entry.common.sync_profile {
@@ -689,18 +696,6 @@ fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
         Problem::new(key, message).hint("set [mail] url and from")
     };
     asked.map(problem).collect()
-}
-
-/// As set, or as usual: who types a password here may have a second factor here, and who comes from
-/// a provider has it there.
-fn second_factor(entry: &ConnectionEntry) -> SecondFactor {
-    let asks_here = entry.strategy.asks_for_passwords() || entry.strategy.sends_messages();
-    let usual = if asks_here {
-        SecondFactor::Optional
-    } else {
-        SecondFactor::Off
-    };
-    entry.common.second_factor.unwrap_or(usual)
 }
 
 /// What people read: as set, or the connection's name as a title.

@@ -137,6 +137,7 @@ signup = true
 delete_account = false
 sync_profile = "first_login"
 second_factor = "required"
+second_factor_by_email = true
 trust_email = "verified"
 login = "email_or_username"
 [connections.members.claims]

@@ -47,6 +47,9 @@ pub(crate) struct Common {
     /// Whether its people prove a second factor. Default: `optional` where they type a password into
     /// a page of ours, and `off` where a provider asks them.
     pub(crate) second_factor: Option<SecondFactor>,
+    /// Whether people who have set up no second factor, where one is required, are sent a code to their
+    /// verified address in place of setting one up. Default: no.
+    pub(crate) second_factor_by_email: bool,
     /// When an e-mail address counts in rules and reaches applications. Default: `verified`.
     pub(crate) trust_email: TrustEmail,
     /// More parameters for the provider's authorization request: a text, or `{ from = "NAME" }` for
@@ -56,7 +59,7 @@ pub(crate) struct Common {
 
 impl Common {
     /// The keys, in the order of the fields.
-    pub(crate) const KEYS: [&str; 14] = [
+    pub(crate) const KEYS: [&str; 15] = [
         "display_name",
         "icon",
         "enabled",
@@ -69,6 +72,7 @@ impl Common {
         "sync_profile",
         "claims",
         "second_factor",
+        "second_factor_by_email",
         "trust_email",
         "upstream_params",
     ];
@@ -110,6 +114,7 @@ impl Default for Common {
             sync_profile: SyncProfile::default(),
             claims: BTreeMap::new(),
             second_factor: None,
+            second_factor_by_email: false,
             trust_email: TrustEmail::default(),
             upstream_params: BTreeMap::new(),
         }

@@ -72,8 +72,9 @@ pub(crate) use self::{
     },
     offer::{Offer, SharedForm},
     passwordless::{
-        Asker, ByMessage, FoundSignIn, NoSignIn, Passwordless, Recipient, SentTo, SignInAsked,
-        SignInProofs, SignInSecret,
+        Asker, ByMessage, CodeFor, FACTOR_CODE_LIFETIME, FactorCodes, FoundSignIn, NoCode,
+        NoSignIn, Passwordless, ReadsMail, Recipient, SentTo, SignInAsked, SignInProofs,
+        SignInSecret,
     },
     recheck::{Recheck, Rechecked},
     rejection::{Fault, Rejection},

@@ -40,6 +40,8 @@ use crate::{
 pub(super) enum Asks {
     /// To prove a factor that they have.
     Code,
+    /// To type a code that is sent to them by e-mail: they have no factor of their own.
+    Email,
     /// To set one up.
     Enrol,
 }
@@ -87,10 +89,13 @@ impl Engine {
             return Ok(None);
         }
         let has_one = !self.parts.factors.of(user).await?.is_empty();
-        Ok(if has_one {
-            Some(Asks::Code)
-        } else {
-            demand.map(|_| Asks::Enrol)
+        if has_one {
+            return Ok(Some(Asks::Code));
+        }
+        Ok(match demand {
+            Some(_) if self.has_code_address(user, held).await? => Some(Asks::Email),
+            Some(_) => Some(Asks::Enrol),
+            None => None,
         })
     }
 
@@ -123,6 +128,11 @@ impl Engine {
         if let Err(error) = self.parts.sessions.store().put(put).await {
             return self.store_is_away(visit, &error);
         }
+        if waiting.asks == Asks::Email
+            && let Err(error) = self.begin_by_email(visit, (&ticket, &waiting)).await
+        {
+            return self.store_is_away(visit, &error);
+        }
         flow.factor = Some(ticket);
         Turn::see_other(self.path(&format!("factor?flow={}", flow.id)))
             .with(self.keep_flow(visit, &flow))
@@ -139,7 +149,7 @@ impl Engine {
         let sessions = self.parts.sessions.store();
         let row = sessions.peek(&key, visit.now).await.map_err(away)?;
         let waiting = row.and_then(|row| self.open_row::<Waiting>(&key, &row));
-        let waiting = waiting.ok_or_else(|| gone(StartAgainWhy::Expired))?;
+        let mut waiting = waiting.ok_or_else(|| gone(StartAgainWhy::Expired))?;
         let pending = &waiting.pending;
         let held = &pending.proof.authentication;
         // A connection that was removed meanwhile opens no session any more.
@@ -158,6 +168,12 @@ impl Engine {
         }
         if self.is_outdated(visit, &waiting).await.map_err(away)? {
             return Err(gone(StartAgainWhy::Expired));
+        }
+        if waiting.asks == Asks::Email {
+            let factors = self.parts.factors.of(&user.id).await.map_err(away)?;
+            if !factors.is_empty() {
+                waiting.asks = Asks::Code;
+            }
         }
         Ok(Awaited { waiting, user, key })
     }
@@ -190,6 +206,7 @@ impl Engine {
                     let user = &awaited.user.id;
                     self.ask_for_factor(visit, (&flow, user), None, false).await
                 }
+                Asks::Email => self.factor_code_page(visit, &flow, &awaited).await,
                 Asks::Enrol => self.ask_to_enrol(visit, &flow, &awaited, None).await,
             },
             Err(turn) => *turn,
@@ -206,8 +223,10 @@ impl Engine {
             Ok(awaited) => awaited,
             Err(turn) => return *turn,
         };
-        if awaited.waiting.asks == Asks::Enrol {
-            return self.enrol_and_go_on(visit, &flow, awaited, fields).await;
+        match awaited.waiting.asks {
+            Asks::Code => {}
+            Asks::Email => return self.prove_by_email(visit, &flow, awaited, fields).await,
+            Asks::Enrol => return self.enrol_and_go_on(visit, &flow, awaited, fields).await,
         }
         if fields.one(ANSWER_FIELD).is_some() {
             return self.prove_by_passkey(visit, &flow, awaited, fields).await;
@@ -234,7 +253,7 @@ impl Engine {
                     .status(StatusCode::TOO_MANY_REQUESTS)
                     .retry_after(wait)
             }
-            Err(FactorRefusal::Wrong) => {
+            Err(FactorRefusal::Gone | FactorRefusal::Wrong) => {
                 let problem = if recovering {
                     FactorProblem::WrongRecoveryCode
                 } else {

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Engine, Fields, Turn, Visit, account::Wrong, fresh, pending::Pending};
 use crate::{
-    connection::{Proof, SecondFactor},
+    connection::{ConnectionSettings, Proof, SecondFactor},
     identity::UserId,
     session::{Session, Token},
     store::{FactorId, FactorKind, FactorRecord, IdentityRecord, StoreError},
@@ -97,9 +97,12 @@ impl Engine {
             return Ok(false);
         }
         let identities = self.parts.directory.store().identities(user).await?;
-        Ok(identities
-            .iter()
-            .any(|known| self.factor_of(known).demand().is_some()))
+        Ok(identities.iter().any(|known| {
+            let found = self.connections.enabled(&known.identity.connection);
+            let by_email = |settings: &ConnectionSettings| settings.common.second_factor_by_email;
+            let is_replaced = found.is_some_and(|(_, settings)| by_email(settings));
+            self.factor_of(known).demand().is_some() && !is_replaced
+        }))
     }
 
     /// Whether a second factor is asked of somebody who comes by this identity.

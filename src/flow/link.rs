@@ -81,10 +81,10 @@ impl Engine {
     ) -> Turn {
         let held = &pending.proof.authentication;
         match self.asked(flow, &other.id, held).await {
-            Ok(Some(Asks::Code)) => {
+            Ok(Some(asks @ (Asks::Code | Asks::Email))) => {
                 let waiting = Waiting {
                     pending,
-                    asks: Asks::Code,
+                    asks,
                     raises: None,
                 };
                 self.await_factor(visit, flow, waiting).await

@@ -33,6 +33,7 @@ mod discovery;
 mod email_change;
 mod enrol;
 mod factor;
+mod factor_email;
 mod factors;
 mod failures;
 mod fields;

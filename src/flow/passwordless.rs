@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// How long it is before the same browser is sent another message.
-const PAUSE: Duration = Duration::from_secs(30);
+pub(super) const PAUSE: Duration = Duration::from_secs(30);
 
 /// The connection that a form came back to.
 #[derive(Clone, Copy)]

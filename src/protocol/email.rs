@@ -41,6 +41,12 @@ impl EmailAddress {
         &self.text
     }
 
+    /// Enough of it for whoever has it: `a•••@example.com`.
+    pub(crate) fn masked(&self) -> String {
+        let first: String = self.text.chars().take(1).collect();
+        format!("{first}•••@{}", self.domain())
+    }
+
     /// The domain in lower-case ASCII. Compare it whole.
     pub(crate) fn domain(&self) -> &str {
         self.text.get(self.at + 1..).unwrap_or_default()

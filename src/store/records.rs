@@ -149,6 +149,8 @@ pub(crate) enum Purpose {
     Certificate,
     /// The first proof, while a second factor is awaited.
     Factor,
+    /// A code by mail that is to be the second factor.
+    FactorCode,
     /// A message that confirms the new address of an account.
     ChangeEmail,
     /// Who has agreed to a new address.
@@ -193,6 +195,7 @@ impl Purpose {
             Self::Answer => "answer",
             Self::Certificate => "certificate",
             Self::Factor => "factor",
+            Self::FactorCode => "factor-code",
             Self::ChangeEmail => "change-email",
             Self::EmailSide => "email-side",
             Self::Flow => "flow",
@@ -264,6 +267,8 @@ pub(crate) enum Counts {
     Factor,
     /// The same within a day.
     FactorDay,
+    /// Messages with a code for the second step of one user.
+    FactorMail,
     /// Failed logins to one account from browsers it does not know.
     LoginAccount,
     /// The same from one network.
@@ -317,6 +322,7 @@ impl Counts {
             Self::CodeGuessKnownBrowser => "code-guess-known-browser",
             Self::Factor => "factor",
             Self::FactorDay => "factor-day",
+            Self::FactorMail => "factor-mail",
             Self::LoginAccount => "login-account",
             Self::LoginAccountNetwork => "login-account-network",
             Self::LoginAddress => "login-address",

@@ -39,6 +39,15 @@ pub(crate) enum Letter {
     },
     /// Whoever reads this may choose a new password.
     ResetPassword(Proof),
+    /// The second step of a sign-in whose first one is done.
+    SecondStep {
+        code: String,
+        lifetime: Duration,
+        /// Where it is done from.
+        address: Option<String>,
+        /// By which browser and system, if they are known ones.
+        device: Option<String>,
+    },
     /// Whoever reads this may sign in, in the browser that asked.
     SignIn {
         proof: Proof,
@@ -73,6 +82,7 @@ impl Letter {
             Self::ConfirmNewAddress(_) => "confirm-new-address",
             Self::PasswordChanged { .. } => "password-changed",
             Self::ResetPassword(_) => "reset-password",
+            Self::SecondStep { .. } => "second-step",
             Self::SignIn { .. } => "sign-in",
             Self::SignInMethodAdded { .. } => "sign-in-method-added",
             Self::Unblock { .. } => "unblock",
@@ -103,6 +113,7 @@ struct Sheet {
     text: Vec<Text>,
     button: Option<Button>,
     code: Option<Code>,
+    facts: Vec<Fact>,
     /// In small print.
     after: Vec<Text>,
 }
@@ -111,6 +122,13 @@ struct Sheet {
 struct Button {
     label: Text,
     href: Href,
+}
+
+/// What was seen of a request, with its label.
+#[derive(Serialize)]
+struct Fact {
+    label: Text,
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -128,6 +146,7 @@ impl Sheet {
             text: Vec::new(),
             button: None,
             code: None,
+            facts: Vec::new(),
             after: Vec::new(),
         }
     }
@@ -153,6 +172,17 @@ impl Sheet {
             Some(href) => self.button(label, href),
             None => self,
         }
+    }
+
+    fn fact(mut self, label: &'static str, value: Option<String>) -> Self {
+        let label = Text::new(label);
+        self.facts.extend(value.map(|value| Fact { label, value }));
+        self
+    }
+
+    fn code(mut self, digits: String, text: Text) -> Self {
+        self.code = Some(Code { digits, text });
+        self
     }
 
     fn proof(self, label: &'static str, proof: Proof) -> Self {
@@ -288,6 +318,20 @@ impl From<Letter> for Sheet {
             .text(Text::new("mail.reset-password.text"))
             .proof("mail.reset-password.button", proof)
             .after(Text::new("mail.reset-password.ignore")),
+            Letter::SecondStep {
+                code,
+                lifetime,
+                address,
+                device,
+            } => {
+                let lasts = Text::new("mail.second-step.code").count(whole(lifetime, 60));
+                Self::about(kind, "mail.second-step.subject", "mail.second-step.title")
+                    .text(Text::new("mail.second-step.text"))
+                    .code(code, lasts)
+                    .fact("type-code.address", address)
+                    .fact("type-code.device", device)
+                    .after(Text::new("mail.second-step.not-you"))
+            }
             Letter::SignIn {
                 proof,
                 code_in_subject,
@@ -356,6 +400,12 @@ pub(crate) fn samples() -> Vec<Letter> {
             lifetime: Duration::from_hours(1),
             ..proof("reset")
         }),
+        Letter::SecondStep {
+            code: "314159".to_owned(),
+            lifetime: Duration::from_mins(5),
+            address: Some("192.0.2.7".to_owned()),
+            device: Some("Firefox · Linux".to_owned()),
+        },
         Letter::SignIn {
             proof: Proof {
                 lifetime: Duration::from_mins(5),

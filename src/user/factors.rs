@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    connection::{Allowance, Throttle, Throttled, passkey},
+    connection::{
+        Allowance, CodeFor, FactorCodes, NoCode, ReadsMail, SealedRows, Throttle, Throttled,
+        passkey,
+    },
     crypto::{self, BadTotpSecret, KeyRing, MacKey, Place, Purpose, TotpSecret},
     identity::{Authentication, UserId},
     store::{EventKind, FactorAdded, FactorId, FactorKind, FactorRecord, FactorStore, StoreError},
@@ -40,6 +43,7 @@ pub(crate) struct Factors {
     sealing: KeyRing,
     /// Hashes recovery codes.
     codes: MacKey,
+    emailed: FactorCodes,
 }
 
 impl fmt::Debug for Factors {
@@ -67,6 +71,11 @@ impl SecondProof {
         Self::new(at, vec!["otp"])
     }
 
+    /// By a code that was read in a mailbox.
+    fn by_email(_: &ReadsMail, at: Timestamp) -> Self {
+        Self::otp(at)
+    }
+
     /// Adds it to the first proof: its own methods, and with them more than one factor (RFC 8176
     /// section 2).
     pub(crate) fn add_to(self, authentication: &mut Authentication) {
@@ -82,6 +91,8 @@ impl SecondProof {
 /// Why somebody did not prove a second factor.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FactorRefusal {
+    #[error("no code that was sent is awaited")]
+    Gone,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
@@ -144,7 +155,7 @@ impl Factors {
         directory: Arc<Directory>,
         passkeys: Arc<passkey::Records>,
         throttle: Arc<Throttle>,
-        root: &[u8],
+        (root, rows): (&[u8], SealedRows),
     ) -> Self {
         Self {
             directory,
@@ -152,6 +163,7 @@ impl Factors {
             throttle,
             sealing: KeyRing::of_root(root),
             codes: MacKey::new(&crypto::derive(root, "recovery codes")),
+            emailed: FactorCodes::new(rows),
         }
     }
 
@@ -206,6 +218,47 @@ impl Factors {
         }
         self.failed(user, "wrong-code", origin).await?;
         Err(FactorRefusal::Wrong)
+    }
+
+    /// Makes a code that is to be sent by e-mail, in place of the one before.
+    pub(crate) async fn make_code(&self, whose: CodeFor<'_>) -> Result<String, StoreError> {
+        self.emailed.make(whose, self.now()).await
+    }
+
+    /// When the code was made that is awaited.
+    pub(crate) async fn code_made_at(
+        &self,
+        whose: CodeFor<'_>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.emailed.made_at(whose, self.now()).await
+    }
+
+    /// Tries a code that was sent by e-mail.
+    pub(crate) async fn prove_by_email(
+        &self,
+        whose: CodeFor<'_>,
+        typed: &str,
+        origin: &Origin,
+    ) -> Result<SecondProof, FactorRefusal> {
+        let (user, now) = (whose.user, self.now());
+        if self.emailed.made_at(whose, now).await?.is_none() {
+            return Err(FactorRefusal::Gone);
+        }
+        let allowance = self.pay(self.throttle.factor(user).await, user, origin)?;
+        let refusal = match self.emailed.take(whose, (typed, now)).await {
+            Ok(proof) => {
+                let event = origin.event(now, EventKind::FactorUsed, "email").user(user);
+                event.log();
+                self.directory.users.record(event).await?;
+                self.throttle.succeeded(allowance).await?;
+                return Ok(SecondProof::by_email(&proof, now));
+            }
+            Err(NoCode::Store(error)) => return Err(error.into()),
+            Err(NoCode::Gone) => FactorRefusal::Gone,
+            Err(NoCode::Wrong) => FactorRefusal::Wrong,
+        };
+        self.failed(user, "wrong-emailed-code", origin).await?;
+        Err(refusal)
     }
 
     /// Tries a recovery code of this user, which is used up.

@@ -120,6 +120,7 @@ mod passkey;
 
 // What is proven besides the first proof, and what becomes of who lost it.
 mod second_factor;
+mod second_factor_by_email;
 
 // Login by OpenID Connect, at providers that others wrote.
 mod oidc;

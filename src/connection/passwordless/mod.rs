@@ -6,6 +6,8 @@
 //! they have signed in.
 
 mod config;
+mod digits;
+mod factor_codes;
 mod proofs;
 
 use std::time::Duration;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     config::EmailConfig,
+    factor_codes::{CodeFor, FACTOR_CODE_LIFETIME, FactorCodes, NoCode, ReadsMail},
     proofs::{Asker, ByMessage, FoundSignIn, NoSignIn, SignInAsked, SignInProofs, SignInSecret},
 };
 use super::{

@@ -14,6 +14,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::digits::{CodeRow, Compared, digits};
 use crate::{
     clock::Timestamp,
     connection::sealed_rows::SealedRows,
@@ -21,9 +22,6 @@ use crate::{
     identity::ConnectionId,
     store::{OneTimeKey, Purpose, StoreError},
 };
-
-/// How often one code can be typed wrong.
-pub(crate) const TRIES: u8 = 3;
 
 /// What makes and takes them.
 #[derive(Debug)]
@@ -92,14 +90,6 @@ struct LinkRow {
     flow: [u8; 32],
 }
 
-/// What is kept under the hash of a flow: the newest message.
-#[derive(Deserialize, Serialize)]
-struct CodeRow {
-    /// The hash of the link's token.
-    token: [u8; 32],
-    code: [u8; 32],
-}
-
 impl SignInProofs {
     pub(crate) fn new(rows: SealedRows) -> Self {
         Self(rows)
@@ -113,25 +103,18 @@ impl SignInProofs {
     ) -> Result<SignInSecret, StoreError> {
         let token: [u8; 32] = self.0.draw();
         let (key, flow) = (link_key(&token), flow_hash(flow));
-        let code = digits(&token);
-        let until = now + lifetime;
-        for number in 0..TRIES {
-            self.0.put(try_key(&key.hash, number), &(), until).await?;
-        }
+        let (code, until) = (CodeRow::of(&token), now + lifetime);
+        code.put_tries(&self.0, until).await?;
         let row = LinkRow {
             asked: asked.clone(),
             flow,
         };
         self.0.put(key, &row, until).await?;
-        let row = CodeRow {
-            token: key.hash,
-            code: code_hash(&key.hash, &code),
-        };
         // The last step: until then the one before is the newest, and good.
-        self.0.put(code_key(flow), &row, until).await?;
+        self.0.put(code_key(flow), &code, until).await?;
         Ok(SignInSecret {
             token: URL_SAFE_NO_PAD.encode(token),
-            code,
+            code: digits(&token),
         })
     }
 
@@ -172,12 +155,10 @@ impl SignInProofs {
     ) -> Result<FoundSignIn, NoSignIn> {
         let row: Option<CodeRow> = self.0.peek(code_key(flow_hash(flow)), now).await?;
         let row = row.ok_or(NoSignIn::Gone)?;
-        let left = self.take_a_try(&row.token, now).await?;
-        let left = left.ok_or(NoSignIn::Gone)?;
-        let typed: String = typed.chars().filter(char::is_ascii_digit).collect();
-        let same = row.code.ct_eq(&code_hash(&row.token, &typed));
-        if !bool::from(same) {
-            return Err(NoSignIn::Wrong { left });
+        match row.compare(&self.0, (typed, now)).await? {
+            Compared::NoTryLeft => return Err(NoSignIn::Gone),
+            Compared::Wrong { left } => return Err(NoSignIn::Wrong { left }),
+            Compared::Right => {}
         }
         self.find(link_of(&row), now).await?.ok_or(NoSignIn::Gone)
     }
@@ -207,16 +188,6 @@ impl SignInProofs {
         let is_newest = newest.is_some_and(|newest| newest.token == key.hash);
         Ok(is_newest.then_some(FoundSignIn { key, row }))
     }
-
-    /// How many tries are left after this one; `None`: there was none any more.
-    async fn take_a_try(&self, token: &[u8; 32], now: Timestamp) -> Result<Option<u8>, StoreError> {
-        for number in 0..TRIES {
-            if self.0.take(try_key(token, number), now).await? {
-                return Ok(Some(TRIES - 1 - number));
-            }
-        }
-        Ok(None)
-    }
 }
 
 impl FoundSignIn {
@@ -236,13 +207,6 @@ impl ByMessage {
     pub(crate) fn asked(&self) -> &SignInAsked {
         &self.0
     }
-}
-
-/// Six digits of a token: of its 256 bits they tell nothing that helps.
-fn digits(token: &[u8; 32]) -> String {
-    let hash = crypto::sha256(&[b"code\0", token.as_slice()].concat());
-    let number = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
-    format!("{:06}", number % 1_000_000)
 }
 
 fn read(token: &str) -> Option<[u8; 32]> {
@@ -275,22 +239,11 @@ fn code_key(flow: [u8; 32]) -> OneTimeKey {
     }
 }
 
-fn code_hash(token: &[u8; 32], code: &str) -> [u8; 32] {
-    crypto::sha256(&[token.as_slice(), code.as_bytes()].concat())
-}
-
-fn try_key(token: &[u8; 32], number: u8) -> OneTimeKey {
-    OneTimeKey {
-        purpose: Purpose::CodeTry,
-        hash: crypto::sha256(&[token.as_slice(), &[number]].concat()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
+    use super::{super::digits::TRIES, *};
     use crate::{clock::ManualClock, store::memory::Memory};
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

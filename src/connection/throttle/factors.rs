@@ -14,6 +14,8 @@ const FACTOR_DAY: Rate = Rate::minutes(50, 24 * 60);
 /// Wrong recovery codes of one user, apart: nobody keeps an owner from theirs by guessing at the
 /// other.
 const RECOVERY: Rate = Rate::minutes(10, 15);
+/// Messages with a code to one user.
+const MAIL: Rate = Rate::minutes(10, 60);
 
 impl Throttle {
     /// Pays for one try at a one-time password of this user, whatever login or process it comes by.
@@ -29,6 +31,13 @@ impl Throttle {
         let key = user.as_str().as_bytes().to_vec();
         self.pay_for_factor(vec![(Counts::Recovery, key, RECOVERY)])
             .await
+    }
+
+    /// Pays for a message with a code to this user. Nothing is given back.
+    pub(crate) async fn factor_mail(&self, user: &UserId) -> Result<(), Throttled> {
+        let key = user.as_str().as_bytes().to_vec();
+        let paid = self.pay_for_factor(vec![(Counts::FactorMail, key, MAIL)]);
+        paid.await.map(drop)
     }
 
     async fn pay_for_factor(&self, prices: Vec<Price>) -> Result<Allowance, Throttled> {

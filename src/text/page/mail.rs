@@ -38,6 +38,7 @@ pub(crate) struct CheckMail {
 #[serde(into = "MailTexts")]
 pub(crate) enum WhyMail {
     ResetPassword,
+    SecondStep,
     SignIn,
     VerifyEmail,
 }
@@ -53,6 +54,7 @@ impl From<WhyMail> for MailTexts {
     fn from(why: WhyMail) -> Self {
         let (title, text) = match why {
             WhyMail::ResetPassword => ("check-mail.title", "check-mail.reset-password"),
+            WhyMail::SecondStep => ("factor.title", "factor.mail-sent"),
             WhyMail::SignIn => ("check-mail.title", "check-mail.sign-in"),
             WhyMail::VerifyEmail => ("check-mail.title", "check-mail.verify-email"),
         };
@@ -75,6 +77,9 @@ pub(crate) enum CodeProblem {
     },
     /// The mail server takes nothing at the moment.
     MailIsAway,
+    TooManyMessages {
+        minutes: u64,
+    },
     TooManyTries {
         minutes: u64,
     },
@@ -92,6 +97,9 @@ impl From<CodeProblem> for Text {
             CodeProblem::JustSent { seconds } => Self::new("check-mail.just-sent").count(seconds),
             CodeProblem::MailIsAway => Self::new("check-mail.mail-is-away"),
             CodeProblem::UseLink { minutes } => Self::new("check-mail.use-link").count(minutes),
+            CodeProblem::TooManyMessages { minutes } => {
+                Self::new("problem.too-many-messages").count(minutes)
+            }
             CodeProblem::TooManyTries { minutes } => {
                 Self::new("problem.too-many-tries").count(minutes)
             }

@@ -74,6 +74,11 @@ pub(super) fn pages(typed: &str) -> Vec<Page> {
             WhyMail::VerifyEmail,
             Some(CodeProblem::TooManyTries { minutes: 1 }),
         ),
+        check(WhyMail::SecondStep, None),
+        check(
+            WhyMail::SecondStep,
+            Some(CodeProblem::TooManyMessages { minutes: 7 }),
+        ),
         check(WhyMail::SignIn, None),
         check(WhyMail::SignIn, Some(CodeProblem::Gone)),
         check(WhyMail::SignIn, Some(CodeProblem::MailIsAway)),
