@@ -304,3 +304,57 @@ fn where_it_can_be_no_second_proof_it_is_refused() {
     );
     assert!(off.contains("nobody is asked"), "{off}");
 }
+
+#[test]
+fn an_app_that_is_set_up_meanwhile_is_asked_for_in_place_of_the_code() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let (mut ann, page) = new_member(&sidecar, &server, "ann");
+    let code = code_mail(&server, ANN, 2).code();
+    let mut thief = from(&sidecar, "198.51.100.9");
+    let waits = thief.sign_in("/", ANN, PASSWORD);
+    let theirs = code_mail(&server, ANN, 3).code();
+    type_code(&mut ann, &page, &code);
+    let page = ann.go("/.auth/account?add=totp");
+    let mut app = Authenticator::scan(&page.text());
+    type_code(&mut ann, &page, &app.code());
+    let refused = type_code(&mut thief, &waits, &theirs);
+    assert_eq!(refused.answer.status, 422);
+    assert!(
+        refused.text().contains("Code from your authenticator app"),
+        "{refused:?}"
+    );
+    assert!(thief.session().is_none());
+}
+
+#[test]
+fn an_account_is_not_joined_to_another_by_its_password_alone() {
+    let server = MailServer::start();
+    let sidecar = site(&server)
+        .set("connections.staff.strategy", "database")
+        .set("connections.staff.signup", true)
+        .start();
+    let (mut ann, page) = new_member(&sidecar, &server, "ann");
+    let code = code_mail(&server, ANN, 2).code();
+    type_code(&mut ann, &page, &code);
+    let mut eve = sidecar.visitor();
+    let page = eve.go("/.auth/signup/staff");
+    let page = eve.submit_sign_up(&page, "eve");
+    eve.follow(page);
+    let account = eve.go("/.auth/account");
+    let mut forms = account.forms().into_iter();
+    let form = forms.find(|form| form.value("connection") == Some("members"));
+    let login = eve.submit(&account, &form.unwrap());
+    let asked = eve.try_password(&login, ANN, PASSWORD);
+    let asked = eve.follow(asked);
+    assert_eq!(asked.url.path(), "/.auth/factor", "{asked:?}");
+    assert!(!asked.forms().iter().any(|form| form.has("ticket")));
+    assert!(ann.me().is_some());
+    // who has both may join them
+    let code = code_mail(&server, ANN, 3).code();
+    let question = type_code(&mut eve, &asked, &code);
+    let answer = eve.submit(&question, &question.form_with("ticket"));
+    let end = eve.follow(answer);
+    assert!(end.text().contains("is added"), "{end:?}");
+    assert!(ann.me().is_none());
+}
