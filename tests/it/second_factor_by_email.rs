@@ -358,3 +358,20 @@ fn an_account_is_not_joined_to_another_by_its_password_alone() {
     assert!(end.text().contains("is added"), "{end:?}");
     assert!(ann.me().is_none());
 }
+
+#[test]
+fn messages_run_out_for_a_user_and_whoever_waits_is_told() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    new_member(&sidecar, &server, "ann");
+    for number in 0..9 {
+        from(&sidecar, "192.0.2.7").sign_in("/", ANN, PASSWORD);
+        code_mail(&server, ANN, number + 3);
+    }
+    let mut last = from(&sidecar, "192.0.2.7");
+    let page = last.sign_in("/", ANN, PASSWORD);
+    assert!(page.text().contains("not good any more"), "{page:?}");
+    let again = last.submit(&page, &page.form_with("again"));
+    assert!(again.text().contains("Too many messages"), "{again:?}");
+    assert_eq!(server.of(ANN).len(), 11, "one confirmed the address");
+}
