@@ -233,6 +233,27 @@ fn sign_in(kind: &'static str, proof: Proof, code_in_subject: bool) -> Sheet {
         .after(Text::new("mail.sign-in.elsewhere"))
 }
 
+fn second_step(kind: &'static str, (code, lifetime): (String, Duration)) -> Sheet {
+    let lasts = Text::new("mail.second-step.code").count(whole(lifetime, 60));
+    Sheet::about(kind, "mail.second-step.subject", "mail.second-step.title")
+        .text(Text::new("mail.second-step.text"))
+        .code(code, lasts)
+        .after(Text::new("mail.second-step.not-you"))
+}
+
+fn account_exists(kind: &'static str, sign_in: Href, reset: Option<Href>) -> Sheet {
+    let [subject, title] = ["mail.account-exists.subject", "mail.account-exists.title"];
+    let sheet = Sheet::about(kind, subject, title)
+        .text(Text::new("mail.account-exists.text"))
+        .after(Text::new("mail.ignore"));
+    match reset {
+        Some(reset) => sheet
+            .text(Text::new("mail.account-exists.forgot"))
+            .button("mail.reset-password.button", reset),
+        None => sheet.button("action.sign-in", sign_in),
+    }
+}
+
 /// Who asked, and that it is of no consequence if that was somebody else.
 fn asked_from(address: Option<String>, device: Option<String>) -> Text {
     match (address, device) {
@@ -251,21 +272,7 @@ impl From<Letter> for Sheet {
         let not_you = || Text::new("mail.not-you");
         let kind = letter.kind();
         match letter {
-            Letter::AccountExists { sign_in, reset } => {
-                let sheet = Self::about(
-                    kind,
-                    "mail.account-exists.subject",
-                    "mail.account-exists.title",
-                )
-                .text(Text::new("mail.account-exists.text"))
-                .after(ignore());
-                match reset {
-                    Some(reset) => sheet
-                        .text(Text::new("mail.account-exists.forgot"))
-                        .button("mail.reset-password.button", reset),
-                    None => sheet.button("action.sign-in", sign_in),
-                }
-            }
+            Letter::AccountExists { sign_in, reset } => account_exists(kind, sign_in, reset),
             Letter::AddressChanged { new } => Self::about(
                 kind,
                 "mail.address-changed.subject",
@@ -323,15 +330,9 @@ impl From<Letter> for Sheet {
                 lifetime,
                 address,
                 device,
-            } => {
-                let lasts = Text::new("mail.second-step.code").count(whole(lifetime, 60));
-                Self::about(kind, "mail.second-step.subject", "mail.second-step.title")
-                    .text(Text::new("mail.second-step.text"))
-                    .code(code, lasts)
-                    .fact("type-code.address", address)
-                    .fact("type-code.device", device)
-                    .after(Text::new("mail.second-step.not-you"))
-            }
+            } => second_step(kind, (code, lifetime))
+                .fact("type-code.address", address)
+                .fact("type-code.device", device),
             Letter::SignIn {
                 proof,
                 code_in_subject,

@@ -372,6 +372,6 @@ fn messages_run_out_for_a_user_and_whoever_waits_is_told() {
     let page = last.sign_in("/", ANN, PASSWORD);
     assert!(page.text().contains("not good any more"), "{page:?}");
     let again = last.submit(&page, &page.form_with("again"));
-    assert!(again.text().contains("Too many messages"), "{again:?}");
+    assert!(again.text().contains("too many messages"), "{again:?}");
     assert_eq!(server.of(ANN).len(), 11, "one confirmed the address");
 }
