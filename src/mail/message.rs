@@ -61,6 +61,11 @@ pub(super) fn message(
             HeaderName::new_from_ascii_str("X-Auto-Response-Suppress"),
             "All",
         ),
+        // RFC 3282 section 2.
+        (
+            HeaderName::new_from_ascii_str("Content-Language"),
+            written.locale.0.tag,
+        ),
     ] {
         message = message.raw_header(HeaderValue::new(name, value.to_owned()));
     }

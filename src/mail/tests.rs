@@ -64,6 +64,7 @@ fn no_value_begins_a_line_of_its_own() {
     let settings =
         settings("url = 'file:x'\nfrom = 'Acme <a@acme.example>'\nreply_to = 'help@acme.example'");
     let written = text::Written {
+        locale: Locale::default(),
         subject: "Hello\r\nBcc: victim@example.com\nX: y\0".to_owned(),
         html: "<p>h</p>".to_owned(),
         text: "t".to_owned(),
@@ -89,6 +90,7 @@ fn no_value_begins_a_line_of_its_own() {
         "Reply-To",
         "Auto-Submitted",
         "X-Auto-Response-Suppress",
+        "Content-Language",
         "MIME-Version",
         "Content-Type",
     ];

@@ -27,7 +27,7 @@ use crate::{
     metrics,
     protocol::Scheme,
     text::{
-        Locale, Pages,
+        Pages,
         page::{
             Page,
             failure::{Failure, FailureKind},
@@ -293,7 +293,7 @@ impl Site {
             Next::SeeOther(to) => headers::see_other(&to),
             Next::Page(status, page) => match page.as_ref() {
                 Page::Failure(failure) if !wants_html(request) => failure_json(status, failure),
-                page => self.html(visit, status, page, request),
+                page => self.html(visit, status, page),
             },
         };
         headers::common(
@@ -317,17 +317,8 @@ impl Site {
         answer
     }
 
-    fn html(
-        &self,
-        visit: &Visit,
-        status: StatusCode,
-        page: &Page,
-        request: &HeaderMap,
-    ) -> Response<Bytes> {
-        let wanted = request
-            .get(header::ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok());
-        let locale = Locale::negotiate(wanted);
+    fn html(&self, visit: &Visit, status: StatusCode, page: &Page) -> Response<Bytes> {
+        let locale = self.text.languages().or_default(visit.locale);
         match self.text.render(page, locale) {
             Ok(text) => headers::html(
                 status,

@@ -30,7 +30,6 @@ use crate::{
     route::{ForwardedToken, Upstream},
     session::{Session, Token, TokensError},
     store::{Event, EventKind},
-    text::Locale,
     text::page::{
         Href, Page,
         failure::{Action, ActionLabel, Denial, FailureKind},
@@ -601,7 +600,7 @@ impl Edge {
             certificate: None,
             channel_binding: None,
             posted: request.method == http::Method::POST,
-            locale: Locale::negotiate(
+            locale: live.site.text.languages().negotiate(
                 request
                     .headers
                     .get(header::ACCEPT_LANGUAGE)

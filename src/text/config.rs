@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::colour::Colour;
+use super::{
+    colour::Colour,
+    language::{Languages, Locale},
+};
+use crate::problem::Problem;
 
 /// The `[pages]` table.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -23,6 +27,24 @@ pub(crate) struct Config {
     /// `style.css` the style sheet. Files for `include` begin with an underscore.
     #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) templates: Option<PathBuf>,
+    /// The languages of pages and messages, of which each browser gets the one that it prefers.
+    /// Default: all there are.
+    #[schemars(length(min = 1))]
+    pub(crate) languages: Vec<Locale>,
+    /// The one of them for browsers that prefer none. Default: `en`, or the first of `languages`
+    /// where English is not among them.
+    pub(crate) default_language: Option<Locale>,
+}
+
+impl Config {
+    /// What is spoken.
+    ///
+    /// # Errors
+    ///
+    /// No language is, or not the default.
+    pub(crate) fn spoken(&self) -> Result<Languages, Problem> {
+        Languages::new(&self.languages, self.default_language)
+    }
 }
 
 impl Default for Config {
@@ -32,6 +54,8 @@ impl Default for Config {
             logo: None,
             accent: Colour::DEFAULT_ACCENT,
             templates: None,
+            languages: Locale::all().collect(),
+            default_language: None,
         }
     }
 }
@@ -42,15 +66,25 @@ mod tests {
 
     #[test]
     fn every_key_is_known_and_checked() {
-        let all = "title = 'Acme'\nlogo = 'l.svg'\naccent = '#0a7'\ntemplates = 'pages'";
+        let all = "title = 'Acme'\nlogo = 'l.svg'\naccent = '#0a7'\ntemplates = 'pages'\n\
+                   languages = ['de', 'zh']\ndefault_language = 'zh'";
         let config: Config = toml::from_str(all).unwrap();
         assert_eq!(config.accent.to_string(), "#00aa77");
+        let tags = |config: &Config| -> Vec<_> {
+            let spoken = config.spoken().unwrap();
+            spoken.iter().map(|locale| locale.0.tag).collect()
+        };
+        assert_eq!(tags(&config), ["zh", "de"]);
+        assert_eq!(tags(&Config::default()).len(), Locale::all().count());
         assert_eq!(toml::from_str::<Config>("").unwrap().title, "Vestibule");
         for bad in [
             "titel = 'x'",
             "accent = 'red'",
             "accent = '#12345'",
             "accent = '#ggg'",
+            "languages = ['tlh']",
+            "languages = 'de'",
+            "default_language = 'DE'",
         ] {
             assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
         }

@@ -1,103 +1,13 @@
 //! What the pages say: one catalogue for each language, looked up by key.
 //!
 //! A catalogue is a file in `messages/`: tables of keys, `{placeholders}` in the sentences, and
-//! where a number decides the form two keys, `….one` and `….other`. Another language is another
-//! file and one line in [`LANGUAGES`]; a test holds it to the English keys and placeholders. A file
-//! that has no such line is still being translated: nobody is shown half of a language.
+//! where a number decides the form, one key for each that the language has: `….one`, `….other`.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-/// A language that the pages speak.
-#[derive(Debug)]
-pub(crate) struct Language {
-    /// The language tag (BCP 47).
-    pub(crate) tag: &'static str,
-    /// The writing direction, as `dir` wants it.
-    pub(crate) dir: &'static str,
-    /// The catalogue.
-    source: &'static str,
-    /// Whether this number takes the form `one`.
-    one: fn(u64) -> bool,
-}
-
-/// Spoken where nothing better is asked for.
-pub(crate) static ENGLISH: Language = Language {
-    tag: "en",
-    dir: "ltr",
-    source: include_str!("messages/en.toml"),
-    one: |number| number == 1,
-};
-
-/// Every language there is.
-pub(crate) static LANGUAGES: [&Language; 1] = [&ENGLISH];
-
-/// The most language ranges of a header that are looked at.
-const MOST_RANGES: usize = 32;
-
-/// The language of one answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Locale(pub(crate) &'static Language);
-
-impl Default for Locale {
-    fn default() -> Self {
-        Self(&ENGLISH)
-    }
-}
-
-impl PartialEq for Locale {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.tag == other.0.tag
-    }
-}
-
-impl Eq for Locale {}
-
-impl Locale {
-    /// The language that suits an `Accept-Language` best (RFC 9110 section 12.5.4, by the lookup
-    /// of RFC 4647 section 3.4), or English.
-    pub(crate) fn negotiate(accept_language: Option<&str>) -> Self {
-        Self(best(accept_language.unwrap_or(""), &LANGUAGES).unwrap_or(&ENGLISH))
-    }
-}
-
-/// The language that the header wants most.
-fn best<'a>(header: &str, languages: &[&'a Language]) -> Option<&'a Language> {
-    let mut ranges: Vec<(u16, &str)> = header
-        .split(',')
-        .take(MOST_RANGES)
-        .filter_map(|item| {
-            let (range, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-            Some((quality(weight)?, range.trim()))
-        })
-        .filter(|(quality, _)| *quality > 0)
-        .collect();
-    ranges.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
-    ranges.iter().find_map(|(_, range)| {
-        let mut range = *range;
-        loop {
-            let known = languages.iter().find(|l| l.tag.eq_ignore_ascii_case(range));
-            if let Some(language) = known {
-                return Some(*language);
-            }
-            range = range.rsplit_once('-')?.0;
-        }
-    })
-}
-
-/// `q=0.8` in thousandths.
-fn quality(parameter: &str) -> Option<u16> {
-    let number: f32 = parameter.trim().strip_prefix("q=")?.parse().ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 1000 after the check"
-    )]
-    (0.0..=1.0)
-        .contains(&number)
-        .then(|| (number * 1000.0).round() as u16)
-}
+use super::language::{Language, Plural};
 
 /// A sentence of the catalogue, not yet in a language.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -123,7 +33,7 @@ impl Text {
         self
     }
 
-    /// Fills in `{count}`, which also picks the form `one` or `other`.
+    /// Fills in `{count}`, which also picks the form.
     pub(crate) fn count(mut self, number: u64) -> Self {
         self.count = Some(number);
         self
@@ -133,7 +43,7 @@ impl Text {
 /// The sentences of one language.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    one: fn(u64) -> bool,
+    plural: Plural,
     sentences: BTreeMap<String, String>,
 }
 
@@ -143,7 +53,7 @@ impl Catalogue {
         let mut sentences = BTreeMap::new();
         flatten("", &toml::from_str(language.source)?, &mut sentences);
         Ok(Self {
-            one: language.one,
+            plural: language.plural,
             sentences,
         })
     }
@@ -159,7 +69,7 @@ impl Catalogue {
         let Some(number) = count else {
             return fill(key, self.sentences.get(key).ok_or_else(unknown)?, args);
         };
-        let form = if (self.one)(number) { "one" } else { "other" };
+        let form = self.plural.form(number).name();
         let sentence = self.sentences.get(&format!("{key}.{form}"));
         let mut args = args.clone();
         args.insert("count", number.to_string());
@@ -226,41 +136,7 @@ pub(crate) enum CatalogueError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    static GERMAN: Language = Language {
-        tag: "de",
-        dir: "ltr",
-        source: "a = 'x'",
-        one: |number| number == 1,
-    };
-    static CHINESE: Language = Language {
-        tag: "zh-Hant",
-        dir: "ltr",
-        source: "",
-        one: |_| false,
-    };
-
-    #[test]
-    fn the_best_language_that_exists_is_spoken() {
-        let tag = |header: &str| best(header, &[&ENGLISH, &GERMAN, &CHINESE]).map(|l| l.tag);
-        assert_eq!(tag("de-CH, en;q=0.8"), Some("de"));
-        assert_eq!(tag("en;q=0.8, de;q=0.9"), Some("de"));
-        assert_eq!(tag("de;q=0, EN-gb"), Some("en"));
-        assert_eq!(tag("zh-hant-TW"), Some("zh-Hant"));
-        assert_eq!(tag("de;q=0"), None);
-        assert_eq!(tag("zh"), None);
-        for nonsense in [
-            "", "*", ";;;", "q=1", "de;q=2", "de;q=NaN", "de;x=1", "-", "ü",
-        ] {
-            assert_eq!(tag(nonsense), None, "{nonsense:?}");
-            assert_eq!(Locale::negotiate(Some(nonsense)), Locale::default());
-        }
-        let within = "xx,".repeat(MOST_RANGES - 1) + "de";
-        let beyond = "xx,".repeat(MOST_RANGES) + "de";
-        assert_eq!(tag(&within), Some("de"));
-        assert_eq!(tag(&beyond), None);
-    }
+    use super::{super::language::Locale, *};
 
     #[test]
     fn placeholders_are_filled_in_once() {
@@ -276,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_number_picks_its_form() {
-        let catalogue = Catalogue::read(&ENGLISH).unwrap();
+        let catalogue = Catalogue::read(Locale::default().0).unwrap();
         let say = |n| {
             catalogue
                 .say("time.minutes", &BTreeMap::new(), Some(n))

@@ -16,6 +16,7 @@ pub(crate) mod colour;
 pub(crate) mod config;
 pub(crate) mod device;
 mod functions;
+pub(crate) mod language;
 pub(crate) mod letter;
 pub(crate) mod message;
 pub(crate) mod page;
@@ -28,11 +29,10 @@ use minijinja::{
     Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig, value::Serde,
 };
 
-pub(crate) use self::{assets::Asset, config::Config, letter::Letter, message::Locale, page::Page};
-use self::{
-    assets::Policies,
-    message::{Catalogue, LANGUAGES},
+pub(crate) use self::{
+    assets::Asset, config::Config, language::Locale, letter::Letter, page::Page,
 };
+use self::{assets::Policies, language::Languages, message::Catalogue};
 use crate::problem::Problem;
 
 /// What one render may cost; the largest sample takes less than a fiftieth of it.
@@ -43,7 +43,8 @@ const MOST_TEMPLATE: u64 = 1 << 20;
 /// The pages, ready to be drawn.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    /// One environment for each language, in the order of [`LANGUAGES`].
+    languages: Languages,
+    /// One environment for each language that is spoken.
     environments: Vec<(Locale, Environment<'static>)>,
     assets: Vec<Asset>,
     policies: Policies,
@@ -61,6 +62,10 @@ impl Pages {
             Some(folder) => overridden(folder),
             None => (built_in(), Vec::new()),
         };
+        let languages = config.spoken().unwrap_or_else(|problem| {
+            problems.push(problem);
+            Languages::default()
+        });
         let logo = config.logo.as_deref();
         let logo = logo.map(|file| Asset::picture(prefix, "logo", ("pages.logo", file)));
         let logo = logo.transpose().unwrap_or_else(|problem| {
@@ -86,6 +91,7 @@ impl Pages {
             on_accent => config.accent.ink().to_string(),
         };
         let mut pages = Self {
+            languages,
             environments: Vec::new(),
             assets: [css, icon].into_iter().chain(logo).collect(),
             policies: Policies::new(),
@@ -99,13 +105,19 @@ impl Pages {
             site,
         };
         pages.assets.extend(pictures.into_values());
-        for language in LANGUAGES {
-            match environment(language, &parts) {
-                Ok(environment) => pages.environments.push((Locale(language), environment)),
+        for locale in pages.languages.iter() {
+            match environment(locale.0, &parts) {
+                Ok(environment) => pages.environments.push((locale, environment)),
                 Err(problem) => problems.push(problem),
             }
         }
-        problems.extend(pages.try_all());
+        // Ours are known to be good in every language; they are compiled when they are asked for.
+        let tried = if config.templates.is_some() {
+            pages.environments.len()
+        } else {
+            1
+        };
+        problems.extend(pages.try_all(tried));
         if problems.is_empty() {
             Ok(pages)
         } else {
@@ -113,29 +125,35 @@ impl Pages {
         }
     }
 
-    /// Draws a page.
+    /// The languages that are spoken.
+    pub(crate) fn languages(&self) -> &Languages {
+        &self.languages
+    }
+
+    /// Draws a page, in the default language if this one is not spoken.
     pub(crate) fn render(&self, page: &Page, locale: Locale) -> Result<String, RenderError> {
-        let template = self.environment(locale)?.get_template(page.template())?;
+        let (_, environment) = self.environment(locale)?;
+        let template = environment.get_template(page.template())?;
         Ok(template.render(context! { page => Value::from(Serde(page)) })?)
     }
 
-    /// Writes a message by mail.
+    /// Writes a message by mail, in the default language if this one is not spoken.
     pub(crate) fn write(&self, letter: &Letter, locale: Locale) -> Result<Written, RenderError> {
-        let environment = self.environment(locale)?;
+        let (locale, environment) = self.environment(locale)?;
         let context = context! { letter => Value::from(Serde(letter)) };
         let draw = |name: &str| environment.get_template(name)?.render(&context);
         Ok(Written {
+            locale: *locale,
             subject: environment.render_named_str("subject.txt", SUBJECT, &context)?,
             html: draw("mail.html")?,
             text: draw("mail.txt")?,
         })
     }
 
-    fn environment(&self, locale: Locale) -> Result<&Environment<'static>, RenderError> {
+    fn environment(&self, locale: Locale) -> Result<&(Locale, Environment<'static>), RenderError> {
+        let locale = self.languages.or_default(locale);
         let mut all = self.environments.iter();
         let found = all.find(|(known, _)| *known == locale);
-        let found = found.or(self.environments.first());
-        let found = found.map(|(_, environment)| environment);
         found.ok_or(RenderError::NoLanguage)
     }
 
@@ -149,10 +167,10 @@ impl Pages {
         self.policies.of(page)
     }
 
-    /// What goes wrong when every page and every mail is drawn once in every language.
-    fn try_all(&self) -> Vec<Problem> {
+    /// What goes wrong when every page and every mail is drawn once in so many languages.
+    fn try_all(&self, languages: usize) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (locale, _) in &self.environments {
+        for (locale, _) in self.environments.iter().take(languages) {
             let pages = page::sample::pages();
             let pages = pages.iter().map(|page| self.render(page, *locale).err());
             let letters = letter::samples();
@@ -174,6 +192,7 @@ const SUBJECT: &str = "{{ t(letter.subject, title=site.title) }}";
 /// A message by mail in one language, in both its forms.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
+    pub(crate) locale: Locale,
     pub(crate) subject: String,
     pub(crate) html: String,
     pub(crate) text: String,
@@ -212,7 +231,7 @@ struct Parts {
 
 /// The template engine for one language.
 fn environment(
-    language: &'static message::Language,
+    language: &'static language::Language,
     parts: &Parts,
 ) -> Result<Environment<'static>, Problem> {
     let catalogue = Catalogue::read(language).map_err(|error| {
