@@ -107,6 +107,8 @@ title = "Acme"
 logo = "logo.svg"
 accent = "#0a7"
 templates = "pages"
+languages = ["en", "de", "zh"]
+default_language = "de"
 [mail]
 url = "smtp://user%40acme.example@mail.acme.example:587"
 password = "mail-password"
@@ -947,6 +949,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "did you mean \"json\"",
     ),
     ("[pages]\naccent = 'red'", "2:1: pages.accent", ""),
+    (
+        "[pages]\nlanguages = ['de', 'tlh']",
+        "2:1: pages.languages",
+        "en, da, de",
+    ),
+    (
+        "[pages]\ndefault_language = 'DE'",
+        "2:1: pages.default_language",
+        "en, da, de",
+    ),
     ("connections = 5", "1:1: connections", "[connections.NAME]"),
     ("connections.a = 5", "1:13: connections.a", "table"),
     (

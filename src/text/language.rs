@@ -117,7 +117,7 @@ pub(crate) static LANGUAGES: [Language; 14] = [
     // Who reads Nynorsk, or says no more than "Norwegian", reads Bokmål.
     Language::new("nb", Plural::One, include_str!("messages/nb.toml")).also(&["no", "nn"]),
     Language::new("nl", Plural::One, include_str!("messages/nl.toml")),
-    Language::new("pl", Plural::Polish, include_str!("messages/nl.toml")),
+    Language::new("pl", Plural::Polish, include_str!("messages/pl.toml")),
     Language::new("pt", Plural::NoneOrOne, include_str!("messages/pt.toml")),
     Language::new("sv", Plural::One, include_str!("messages/sv.toml")),
     // Simplified characters.

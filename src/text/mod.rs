@@ -15,6 +15,7 @@ pub(crate) mod assets;
 pub(crate) mod colour;
 pub(crate) mod config;
 pub(crate) mod device;
+mod folder;
 mod functions;
 pub(crate) mod language;
 pub(crate) mod letter;
@@ -37,8 +38,6 @@ use crate::problem::Problem;
 
 /// What one render may cost; the largest sample takes less than a fiftieth of it.
 const FUEL: u64 = 250_000;
-/// The most bytes of one template of the operator's.
-const MOST_TEMPLATE: u64 = 1 << 20;
 
 /// The pages, ready to be drawn.
 #[derive(Debug)]
@@ -59,16 +58,14 @@ impl Pages {
         icons: &[(String, &str)],
     ) -> Result<Self, Vec<Problem>> {
         let (sources, mut problems) = match &config.templates {
-            Some(folder) => overridden(folder),
+            Some(folder) => folder::over_ours(folder),
             None => (built_in(), Vec::new()),
         };
         let languages = config.spoken().unwrap_or_else(|problem| {
             problems.push(problem);
             Languages::default()
         });
-        let logo = config.logo.as_deref();
-        let logo = logo.map(|file| Asset::picture(prefix, "logo", ("pages.logo", file)));
-        let logo = logo.transpose().unwrap_or_else(|problem| {
+        let logo = logo(config, prefix).unwrap_or_else(|problem| {
             problems.push(problem);
             None
         });
@@ -105,24 +102,27 @@ impl Pages {
             site,
         };
         pages.assets.extend(pictures.into_values());
-        for locale in pages.languages.iter() {
-            match environment(locale.0, &parts) {
-                Ok(environment) => pages.environments.push((locale, environment)),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        // Ours are known to be good in every language; they are compiled when they are asked for.
-        let tried = if config.templates.is_some() {
-            pages.environments.len()
-        } else {
-            1
-        };
-        problems.extend(pages.try_all(tried));
+        problems.extend(pages.speak(&parts));
+        // Ours are known to be good in every language, and compiled when somebody asks for one.
+        let all = config.templates.is_some();
+        problems.extend(pages.try_all(if all { usize::MAX } else { 1 }));
         if problems.is_empty() {
             Ok(pages)
         } else {
             Err(problems)
         }
+    }
+
+    /// Makes the environments, and says what is wrong with a catalogue.
+    fn speak(&mut self, parts: &Parts) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for locale in self.languages.iter() {
+            match environment(locale.0, parts) {
+                Ok(environment) => self.environments.push((locale, environment)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems
     }
 
     /// The languages that are spoken.
@@ -167,7 +167,8 @@ impl Pages {
         self.policies.of(page)
     }
 
-    /// What goes wrong when every page and every mail is drawn once in so many languages.
+    /// What goes wrong when every page and every mail is drawn once, in the first of so many
+    /// languages in which something does.
     fn try_all(&self, languages: usize) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (locale, _) in self.environments.iter().take(languages) {
@@ -180,6 +181,9 @@ impl Pages {
                 if !problems.contains(&problem) {
                     problems.push(problem);
                 }
+            }
+            if !problems.is_empty() {
+                break;
             }
         }
         problems
@@ -196,6 +200,13 @@ pub(crate) struct Written {
     pub(crate) subject: String,
     pub(crate) html: String,
     pub(crate) text: String,
+}
+
+/// The operator's logo, if there is one.
+fn logo(config: &Config, prefix: &str) -> Result<Option<Asset>, Problem> {
+    let logo = config.logo.as_deref();
+    let logo = logo.map(|file| Asset::picture(prefix, "logo", ("pages.logo", file)));
+    logo.transpose()
 }
 
 /// The pictures among the icons, by what the file says; an icon of no known name is a problem.
@@ -340,66 +351,9 @@ fn built_in() -> Sources {
         .collect()
 }
 
-/// The built-in files with the operator's over them, and what is wrong with the folder.
-fn overridden(folder: &Path) -> (Sources, Vec<Problem>) {
-    let mut sources = built_in();
-    let mut problems = Vec::new();
-    let problem = |message: String| Problem::new("pages.templates", message);
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let message = format!("cannot read the folder {}: {error}", folder.display());
-            return (sources, vec![problem(message)]);
-        }
-    };
-    for entry in entries {
-        let path = match entry {
-            Ok(entry) => entry.path(),
-            Err(error) => {
-                problems.push(problem(format!(
-                    "cannot read {}: {error}",
-                    folder.display()
-                )));
-                continue;
-            }
-        };
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let known = sources.contains_key(&name);
-        let is_html = path
-            .extension()
-            .is_some_and(|extension| extension == "html");
-        if is_html && !known && !name.starts_with('_') {
-            problems.push(
-                problem(format!("no page is drawn by {name}"))
-                    .hint(format!("there are {}", names().join(", "))),
-            );
-        } else if is_html || known {
-            match read_template(&path) {
-                Ok(source) => {
-                    sources.insert(name, source.into());
-                }
-                Err(error) => problems.push(problem(format!("cannot read {name}: {error}"))),
-            }
-        }
-    }
-    (sources, problems)
-}
-
 /// The names of the files that can be replaced.
 fn names() -> Vec<&'static str> {
     BUILT_IN.iter().map(|(name, _)| *name).collect()
-}
-
-/// Reads one file of the operator's, up to a limit.
-fn read_template(path: &Path) -> std::io::Result<String> {
-    if std::fs::metadata(path)?.len() > MOST_TEMPLATE {
-        return Err(std::io::Error::other("it is larger than 1 MiB"));
-    }
-    std::fs::read_to_string(path)
 }
 
 /// A page that cannot be drawn.

@@ -596,18 +596,24 @@ fn samples_are_left_in_the_target_folder_to_look_at() {
         let name = asset.path.rsplit('/').next().unwrap();
         fs::write(folder.join(name), &asset.bytes).unwrap();
     }
-    for (number, page) in sample::pages().iter().enumerate() {
-        let html = pages.render(page, Locale::default()).unwrap();
-        // beside each other on disk, without a refresh or a submit that leads away
-        let html = html
-            .replace("&#x2f;.auth&#x2f;assets&#x2f;", "")
-            .replace("http-equiv=\"refresh\"", "")
-            .replace(Script::Submit.source(), "");
-        fs::write(
-            folder.join(format!("{number:02}-{}", page.template())),
-            html,
-        )
-        .unwrap();
+    for locale in Locale::all() {
+        // English beside the assets, each other language in a folder there
+        let (folder, assets) = if locale == Locale::default() {
+            (folder.clone(), "")
+        } else {
+            (folder.join(locale.0.tag), "../")
+        };
+        fs::create_dir_all(&folder).unwrap();
+        for (number, page) in sample::pages().iter().enumerate() {
+            let html = pages.render(page, locale).unwrap();
+            // without a refresh or a submit that leads away
+            let html = html
+                .replace("&#x2f;.auth&#x2f;assets&#x2f;", assets)
+                .replace("http-equiv=\"refresh\"", "")
+                .replace(Script::Submit.source(), "");
+            let name = format!("{number:02}-{}", page.template());
+            fs::write(folder.join(name), html).unwrap();
+        }
     }
 }
 

@@ -148,6 +148,9 @@ mod oidc_conformance;
 // Several hosts behind one sidecar.
 mod hosts;
 
+// The languages of pages and mails.
+mod languages;
+
 // Changing the configuration of a running sidecar.
 mod reload;
 
