@@ -103,9 +103,7 @@ impl Pages {
         };
         pages.assets.extend(pictures.into_values());
         problems.extend(pages.speak(&parts));
-        // Ours are known to be good in every language, and compiled when somebody asks for one.
-        let all = config.templates.is_some();
-        problems.extend(pages.try_all(if all { usize::MAX } else { 1 }));
+        problems.extend(pages.try_out(config.templates.is_some()));
         if problems.is_empty() {
             Ok(pages)
         } else {
@@ -167,23 +165,32 @@ impl Pages {
         self.policies.of(page)
     }
 
-    /// What goes wrong when every page and every mail is drawn once, in the first of so many
-    /// languages in which something does.
-    fn try_all(&self, languages: usize) -> Vec<Problem> {
+    /// What goes wrong when every page and every mail is drawn once. Ours are known to be good in
+    /// every language, so the default does unless there are `foreign` ones.
+    fn try_out(&mut self, foreign: bool) -> Vec<Problem> {
+        let most = if foreign { usize::MAX } else { 1 };
+        let tried = self.environments.iter().take(most);
+        // What is broken in one language mostly is in all.
+        let mut found = tried.map(|(locale, _)| self.try_all(*locale));
+        let problems = found.find(|problems| !problems.is_empty());
+        // Compiled again when somebody asks for it: a language takes more than a megabyte.
+        for (_, environment) in self.environments.iter_mut().skip(1) {
+            environment.clear_templates();
+        }
+        problems.unwrap_or_default()
+    }
+
+    /// What goes wrong in one language.
+    fn try_all(&self, locale: Locale) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (locale, _) in self.environments.iter().take(languages) {
-            let pages = page::sample::pages();
-            let pages = pages.iter().map(|page| self.render(page, *locale).err());
-            let letters = letter::samples();
-            let letters = letters.iter().map(|one| self.write(one, *locale).err());
-            for error in pages.chain(letters).flatten() {
-                let problem = Problem::new("pages.templates", error.to_string());
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-            if !problems.is_empty() {
-                break;
+        let pages = page::sample::pages();
+        let pages = pages.iter().map(|page| self.render(page, locale).err());
+        let letters = letter::samples();
+        let letters = letters.iter().map(|one| self.write(one, locale).err());
+        for error in pages.chain(letters).flatten() {
+            let problem = Problem::new("pages.templates", error.to_string());
+            if !problems.contains(&problem) {
+                problems.push(problem);
             }
         }
         problems

@@ -254,4 +254,17 @@ fn an_operators_template_is_tried_in_every_language() {
     let wrong = "{% if lang == 'ja' %}{{ page.nonsense }}{% endif %}";
     let problems = with_folder(&[("demo.html", wrong)]).unwrap_err();
     assert!(problems[0].message.contains("demo.html line 1"));
+    let right = "{% extends 'base.html' %}{% block main %}<h1>{{ lang }}</h1>{% endblock %}";
+    let pages = with_folder(&[("demo.html", right)]).unwrap();
+    let demo = sample::pages()
+        .into_iter()
+        .find(|page| matches!(page, Page::Demo(_)))
+        .unwrap();
+    for locale in Locale::all() {
+        let html = pages.render(&demo, locale).unwrap();
+        assert!(
+            html.contains(&format!("<h1>{}</h1>", locale.0.tag)),
+            "{html}"
+        );
+    }
 }
