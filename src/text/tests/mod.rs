@@ -662,7 +662,7 @@ fn an_icon_is_a_known_name_or_a_small_picture() {
 /// What an operator's template may use is told there.
 #[test]
 fn every_page_and_what_it_shows_is_documented() {
-    let guide = include_str!("../../docs/templates.md");
+    let guide = include_str!("../../../docs/templates.md");
     for (name, _) in BUILT_IN {
         let own = [".js", ".svg"].iter().any(|end| name.ends_with(end));
         assert!(own || guide.contains(&format!("`{name}`")), "{name}");
