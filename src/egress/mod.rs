@@ -6,8 +6,10 @@
 mod address;
 pub(crate) mod http;
 pub(crate) mod ldap;
+pub(crate) mod queue;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tickets;
 #[cfg(test)]
 mod tls_tests;
+pub(crate) mod webhook;

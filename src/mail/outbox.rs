@@ -1,20 +1,8 @@
-//! What waits to be sent, and how often it is tried.
+//! What waits to be sent.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, watch},
-    time::{sleep, timeout},
-};
 
 use super::{
     Post, Settings,
@@ -23,22 +11,21 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    egress::queue::{self, Kind, Lane, Queue},
     metrics,
     problem::Causes,
     protocol::EmailAddress,
     random::Random,
-    text::{Letter, Locale, Pages},
+    text::{Letter, Locale, Pages, Written},
 };
 
-/// The most letters that wait.
-const MOST: usize = 1000;
-/// So many are tried at once.
-const AT_ONCE: usize = 4;
-/// How long it is before the second try; each pause after that is twice as long.
-const PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
-/// No letter is tried for longer.
-const PATIENCE: Duration = Duration::from_hours(1);
+/// What the queue holds.
+const MAILS: Kind = Kind {
+    one: "a mail",
+    many: "mails",
+    counted: &metrics::MAILS,
+    waiting: &metrics::MAIL_QUEUE,
+};
 
 /// A letter on its way.
 #[derive(Clone, Debug)]
@@ -55,16 +42,10 @@ pub(crate) struct Draft {
 /// Takes letters, and lives as long as the process.
 pub(crate) struct Outbox {
     post: ArcSwapOption<Post>,
-    /// One permit for each letter that may still come.
-    room: Arc<Semaphore>,
-    at_once: Arc<Semaphore>,
-    /// Where letters are carried: not among the requests, which end sooner.
-    runtime: Handle,
+    queue: Arc<Queue>,
+    lane: Lane,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    closing: watch::Sender<bool>,
-    /// Whether the last try of all was not taken, and may be later.
-    away: AtomicBool,
 }
 
 impl fmt::Debug for Outbox {
@@ -79,19 +60,16 @@ impl Outbox {
     pub(crate) fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Arc<Self> {
         Arc::new(Self {
             post: ArcSwapOption::empty(),
-            room: Arc::new(Semaphore::new(MOST)),
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            runtime: Handle::current(),
+            queue: Arc::new(Queue::new(MAILS, clock.clone())),
+            lane: Lane::default(),
             clock,
             random,
-            closing: watch::Sender::new(false),
-            away: AtomicBool::new(false),
         })
     }
 
     /// Makes ready what new settings say.
     pub(crate) fn open(&self, settings: Option<&Settings>) -> Result<Option<Arc<Post>>, NotTaken> {
-        let _in = self.runtime.enter();
+        let _in = self.queue.runtime().enter();
         let post = settings.map(|settings| Post::open(settings.clone()));
         Ok(post.transpose()?.map(Arc::new))
     }
@@ -111,96 +89,49 @@ impl Outbox {
         if self.post.load().is_none() {
             return;
         }
-        let Ok(place) = self.room.clone().try_acquire_owned() else {
-            metrics::MAILS.with_label_values(&["dropped"]).inc();
-            tracing::error!("a mail was dropped: too many wait");
-            return;
-        };
-        self.note_length();
         let outbox = self.clone();
-        self.runtime.spawn(async move {
+        self.queue.put(async move {
             if let Some(draft) = drafted.await {
                 outbox.carry(draft).await;
             }
-            drop(place);
-            outbox.note_length();
         });
     }
 
     /// Whether the mail server does not take what is sent at the moment. What is written now waits.
     pub(crate) fn is_away(&self) -> bool {
-        self.away.load(Ordering::Relaxed)
+        self.lane.is_away()
     }
 
     /// Tries what waits once more, for at most so long.
     pub(crate) async fn close(&self, most: Duration) {
-        self.closing.send_replace(true);
-        let all = u32::try_from(MOST).unwrap_or(u32::MAX);
-        if timeout(most, self.room.acquire_many(all)).await.is_err() {
-            let left = MOST - self.room.available_permits();
-            tracing::warn!(left, "mails that were not sent yet are lost");
-        }
+        self.queue.close(most).await;
     }
 
     async fn carry(&self, draft: Draft) {
         let kind = draft.letter.kind();
-        let result = match self.deliver(draft).await {
-            Ok(()) => "sent",
-            Err(undelivered) => {
-                tracing::error!(kind, error = %Causes(&undelivered), "a mail was not sent");
-                "failed"
-            }
-        };
-        metrics::MAILS.with_label_values(&[result]).inc();
-    }
-
-    async fn deliver(&self, draft: Draft) -> Result<(), Undelivered> {
-        let written = draft.text.write(&draft.letter, draft.locale);
-        let written = written.map_err(|error| Undelivered::Unwritten(error.to_string()))?;
-        let now = self.clock.now();
-        let until = draft.until.min(now + PATIENCE);
         let stamp = Stamp {
             id: self.random.bytes(),
-            at: now,
+            at: self.clock.now(),
         };
-        let mut closing = self.closing.subscribe();
-        let mut pause = PAUSE;
-        loop {
-            let is_last = *closing.borrow();
-            let post = self.post.load_full().ok_or(Undelivered::NoWay)?;
-            let message = message(&post.settings, &draft.to, written.clone(), stamp);
-            let message = message.map_err(|error| Undelivered::Unwritten(error.to_string()))?;
-            let sent = {
-                let _turn = self.at_once.acquire().await;
-                post.send(message, &stamp.id).await
-            };
-            let is_away = sent.as_ref().is_err_and(|error| !error.is_for_good());
-            self.away.store(is_away, Ordering::Relaxed);
-            let error = match sent {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            let next = self.clock.now() + pause;
-            if error.is_for_good() || is_last || next >= until {
-                return Err(Undelivered::NotTaken(error));
-            }
-            metrics::MAILS.with_label_values(&["retried"]).inc();
-            tracing::warn!(
-                kind = draft.letter.kind(),
-                error = %Causes(&error),
-                "a mail was not taken, and is tried again"
-            );
-            tokio::select! {
-                () = sleep(pause) => {}
-                _ = closing.wait_for(|is| *is) => {}
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        let written = draft.text.write(&draft.letter, draft.locale);
+        let written = written.map_err(|error| error.to_string());
+        let attempt = || self.send(&draft.to, written.clone(), stamp);
+        self.queue
+            .insist(&self.lane, (kind, draft.until), attempt)
+            .await;
     }
 
-    fn note_length(&self) {
-        let waiting = MOST - self.room.available_permits();
-        metrics::MAIL_QUEUE.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    async fn send(
+        &self,
+        to: &EmailAddress,
+        written: Result<Written, String>,
+        stamp: Stamp,
+    ) -> Result<(), Undelivered> {
+        let written = written.map_err(Undelivered::Unwritten)?;
+        let post = self.post.load_full().ok_or(Undelivered::NoWay)?;
+        let message = message(&post.settings, to, written, stamp);
+        let message = message.map_err(|error| Undelivered::Unwritten(error.to_string()))?;
+        Ok(post.send(message, &stamp.id).await?)
     }
 }
 
@@ -219,7 +150,16 @@ enum Undelivered {
     #[error("no mail is sent any more")]
     NoWay,
     #[error(transparent)]
-    NotTaken(NotTaken),
+    NotTaken(#[from] NotTaken),
     #[error("it cannot be written: {0}")]
     Unwritten(String),
+}
+
+impl queue::NotTaken for Undelivered {
+    fn is_for_good(&self) -> bool {
+        match self {
+            Self::NoWay | Self::Unwritten(_) => true,
+            Self::NotTaken(why) => why.is_for_good(),
+        }
+    }
 }

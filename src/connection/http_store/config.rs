@@ -2,18 +2,16 @@
 
 use std::path::PathBuf;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::{
     connection::{
         Common, SyncProfile, database,
         foreign::{Import, People},
     },
-    egress::http::is_loopback,
+    egress::{http::is_loopback, webhook::SigningKey},
     problem::Problem,
     secret::Secret,
 };
@@ -56,7 +54,7 @@ pub(crate) enum Operation {
 /// Where requests go, and what signs them.
 pub(super) struct Place {
     pub(super) url: Url,
-    pub(super) keys: Vec<Zeroizing<Vec<u8>>>,
+    pub(super) keys: Vec<SigningKey>,
 }
 
 /// What the settings say, checked.
@@ -119,7 +117,7 @@ impl Config {
             ("next_signing_secret", &self.next_signing_secret),
         ];
         for (name, secret) in secrets {
-            match secret.as_ref().map(key) {
+            match secret.as_ref().map(SigningKey::read) {
                 Some(Some(key)) => keys.push(key),
                 Some(None) => problems.push(
                     Problem::new(name, "it is no secret of Standard Webhooks")
@@ -134,10 +132,4 @@ impl Config {
         }
         Some(Place { url: url?, keys })
     }
-}
-
-fn key(secret: &Secret) -> Option<Zeroizing<Vec<u8>>> {
-    let text = secret.expose().strip_prefix("whsec_")?;
-    let key = Zeroizing::new(STANDARD.decode(text).ok()?);
-    (24..=64).contains(&key.len()).then_some(key)
 }

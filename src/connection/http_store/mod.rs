@@ -11,7 +11,6 @@ mod config;
 use std::{fmt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
@@ -27,8 +26,10 @@ use super::{
     registry::{OpenConnection, Parts},
 };
 use crate::{
-    crypto::hmac_sha256,
-    egress::http::{Client, ClientTls, HttpError, Written},
+    egress::{
+        http::{Client, ClientTls, HttpError, Written},
+        webhook,
+    },
     identity::{ConnectionId, Subject},
     problem::Problem,
 };
@@ -191,25 +192,17 @@ impl Endpoint {
         }
     }
 
-    /// Standard Webhooks 1.0: one signature for each key, with spaces between.
     fn signed(&self, body: Vec<u8>) -> Result<http::Request<Bytes>, http::Error> {
-        let drawn: [u8; 16] = self.parts.random.bytes();
-        let id = format!("msg_{:032x}", u128::from_be_bytes(drawn));
-        let seconds = self.parts.clock.now().millis() / 1000;
-        let mut message = format!("{id}.{seconds}.").into_bytes();
-        message.extend_from_slice(&body);
-        let signatures = self.place.keys.iter().map(|key| {
-            let signature = hmac_sha256(key, &message);
-            format!("v1,{}", STANDARD.encode(signature))
-        });
-        let signatures: Vec<String> = signatures.collect();
-        http::Request::post(self.place.url.as_str())
+        let drawn = (self.parts.random.bytes(), self.parts.clock.now());
+        let signature = webhook::sign(&self.place.keys, drawn, &body);
+        let request = http::Request::post(self.place.url.as_str())
             .header("content-type", "application/json")
-            .header("accept", "application/json")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", seconds.to_string())
-            .header("webhook-signature", signatures.join(" "))
-            .body(body.into())
+            .header("accept", "application/json");
+        let signed = signature.into_iter();
+        let signed = signed.fold(request, |request, (name, value)| {
+            request.header(name, value)
+        });
+        signed.body(body.into())
     }
 
     fn able(&self, operation: Operation) -> Result<(), StoreFault> {
