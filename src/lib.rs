@@ -98,7 +98,7 @@
 //! |---|---|
 //! | words | [`secret`] · [`clock`] · [`random`] · [`metrics`] · [`units`] · [`problem`] · [`identity`] · [`environment`] |
 //! | pure | [`crypto`] · [`protocol`] · [`text`]: bytes to types, nothing from outside |
-//! | ports | [`store`]: plain records, port traits, one conformance suite for all stores · [`egress`]: everything we call · [`mail`]: what is written to people |
+//! | ports | [`store`]: plain records, port traits, one conformance suite for all stores · [`egress`]: everything we call · [`mail`], [`sms`]: what is written to people |
 //! | ways in | [`connection`] · [`user`] |
 //! | memory | [`keys`] · [`session`] |
 //! | decisions | [`policy`] · [`headers`] · [`route`] · [`gate`] |
@@ -127,6 +127,7 @@ mod text;
 
 mod egress;
 mod mail;
+mod sms;
 mod store;
 
 mod connection;

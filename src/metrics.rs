@@ -49,6 +49,10 @@ metrics! {
         "vestibule_mail_queue", "Mails that wait to be sent");
     PASSWORD_HASHES: IntCounterVec = register_int_counter_vec!(
         "vestibule_password_hashes_total", "Password hashes, by result", &["result"]);
+    TEXTS: IntCounterVec = register_int_counter_vec!(
+        "vestibule_text_messages_total", "Text messages, by what became of them", &["result"]);
+    TEXT_QUEUE: IntGauge = register_int_gauge!(
+        "vestibule_text_message_queue", "Text messages that wait to be sent");
     THROTTLED: IntCounterVec = register_int_counter_vec!(
         "vestibule_throttled_total",
         "Tries for which a budget had nothing left, by what it counts and by what came of it",

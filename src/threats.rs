@@ -110,6 +110,18 @@
 //! | a session before the address is confirmed, by another step's form | what waits is under a purpose of its own | `an_address_that_must_be_confirmed_is_before_there_is_a_session` |
 //! | a mail server that is slow or away holds pages up, or fills the memory | nobody waits for one; what waits is bounded | `a_page_waits_for_no_mail_server`, `what_waits_is_bounded_and_nobody_waits_for_it` (`src/mail/tests.rs`) |
 //!
+//! # Text messages (`tests/it/sms.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | OTP-11: pumping: messages to numbers that earn from each, by many browsers and networks, over restarts | countries are named; budgets of a number, a block of numbers, a country, an address, a network and the day, in the store and in every mode, which known browsers pay too ([`connection`](crate::connection)) | `a_number_and_a_block_of_numbers_have_a_few_messages_over_restarts`, `a_day_has_so_many_messages_the_last_of_them_for_browsers_that_are_known`, `one_address_of_the_network_asks_for_a_few`, `a_block_of_numbers_has_a_few_known_browsers_or_not`, `a_country_leaves_others_their_part_of_a_day_and_strangers_theirs_to_the_known` (`src/connection/throttle/texts.rs`) |
+//! | numbers that are dear, of another country, or two numbers in one | a number is a type: in use, mobile, of a country that is named | `numbers_that_are_not_written_to_are_refused_plainly`, `what_is_dear_or_no_telephone_is_refused` (`src/protocol/phone.rs`) |
+//! | asking whose number has an account | the message is written beside the request; the same page | `who_may_not_come_in_is_answered_alike_and_nobody_is_written_to` |
+//! | a code is guessed, or typed elsewhere; a link is opened elsewhere | as with a mail: for the flow that asked, three tries; elsewhere a link shows the code | `a_code_signs_in_the_browser_that_asked_and_no_other`, `three_wrong_tries_end_a_code_and_a_second_message_waits_for_a_while`, `a_link_signs_in_after_a_press_in_the_browser_that_asked_and_nowhere_else` |
+//! | values that become fields or strings of the request to a gateway | a template is read as its format first, and filled with values | `what_fills_a_place_is_a_value_in_every_format` |
+//! | a gateway that is slow or away holds pages up; one that sends us elsewhere | nobody waits for one; no redirect is followed | `a_gateway_that_is_away_is_told_and_holds_nobody_up`, `a_redirect_of_the_gateway_is_not_followed_and_none_of_its_cookies_kept` |
+//! | codes, links and secrets of a gateway in the log | nothing of a message is in an error | `neither_codes_nor_links_nor_secrets_are_in_the_log`, `what_twilio_refuses_is_in_the_log_by_its_number_alone`, `what_is_set_is_not_printed` (`src/sms/tests.rs`) |
+//!
 //! # Second factors (`tests/it/second_factor.rs`)
 //!
 //! | attack | what stops it | test |

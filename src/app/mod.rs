@@ -50,6 +50,7 @@ use crate::{
     random::{OsRandom, Random},
     route::Router,
     session::{self, Lifetimes, Sessions},
+    sms,
     store::{
         ChangeFeed, EventKind, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
         redis::Redis, sql::Sql,
@@ -76,6 +77,7 @@ pub(crate) struct App {
     hasher: Arc<Hasher>,
     http: egress::http::Client,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) texts: Arc<sms::Outbox>,
     /// The connections that were opened last: one whose settings did not change keeps what it has
     /// learned of its provider.
     opened: Mutex<HashMap<ConnectionId, Opened>>,
@@ -146,6 +148,7 @@ impl App {
         );
         let factors = Arc::new(factors);
         let outbox = Outbox::new(clock.clone(), random.clone());
+        let texts = Arc::new(sms::Outbox::new(clock.clone()));
         let flows = Arc::new(flow::Parts {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -155,6 +158,7 @@ impl App {
             once: once.clone(),
             owner_links: owner_links.clone(),
             outbox: outbox.clone(),
+            texts: texts.clone(),
             mailed: MailedProofs::new(rows.clone()),
             sign_in: SignInProofs::new(rows),
             ring: keys.ring(),
@@ -176,6 +180,7 @@ impl App {
             hasher: Arc::new(hasher),
             http: egress::http::Client::new(),
             outbox,
+            texts,
             opened: Mutex::default(),
             flows,
             generation: AtomicU64::new(0),

@@ -341,7 +341,8 @@ impl Operator<'_> {
     async fn add(&self, new: NewUser) -> anyhow::Result<Value> {
         let id: ConnectionId = new.connection.parse()?;
         let Some(password) = new.password else {
-            return self.add_without_password(&id, new.email, new.owner).await;
+            let address = new.phone.or(new.email);
+            return self.add_without_password(&id, address, new.owner).await;
         };
         let wish = SignUp {
             email: new.email,

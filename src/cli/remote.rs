@@ -113,6 +113,8 @@ pub(super) struct NewUser {
     pub(super) email: Option<String>,
     pub(super) username: Option<String>,
     pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) phone: Option<String>,
     /// `None` where a message proves who they are.
     pub(super) password: Option<String>,
     pub(super) owner: bool,

@@ -104,20 +104,24 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended>
         tls,
     }));
     let handle = work.handle().clone();
-    let (sessions, outbox) = (app.sessions.clone(), app.outbox.clone());
+    let sessions = app.sessions.clone();
+    let (outbox, texts) = (app.outbox.clone(), app.texts.clone());
     server::serve(serving, edge, &traffic, admin, move || {
         if let Err(error) = handle.block_on(sessions.flush()) {
             tracing::warn!(%error, "the last uses of some sessions were not written");
         }
-        handle.block_on(outbox.close(MAIL_PATIENCE));
+        handle.block_on(async {
+            let mails = outbox.close(MESSAGE_PATIENCE);
+            tokio::join!(mails, texts.close(MESSAGE_PATIENCE))
+        });
         // Nobody answers there any more.
         let _ = std::fs::remove_file(&socket);
     })?;
     Ok(Ended::Done)
 }
 
-/// How long mail that waits is still tried at the end.
-const MAIL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long messages that wait are still tried at the end.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(5);
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)

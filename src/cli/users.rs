@@ -38,6 +38,9 @@ pub(super) enum Command {
         username: Option<String>,
         #[arg(long)]
         name: Option<String>,
+        /// A telephone number, for a connection that sends text messages.
+        #[arg(long)]
+        phone: Option<String>,
         /// For a connection that asks for none.
         #[arg(long)]
         without_password: bool,
@@ -121,18 +124,22 @@ pub(super) fn run(place: &Place, command: Command, json: bool) -> anyhow::Result
             email,
             username,
             name,
+            phone,
             without_password,
             owner,
         } => {
-            if email.is_none() && username.is_none() {
-                return Err(Unusable("give --email or --username".to_owned()).into());
+            let named = [&email, &username, &phone];
+            if named.iter().all(|name| name.is_none()) {
+                return Err(Unusable("give --email, --username or --phone".to_owned()).into());
             }
+            let without_password = without_password || phone.is_some();
             let password = (!without_password).then(password).transpose()?;
             Ask::UserAdd(NewUser {
                 connection,
                 email,
                 username,
                 name,
+                phone,
                 password,
                 owner,
             })

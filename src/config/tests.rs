@@ -123,6 +123,55 @@ strategy = "email"
 lifetime = "5m"
 allowed_domains = ["acme.example"]
 code_in_subject = true
+[connections.phone]
+strategy = "sms"
+lifetime = "5m"
+countries = ["GB", "DE"]
+default_country = "DE"
+link = true
+autofill = true
+most_per_day = 500
+[connections.phone.gateway]
+kind = "twilio"
+url = "https://api.twilio.example"
+account_sid = "AC0123456789abcdef0123456789abcdef"
+auth_token = "phone-token"
+api_key = "SK0123456789abcdef0123456789abcdef"
+messaging_service_sid = "MG0123456789abcdef0123456789abcdef"
+ca = "tls/sms-ca.pem"
+danger_plain_http = false
+[connections.phone-http]
+strategy = "sms"
+countries = ["GB"]
+[connections.phone-http.gateway]
+kind = "http"
+url = "https://sms.example/send?k={{ password }}"
+from = "Acme"
+method = "POST"
+headers = { X-Key = "phone-key" }
+format = "json"
+body = '{ "to": "{{ to }}", "text": "{{ text }}" }'
+user = "vestibule"
+password = "phone-password"
+signing_secret = "whsec_c2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMtYXQtbGVhc3Q="
+next_signing_secret = "whsec_c2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMtYXQtbGVhc3Q="
+[connections.phone-bearer]
+strategy = "sms"
+countries = ["GB"]
+[connections.phone-bearer.gateway]
+kind = "http"
+url = "https://sms.example/send"
+bearer = "phone-bearer"
+body = '{ "to": "{{ to }}", "text": "{{ text }}" }'
+[connections.phone-auth0]
+strategy = "sms"
+countries = ["GB"]
+[connections.phone-auth0.gateway]
+kind = "http"
+preset = "auth0"
+url = "https://sms.example/send"
+forward_client = true
+jwt = { secret = "phone-jwt-secret-of-ours", secret_is_base64 = false, subject = "s", audience = "a" }
 [connections.members]
 strategy = "database"
 reset = true
@@ -1582,6 +1631,7 @@ fn the_reference_is_complete_and_works() {
         include_str!("../../docs/connections/ldap.md"),
         include_str!("../../docs/connections/sql.md"),
         include_str!("../../docs/connections/http.md"),
+        include_str!("../../docs/connections/sms.md"),
         include_str!("../../docs/mail.md"),
     ]
     .concat();

@@ -73,7 +73,7 @@ pub(crate) use self::{
     offer::{Offer, SharedForm},
     passwordless::{
         Asker, ByMessage, CodeFor, FACTOR_CODE_LIFETIME, FactorCodes, FoundSignIn, NoCode,
-        NoSignIn, Passwordless, ReadsMail, Recipient, SentTo, SignInAsked, SignInProofs,
+        NoSignIn, Passwordless, Phone, ReadsMail, Recipient, SentTo, SignInAsked, SignInProofs,
         SignInSecret,
     },
     recheck::{Recheck, Rechecked},
@@ -91,7 +91,7 @@ pub(crate) use self::{
     tended::{Expiry, Tended},
     throttle::{
         AccountKey, Allowance, Allowed, Attempt, Budgets, Config as ProtectionConfig, Counters,
-        KnownBrowser, Throttle, Throttled,
+        KnownBrowser, TextCap, Throttle, Throttled,
     },
     tokens::{Lasting, ProviderTokens, Refresh, RefreshError, Refreshed},
     username::{

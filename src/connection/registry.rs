@@ -43,6 +43,13 @@ pub(crate) static STRATEGIES: &[Strategy] = &[
         schema: |generator| generator.subschema_for::<passwordless::EmailConfig>(),
     },
     Strategy {
+        name: "sms",
+        family: Family::Passwordless,
+        speaks: Speaks::Other,
+        parse: parse::<passwordless::SmsConfig>,
+        schema: |generator| generator.subschema_for::<passwordless::SmsConfig>(),
+    },
+    Strategy {
         name: "oidc",
         family: Family::Enterprise,
         speaks: Speaks::OpenIdConnect,

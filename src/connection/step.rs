@@ -124,6 +124,7 @@ pub(crate) struct AddressForm {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AddressKind {
     Email,
+    Phone,
 }
 
 /// What the form for a new password shows.

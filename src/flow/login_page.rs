@@ -14,7 +14,7 @@ use crate::{
     protocol::ReturnTo,
     text::page::{
         Button, Hidden, Href, Names, Page, Post,
-        login::{Login, LoginForm, LoginProblem, StartAgainWhy, WhyNewPassword},
+        login::{AddressNames, Login, LoginForm, LoginProblem, StartAgainWhy, WhyNewPassword},
     },
 };
 
@@ -107,12 +107,13 @@ impl Engine {
         let return_to = self.parse_return(&flow.return_to);
         let mut passkey = None;
         let (form, signup, problem) = match form {
-            Form::Address(AddressForm {
-                kind: AddressKind::Email,
-            }) => {
-                let post = self.post_to(flow, "login", id);
-                let login = login.to_owned();
-                (Some(LoginForm::Address { post, login }), false, None)
+            Form::Address(AddressForm { kind }) => {
+                let form = LoginForm::Address {
+                    post: self.post_to(flow, "login", id),
+                    names: address_names(kind),
+                    login: login.to_owned(),
+                };
+                (Some(form), false, None)
             }
             Form::Passkey(form) => {
                 passkey = self.passkey_alone(flow, id, form);
@@ -159,8 +160,11 @@ impl Engine {
                 login: String::new(),
             })
         } else if let Some(id) = &offer.address_form {
-            Some(LoginForm::Address {
+            let found = self.connections.enabled(id);
+            let by_message = found.and_then(|(connection, _)| connection.passwordless());
+            by_message.map(|by_message| LoginForm::Address {
                 post: self.post_to(flow, "login", id),
+                names: address_names(by_message.kind()),
                 login: String::new(),
             })
         } else {
@@ -316,6 +320,13 @@ impl From<NewPasswordWhy> for WhyNewPassword {
             NewPasswordWhy::Expired => Self::Expired,
             NewPasswordWhy::MustChange => Self::MustChange,
         }
+    }
+}
+
+fn address_names(kind: AddressKind) -> AddressNames {
+    match kind {
+        AddressKind::Email => AddressNames::Email,
+        AddressKind::Phone => AddressNames::Phone,
     }
 }
 

@@ -8,10 +8,7 @@ use url::Url;
 use super::{Engine, Parts, Visit};
 use crate::{
     clock::Timestamp,
-    connection::{
-        Asker, CODE_LIFETIME, Claimed, Connection, EmailChange, LoginName, Recipient, SignInAsked,
-        SignInSecret, Throttled,
-    },
+    connection::{CODE_LIFETIME, Claimed, Connection, EmailChange, LoginName, Throttled},
     identity::{ConnectionId, Subject},
     mail::Draft,
     problem::Causes,
@@ -45,25 +42,15 @@ pub(super) struct Asked {
     pub(super) lifetime: Duration,
 }
 
-/// A message by which somebody signs in.
-#[derive(Debug)]
-pub(super) struct SignInMail {
-    pub(super) asked: SignInAsked,
-    pub(super) to: Recipient,
-    pub(super) secret: SignInSecret,
-    /// Whether it is sent to somebody who was never here.
-    pub(super) strangers: bool,
-}
-
 /// What writing takes, for as long as it takes.
-struct Scribe {
-    parts: Arc<Parts>,
-    connection: Arc<dyn Connection>,
-    text: Arc<Pages>,
-    locale: Locale,
-    now: Timestamp,
+pub(super) struct Scribe {
+    pub(super) parts: Arc<Parts>,
+    pub(super) connection: Arc<dyn Connection>,
+    pub(super) text: Arc<Pages>,
+    pub(super) locale: Locale,
+    pub(super) now: Timestamp,
     /// Where our pages are, with a slash at the end: from the configuration, never from a request.
-    pages: String,
+    pub(super) pages: String,
 }
 
 /// The longest that a link can be good: what was said by one of two is kept for as long.
@@ -121,13 +108,6 @@ impl Engine {
         }
     }
 
-    /// Sends a message by which somebody signs in, if they may.
-    pub(super) fn mail_sign_in(&self, visit: &Visit, mail: SignInMail) {
-        if let Some(scribe) = self.scribe(visit, &mail.asked.connection) {
-            self.parts.outbox.post_when(scribe.sign_in(mail));
-        }
-    }
-
     /// Tells whoever has this name that somebody wanted an account with it.
     pub(super) fn mail_account_exists(&self, visit: &Visit, id: &ConnectionId, login: LoginName) {
         let Some(scribe) = self.scribe(visit, id) else {
@@ -169,8 +149,14 @@ impl Engine {
         format!("{}{}/", self.base.login, self.base.prefix.as_str())
     }
 
+    /// What writes mails; `None` where none are sent.
     fn scribe(&self, visit: &Visit, id: &ConnectionId) -> Option<Scribe> {
         self.mail.as_ref()?;
+        self.scribe_of_any(visit, id)
+    }
+
+    /// What writes messages, whatever way they go.
+    pub(super) fn scribe_of_any(&self, visit: &Visit, id: &ConnectionId) -> Option<Scribe> {
         let (connection, _) = self.connections.enabled(id)?;
         Some(Scribe {
             parts: self.parts.clone(),
@@ -183,7 +169,7 @@ impl Engine {
     }
 }
 
-fn absolute(pages: &str, page: &str) -> Href {
+pub(super) fn absolute(pages: &str, page: &str) -> Href {
     let url = Url::parse(&format!("{pages}{page}")).ok();
     url.and_then(|url| Href::url(&url))
         .unwrap_or_else(Href::root)
@@ -223,45 +209,6 @@ impl Scribe {
             _ => Letter::ConfirmAddress(proof),
         };
         Some(self.draft(to, letter, lifetime))
-    }
-
-    /// The message by which somebody signs in. Whoever may not gets none, but has a code too, which
-    /// nobody is told: so what is typed is answered alike.
-    async fn sign_in(self, mail: SignInMail) -> Option<Draft> {
-        let Recipient::Email(to) = mail.to.clone();
-        if !self.is_welcome(&mail).await? {
-            return None;
-        }
-        let passwordless = self.connection.passwordless()?;
-        let (lifetime, secret) = (passwordless.lifetime(), mail.secret);
-        let Asker {
-            address, device, ..
-        } = mail.asked.asker;
-        let letter = Letter::SignIn {
-            proof: Proof {
-                link: absolute(&self.pages, &format!("code?token={}", secret.token)),
-                lifetime,
-                code: Some(secret.code),
-                code_lifetime: lifetime,
-            },
-            code_in_subject: passwordless.has_code_in_subject(),
-            address: address.map(|address| address.to_string()),
-            device,
-        };
-        Some(self.draft(to, letter, lifetime))
-    }
-
-    /// Whether somebody may sign in by a message.
-    async fn is_welcome(&self, mail: &SignInMail) -> Option<bool> {
-        let passwordless = self.connection.passwordless()?;
-        if !passwordless.takes(&mail.to) {
-            return Some(false);
-        }
-        let subject = mail.to.subject()?;
-        let users = self.parts.directory.store();
-        let user = users.find_by_identity(self.connection.id(), &subject).await;
-        let user = user.map_err(|error| self.unsent(&error)).ok()?;
-        Some(user.map_or(mail.strangers, |user| !user.blocked))
     }
 
     /// The mail to the old address, if that is asked.
@@ -355,7 +302,7 @@ impl Scribe {
         Some(self.draft(to, letter, NOTICE))
     }
 
-    fn draft(self, to: EmailAddress, letter: Letter, lifetime: Duration) -> Draft {
+    pub(super) fn draft(self, to: EmailAddress, letter: Letter, lifetime: Duration) -> Draft {
         Draft {
             to,
             letter,
@@ -404,7 +351,7 @@ impl Scribe {
         }
     }
 
-    fn unsent(&self, error: &(dyn std::error::Error + 'static)) {
+    pub(super) fn unsent(&self, error: &(dyn std::error::Error + 'static)) {
         tracing::error!(
             connection = %self.connection.id(),
             error = %Causes(error),

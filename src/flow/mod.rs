@@ -56,6 +56,7 @@ mod password;
 mod password_rules;
 mod passwordless;
 mod pending;
+mod sign_in_message;
 mod sign_out;
 mod sign_up;
 mod submit;
@@ -94,6 +95,7 @@ use crate::{
     protocol::{ChannelBinding, ClientCertificate, Host, Origin, PathPrefix, cookie::SetCookie},
     random::Random,
     session::{Session, Sessions, Token},
+    sms,
     store::OneTimeStore,
     text::{Locale, Page, Pages, page::Href},
     user::{self, Directory, Factors},
@@ -127,6 +129,7 @@ pub(crate) struct Parts {
     /// Where the owner's link is: with the users, who are made with it.
     pub(crate) owner_links: Arc<dyn OneTimeStore>,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) texts: Arc<sms::Outbox>,
     pub(crate) mailed: MailedProofs,
     pub(crate) sign_in: SignInProofs,
     pub(crate) ring: Arc<ArcSwap<KeyRing>>,

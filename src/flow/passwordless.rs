@@ -17,14 +17,13 @@ use std::{net::IpAddr, time::Duration};
 use http::StatusCode;
 
 use super::{
-    Engine, Fields, LoginFlow, Turn, Visit,
-    mailing::{SignInMail, hidden},
+    Engine, Fields, LoginFlow, Turn, Visit, mailing::hidden, sign_in_message::SignInMessage,
 };
 use crate::{
     connection::{
-        AccountKey, AddressForm, Asker, Connection, ConnectionSettings, Fault, Form, FoundSignIn,
-        NoSignIn, Passwordless, Recipient, Rejection, Reply, SentTo, SignInAsked, SignInProofs,
-        Throttled,
+        AccountKey, AddressForm, AddressKind, Asker, Connection, ConnectionSettings, Fault, Form,
+        FoundSignIn, NoSignIn, Passwordless, Recipient, Rejection, Reply, SentTo, SignInAsked,
+        SignInProofs, Throttled,
     },
     identity::ConnectionId,
     store::StoreError,
@@ -98,7 +97,10 @@ impl Engine {
             _ => {
                 let typed = fields.one("login").unwrap_or_default();
                 let Some(to) = by.passwordless.recipient(typed) else {
-                    let problem = LoginProblem::NoAddress;
+                    let problem = match by.passwordless.kind() {
+                        AddressKind::Email => LoginProblem::NoAddress,
+                        AddressKind::Phone => LoginProblem::NoPhone,
+                    };
                     return self
                         .address_again(visit, flow, by, (typed, problem))
                         .await
@@ -121,9 +123,10 @@ impl Engine {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
         let browser = self.known_browser(visit, &account);
-        let throttle = &self.parts.throttle;
-        let asks = (&account, visit.address);
-        match throttle.sign_in_message(asks, browser.as_ref()).await {
+        match self
+            .pay_for_message(visit, by, (&account, &to), browser.as_ref())
+            .await
+        {
             Ok(()) => {}
             Err(Throttled::Store(error)) => return self.store_is_away(visit, &error),
             Err(Throttled::Until(until)) => {
@@ -157,21 +160,19 @@ impl Engine {
             Ok(secret) => secret,
             Err(error) => return self.store_is_away(visit, &error),
         };
-        self.mail_sign_in(
-            visit,
-            SignInMail {
-                asked,
-                to: to.clone(),
-                secret,
-                strangers: by.settings.signup && self.strangers_welcome().await,
-            },
-        );
-        let away = self
-            .parts
-            .outbox
-            .is_away()
-            .then_some(CodeProblem::MailIsAway);
-        self.code_page(visit, &flow, (by, &to), away)
+        let message = SignInMessage {
+            asked,
+            to: to.clone(),
+            secret,
+            strangers: by.settings.signup && self.strangers_welcome().await,
+        };
+        self.send_sign_in(visit, message);
+        let away = match by.passwordless.phone() {
+            None => (self.parts.outbox.is_away(), CodeProblem::MailIsAway),
+            Some(phone) => (phone.gateway.is_away(), CodeProblem::TextsAreAway),
+        };
+        let problem = away.0.then_some(away.1);
+        self.code_page(visit, &flow, (by, &to), problem)
     }
 
     /// A code was typed: it is paid for, and compared.
@@ -359,8 +360,20 @@ impl Engine {
         let post = self.post_to(flow, "login", by.id());
         let mut again = post.clone();
         again.hidden.push(hidden("again", "1"));
+        let phone = by.passwordless.phone();
+        let has_link = phone.is_none_or(|phone| phone.link);
+        let why = match phone {
+            None => WhyMail::SignIn,
+            Some(_) if has_link => WhyMail::SignInByPhone,
+            Some(_) => WhyMail::SignInByPhoneCode,
+        };
+        let problem = problem.map(|problem| match problem {
+            // There is none.
+            CodeProblem::UseLink { minutes } if !has_link => CodeProblem::TooManyTries { minutes },
+            other => other,
+        });
         let page = Page::CheckMail(CheckMail {
-            why: WhyMail::SignIn,
+            why,
             login: to.normalized(),
             post,
             problem,

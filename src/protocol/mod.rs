@@ -25,6 +25,7 @@ pub(crate) mod ldap;
 mod network;
 mod origin;
 mod path_pattern;
+mod phone;
 mod return_to;
 pub(crate) mod webauthn;
 mod x509;
@@ -32,7 +33,7 @@ pub(crate) mod xml;
 
 pub(crate) use self::{
     canonical_path::*, channel_binding::*, client_cert::*, email::*, forwarded::*, header_name::*,
-    host::*, network::*, origin::*, path_pattern::*, return_to::*, x509::*,
+    host::*, network::*, origin::*, path_pattern::*, phone::*, return_to::*, x509::*,
 };
 
 /// The public test data beside the project, when it is there: `VESTIBULE_SHARED` or `../shared`.

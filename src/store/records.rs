@@ -309,6 +309,22 @@ pub(crate) enum Counts {
     SignUpAll,
     /// Sign-ups from one network.
     SignUpNetwork,
+    /// Text messages that were asked for from one address.
+    TextAddress,
+    /// Text messages of one connection.
+    TextAll,
+    /// Text messages to the numbers of one block.
+    TextBlock,
+    /// Text messages to the numbers of one country.
+    TextCountry,
+    /// Text messages that one browser asked for to a number that it knows.
+    TextKnownBrowser,
+    /// Text messages that were asked for from one network.
+    TextNetwork,
+    /// Text messages to one number, within an hour.
+    TextNumber,
+    /// The same within a day.
+    TextNumberDay,
 }
 
 impl Counts {
@@ -343,6 +359,14 @@ impl Counts {
             Self::SignUpAddress => "sign-up-address",
             Self::SignUpAll => "sign-up-all",
             Self::SignUpNetwork => "sign-up-network",
+            Self::TextAddress => "text-address",
+            Self::TextAll => "text-all",
+            Self::TextBlock => "text-block",
+            Self::TextCountry => "text-country",
+            Self::TextKnownBrowser => "text-known-browser",
+            Self::TextNetwork => "text-network",
+            Self::TextNumber => "text-number",
+            Self::TextNumberDay => "text-number-day",
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod language;
 pub(crate) mod letter;
 pub(crate) mod message;
 pub(crate) mod page;
+mod sms;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +32,7 @@ use minijinja::{
 };
 
 pub(crate) use self::{
-    assets::Asset, config::Config, language::Locale, letter::Letter, page::Page,
+    assets::Asset, config::Config, language::Locale, letter::Letter, page::Page, sms::TextMessage,
 };
 use self::{assets::Policies, language::Languages, message::Catalogue};
 use crate::problem::Problem;
@@ -148,6 +149,18 @@ impl Pages {
         })
     }
 
+    /// Writes a text message, in the default language if this one is not spoken.
+    pub(crate) fn write_text(
+        &self,
+        message: &TextMessage,
+        locale: Locale,
+    ) -> Result<String, RenderError> {
+        let (_, environment) = self.environment(locale)?;
+        let template = environment.get_template("sms.txt")?;
+        let text = template.render(context! { sms => Value::from(Serde(message)) })?;
+        Ok(text.trim().to_owned())
+    }
+
     fn environment(&self, locale: Locale) -> Result<&(Locale, Environment<'static>), RenderError> {
         let locale = self.languages.or_default(locale);
         let mut all = self.environments.iter();
@@ -187,7 +200,9 @@ impl Pages {
         let pages = pages.iter().map(|page| self.render(page, locale).err());
         let letters = letter::samples();
         let letters = letters.iter().map(|one| self.write(one, locale).err());
-        for error in pages.chain(letters).flatten() {
+        let texts = sms::samples();
+        let texts = texts.iter().map(|one| self.write_text(one, locale).err());
+        for error in pages.chain(letters).chain(texts).flatten() {
             let problem = Problem::new("pages.templates", error.to_string());
             if !problems.contains(&problem) {
                 problems.push(problem);
@@ -276,7 +291,7 @@ fn environment(
 type Sources = BTreeMap<String, Arc<str>>;
 
 /// The files that come with the program.
-const BUILT_IN: [(&str, &str); 36] = [
+const BUILT_IN: [(&str, &str); 37] = [
     ("account.html", include_str!("templates/account.html")),
     ("advised.html", include_str!("templates/advised.html")),
     ("base.html", include_str!("templates/base.html")),
@@ -342,6 +357,7 @@ const BUILT_IN: [(&str, &str); 36] = [
         "start-again.html",
         include_str!("templates/start-again.html"),
     ),
+    ("sms.txt", include_str!("templates/sms.txt")),
     ("style.css", include_str!("templates/style.css")),
     (
         "switch-user.html",

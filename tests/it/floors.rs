@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     // pure
     &["crypto", "protocol", "text"],
     // ports
-    &["store", "egress", "mail"],
+    &["store", "egress", "mail", "sms"],
     // ways in
     &["connection", "user"],
     // memory

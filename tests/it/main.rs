@@ -79,8 +79,11 @@ mod sign_out;
 mod headers;
 
 // Who may pass, and what `explain` says about it.
-mod passwordless;
 mod policy;
+
+// Login by a message: a mail, or one to a telephone.
+mod passwordless;
+mod sms;
 
 // The configuration file and its mistakes.
 mod config;

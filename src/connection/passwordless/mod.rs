@@ -1,4 +1,5 @@
-//! People who show that they read what is sent to an address: `strategy = "email"`.
+//! People who show that they read what is sent to an address: `strategy = "email"`, or to a telephone
+//! number: `strategy = "sms"`.
 //!
 //! Whoever names an address gets a message with a link and a code; the flow makes, sends and counts
 //! them, in the same way for every such connection. What comes back here is the [`ByMessage`] of a
@@ -9,8 +10,9 @@ mod config;
 mod digits;
 mod factor_codes;
 mod proofs;
+mod sms;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -19,15 +21,17 @@ pub(crate) use self::{
     config::EmailConfig,
     factor_codes::{CodeFor, FACTOR_CODE_LIFETIME, FactorCodes, NoCode, ReadsMail},
     proofs::{Asker, ByMessage, FoundSignIn, NoSignIn, SignInAsked, SignInProofs, SignInSecret},
+    sms::SmsConfig,
 };
 use super::{
     AddressForm, AddressKind, Authenticated, Connection, ConnectionData, Fault, Form, Peer,
-    Rejection, Reply, Start, Step, discovery::DomainRule,
+    Rejection, Reply, Start, Step, TextCap, discovery::DomainRule,
 };
 use crate::{
     clock::Timestamp,
     identity::{ConnectionId, Groups, Identity, Profile, Subject},
-    protocol::EmailAddress,
+    protocol::{Country, EmailAddress, PhoneNumber},
+    sms::Gateway,
     store::Pin,
 };
 
@@ -48,12 +52,29 @@ enum Channel {
         allowed: Vec<DomainRule>,
         code_in_subject: bool,
     },
+    Phone(Phone),
+}
+
+/// What is set about text messages.
+#[derive(Debug)]
+pub(crate) struct Phone {
+    /// Whose numbers are written to.
+    countries: Vec<Country>,
+    /// Whose numbers are typed without a country code.
+    home: Option<Country>,
+    pub(crate) gateway: Arc<Gateway>,
+    /// Whether a message has a link.
+    pub(crate) link: bool,
+    /// The host at which a telephone fills the code in by itself.
+    pub(crate) fill_in_at: Option<String>,
+    pub(crate) cap: TextCap,
 }
 
 /// Where a message goes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Recipient {
     Email(EmailAddress),
+    Phone(PhoneNumber),
 }
 
 impl Recipient {
@@ -61,6 +82,7 @@ impl Recipient {
     pub(crate) fn normalized(&self) -> String {
         match self {
             Self::Email(email) => email.normalized(),
+            Self::Phone(number) => number.as_str().to_owned(),
         }
     }
 
@@ -87,6 +109,15 @@ impl Passwordless {
     pub(crate) fn kind(&self) -> AddressKind {
         match self.channel {
             Channel::Email { .. } => AddressKind::Email,
+            Channel::Phone(_) => AddressKind::Phone,
+        }
+    }
+
+    /// What is set about text messages, where it sends any.
+    pub(crate) fn phone(&self) -> Option<&Phone> {
+        match &self.channel {
+            Channel::Email { .. } => None,
+            Channel::Phone(phone) => Some(phone),
         }
     }
 
@@ -96,17 +127,22 @@ impl Passwordless {
             Channel::Email {
                 code_in_subject, ..
             } => code_in_subject,
+            Channel::Phone(_) => false,
         }
     }
 
-    /// The address that was typed, if it is one.
+    /// The address that was typed, if it is one that can be written to.
     pub(crate) fn recipient(&self, typed: &str) -> Option<Recipient> {
-        match self.channel {
+        match &self.channel {
             // Written to is whom it proves: no other spelling of the name.
             Channel::Email { .. } => EmailAddress::parse(typed.trim())
                 .and_then(|email| EmailAddress::parse(&email.normalized()))
                 .ok()
                 .map(Recipient::Email),
+            Channel::Phone(phone) => PhoneNumber::parse(typed, phone.home)
+                .ok()
+                .filter(|number| phone.countries.contains(&number.country()))
+                .map(Recipient::Phone),
         }
     }
 
@@ -116,6 +152,11 @@ impl Passwordless {
             (Channel::Email { allowed, .. }, Recipient::Email(email)) => {
                 allowed.is_empty() || allowed.iter().any(|rule| rule.holds(email))
             }
+            (Channel::Phone(phone), Recipient::Phone(number)) => {
+                phone.countries.contains(&number.country())
+            }
+            (Channel::Email { .. }, Recipient::Phone(_))
+            | (Channel::Phone(_), Recipient::Email(_)) => false,
         }
     }
 
@@ -149,6 +190,11 @@ impl Passwordless {
                 email_verified: true,
                 ..Profile::default()
             },
+            Recipient::Phone(number) => Profile {
+                phone_number: Some(number.as_str().to_owned()),
+                phone_number_verified: true,
+                ..Profile::default()
+            },
         };
         let claims = match serde_json::to_value(&profile) {
             Ok(serde_json::Value::Object(claims)) => claims,
@@ -173,6 +219,7 @@ impl Connection for Passwordless {
     fn pin(&self) -> Pin {
         let strategy = match self.channel {
             Channel::Email { .. } => "email",
+            Channel::Phone(_) => "sms",
         };
         Pin {
             strategy: strategy.to_owned(),
@@ -209,7 +256,12 @@ impl Connection for Passwordless {
         }
         let identity = self.identity(&to);
         let identity = identity.ok_or_else(|| self.reject("read-address"))?;
-        let amr = vec!["otp".to_owned()];
+        // RFC 8176 section 2
+        let amr: &[&str] = match to {
+            Recipient::Email(_) => &["otp"],
+            Recipient::Phone(_) => &["otp", "sms"],
+        };
+        let amr = amr.iter().copied().map(str::to_owned).collect();
         let who = Authenticated::new(identity, peer.now, amr, None);
         Ok(Step::Done { who: Box::new(who) })
     }

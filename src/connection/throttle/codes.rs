@@ -78,7 +78,7 @@ impl Throttle {
         })
     }
 
-    fn enforcing(&self) -> Budgets {
+    pub(super) fn enforcing(&self) -> Budgets {
         Budgets {
             mode: Mode::Enforce,
             ..Budgets::clone(&self.budgets.load())
@@ -86,7 +86,7 @@ impl Throttle {
     }
 }
 
-fn known_key(known: &KnownBrowser) -> Vec<u8> {
+pub(super) fn known_key(known: &KnownBrowser) -> Vec<u8> {
     [account_bytes(&known.account), known.browser.to_vec()].concat()
 }
 

@@ -19,6 +19,7 @@ mod budgets;
 mod codes;
 mod factors;
 mod mail;
+mod texts;
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -26,6 +27,7 @@ use arc_swap::ArcSwap;
 
 pub(crate) use self::budgets::{Budgets, Config, Counters};
 use self::budgets::{Mode, Rate};
+pub(crate) use self::texts::TextCap;
 use super::LoginName;
 use crate::{
     clock::{Clock, Timestamp},

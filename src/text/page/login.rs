@@ -32,7 +32,11 @@ pub(crate) struct Login {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(crate) enum LoginForm {
     /// An address that a message is sent to.
-    Address { post: Post, login: String },
+    Address {
+        post: Post,
+        names: AddressNames,
+        login: String,
+    },
     /// The name alone: the domain of an e-mail address decides what comes next.
     Identifier {
         post: Post,
@@ -61,6 +65,14 @@ pub(crate) enum LoginForm {
         /// What the new one must be like; none where nobody tells.
         rules: Vec<PasswordRule>,
     },
+}
+
+/// What kind of address it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AddressNames {
+    Email,
+    Phone,
 }
 
 /// Why a password must be replaced.
@@ -129,6 +141,8 @@ pub(crate) enum LoginProblem {
     NewPasswordRefused,
     /// What was typed is no address that a message could be sent to.
     NoAddress,
+    /// What was typed is no telephone number that is written to.
+    NoPhone,
     /// The password was right, is too old, and cannot be replaced here.
     PasswordExpired,
     /// No more messages are sent for a while.
@@ -150,6 +164,7 @@ impl From<LoginProblem> for Text {
             LoginProblem::Passkey(problem) => problem.into(),
             LoginProblem::NewPasswordRefused => Self::new("problem.new-password-refused"),
             LoginProblem::NoAddress => Self::new("problem.no-address"),
+            LoginProblem::NoPhone => Self::new("problem.no-phone"),
             LoginProblem::TooManyMessages { minutes } => {
                 Self::new("problem.too-many-messages").count(minutes)
             }

@@ -40,6 +40,10 @@ pub(crate) enum WhyMail {
     ResetPassword,
     SecondStep,
     SignIn,
+    /// To a telephone.
+    SignInByPhone,
+    /// The same, where there is no link in it.
+    SignInByPhoneCode,
     VerifyEmail,
 }
 
@@ -48,19 +52,30 @@ pub(crate) enum WhyMail {
 struct MailTexts {
     title: Text,
     text: Text,
+    nothing_yet: Text,
 }
 
 impl From<WhyMail> for MailTexts {
     fn from(why: WhyMail) -> Self {
-        let (title, text) = match why {
-            WhyMail::ResetPassword => ("check-mail.title", "check-mail.reset-password"),
-            WhyMail::SecondStep => ("factor.title", "factor.mail-sent"),
-            WhyMail::SignIn => ("check-mail.title", "check-mail.sign-in"),
-            WhyMail::VerifyEmail => ("check-mail.title", "check-mail.verify-email"),
+        let text = match why {
+            WhyMail::ResetPassword => "check-mail.reset-password",
+            WhyMail::SecondStep => "factor.mail-sent",
+            WhyMail::SignIn => "check-mail.sign-in",
+            WhyMail::SignInByPhone => "check-mail.phone-sign-in",
+            WhyMail::SignInByPhoneCode => "check-mail.phone-sign-in-code",
+            WhyMail::VerifyEmail => "check-mail.verify-email",
+        };
+        let (title, nothing_yet) = match why {
+            WhyMail::SecondStep => ("factor.title", "check-mail.nothing-yet"),
+            WhyMail::SignInByPhone | WhyMail::SignInByPhoneCode => {
+                ("check-mail.phone-title", "check-mail.phone-nothing-yet")
+            }
+            _ => ("check-mail.title", "check-mail.nothing-yet"),
         };
         Self {
             title: Text::new(title),
             text: Text::new(text),
+            nothing_yet: Text::new(nothing_yet),
         }
     }
 }
@@ -77,6 +92,8 @@ pub(crate) enum CodeProblem {
     },
     /// The mail server takes nothing at the moment.
     MailIsAway,
+    /// The gateway for text messages takes nothing at the moment.
+    TextsAreAway,
     TooManyMessages {
         minutes: u64,
     },
@@ -96,6 +113,7 @@ impl From<CodeProblem> for Text {
             CodeProblem::Gone => Self::new("check-mail.code-gone"),
             CodeProblem::JustSent { seconds } => Self::new("check-mail.just-sent").count(seconds),
             CodeProblem::MailIsAway => Self::new("check-mail.mail-is-away"),
+            CodeProblem::TextsAreAway => Self::new("check-mail.phone-is-away"),
             CodeProblem::UseLink { minutes } => Self::new("check-mail.use-link").count(minutes),
             CodeProblem::TooManyMessages { minutes } => {
                 Self::new("problem.too-many-messages").count(minutes)

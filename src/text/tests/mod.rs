@@ -77,6 +77,7 @@ fn every_template_is_drawn_by_a_sample() {
         "mail.html",
         "mail.txt",
         "parts.html",
+        "sms.txt",
         "style.css",
     ];
     let files: BTreeSet<_> = names().into_iter().filter(|n| !own.contains(n)).collect();
@@ -268,6 +269,7 @@ fn messages_that_are_used_exist_and_those_that_exist_are_used() {
         "page/password.rs",
         "functions.rs",
         "letter.rs",
+        "sms.rs",
     ] {
         everything += &fs::read_to_string(folder.join(file)).unwrap();
     }

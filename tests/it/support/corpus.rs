@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 /// A file or folder of the data; `None` where the data is absent and that is allowed.
 /// `VESTIBULE_REQUIRE_SHARED=1`, as in CI, makes its absence a failure.
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
+    shared(&format!("data/{name}"))
+}
+
+/// The same of anything in that folder.
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("VESTIBULE_SHARED").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
         PathBuf::from,
     );
-    let path = shared.join("data").join(name);
+    let path = shared.join(name);
     if path.exists() {
         return Some(path);
     }

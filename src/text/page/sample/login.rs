@@ -5,30 +5,27 @@ use crate::text::page::{
     Advised, Check, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Names, Onward, Owner,
     PasswordRule, PostOnward, Repost, RuleText, SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
     login::{
-        AdviceText, LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy,
-        UsernameHint, WhyNewPassword,
+        AddressNames, AdviceText, LoginForm, LoginProblem, LoopCause, NewAccount, Notice,
+        StartAgainWhy, UsernameHint, WhyNewPassword,
     },
 };
 
 /// The login page that asks whom to write to.
 fn by_message(base: &Login, typed: &str) -> Vec<Login> {
+    let asks = |names, login: &str, problem| Login {
+        form: Some(LoginForm::Address {
+            post: post("/.auth/login/mail"),
+            names,
+            login: login.to_owned(),
+        }),
+        problem: Some(problem),
+        ..base.clone()
+    };
+    let too_many = LoginProblem::TooManyMessages { minutes: 40 };
     vec![
-        Login {
-            form: Some(LoginForm::Address {
-                post: post("/.auth/login/mail"),
-                login: typed.to_owned(),
-            }),
-            problem: Some(LoginProblem::NoAddress),
-            ..base.clone()
-        },
-        Login {
-            form: Some(LoginForm::Address {
-                post: post("/.auth/login/mail"),
-                login: String::new(),
-            }),
-            problem: Some(LoginProblem::TooManyMessages { minutes: 40 }),
-            ..base.clone()
-        },
+        asks(AddressNames::Email, typed, LoginProblem::NoAddress),
+        asks(AddressNames::Email, "", too_many),
+        asks(AddressNames::Phone, typed, LoginProblem::NoPhone),
     ]
 }
 
