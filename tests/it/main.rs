@@ -79,6 +79,8 @@ mod sign_out;
 mod headers;
 
 // Who may pass, and what `explain` says about it.
+mod passwordless;
+mod passwordless_browser;
 mod policy;
 
 // Login by a message: a mail, or one to a telephone.

@@ -1,5 +1,7 @@
 //! Sign-in by a message with a code and a link.
 
+use std::time::{Duration, Instant};
+
 use crate::support::{
     Request, Sidecar, Visitor,
     forms::links,
@@ -396,4 +398,44 @@ fn the_link_is_of_no_use_to_any_other_page() {
     sidecar
         .ask(&Request::get(&format!("/.auth/code?token={token}")))
         .expect(200);
+}
+
+#[test]
+fn a_mail_server_that_is_away_is_told_to_whoever_asks_and_keeps_nobody_waiting() {
+    let server = MailServer::start();
+    let mut sidecar = site(&server).set("mail.url", "smtp://127.0.0.1:1").start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    let begun = Instant::now();
+    let page = ask(&mut ann, ANN);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(page.text().contains("Check your mail"), "{page:?}");
+    assert_eventually!(sidecar.metric("vestibule_mails_total{result=\"retried\"}") >= 1.0);
+    let mut bob = from(&sidecar, "192.0.2.8");
+    let told = ask(&mut bob, "bob@example.com");
+    assert_eq!(told.answer.status, 200);
+    assert!(told.text().contains("delayed at the moment"), "{told:?}");
+    // What waits leaves when there is a way again, and is as good as it was.
+    sidecar.change("mail.url", format!("smtp://127.0.0.1:{}", server.plain));
+    sidecar.write();
+    sidecar.reload();
+    let code = mail_to(&server, ANN, 1).code();
+    let signed_in = type_code(&mut ann, &page, &code);
+    ann.follow(signed_in);
+    assert!(ann.session().is_some());
+    mail_to(&server, "bob@example.com", 1);
+    let next = ask(&mut from(&sidecar, "192.0.2.9"), "eve@example.com");
+    assert!(!next.text().contains("delayed at the moment"), "{next:?}");
+}
+
+#[test]
+fn what_the_mail_server_refuses_for_good_is_told_the_operator() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    let mut visitor = from(&sidecar, "192.0.2.7");
+    let page = ask(&mut visitor, "reject@example.com");
+    assert!(page.text().contains("Check your mail"), "{page:?}");
+    assert_eventually!(sidecar.log_about("was not sent").contains("no such user"));
+    // Nobody else is kept from theirs.
+    ask(&mut from(&sidecar, "192.0.2.8"), ANN);
+    mail_to(&server, ANN, 1);
 }
