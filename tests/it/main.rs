@@ -79,12 +79,11 @@ mod sign_out;
 mod headers;
 
 // Who may pass, and what `explain` says about it.
-mod passwordless;
-mod passwordless_browser;
 mod policy;
 
 // Login by a message: a mail, or one to a telephone.
 mod passwordless;
+mod passwordless_browser;
 mod sms;
 
 // The configuration file and its mistakes.
