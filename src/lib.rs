@@ -162,4 +162,9 @@ pub mod fuzz {
     pub fn saml(octets: &[u8]) {
         crate::connection::saml::fuzz::everything(octets);
     }
+
+    /// See [`everything`](crate::protocol::webauthn::fuzz::everything).
+    pub fn webauthn(octets: &[u8]) {
+        crate::protocol::webauthn::fuzz::everything(octets);
+    }
 }

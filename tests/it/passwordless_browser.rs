@@ -1,12 +1,12 @@
 //! Sign-in by a message, in Chromium: the code, and the link in the same browser and in another.
 
-use crate::support::{Browser, Sidecar, mail_server::MailServer, route};
+use crate::support::{Browser, Sidecar, mail_server::MailServer, route, sidecar::list};
 
 const ANN: &str = "ann@example.com";
 
 /// Keeps pictures of what is shown, small and large, light and dark, and holds it to the widths.
 #[track_caller]
-fn look(browser: &Browser, name: &str, height: u32) {
+pub(crate) fn look(browser: &Browser, name: &str, height: u32) {
     for (width, size) in [(360, "small"), (1280, "large")] {
         browser.screen(width, height);
         for scheme in ["light", "dark"] {
@@ -135,4 +135,54 @@ fn the_second_step_by_mail_is_typed_like_any_code() {
     std::fs::write(&file, mail.html()).unwrap();
     browser.goto(&format!("file://{}", file.display()));
     look(&browser, "second-step-mail", 900);
+}
+
+/// Every kind of connection at once, as somebody sees it who has never been here.
+#[test]
+fn a_login_page_shows_every_kind_of_connection() {
+    let server = MailServer::start();
+    let mut sidecar = server
+        .behind(Sidecar::new())
+        .set("connections.mail.strategy", "email")
+        .set("connections.mail.display_name", "E-mail")
+        .set("connections.phone.strategy", "sms")
+        .set("connections.phone.display_name", "Text message")
+        .set("connections.phone.countries", list(&["GB", "DE"]))
+        .set("connections.phone.gateway.kind", "http")
+        .set("connections.phone.gateway.url", "http://127.0.0.1:9/send")
+        .set(
+            "connections.phone.gateway.body",
+            "{\"to\": \"{{ to }}\", \"text\": \"{{ text }}\"}",
+        )
+        .set("connections.passkey.strategy", "passkey");
+    for (name, strategy) in [("google", "google"), ("github", "github")] {
+        sidecar = sidecar
+            .set(&format!("connections.{name}.strategy"), strategy)
+            .set(&format!("connections.{name}.client_id"), "the-app")
+            .set(&format!("connections.{name}.client_secret"), "its secret");
+    }
+    let sidecar = sidecar
+        .set("connections.work.strategy", "oidc")
+        .set("connections.work.display_name", "Acme Work")
+        .set("connections.work.issuer", "https://id.acme.example")
+        .set("connections.work.client_id", "the-app")
+        .set("connections.work.client_secret", "its secret")
+        .route(route("/").set("upstream", "builtin:demo"))
+        .start();
+    let browser = Browser::start();
+    browser.goto(&format!("{}/wanted", sidecar.origin()));
+    for words in [
+        "E-mail",
+        "Text message",
+        "Google",
+        "GitHub",
+        "Acme Work",
+        "passkey",
+    ] {
+        browser.shows(words);
+    }
+    look(&browser, "every-kind", 1100);
+    browser.click("a[href*='/login/phone']");
+    browser.shows("Telephone number");
+    look(&browser, "phone", 800);
 }

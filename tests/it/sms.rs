@@ -6,10 +6,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
 use serde_json::{Value, json};
 
+use super::passwordless_browser::look;
 use crate::support::{
-    PATIENCE, Reply, Request, Seen, Sidecar, Upstream, Visitor, active_directory::in_own_network,
-    eventually, free_port, http::exchange, kannel::Kannel, route, sidecar::list, twilio::Twilio,
-    visitor::Page,
+    Browser, PATIENCE, Reply, Request, Seen, Sidecar, Upstream, Visitor,
+    active_directory::in_own_network, eventually, free_port, http::exchange, kannel::Kannel, route,
+    sidecar::list, twilio::Twilio, visitor::Page,
 };
 
 const ANN: &str = "+447400123456";
@@ -198,6 +199,30 @@ fn a_link_signs_in_after_a_press_in_the_browser_that_asked_and_nowhere_else() {
     let pressed = ann.submit(&page, &page.form_with("token"));
     ann.follow(pressed);
     assert_eq!(who(&mut ann).as_deref(), Some("phone|%2B447400123456"));
+}
+
+#[test]
+fn a_code_is_typed_in_a_browser() {
+    let gateway = Upstream::start();
+    let sidecar = site(&send(&gateway)).start();
+    let browser = Browser::start();
+    browser.goto(&format!("{}/wanted?x=1#part", sidecar.origin()));
+    browser.shows("Telephone number");
+    look(&browser, "sms-number", 800);
+    browser.fill("#login", "07400 123456");
+    browser.click("button[type=submit].primary");
+    browser.shows("Check your telephone");
+    look(&browser, "sms-check", 800);
+    let message = text(&gateway, 1);
+    let phone = Browser::start();
+    phone.goto(&format!("{}{}", sidecar.origin(), message.link()));
+    phone.shows("Type this code where you began");
+    look(&phone, "sms-elsewhere", 800);
+    browser.fill("#code", &message.code());
+    browser.click("button[type=submit].primary");
+    browser.shows("phone|");
+    let url = browser.url();
+    assert!(url.ends_with("/wanted?x=1#part"), "{url}");
 }
 
 #[test]

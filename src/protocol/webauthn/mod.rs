@@ -12,6 +12,8 @@ mod cbor;
 mod client_data;
 mod cose;
 mod credential;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod options;
 #[cfg(test)]
 mod tests;

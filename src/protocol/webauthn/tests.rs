@@ -162,6 +162,52 @@ fn no_bit_of_a_vector_can_be_turned() {
     }
 }
 
+/// Twenty thousand changes of what authenticators say: each is read to its end, and none is a proof.
+#[test]
+fn no_change_of_a_message_stops_the_reader() {
+    let soft = Soft::new();
+    let mut seeds = vec![soft.cose()];
+    for vector in vectors().unwrap_or_default() {
+        let parts = ["attestationObject", "authenticatorData", "clientDataJSON"];
+        seeds.extend(parts.map(|name| {
+            vector
+                .made
+                .0
+                .iter()
+                .chain(&vector.proven.0)
+                .find(|(known, _)| known == name)
+                .map(|(_, octets)| octets.clone())
+                .unwrap_or_default()
+        }));
+    }
+    let mut state = 0x5eed_u64;
+    let mut draw = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    };
+    for _ in 0..20_000 {
+        let mut octets = seeds[draw(seeds.len())].clone();
+        for _ in 0..=draw(3) {
+            let at = draw(octets.len());
+            match draw(4) {
+                0 => octets.truncate(at),
+                1 => octets.insert(at.min(octets.len()), u8::try_from(draw(256)).unwrap()),
+                2 => octets.extend_from_within(at..),
+                _ => {
+                    let changed = u8::try_from(draw(256)).unwrap();
+                    octets
+                        .get_mut(at)
+                        .into_iter()
+                        .for_each(|octet| *octet = changed);
+                }
+            }
+        }
+        fuzz::everything(&octets);
+    }
+}
+
 /// A credential whose authenticator writes whatever it is told.
 struct Soft {
     key: openssl::ec::EcKey<openssl::pkey::Private>,
