@@ -122,6 +122,21 @@
 //! | a gateway that is slow or away holds pages up; one that sends us elsewhere | nobody waits for one; no redirect is followed | `a_gateway_that_is_away_is_told_and_holds_nobody_up`, `a_redirect_of_the_gateway_is_not_followed_and_none_of_its_cookies_kept` |
 //! | codes, links and secrets of a gateway in the log | nothing of a message is in an error | `neither_codes_nor_links_nor_secrets_are_in_the_log`, `what_twilio_refuses_is_in_the_log_by_its_number_alone`, `what_is_set_is_not_printed` (`src/sms/tests.rs`) |
 //!
+//! # Sign-in by mail (`tests/it/passwordless.rs`)
+//!
+//! | attack | what stops it | test |
+//! |---|---|---|
+//! | OTP-1: codes are guessed by many browsers and networks, and across a restart | three tries at each code, each taken before it is compared; a budget of the address, which a spent one refuses in every mode ([`connection`](crate::connection)) | `guesses_from_many_browsers_and_over_restarts_share_one_budget`, `three_wrong_tries_end_a_code_and_not_the_link`; `script/bench guesses` counts a million |
+//! | OTP-1: a budget of one's own pays for guesses at somebody else | what is compared must be for the address that pays | `an_older_cookie_of_the_same_login_guesses_at_nobody_else` |
+//! | OTP-2, OTP-7: a code or a link is used again, or by many at once | taking the row away is what counts | `a_code_signs_in_the_browser_that_asked_and_no_other`, `of_twenty_who_use_a_message_at_once_one_signs_in` |
+//! | OTP-5: a code is typed, or a link opened, in another browser | a code is for the flow that asked; elsewhere a link shows the code and signs nobody in | `a_code_signs_in_the_browser_that_asked_and_no_other`, `a_link_opened_elsewhere_shows_the_code_and_signs_nobody_in` |
+//! | OTP-6: scanners and previews open the link | GET and HEAD use nothing up and set no cookie | `a_link_signs_in_after_a_press_in_the_browser_that_asked` |
+//! | OTP-8: a token of one kind at the page of another | the purpose is part of the key | `the_link_is_of_no_use_to_any_other_page` |
+//! | OTP-9: links and codes in the log | no query is written, and nothing that was typed | `neither_a_link_nor_a_code_is_in_the_log` |
+//! | OTP-10: two addresses in one, lines of a header, letters that look alike | one address, parsed ([`protocol`](crate::protocol)) | `what_is_no_address_is_said_and_nothing_is_sent` |
+//! | OTP-11: an address is bombarded; a stranger's request ends somebody's code | budgets of the address and of whoever asks, half a minute between two; the newest counts within its own flow | `a_known_browser_asks_although_others_have_asked_too_often` (`src/connection/throttle/codes.rs`), `a_strangers_request_kills_nobodys_code_and_a_newer_one_in_the_same_browser_does` |
+//! | OTP-12: who is known here, and who may come in | the same page and answers, and nobody is written to | `who_may_not_come_in_is_answered_alike_and_nobody_is_written_to` |
+//!
 //! # Second factors (`tests/it/second_factor.rs`)
 //!
 //! | attack | what stops it | test |
@@ -136,6 +151,8 @@
 //! | who has the password alone sets up a second factor beside the owner's | the first one is added to who has none, in one transaction | `one_of_two_who_set_up_the_first_factor_at_once_has_it` |
 //! | who took a session removes the factor, or adds a way in | each change needs both proofs, ten minutes old at most | `only_a_fresh_proof_changes_factors_and_ways_in`, `a_session_without_the_factor_does_not_remove_it` |
 //! | an account is joined to another by its password alone | the one that ends is proven with its factor | `an_account_with_a_factor_is_not_taken_by_its_password` |
+//! | a code by e-mail: guessed over logins and restarts, used in another login, again, or after the address changed | it is for one first proof, one user and one address; three tries, and the budget of the user | `guesses_share_one_budget_over_logins_and_restarts`, `a_code_is_for_the_browser_that_gave_the_first_proof` (`tests/it/second_factor_by_email.rs`), `a_code_counts_once_and_for_its_own_proof_user_and_address` (`src/connection/passwordless/factor_codes.rs`) |
+//! | a mailbox stands in for an app or a passkey, or an account is joined by a password where a code is sent | who has a factor is asked for that alone; who joins an account proves its second step | `who_has_an_app_is_asked_for_it_alone_and_nobody_sets_one_up_by_the_first_proof`, `an_app_that_is_set_up_meanwhile_is_asked_for_in_place_of_the_code`, `an_account_is_not_joined_to_another_by_its_password_alone` |
 //! | a second factor without a session that it was asked of | what raises a session makes none | `a_second_factor_raises_a_session_that_is_there_and_makes_none` (`src/session/tests/logins.rs`) |
 //!
 //! # Home realm discovery (`attacks/discovery.rs`)

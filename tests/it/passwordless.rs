@@ -1,6 +1,9 @@
 //! Sign-in by a message with a code and a link.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::support::{
     Request, Sidecar, Visitor,
@@ -438,4 +441,53 @@ fn what_the_mail_server_refuses_for_good_is_told_the_operator() {
     // Nobody else is kept from theirs.
     ask(&mut from(&sidecar, "192.0.2.8"), ANN);
     mail_to(&server, ANN, 1);
+}
+
+#[test]
+fn of_twenty_who_use_a_message_at_once_one_signs_in() {
+    let server = MailServer::start();
+    let sidecar = site(&server).start();
+    for (number, by_link) in [(1, true), (2, false)] {
+        let mut ann = from(&sidecar, "192.0.2.7");
+        let page = ask(&mut ann, ANN);
+        let mail = mail_to(&server, ANN, number);
+        let (page, form) = if by_link {
+            let page = ann.go(&mail.link("code"));
+            let form = page.form_with("token");
+            (page, form)
+        } else {
+            let form = page.form_with("code").fill("code", &mail.code());
+            (page, form)
+        };
+        let racing: Vec<_> = (0..20)
+            .map(|_| {
+                let (mut same, page, form) = (ann.clone(), page.clone(), form.clone());
+                thread::spawn(move || {
+                    same.submit(&page, &form);
+                    same.session().is_some()
+                })
+            })
+            .collect();
+        let won = racing.into_iter().map(|one| one.join().unwrap());
+        assert_eq!(won.filter(|won| *won).count(), 1, "by link: {by_link}");
+    }
+}
+
+#[test]
+fn neither_a_link_nor_a_code_is_in_the_log() {
+    let server = MailServer::start();
+    let sidecar = site(&server).set("log.level", "trace").start();
+    let mut ann = from(&sidecar, "192.0.2.7");
+    let page = ask(&mut ann, ANN);
+    let mail = mail_to(&server, ANN, 1);
+    let token = mail.token("code");
+    sidecar.ask(&Request::get(&mail.link("code"))).expect(200);
+    let signed_in = type_code(&mut ann, &page, &mail.code());
+    ann.follow(signed_in);
+    assert!(ann.session().is_some());
+    let told = sidecar.output();
+    assert!(told.contains("login"), "{told}");
+    assert!(!told.contains(&token));
+    let code = format!("code={}", mail.code());
+    assert!(!told.contains(&code) && !told.contains(&format!("\"{}\"", mail.code())));
 }
