@@ -5,33 +5,39 @@
 //! is made here and nowhere else. What goes on beside the requests is in [`App::watch`].
 
 mod certificates;
+mod entries;
+mod memories;
+mod problems;
 mod recheck;
+mod routes;
 mod second_factor;
 mod tend;
+mod upkeep;
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher as _},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
 
+pub(crate) use self::problems::problems;
+use self::{
+    entries::{connection_settings, forwards_tokens, identity_of},
+    memories::{Memories, counters, lifetimes},
+};
 use crate::{
     clock::{Clock, SystemClock},
-    config::{self, ConnectionEntry, Settings},
+    config::Settings,
     connection::{
-        Common, Connection, ConnectionSettings, Connections, Counters, MailRules, MailedProofs,
-        SealedRows, SignInProofs, SyncProfile, Throttle, VerifyEmail, passkey,
-        registry::{self, Family},
+        Connection, ConnectionSettings, Connections, MailedProofs, SealedRows, SignInProofs,
+        Throttle, passkey, registry,
     },
     crypto::{self, Cost, Hasher, Pool},
     egress,
@@ -40,27 +46,20 @@ use crate::{
     headers::assertion::Assertions,
     identity::ConnectionId,
     keys::Keys,
-    mail::{self, Outbox},
+    mail::Outbox,
     metrics,
     page::Site,
-    policy::{Known, KnownConnection},
+    policy::Known,
     problem::{Causes, Problem},
-    protocol::{CanonicalPath, Origin},
+    protocol::Origin,
     proxy::{Edge, Live, Peers},
     random::{OsRandom, Random},
-    route::Router,
-    session::{self, Lifetimes, Sessions},
+    session::{self, Sessions},
     sms,
-    store::{
-        ChangeFeed, EventKind, OneTimeStore, SessionStore, StoreError, UserStore, memory::Memory,
-        redis::Redis, sql::Sql,
-    },
+    store::{EventKind, OneTimeStore, UserStore, sql::Sql},
     text::Pages,
     user::{Directory, Factors},
 };
-
-/// How many sessions `session.store = "memory"` holds.
-const MOST_IN_MEMORY: usize = 1_000_000;
 
 /// What lives as long as the process.
 #[derive(Debug)]
@@ -191,8 +190,11 @@ impl App {
     pub(crate) fn build(&self, settings: &Settings) -> Result<Live, Vec<Problem>> {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         let opened = self.open_connections(settings);
-        let known = Known::new(generation, settings.connections.iter().map(known).collect());
-        let routes = build_routes(settings, &known);
+        let known = Known::new(
+            generation,
+            settings.connections.iter().map(entries::known).collect(),
+        );
+        let routes = routes::build(settings, &known);
         let text = load_pages(settings);
         let mut problems = Vec::new();
         let connections = keep(opened, &mut problems);
@@ -346,170 +348,6 @@ impl App {
         self.end_removed(&before, live).await;
         Ok(())
     }
-
-    /// A connection that is gone, or switched off, ends the sessions that came by it.
-    async fn end_removed(&self, before: &Live, live: &ArcSwap<Live>) {
-        let now = live.load_full();
-        for (connection, _) in before.site.engine.connections.all_enabled() {
-            if now
-                .site
-                .engine
-                .connections
-                .enabled(connection.id())
-                .is_some()
-            {
-                continue;
-            }
-            let event = crate::store::Event::new(
-                self.clock.now(),
-                EventKind::SessionRevoked,
-                "connection-removed",
-            )
-            .connection(connection.id());
-            let whose = crate::store::Whose::Connection(connection.id().clone());
-            if let Err(error) = self.sessions.revoke_all(&whose, event).await {
-                tracing::error!(%error, connection = %connection.id(), "sessions were not ended");
-            }
-        }
-    }
-
-    /// The key ring was rotated, here or elsewhere. Says whether the new keys are in use.
-    async fn refresh_keys(&self, live: &ArcSwap<Live>) -> bool {
-        let read = self.keys.refresh().await;
-        let signing = read.and_then(|()| Ok(self.keys.signing()?));
-        let issuer = live.load().site.engine.base.login.clone();
-        match signing.map(|keys| Assertions::new(&issuer, keys)) {
-            Ok(Ok(assertions)) => {
-                live.load().site.assertions.store(Arc::new(assertions));
-                true
-            }
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the rotated keys cannot be used");
-                false
-            }
-            Err(error) => {
-                tracing::error!(%error, "the rotated keys cannot be read");
-                false
-            }
-        }
-    }
-
-    /// What goes on beside the requests, for as long as the process lives.
-    ///
-    /// The feed is followed apart from the rest: a slow sweep must not delay a revocation.
-    pub(crate) async fn watch(&self, live: &ArcSwap<Live>) {
-        let clock = self.clock.as_ref();
-        tokio::join!(
-            self.follow(live),
-            self.keep_house(),
-            tend::tend(live, clock),
-            recheck::recheck(live, &self.sessions, clock)
-        );
-    }
-
-    async fn follow(&self, live: &ArcSwap<Live>) {
-        let mut follow = interval(Duration::from_millis(250));
-        follow.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut keys_are_stale = false;
-        loop {
-            follow.tick().await;
-            match self.sessions.follow().await {
-                Ok(changed) => keys_are_stale |= changed,
-                Err(error) => note_failure(&error),
-            }
-            if keys_are_stale {
-                // Until it has worked: the notice comes once.
-                keys_are_stale = !self.refresh_keys(live).await;
-            }
-        }
-    }
-
-    async fn keep_house(&self) {
-        let mut flush = interval(Duration::from_secs(10));
-        let mut sweep = interval(Duration::from_secs(60));
-        let mut streams = interval(Duration::from_secs(2));
-        for timer in [&mut flush, &mut sweep, &mut streams] {
-            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
-        loop {
-            let done = tokio::select! {
-                _ = flush.tick() => self.sessions.flush().await,
-                _ = sweep.tick() => self.sweep().await,
-                _ = streams.tick() => {
-                    self.sessions.watch_streams();
-                    Ok(())
-                }
-            };
-            if let Err(error) = done {
-                note_failure(&error);
-            }
-        }
-    }
-}
-
-impl App {
-    /// Removes what is over.
-    async fn sweep(&self) -> Result<(), StoreError> {
-        self.sessions.sweep().await?;
-        let longest = self.sessions.lifetimes().absolute;
-        self.keys.drop_expired(longest).await.map(drop)
-    }
-}
-
-fn note_failure(error: &StoreError) {
-    metrics::STORE_ERRORS.inc();
-    tracing::warn!(
-        error = error as &dyn std::error::Error,
-        "the storage failed"
-    );
-}
-
-/// Everything that building finds wrong with the settings, without opening a store.
-pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let known = Known::new(0, settings.connections.iter().map(known).collect());
-    if let Some(router) = keep(build_routes(settings, &known), &mut problems) {
-        keep(Peers::build(&router), &mut problems);
-    }
-    keep(load_pages(settings), &mut problems);
-    for entry in &settings.connections {
-        let key = format!("connections.{}", entry.id);
-        let found = entry.own.problems(&entry.common).into_iter();
-        let mut found: Vec<_> = found.collect();
-        if settings.mail.is_none() {
-            found.extend(without_mail(entry));
-        }
-        found.extend(second_factor::misfits(entry, settings.mail.is_some()));
-        problems.extend(found.into_iter().map(|problem| problem.under(&key)));
-    }
-    problems.extend(certificates::misfits(settings));
-    let mail = settings.mail.as_ref();
-    problems.extend(mail.into_iter().flat_map(mail::Settings::problems));
-    if settings.routes.is_empty() {
-        // A file that was cut short while it was written must not take every application away.
-        let hint = "add [[routes]] with an upstream, or upstream = \"builtin:demo\"";
-        problems.push(Problem::new("routes", "there is no route: nothing is served").hint(hint));
-    }
-    problems
-}
-
-/// Whether a route that this connection opens wants its provider's tokens.
-fn forwards_tokens(settings: &Settings, id: &ConnectionId) -> bool {
-    settings.routes.iter().any(|route| {
-        let offered = route.connections.as_ref();
-        let offered = offered.is_none_or(|names| names.iter().any(|name| name == id.as_str()));
-        offered && !route.tokens.is_empty()
-    })
-}
-
-/// A number that is another one when a connection would be opened differently.
-fn identity_of(entry: &ConnectionEntry, parts: &registry::Parts) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (entry.fingerprint, parts.pages.as_str(), parts.keep_tokens).hash(&mut hasher);
-    for file in entry.own.files() {
-        std::fs::read(file).ok().hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 fn load_pages(settings: &Settings) -> Result<Pages, Vec<Problem>> {
@@ -520,129 +358,6 @@ fn load_pages(settings: &Settings) -> Result<Pages, Vec<Problem>> {
         })
         .collect();
     Pages::load(&settings.pages, settings.auth_prefix.as_str(), &icons)
-}
-
-/// Where sessions live, what is used once outside of them, and the feeds of all stores, each once.
-struct Memories {
-    sessions: Arc<dyn SessionStore>,
-    once: Arc<dyn OneTimeStore>,
-    feeds: Vec<Arc<dyn ChangeFeed>>,
-}
-
-impl Memories {
-    async fn open(
-        settings: &Settings,
-        storage: &Arc<Sql>,
-        clock: &Arc<dyn Clock>,
-        random: &Arc<dyn Random>,
-    ) -> anyhow::Result<Self> {
-        Ok(match &settings.session.store {
-            config::SessionStore::Storage => Self {
-                sessions: storage.clone(),
-                once: storage.clone(),
-                feeds: vec![storage.clone()],
-            },
-            config::SessionStore::Memory => {
-                let memory = Arc::new(Memory::new(clock.clone(), MOST_IN_MEMORY));
-                Self {
-                    sessions: memory.clone(),
-                    // What must outlive a restart is in the storage even when the sessions are not.
-                    once: storage.clone(),
-                    feeds: vec![memory, storage.clone()],
-                }
-            }
-            config::SessionStore::Redis(options) => {
-                let options = options.as_ref().clone();
-                let redis = Redis::open(options, clock.clone(), random.clone())
-                    .await
-                    .context("the sessions cannot be kept in Redis (session.store)")?;
-                let redis = Arc::new(redis);
-                Self {
-                    sessions: redis.clone(),
-                    once: redis.clone(),
-                    feeds: vec![redis, storage.clone()],
-                }
-            }
-        })
-    }
-}
-
-/// Where failures are counted.
-fn counters(
-    settings: &Settings,
-    once: &Arc<dyn OneTimeStore>,
-    clock: &Arc<dyn Clock>,
-) -> Arc<dyn OneTimeStore> {
-    match settings.counters {
-        // There is a fixed number of counters, so they need no other bound.
-        Counters::Memory => Arc::new(Memory::new(clock.clone(), 0)),
-        Counters::Store => once.clone(),
-    }
-}
-
-fn lifetimes(settings: &Settings) -> Lifetimes {
-    Lifetimes {
-        idle: settings.session.idle_timeout,
-        absolute: settings.session.absolute_timeout,
-        stale_for: settings.session.stale_for,
-    }
-}
-
-fn build_routes(settings: &Settings, known: &Known) -> Result<Router, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut routes = Vec::new();
-    for (index, config) in settings.routes.iter().enumerate() {
-        let Some(route) = keep(config.build(index, known), &mut problems) else {
-            continue;
-        };
-        let ours = CanonicalPath::parse(route.path.as_str())
-            .is_ok_and(|path| settings.auth_prefix.matches(&path));
-        if ours {
-            let prefix = settings.auth_prefix.as_str();
-            let message = format!("nothing under {prefix}, where our own pages are, is passed on");
-            problems.push(
-                Problem::new(format!("routes[{index}].path"), message)
-                    .hint("choose another path, or another server.auth_prefix"),
-            );
-        }
-        routes.push(route);
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Router::build(routes, &settings.public_url)
-}
-
-fn known(entry: &ConnectionEntry) -> KnownConnection {
-    KnownConnection {
-        id: entry.id.clone(),
-        enabled: entry.common.enabled,
-        trust_email: entry.common.trust_email,
-        second_factor: second_factor::second_factor(entry),
-    }
-}
-
-fn connection_settings(entry: &ConnectionEntry, settings: &Settings) -> ConnectionSettings {
-    // Whoever keeps passwords here lets strangers in only when told to.
-    let open = entry.strategy.family != Family::Database && entry.strategy.name != "passkey";
-    ConnectionSettings {
-        strategy: entry.strategy.name,
-        display_name: display_name(entry),
-        signup: entry.common.signup.unwrap_or(open),
-        mail: mail_rules(entry, settings),
-        fingerprint: entry.fingerprint,
-        second_factor: second_factor::second_factor(entry),
-        common: Common {
-            // A passkey says nothing of a profile that could be followed.
-            sync_profile: match entry.common.sync_profile {
-                SyncProfile::EachLogin if entry.strategy.name == "passkey" => {
-                    SyncProfile::FirstLogin
-                }
-                set => set,
-            },
-            ..entry.common.clone()
-        },
-    }
 }
 
 /// Who asks for passkeys as second factors, where browsers offer any: as the first connection of that
@@ -660,58 +375,6 @@ fn desk(
     of_connection.or_else(|| {
         let party = passkey::relying_party(login, None).ok()?;
         Some(passkey::Desk::new(party, records.clone()))
-    })
-}
-
-/// What is done by mail: what is set, and otherwise whatever can be.
-fn mail_rules(entry: &ConnectionEntry, settings: &Settings) -> MailRules {
-    match (entry.own.accounts(), &settings.mail) {
-        (Some(accounts), Some(_)) => MailRules {
-            reset: accounts.reset.unwrap_or(true),
-            welcome: accounts.welcome,
-            verify: match entry.strategy.name {
-                "database" => accounts.verify_email.unwrap_or(VerifyEmail::Optional),
-                _ => VerifyEmail::Off,
-            },
-        },
-        _ => MailRules::default(),
-    }
-}
-
-/// What is to be done by mail where there is none.
-fn without_mail(entry: &ConnectionEntry) -> Vec<Problem> {
-    if entry.own.needs_mail() {
-        let message = "it signs people in by mail, and there is none";
-        return vec![Problem::new("strategy", message).hint("set [mail] url and from")];
-    }
-    let Some(accounts) = entry.own.accounts() else {
-        return Vec::new();
-    };
-    let verifies = accounts
-        .verify_email
-        .is_some_and(|verify| verify != VerifyEmail::Off);
-    let asked = [
-        ("reset", accounts.reset == Some(true)),
-        ("verify_email", verifies),
-        ("welcome", accounts.welcome),
-    ];
-    let asked = asked.into_iter().filter(|(_, asked)| *asked);
-    let problem = |(key, _): (&str, bool)| {
-        let message = "it needs mail, and there is none";
-        Problem::new(key, message).hint("set [mail] url and from")
-    };
-    asked.map(problem).collect()
-}
-
-/// What people read: as set, or the connection's name as a title.
-fn display_name(entry: &ConnectionEntry) -> String {
-    entry.common.display_name.clone().unwrap_or_else(|| {
-        let words = entry.id.as_str().split('-').map(|word| {
-            let mut letters = word.chars();
-            let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-            first.into_iter().chain(letters).collect::<String>()
-        });
-        words.collect::<Vec<_>>().join(" ")
     })
 }
 
