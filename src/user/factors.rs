@@ -7,22 +7,16 @@
 
 use std::{fmt, sync::Arc};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
-
 use super::{
     Directory, Origin,
     recovery_code::{draw_code, plain_code},
 };
 use crate::{
     clock::Timestamp,
-    connection::{
-        Allowance, CodeFor, FactorCodes, NoCode, ReadsMail, SealedRows, Throttle, Throttled,
-        passkey,
-    },
+    connection::{Allowance, FactorCodes, SealedRows, Throttle, Throttled, passkey},
     crypto::{self, BadTotpSecret, KeyRing, MacKey, Place, Purpose, TotpSecret},
     identity::{Authentication, UserId},
-    store::{EventKind, FactorAdded, FactorId, FactorKind, FactorRecord, FactorStore, StoreError},
+    store::{EventKind, FactorId, FactorKind, FactorRecord, FactorStore, StoreError},
 };
 
 /// How many factors somebody may have: a telephone, its successor, a few more.
@@ -31,19 +25,17 @@ pub(crate) const MOST_FACTORS: usize = 8;
 const RECOVERY_CODES: usize = 10;
 /// The longest name of a factor, in characters.
 pub(crate) const MOST_NAME: usize = 40;
-/// How long a secret that was shown may be confirmed.
-const ENROLMENT: std::time::Duration = std::time::Duration::from_mins(15);
 
 /// The second factors of all users.
 pub(crate) struct Factors {
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
     pub(super) passkeys: Arc<passkey::Records>,
-    throttle: Arc<Throttle>,
+    pub(super) throttle: Arc<Throttle>,
     /// Of the root secret alone.
-    sealing: KeyRing,
+    pub(super) sealing: KeyRing,
     /// Hashes recovery codes.
     codes: MacKey,
-    emailed: FactorCodes,
+    pub(super) emailed: FactorCodes,
 }
 
 impl fmt::Debug for Factors {
@@ -67,13 +59,8 @@ impl SecondProof {
     }
 
     /// By a one-time password.
-    fn otp(at: Timestamp) -> Self {
+    pub(super) fn otp(at: Timestamp) -> Self {
         Self::new(at, vec!["otp"])
-    }
-
-    /// By a code that was read in a mailbox.
-    fn by_email(_: &ReadsMail, at: Timestamp) -> Self {
-        Self::otp(at)
     }
 
     /// Adds it to the first proof: its own methods, and with them more than one factor (RFC 8176
@@ -110,42 +97,6 @@ impl From<Throttled> for FactorRefusal {
     }
 }
 
-/// A TOTP that somebody is about to set up: shown, sealed in the form, and kept nowhere.
-#[derive(Debug)]
-pub(crate) struct Enrolment {
-    pub(crate) secret: TotpSecret,
-    /// What the form brings back.
-    pub(crate) sealed: String,
-}
-
-/// What is sealed in the form.
-#[derive(Deserialize, Serialize)]
-struct Enrolling {
-    #[serde(rename = "i")]
-    id: FactorId,
-    #[serde(rename = "s")]
-    secret: String,
-    #[serde(rename = "b")]
-    began: Timestamp,
-}
-
-/// Why a factor was not set up.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EnrolmentRefusal {
-    /// The secret was confirmed before, with the same form.
-    #[error("this factor was added before")]
-    Exists,
-    /// The form is not one that was made for this user, or too old.
-    #[error("the form is not good any more")]
-    Expired,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the user has as many factors as they may have")]
-    TooMany,
-    #[error("it is not the one-time password that the app shows")]
-    Wrong,
-}
-
 /// Recovery codes that were made just now, as the person reads them. They are shown once.
 pub(crate) type RecoveryCodes = Vec<String>;
 
@@ -167,7 +118,7 @@ impl Factors {
         }
     }
 
-    fn store(&self) -> &dyn FactorStore {
+    pub(super) fn store(&self) -> &dyn FactorStore {
         self.directory.users.as_ref()
     }
 
@@ -220,47 +171,6 @@ impl Factors {
         Err(FactorRefusal::Wrong)
     }
 
-    /// Makes a code that is to be sent by e-mail, in place of the one before.
-    pub(crate) async fn make_code(&self, whose: CodeFor<'_>) -> Result<String, StoreError> {
-        self.emailed.make(whose, self.now()).await
-    }
-
-    /// When the code was made that is awaited.
-    pub(crate) async fn code_made_at(
-        &self,
-        whose: CodeFor<'_>,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        self.emailed.made_at(whose, self.now()).await
-    }
-
-    /// Tries a code that was sent by e-mail.
-    pub(crate) async fn prove_by_email(
-        &self,
-        whose: CodeFor<'_>,
-        typed: &str,
-        origin: &Origin,
-    ) -> Result<SecondProof, FactorRefusal> {
-        let (user, now) = (whose.user, self.now());
-        if self.emailed.made_at(whose, now).await?.is_none() {
-            return Err(FactorRefusal::Gone);
-        }
-        let allowance = self.pay(self.throttle.factor(user).await, user, origin)?;
-        let refusal = match self.emailed.take(whose, (typed, now)).await {
-            Ok(proof) => {
-                let event = origin.event(now, EventKind::FactorUsed, "email").user(user);
-                event.log();
-                self.directory.users.record(event).await?;
-                self.throttle.succeeded(allowance).await?;
-                return Ok(SecondProof::by_email(&proof, now));
-            }
-            Err(NoCode::Store(error)) => return Err(error.into()),
-            Err(NoCode::Gone) => FactorRefusal::Gone,
-            Err(NoCode::Wrong) => FactorRefusal::Wrong,
-        };
-        self.failed(user, "wrong-emailed-code", origin).await?;
-        Err(refusal)
-    }
-
     /// Tries a recovery code of this user, which is used up.
     pub(crate) async fn recover(
         &self,
@@ -286,7 +196,7 @@ impl Factors {
     }
 
     /// What a try costs; that none was made is noted.
-    fn pay(
+    pub(super) fn pay(
         &self,
         paid: Result<Allowance, Throttled>,
         user: &UserId,
@@ -301,67 +211,17 @@ impl Factors {
 
     /// A failure is recorded: nobody causes one without the first proof, and their number is
     /// bounded.
-    async fn failed(&self, user: &UserId, why: &str, origin: &Origin) -> Result<(), StoreError> {
+    pub(super) async fn failed(
+        &self,
+        user: &UserId,
+        why: &str,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let event = origin
             .event(self.now(), EventKind::FactorFailed, why)
             .user(user);
         event.log();
         self.directory.users.record(event).await
-    }
-
-    /// A new secret, for the form that sets it up.
-    pub(crate) fn draw(&self, user: &UserId) -> Enrolment {
-        let random = self.directory.random.as_ref();
-        let secret = TotpSecret::draw(random);
-        let enrolling = Enrolling {
-            id: FactorId(random.bytes()),
-            secret: URL_SAFE_NO_PAD.encode(secret.octets()),
-            began: self.now(),
-        };
-        let text = serde_json::to_vec(&enrolling).unwrap_or_default();
-        let context: [&[u8]; 2] = [b"enrolment", user.as_str().as_bytes()];
-        let sealed = crypto::seal_text(&self.sealing, place(&context), &text, random);
-        Enrolment { secret, sealed }
-    }
-
-    /// The same form again, after a wrong password.
-    pub(crate) fn drawn(&self, user: &UserId, sealed: &str) -> Option<Enrolment> {
-        let (_, secret) = self.enrolling(user, sealed)?;
-        Some(Enrolment {
-            secret,
-            sealed: sealed.to_owned(),
-        })
-    }
-
-    fn enrolling(&self, user: &UserId, sealed: &str) -> Option<(FactorId, TotpSecret)> {
-        let context: [&[u8]; 2] = [b"enrolment", user.as_str().as_bytes()];
-        let text = crypto::open_text(&self.sealing, place(&context), sealed).ok()?;
-        let Enrolling { id, secret, began } = serde_json::from_slice(&text).ok()?;
-        let octets = URL_SAFE_NO_PAD.decode(secret).ok()?;
-        let secret = TotpSecret::from_octets(&octets).ok()?;
-        (self.now().since(began) < ENROLMENT).then_some((id, secret))
-    }
-
-    /// Sets a TOTP up that the person has proven to hold, if they have fewer than `most` factors,
-    /// with recovery codes for whoever has none.
-    pub(crate) async fn enrol(
-        &self,
-        user: &UserId,
-        (sealed, typed, name): (&str, &str, &str),
-        most: usize,
-        origin: &Origin,
-    ) -> Result<(SecondProof, Option<RecoveryCodes>), EnrolmentRefusal> {
-        let enrolling = self.enrolling(user, sealed);
-        let (id, secret) = enrolling.ok_or(EnrolmentRefusal::Expired)?;
-        let now = self.now();
-        let step = secret.step_of(typed, now).ok_or(EnrolmentRefusal::Wrong)?;
-        let factor = FactorRecord {
-            last_used_at: Some(now),
-            ..self.record(user, (id, &secret), name, step)
-        };
-        self.add(factor, most, "person", origin).await?;
-        let codes = self.first_recovery_codes(user, origin).await?;
-        Ok((SecondProof::otp(now), codes))
     }
 
     /// Recovery codes for whoever has none.
@@ -374,58 +234,6 @@ impl Factors {
             return Ok(None);
         }
         self.new_recovery_codes(user, origin).await
-    }
-
-    /// Takes over a TOTP that somebody set up elsewhere.
-    pub(crate) async fn import(
-        &self,
-        user: &UserId,
-        secret: &TotpSecret,
-        origin: &Origin,
-    ) -> Result<(), EnrolmentRefusal> {
-        let id = FactorId(self.directory.random.bytes());
-        let factor = self.record(user, (id, secret), "", 0);
-        self.add(factor, MOST_FACTORS, "imported", origin).await
-    }
-
-    pub(super) async fn add(
-        &self,
-        factor: FactorRecord,
-        most: usize,
-        reason: &str,
-        origin: &Origin,
-    ) -> Result<(), EnrolmentRefusal> {
-        let event = origin.event(self.now(), EventKind::FactorAdded, reason);
-        let event = event.user(&factor.user);
-        match self.store().add_factor(factor, most, event.clone()).await? {
-            FactorAdded::Added => {
-                event.log();
-                Ok(())
-            }
-            FactorAdded::Exists => Err(EnrolmentRefusal::Exists),
-            FactorAdded::TooMany => Err(EnrolmentRefusal::TooMany),
-            FactorAdded::UnknownUser => Err(EnrolmentRefusal::Expired),
-        }
-    }
-
-    fn record(
-        &self,
-        user: &UserId,
-        (id, secret): (FactorId, &TotpSecret),
-        name: &str,
-        last_step: u64,
-    ) -> FactorRecord {
-        let context: [&[u8]; 3] = [b"totp", user.as_str().as_bytes(), &id.0];
-        let random = self.directory.random.as_ref();
-        let sealed = crypto::seal(&self.sealing, place(&context), secret.octets(), random);
-        FactorRecord {
-            id,
-            user: user.clone(),
-            kind: FactorKind::Totp { sealed, last_step },
-            name: plain_name(name),
-            created_at: self.now(),
-            last_used_at: None,
-        }
     }
 
     fn open(&self, factor: &FactorRecord, sealed: &[u8]) -> Result<TotpSecret, StoreError> {
@@ -531,7 +339,7 @@ fn logged(done: bool, event: &crate::store::Event) -> bool {
     done
 }
 
-fn place<'a>(context: &'a [&'a [u8]]) -> Place<'a> {
+pub(super) fn place<'a>(context: &'a [&'a [u8]]) -> Place<'a> {
     Place {
         purpose: Purpose::Factor,
         context,

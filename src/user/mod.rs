@@ -16,6 +16,8 @@ mod admit;
 mod auth0;
 mod change;
 mod edit;
+mod emailed_codes;
+mod enrolment;
 mod factors;
 mod handle;
 mod import;
@@ -36,10 +38,8 @@ pub(crate) use self::{
     admit::{Admission, Admitted, NewPerson, Refusal},
     change::ChangeError,
     edit::{EditError, Editor, ProfileEdit},
-    factors::{
-        Enrolment, EnrolmentRefusal, FactorRefusal, Factors, MOST_FACTORS, RecoveryCodes,
-        SecondProof,
-    },
+    enrolment::{Enrolment, EnrolmentRefusal},
+    factors::{FactorRefusal, Factors, MOST_FACTORS, RecoveryCodes, SecondProof},
     import::{ImportMode, Imported},
     link::MetadataRule,
     passkeys::NewPasskey,
