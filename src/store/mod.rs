@@ -11,10 +11,12 @@
 
 #[cfg(test)]
 mod conformance;
+mod counts;
 mod cutoff;
 mod event;
 mod factor;
 pub(crate) mod memory;
+mod one_time;
 mod records;
 pub(crate) mod redis;
 pub(crate) mod sql;
@@ -23,7 +25,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub(crate) use self::{cutoff::*, event::*, factor::*, records::*};
+pub(crate) use self::{counts::*, cutoff::*, event::*, factor::*, one_time::*, records::*};
 use crate::{
     clock::Timestamp,
     identity::{Authentication, ConnectionId, Identity, Subject, UserId},
