@@ -6,11 +6,7 @@ use super::{Engine, Fields, Turn, Visit};
 use crate::{
     connection::{Authenticated, ConnectionSettings, Reply, Step},
     identity::ConnectionId,
-    text::page::{
-        Hidden, Page,
-        failure::FailureKind,
-        login::{ConfirmSignIn, Repost, StartAgainWhy},
-    },
+    text::page::{ConfirmSignIn, Hidden, Page, Repost, failure::FailureKind, login::StartAgainWhy},
 };
 
 /// What a provider sent back.

@@ -18,8 +18,8 @@ use crate::{
     session::{Brings, Login, OpenError},
     store::{OneTimeRow, OneTimeUse, Purpose, UserRecord},
     text::page::{
-        Hidden, Href, Page,
-        login::{AdviceText, Advised, Onward, PostOnward, StartAgainWhy, SwitchUser},
+        Advised, Hidden, Href, Onward, Page, PostOnward, SwitchUser, login::StartAgainWhy,
+        onward::AdviceText,
     },
     user::{Admission, Admitted},
 };

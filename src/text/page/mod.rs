@@ -12,6 +12,7 @@ pub(crate) mod factor;
 pub(crate) mod failure;
 pub(crate) mod login;
 pub(crate) mod mail;
+pub(crate) mod onward;
 pub(crate) mod passkey;
 pub(crate) mod password;
 pub(crate) mod sample;
@@ -23,10 +24,10 @@ pub(crate) use account::{Account, DeleteAccount, Demo, SignOut, SignedOut};
 pub(crate) use factor::{Enrol, Factor, NewRecoveryCodes};
 pub(crate) use failure::Failure;
 pub(crate) use login::{
-    Advised, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Onward, Owner, PostOnward, Repost,
-    SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
+    ChooseConnection, Login, LoopBroken, Owner, SignInAgain, SignUp, StartAgain,
 };
 pub(crate) use mail::{CheckMail, ConfirmLink, Forgot, MailDone, NewPassword, TypeCode};
+pub(crate) use onward::{Advised, ConfirmSignIn, Onward, PostOnward, Repost, SwitchUser, Trial};
 pub(crate) use passkey::{NewPasskey, PasskeySignUp};
 pub(crate) use password::{Check, PasswordRule, RuleText};
 

@@ -262,6 +262,7 @@ fn messages_that_are_used_exist_and_those_that_exist_are_used() {
     for file in [
         "page/login.rs",
         "page/mail.rs",
+        "page/onward.rs",
         "page/account.rs",
         "page/factor.rs",
         "page/passkey.rs",

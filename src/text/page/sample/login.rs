@@ -5,9 +5,10 @@ use crate::text::page::{
     Advised, Check, ChooseConnection, ConfirmSignIn, Login, LoopBroken, Names, Onward, Owner,
     PasswordRule, PostOnward, Repost, RuleText, SignInAgain, SignUp, StartAgain, SwitchUser, Trial,
     login::{
-        AddressNames, AdviceText, LoginForm, LoginProblem, LoopCause, NewAccount, Notice,
-        StartAgainWhy, UsernameHint, WhyNewPassword,
+        AddressNames, LoginForm, LoginProblem, LoopCause, NewAccount, Notice, StartAgainWhy,
+        UsernameHint, WhyNewPassword,
     },
+    onward::AdviceText,
 };
 
 /// The login page that asks whom to write to.
