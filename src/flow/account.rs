@@ -26,7 +26,6 @@ use crate::{
             login::{Field, FieldProblem, LoginProblem},
         },
     },
-    user::{EditError, Editor, ProfileEdit},
 };
 
 /// More sessions than this are not listed one by one.
@@ -110,56 +109,6 @@ impl Engine {
 
     pub(super) fn done(&self, what: &str) -> Turn {
         Turn::see_other(self.path(&format!("account?done={what}")))
-    }
-
-    async fn edit_profile(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
-        let text = |name: &str| fields.one(name).map(|text| text.trim().to_owned());
-        let edit = ProfileEdit {
-            name: text("name"),
-            nickname: text("nickname"),
-            given_name: text("given_name"),
-            family_name: text("family_name"),
-            picture: text("picture"),
-            ..ProfileEdit::default()
-        };
-        let mode = |id: &ConnectionId| self.sync_mode(id);
-        let edited = self
-            .parts
-            .directory
-            .edit(
-                &session.user().id,
-                &edit,
-                (Editor::Person, &visit.origin()),
-                &mode,
-            )
-            .await;
-        match edited {
-            Ok(user) => {
-                self.parts.sessions.forget_user(&user.id);
-                self.done("profile-saved")
-            }
-            Err(EditError::Store(error)) => self.store_is_away(visit, &error),
-            Err(error) => {
-                let field = |name: &str| Field {
-                    value: fields.one(name).unwrap_or_default().to_owned(),
-                    problem: problem(&error, name),
-                };
-                let profile = ProfileFields {
-                    name: field("name"),
-                    given_name: field("given_name"),
-                    family_name: field("family_name"),
-                    nickname: field("nickname"),
-                    picture: field("picture"),
-                };
-                let wrong = Wrong {
-                    profile: Some(profile),
-                    ..Wrong::default()
-                };
-                self.account_page(visit, None, wrong)
-                    .await
-                    .status(StatusCode::UNPROCESSABLE_ENTITY)
-            }
-        }
     }
 
     async fn revoke_one(&self, visit: &Visit, session: &Session, fields: &Fields) -> Turn {
@@ -421,17 +370,6 @@ fn notice(done: &str) -> Option<AccountNotice> {
         "profile-saved" => Some(AccountNotice::ProfileSaved),
         "session-revoked" => Some(AccountNotice::SessionRevoked),
         "username-changed" => Some(AccountNotice::UsernameChanged),
-        _ => None,
-    }
-}
-
-/// What an error says about one field.
-fn problem(error: &EditError, name: &str) -> Option<FieldProblem> {
-    match error {
-        EditError::BadPicture if name == "picture" => Some(FieldProblem::BadPicture),
-        EditError::BadText { field, most } if *field == name => {
-            Some(FieldProblem::TooLong { most: *most })
-        }
         _ => None,
     }
 }

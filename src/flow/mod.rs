@@ -56,6 +56,7 @@ mod password;
 mod password_rules;
 mod passwordless;
 mod pending;
+mod profile;
 mod sign_in_message;
 mod sign_out;
 mod sign_up;
