@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{CookieKind, Engine, Fields, LoginAsk, Turn, Visit, finish::hash_from_text};
+use super::{CookieKind, Engine, Fields, LoginAsk, Turn, Visit, onward::hash_from_text};
 use crate::{
     crypto,
     protocol::{Destination, ReturnTo},

@@ -4,9 +4,9 @@ use url::Url;
 
 use super::{
     Engine, Fields, LoginFlow, Turn, Visit,
-    finish::{hash_from_text, post_onward},
     fresh::FRESH,
     login_page::suggest,
+    onward::{hash_from_text, post_onward},
     unasked::Trip,
 };
 use crate::{

@@ -47,6 +47,7 @@ mod login_flow;
 mod login_page;
 mod mailing;
 mod notices;
+mod onward;
 mod owner;
 mod passkey;
 mod passkey_account;

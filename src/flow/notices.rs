@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Engine, Turn, Visit, finish::post_onward, sign_out::Leave};
+use super::{Engine, Turn, Visit, onward::post_onward, sign_out::Leave};
 use crate::{
     connection::{
         ConnectionSettings, Ended, EndedWhose, Fault, LogoutMessage, LogoutReply, LogoutRequest,

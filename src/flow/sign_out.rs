@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Engine, Fields, Turn, Visit, finish::post_onward};
+use super::{Engine, Fields, Turn, Visit, onward::post_onward};
 use crate::{
     connection::{Departure, Leaving, ProviderSession},
     crypto,
