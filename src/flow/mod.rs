@@ -58,6 +58,7 @@ mod password_rules;
 mod passwordless;
 mod pending;
 mod profile;
+mod sign_in_link;
 mod sign_in_message;
 mod sign_out;
 mod sign_up;
