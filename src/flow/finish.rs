@@ -1,4 +1,4 @@
-//! From a proof to a session, and back to the page that was wanted.
+//! From a proof to a session.
 
 use http::StatusCode;
 
