@@ -334,12 +334,16 @@ impl Browser {
             .collect()
     }
 
-    /// Makes pages prefer `dark` or `light`.
+    /// Makes pages prefer `dark` or `light`, at once: nothing is looked at on its way from one to the
+    /// other.
     pub(crate) fn prefer(&self, scheme: &str) -> &Self {
+        let features = json!([
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]);
         self.post(
             "/goog/cdp/execute",
-            &json!({"cmd": "Emulation.setEmulatedMedia", "params":
-            {"features": [{"name": "prefers-color-scheme", "value": scheme}]}}),
+            &json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}),
         );
         self
     }
