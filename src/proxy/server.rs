@@ -2,7 +2,7 @@
 
 use std::{
     fs::Permissions,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::{
@@ -21,7 +21,10 @@ use pingora::{
     server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, configuration::ServerConf},
     services::listening::Service,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpSocket,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::{Edge, Live, admin::Admin, redirect::Redirect, streams::Watching, tls::ListenerTls};
 
@@ -172,10 +175,10 @@ fn with<A>(
 }
 
 /// pingora finds a taken port only after its threads run; this finds it while there is somebody
-/// to tell.
+/// to tell. It does not listen: a visitor who came in between would be hung up on.
 pub(crate) fn try_bind(address: &Address, key: &str) -> anyhow::Result<()> {
     match address {
-        Address::Tcp(address) => TcpListener::bind(address).map(drop).with_context(|| {
+        Address::Tcp(address) => bind(*address).with_context(|| {
             format!("cannot listen on {address}: stop the program that does, or change {key}")
         }),
         Address::Unix(path, _) => {
@@ -194,6 +197,17 @@ pub(crate) fn try_bind(address: &Address, key: &str) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<()> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // Connections that have ended linger at the address; they keep nobody from it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)
 }
 
 /// Waits for a signal; then for the requests under way, in bounds.
