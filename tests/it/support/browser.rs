@@ -208,11 +208,20 @@ impl Browser {
     /// The text that a person sees in an element.
     #[track_caller]
     pub(crate) fn text(&self, css: &str) -> String {
-        let element = self.element(css);
-        self.ask(&format!("/element/{element}/text"))
-            .as_str()
-            .unwrap()
-            .to_owned()
+        let mut text = None;
+        eventually(super::PATIENCE, || {
+            // a page that goes away takes its elements along
+            text = self.text_now(css);
+            text.is_some()
+        });
+        text.unwrap_or_else(|| panic!("no {css} at {}", self.url()))
+    }
+
+    fn text_now(&self, css: &str) -> Option<String> {
+        let element = self.find(css)?;
+        let path = format!("/session/{}/element/{element}/text", self.session);
+        let text = self.call("GET", &path, &Value::Null).ok()?;
+        Some(text.as_str()?.to_owned())
     }
 
     /// Waits until the page shows these words.
