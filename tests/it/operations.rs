@@ -226,3 +226,30 @@ fn a_renamed_connection_keeps_its_people_and_their_sessions() {
         assert_eq!(refused.status.code(), Some(1));
     }
 }
+
+#[test]
+fn a_taken_port_is_said_and_nothing_starts() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = |key: &str| {
+        let value = if key == "server.listen" {
+            list(&[&address])
+        } else {
+            address.as_str().into()
+        };
+        let sidecar = Sidecar::new()
+            .set(key, value)
+            .route(route("/").set("upstream", "builtin:demo"));
+        let refused = sidecar.refused();
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        String::from_utf8_lossy(&refused.stderr).into_owned()
+    };
+    for key in ["server.listen", "admin.listen"] {
+        let told = told(key);
+        assert!(
+            told.contains(&format!("cannot listen on {address}")),
+            "{told}"
+        );
+        assert!(told.contains(key), "{told}");
+    }
+}
