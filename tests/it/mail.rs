@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{
     Request, Sidecar, Visitor,
+    codes::type_code,
     mail_server::{Mail, MailServer},
     route,
     tls::Authority,
@@ -452,12 +453,6 @@ fn mail_leaves_by_tls_with_a_certificate_that_is_checked() {
 fn sign_up(visitor: &mut Visitor, name: &str) -> Page {
     let page = visitor.go("/.auth/signup/members");
     visitor.submit_sign_up(&page, name)
-}
-
-#[track_caller]
-fn type_code(visitor: &mut Visitor, page: &Page, code: &str) -> Page {
-    let form = page.form_with("code").fill("code", code);
-    visitor.submit(page, &form)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 
 use crate::support::{
     Request, Sidecar, Visitor,
+    codes::{another, from, type_code},
     forms::links,
     mail_server::{Mail, MailServer},
     route,
@@ -26,14 +27,6 @@ fn site(server: &MailServer) -> Sidecar {
         .route(route("/").set("upstream", "builtin:demo"))
 }
 
-/// Somebody who comes from an address.
-fn from(sidecar: &Sidecar, address: &str) -> Visitor {
-    let mut visitor = sidecar.visitor();
-    let forwarded = ("X-Forwarded-For".to_owned(), address.to_owned());
-    visitor.extra.push(forwarded);
-    visitor
-}
-
 /// Asks for a message; the page that takes its code.
 #[track_caller]
 fn ask(visitor: &mut Visitor, address: &str) -> Page {
@@ -46,16 +39,6 @@ fn ask_on(visitor: &mut Visitor, page: &Page, address: &str) -> Page {
     let form = page.form_with("login").fill("login", address);
     let answer = visitor.submit(page, &form);
     visitor.follow(answer)
-}
-
-#[track_caller]
-fn type_code(visitor: &mut Visitor, page: &Page, code: &str) -> Page {
-    let form = page.form_with("code").fill("code", code);
-    visitor.submit(page, &form)
-}
-
-fn another(code: &str, by: u32) -> String {
-    format!("{:06}", (code.parse::<u32>().unwrap() + by) % 1_000_000)
 }
 
 #[track_caller]

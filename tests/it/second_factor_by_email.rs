@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Page, Sidecar, Upstream, Visitor,
     authenticator::Authenticator,
+    codes::{self, another, from},
     federated::{APP, Site},
     mail_server::{Mail, MailServer},
     route,
@@ -37,17 +38,9 @@ fn new_member(sidecar: &Sidecar, server: &MailServer, name: &str) -> (Visitor, P
     (visitor, page)
 }
 
-fn from(sidecar: &Sidecar, address: &str) -> Visitor {
-    let mut visitor = sidecar.visitor();
-    let forwarded = ("X-Forwarded-For".to_owned(), address.to_owned());
-    visitor.extra.push(forwarded);
-    visitor
-}
-
 #[track_caller]
 fn type_code(visitor: &mut Visitor, page: &Page, code: &str) -> Page {
-    let form = page.form_with("code").fill("code", code);
-    let answer = visitor.submit(page, &form);
+    let answer = codes::type_code(visitor, page, code);
     visitor.follow(answer)
 }
 
@@ -56,10 +49,6 @@ fn code_mail(server: &MailServer, address: &str, count: usize) -> Mail {
     let mail = server.nth(address, count);
     assert_eq!(mail.subject(), "Your code for Vestibule");
     mail
-}
-
-fn another(code: &str, by: u32) -> String {
-    format!("{:06}", (code.parse::<u32>().unwrap() + by) % 1_000_000)
 }
 
 fn amr(visitor: &mut Visitor) -> Value {

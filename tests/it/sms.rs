@@ -9,8 +9,15 @@ use serde_json::{Value, json};
 use super::passwordless_browser::look;
 use crate::support::{
     Browser, PATIENCE, Reply, Request, Seen, Sidecar, Upstream, Visitor,
-    active_directory::in_own_network, eventually, free_port, http::exchange, kannel::Kannel, route,
-    sidecar::list, twilio::Twilio, visitor::Page,
+    active_directory::in_own_network,
+    codes::{another, from, type_code},
+    eventually, free_port,
+    http::exchange,
+    kannel::Kannel,
+    route,
+    sidecar::list,
+    twilio::Twilio,
+    visitor::Page,
 };
 
 const ANN: &str = "+447400123456";
@@ -40,14 +47,6 @@ fn send(gateway: &Upstream) -> String {
     format!("{}/send", gateway.url())
 }
 
-/// Somebody who comes from an address.
-fn from(sidecar: &Sidecar, address: &str) -> Visitor {
-    let mut visitor = sidecar.visitor();
-    let forwarded = ("X-Forwarded-For".to_owned(), address.to_owned());
-    visitor.extra.push(forwarded);
-    visitor
-}
-
 /// Asks for a message; the page that takes its code.
 #[track_caller]
 fn ask(visitor: &mut Visitor, number: &str) -> Page {
@@ -55,16 +54,6 @@ fn ask(visitor: &mut Visitor, number: &str) -> Page {
     let form = page.form_with("login").fill("login", number);
     let answer = visitor.submit(&page, &form);
     visitor.follow(answer)
-}
-
-#[track_caller]
-fn type_code(visitor: &mut Visitor, page: &Page, code: &str) -> Page {
-    let form = page.form_with("code").fill("code", code);
-    visitor.submit(page, &form)
-}
-
-fn another(code: &str, by: u32) -> String {
-    format!("{:06}", (code.parse::<u32>().unwrap() + by) % 1_000_000)
 }
 
 /// What the gateway got, when there are so many.

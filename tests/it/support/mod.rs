@@ -25,6 +25,7 @@ pub(crate) mod apps;
 pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod client_certificates;
+pub(crate) mod codes;
 pub(crate) mod corpus;
 pub(crate) mod database_servers;
 pub(crate) mod django_provider;
