@@ -188,16 +188,16 @@ impl Engine {
             page.status(status)
         };
         let proofs = &self.parts.sign_in;
-        let asked = match proofs.awaited(&flow.id, visit.now).await {
-            Ok(asked) => asked,
+        let awaited = match proofs.awaited(&flow.id, visit.now).await {
+            Ok(awaited) => awaited,
             Err(error) => return self.store_is_away(visit, &error),
         };
         let is_theirs =
-            |asked: SignInAsked| asked.connection == *by.id() && asked.to == to.normalized();
+            |asked: &SignInAsked| asked.connection == *by.id() && asked.to == to.normalized();
         // Nothing can be guessed at, so nothing is paid.
-        if !asked.is_some_and(is_theirs) {
+        let Some(awaited) = awaited.filter(|awaited| is_theirs(awaited.asked())) else {
             return again(CodeProblem::Gone, StatusCode::UNPROCESSABLE_ENTITY);
-        }
+        };
         let Some(account) = by.account(to) else {
             return self.start_again(visit, StartAgainWhy::Expired, Some(&flow.return_to));
         };
@@ -215,7 +215,7 @@ impl Engine {
                 return again(problem, StatusCode::TOO_MANY_REQUESTS).retry_after(wait);
             }
         };
-        match proofs.by_code((&flow.id, code), visit.now).await {
+        match proofs.by_code(awaited, (code, visit.now)).await {
             Err(NoSignIn::Store(error)) => self.store_is_away(visit, &error),
             Err(NoSignIn::Gone | NoSignIn::Wrong { left: 0 }) => {
                 self.note_rejection(visit, &by.wrong_code());

@@ -60,6 +60,13 @@ pub(crate) struct FoundSignIn {
     row: LinkRow,
 }
 
+/// A message whose code is awaited in a flow. What is typed is compared with the code of this one,
+/// whatever that flow asks for in the meantime.
+pub(crate) struct AwaitedSignIn {
+    found: FoundSignIn,
+    code: CodeRow,
+}
+
 /// The proof that a person reads what is sent to an address. It is made once for each message.
 #[derive(Debug)]
 pub(crate) struct ByMessage(SignInAsked);
@@ -135,32 +142,29 @@ impl SignInProofs {
         read(token).map(|token| digits(&token))
     }
 
-    /// What the message was asked for whose code is awaited in this flow.
+    /// The message whose code is awaited in this flow.
     pub(crate) async fn awaited(
         &self,
         flow: &str,
         now: Timestamp,
-    ) -> Result<Option<SignInAsked>, StoreError> {
-        let row: Option<CodeRow> = self.0.peek(code_key(flow_hash(flow)), now).await?;
-        let Some(row) = row else { return Ok(None) };
-        let found = self.find(link_of(&row), now).await?;
-        Ok(found.map(|found| found.row.asked))
+    ) -> Result<Option<AwaitedSignIn>, StoreError> {
+        let code: Option<CodeRow> = self.0.peek(code_key(flow_hash(flow)), now).await?;
+        let Some(code) = code else { return Ok(None) };
+        let found = self.find(link_of(&code), now).await?;
+        Ok(found.map(|found| AwaitedSignIn { found, code }))
     }
 
-    /// The proof of a code that was typed into the browser of this flow. It is one of the tries.
+    /// The proof of a code that was typed into the browser of its flow. It is one of the tries.
     pub(crate) async fn by_code(
         &self,
-        (flow, typed): (&str, &str),
-        now: Timestamp,
+        awaited: AwaitedSignIn,
+        (typed, now): (&str, Timestamp),
     ) -> Result<FoundSignIn, NoSignIn> {
-        let row: Option<CodeRow> = self.0.peek(code_key(flow_hash(flow)), now).await?;
-        let row = row.ok_or(NoSignIn::Gone)?;
-        match row.compare(&self.0, (typed, now)).await? {
-            Compared::NoTryLeft => return Err(NoSignIn::Gone),
-            Compared::Wrong { left } => return Err(NoSignIn::Wrong { left }),
-            Compared::Right => {}
+        match awaited.code.compare(&self.0, (typed, now)).await? {
+            Compared::NoTryLeft => Err(NoSignIn::Gone),
+            Compared::Wrong { left } => Err(NoSignIn::Wrong { left }),
+            Compared::Right => Ok(awaited.found),
         }
-        self.find(link_of(&row), now).await?.ok_or(NoSignIn::Gone)
     }
 
     /// Uses a proof up. `None`: somebody else did, or a newer one is on its way.
@@ -187,6 +191,13 @@ impl SignInProofs {
         let newest: Option<CodeRow> = self.0.peek(code_key(row.flow), now).await?;
         let is_newest = newest.is_some_and(|newest| newest.token == key.hash);
         Ok(is_newest.then_some(FoundSignIn { key, row }))
+    }
+}
+
+impl AwaitedSignIn {
+    /// What the message was asked for.
+    pub(crate) fn asked(&self) -> &SignInAsked {
+        self.found.asked()
     }
 }
 
@@ -272,6 +283,17 @@ mod tests {
         sent.unwrap()
     }
 
+    async fn type_in(
+        proofs: &SignInProofs,
+        flow: &str,
+        typed: &str,
+        now: Timestamp,
+    ) -> Result<FoundSignIn, NoSignIn> {
+        let awaited = proofs.awaited(flow, now).await?;
+        let awaited = awaited.ok_or(NoSignIn::Gone)?;
+        proofs.by_code(awaited, (typed, now)).await
+    }
+
     fn another(code: &str) -> String {
         format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
     }
@@ -280,17 +302,17 @@ mod tests {
     async fn a_code_is_good_once_and_in_the_flow_that_asked() {
         let proofs = proofs();
         let sent = send(&proofs, "ann@example.com", "a").await;
-        let elsewhere = proofs.by_code(("b", &sent.code), NOW).await;
+        let elsewhere = type_in(&proofs, "b", &sent.code, NOW).await;
         assert!(matches!(elsewhere, Err(NoSignIn::Gone)));
         let (front, back) = sent.code.split_at(3);
         let spaced = format!(" {front} {back} ");
-        let found = proofs.by_code(("a", &spaced), NOW).await.unwrap();
+        let found = type_in(&proofs, "a", &spaced, NOW).await.unwrap();
         assert!(found.is_of("a") && !found.is_of("b"));
         assert_eq!(found.asked(), &asked("ann@example.com"));
         let again = found.clone();
         assert!(proofs.use_up(found, NOW).await.unwrap().is_some());
         assert!(proofs.use_up(again, NOW).await.unwrap().is_none());
-        let typed = proofs.by_code(("a", &sent.code), NOW).await;
+        let typed = type_in(&proofs, "a", &sent.code, NOW).await;
         assert!(matches!(typed, Err(NoSignIn::Gone)));
         assert!(proofs.by_token(&sent.token, NOW).await.unwrap().is_none());
     }
@@ -301,12 +323,12 @@ mod tests {
         let sent = send(&proofs, "ann@example.com", "a").await;
         let wrong = another(&sent.code);
         for (typed, expected) in [(&wrong, 2), (&wrong, 1)] {
-            let no = proofs.by_code(("a", typed), NOW).await.unwrap_err();
+            let no = type_in(&proofs, "a", typed, NOW).await.unwrap_err();
             assert!(matches!(no, NoSignIn::Wrong { left } if left == expected));
         }
         // the third may still be right
-        assert!(proofs.by_code(("a", &sent.code), NOW).await.is_ok());
-        let fourth = proofs.by_code(("a", &sent.code), NOW).await;
+        assert!(type_in(&proofs, "a", &sent.code, NOW).await.is_ok());
+        let fourth = type_in(&proofs, "a", &sent.code, NOW).await;
         assert!(matches!(fourth, Err(NoSignIn::Gone)));
         // the link has no digits to guess
         assert!(proofs.by_token(&sent.token, NOW).await.unwrap().is_some());
@@ -319,7 +341,7 @@ mod tests {
         let wrong = another(&sent.code);
         let tries = (0..50).map(|_| {
             let (proofs, wrong) = (proofs.clone(), wrong.clone());
-            tokio::spawn(async move { proofs.by_code(("a", &wrong), NOW).await })
+            tokio::spawn(async move { type_in(&proofs, "a", &wrong, NOW).await })
         });
         let mut compared = 0;
         for tried in tries.collect::<Vec<_>>() {
@@ -340,9 +362,9 @@ mod tests {
         for sent in [&second, &of_another] {
             assert!(proofs.by_token(&sent.token, NOW).await.unwrap().is_some());
         }
-        let old = proofs.by_code(("a", &first.code), NOW).await;
+        let old = type_in(&proofs, "a", &first.code, NOW).await;
         assert!(first.code == second.code || old.is_err());
-        assert!(proofs.by_code(("a", &second.code), NOW).await.is_ok());
+        assert!(type_in(&proofs, "a", &second.code, NOW).await.is_ok());
     }
 
     #[tokio::test]
@@ -351,11 +373,11 @@ mod tests {
         let sent = send(&proofs, "ann@example.com", "a").await;
         assert_eq!(SignInProofs::code_of(&sent.token), Some(sent.code.clone()));
         let awaited = proofs.awaited("a", NOW).await.unwrap();
-        assert_eq!(awaited, Some(asked("ann@example.com")));
+        assert_eq!(awaited.unwrap().asked(), &asked("ann@example.com"));
         let late = NOW + LIFETIME;
-        assert_eq!(proofs.awaited("a", late).await.unwrap(), None);
+        assert!(proofs.awaited("a", late).await.unwrap().is_none());
         assert!(proofs.by_token(&sent.token, late).await.unwrap().is_none());
-        let typed = proofs.by_code(("a", &sent.code), late).await;
+        let typed = type_in(&proofs, "a", &sent.code, late).await;
         assert!(matches!(typed, Err(NoSignIn::Gone)));
         for bad in [
             "",
@@ -365,5 +387,22 @@ mod tests {
         ] {
             assert!(proofs.by_token(bad, NOW).await.unwrap().is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_compared_is_the_message_that_was_looked_at() {
+        let proofs = proofs();
+        send(&proofs, "eve@example.com", "a").await;
+        let of_eve = proofs.awaited("a", NOW).await.unwrap().unwrap();
+        // In the meantime the same flow asks for a message to somebody else.
+        let of_ann = send(&proofs, "ann@example.com", "a").await;
+        let typed = proofs.by_code(of_eve, (&of_ann.code, NOW)).await;
+        assert!(matches!(typed, Err(NoSignIn::Wrong { .. })));
+        // An older message is used for nothing, even by its own code.
+        let own = send(&proofs, "eve@example.com", "b").await;
+        let of_eve = proofs.awaited("b", NOW).await.unwrap().unwrap();
+        send(&proofs, "ann@example.com", "b").await;
+        let found = proofs.by_code(of_eve, (&own.code, NOW)).await.unwrap();
+        assert!(proofs.use_up(found, NOW).await.unwrap().is_none());
     }
 }
