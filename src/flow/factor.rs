@@ -92,11 +92,17 @@ impl Engine {
         if has_one {
             return Ok(Some(Asks::Code));
         }
-        Ok(match demand {
-            Some(_) if self.has_code_address(user, held).await? => Some(Asks::Email),
-            Some(_) => Some(Asks::Enrol),
-            None => None,
-        })
+        // Who changes how they sign in, or joins an account, proves a factor like who has one:
+        // otherwise the first proof alone would set up what is asked for in place of the code.
+        let is_change = flow.fresh || flow.link.is_some();
+        let is_asked = demand.is_some() || is_change;
+        Ok(
+            if is_asked && self.has_code_address(user, &held.connection).await? {
+                Some(Asks::Email)
+            } else {
+                demand.map(|_| Asks::Enrol)
+            },
+        )
     }
 
     /// Keeps the first proof, and sends the browser to the page that asks for the second.

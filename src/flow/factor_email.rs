@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     connection::{CodeFor, FACTOR_CODE_LIFETIME, Throttled, TrustEmail},
-    identity::{Authentication, UserId},
+    identity::{ConnectionId, UserId},
     mail::Draft,
     protocol::EmailAddress,
     store::{StoreError, UserRecord},
@@ -30,15 +30,15 @@ use crate::{
 };
 
 impl Engine {
-    /// Where somebody with this first proof, and no factor of their own, is sent a code; `None`:
-    /// nowhere.
+    /// Where somebody who comes by this connection, and has no factor of their own, is sent a code;
+    /// `None`: nowhere.
     pub(super) fn code_address(
         &self,
         user: &UserRecord,
-        held: &Authentication,
+        by: &ConnectionId,
     ) -> Option<EmailAddress> {
         self.mail.as_ref()?;
-        let (_, settings) = self.connections.enabled(&held.connection)?;
+        let (_, settings) = self.connections.enabled(by)?;
         let (_, source) = self.connections.enabled(&user.synced_by)?;
         let is_trusted = source.common.trust_email != TrustEmail::Never;
         if !settings.common.second_factor_by_email || !user.profile.email_verified || !is_trusted {
@@ -47,14 +47,14 @@ impl Engine {
         EmailAddress::parse(user.profile.email.as_deref()?).ok()
     }
 
-    /// Whether somebody with this first proof, and no factor of their own, is sent a code.
+    /// Whether somebody who comes by this connection, and has no factor of their own, is sent a code.
     pub(super) async fn has_code_address(
         &self,
         user: &UserId,
-        held: &Authentication,
+        by: &ConnectionId,
     ) -> Result<bool, StoreError> {
         let user = self.parts.directory.store().find(user).await?;
-        Ok(user.is_some_and(|user| self.code_address(&user, held).is_some()))
+        Ok(user.is_some_and(|user| self.code_address(&user, by).is_some()))
     }
 
     /// Sends the first code of a login. One that is not sent can be asked for again on the page.
@@ -66,7 +66,7 @@ impl Engine {
         let pending = &waiting.pending;
         let user = self.parts.directory.store().find(&pending.user).await?;
         let Some(user) = user else { return Ok(()) };
-        if let Some(to) = self.code_address(&user, &pending.proof.authentication) {
+        if let Some(to) = self.code_address(&user, &pending.proof.authentication.connection) {
             let whose = CodeFor {
                 user: &user.id,
                 to: &to,
@@ -199,7 +199,7 @@ impl Engine {
     /// Where the code of this login goes, and what names its first proof.
     fn addressee(&self, flow: &LoginFlow, awaited: &Awaited) -> Option<(EmailAddress, String)> {
         let held = &awaited.waiting.pending.proof.authentication;
-        let to = self.code_address(&awaited.user, held)?;
+        let to = self.code_address(&awaited.user, &held.connection)?;
         Some((to, flow.factor.clone()?))
     }
 

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Engine, Fields, Turn, Visit, account::Wrong, fresh, pending::Pending};
 use crate::{
-    connection::{ConnectionSettings, Proof, SecondFactor},
+    connection::{Proof, SecondFactor},
     identity::UserId,
     session::{Session, Token},
     store::{FactorId, FactorKind, FactorRecord, IdentityRecord, StoreError},
@@ -97,10 +97,10 @@ impl Engine {
             return Ok(false);
         }
         let identities = self.parts.directory.store().identities(user).await?;
+        let person = self.parts.directory.store().find(user).await?;
         Ok(identities.iter().any(|known| {
-            let found = self.connections.enabled(&known.identity.connection);
-            let by_email = |settings: &ConnectionSettings| settings.common.second_factor_by_email;
-            let is_replaced = found.is_some_and(|(_, settings)| by_email(settings));
+            let address = |person| self.code_address(person, &known.identity.connection);
+            let is_replaced = person.as_ref().and_then(address).is_some();
             self.factor_of(known).demand().is_some() && !is_replaced
         }))
     }

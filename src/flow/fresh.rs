@@ -23,17 +23,23 @@ fn is_recent(then: Timestamp, now: Timestamp) -> bool {
 
 impl Engine {
     /// Whether the person at this session has proven a moment ago who they are, with the second
-    /// factor if they have one.
+    /// factor if they have one, or are sent codes in place of one.
     pub(super) async fn has_fresh_proof(
         &self,
         visit: &Visit,
         session: &Session,
     ) -> Result<bool, StoreError> {
-        let has_factor = !self.parts.factors.of(&session.user().id).await?.is_empty();
+        let user = &session.user().id;
+        let has_factor = !self.parts.factors.of(user).await?.is_empty();
+        let person = self.parts.directory.store().find(user).await?;
+        let is_sent_codes = |held: &Authentication| {
+            let address = |person| self.code_address(person, &held.connection);
+            person.as_ref().and_then(address).is_some()
+        };
         let fresh = |held: &Authentication| {
             let second = held.second_factor_at;
             let second = second.is_some_and(|at| is_recent(at, visit.now));
-            is_fresh(held, visit.now) && (second || !has_factor)
+            is_fresh(held, visit.now) && (second || !(has_factor || is_sent_codes(held)))
         };
         Ok(session.contents().authentications.iter().any(fresh))
     }

@@ -364,3 +364,90 @@ fn messages_run_out_for_a_user_and_whoever_waits_is_told() {
     assert!(again.text().contains("too many messages"), "{again:?}");
     assert_eq!(server.of(ANN).len(), 11, "one confirmed the address");
 }
+
+#[test]
+fn nobody_sets_an_app_up_past_the_code_by_the_password_alone() {
+    let server = MailServer::start();
+    let upstream = Upstream::start();
+    let sidecar = site(&server)
+        .set("connections.members.second_factor", "optional")
+        .route(
+            route("/admin")
+                .to(&upstream)
+                .set("second_factor", "required"),
+        )
+        .start();
+    let mut ann = sidecar.visitor();
+    let page = ann.go("/.auth/signup/members");
+    let page = ann.submit_sign_up(&page, "ann");
+    let code = server.nth(ANN, 1).code();
+    type_code(&mut ann, &page, &code);
+    assert_eq!(amr(&mut ann), json!(["pwd"]));
+    // The session has the first proof alone, however fresh it is: an app would open the route.
+    for add in ["totp", "passkey"] {
+        let page = ann.go(&format!("/.auth/account?add={add}"));
+        assert_eq!(page.url.path(), "/.auth/login", "{add}: {page:?}");
+    }
+    let page = ann.go("/.auth/account?add=totp");
+    let asked = ann.try_password(&page, ANN, PASSWORD);
+    let asked = ann.follow(asked);
+    assert!(
+        asked.text().contains("on its way to a•••@example.com"),
+        "{asked:?}"
+    );
+    assert!(!asked.text().contains("otpauth:"));
+    let code = code_mail(&server, ANN, 2).code();
+    let page = type_code(&mut ann, &asked, &code);
+    let mut app = Authenticator::scan(&page.text());
+    type_code(&mut ann, &page, &app.code());
+    let factors = sidecar.cli_json(&["users", "factors", "ann"]);
+    assert_eq!(factors["factors"].as_array().unwrap().len(), 1);
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn the_last_app_may_go_where_a_code_takes_its_place() {
+    let server = MailServer::start();
+    let mut sidecar = site(&server).start();
+    let (mut ann, page) = new_member(&sidecar, &server, "ann");
+    let code = code_mail(&server, ANN, 2).code();
+    type_code(&mut ann, &page, &code);
+    let page = ann.go("/.auth/account?add=totp");
+    let mut app = Authenticator::scan(&page.text());
+    type_code(&mut ann, &page, &app.code());
+    let removed = |ann: &mut Visitor| {
+        let account = ann.go("/.auth/account");
+        let mut forms = account.forms().into_iter();
+        let form = forms.find(|form| form.value("action") == Some("remove-factor"));
+        let page = ann.submit(&account, &form.unwrap());
+        ann.follow(page).answer.status == 200
+    };
+    sidecar.change("connections.members.second_factor_by_email", false);
+    sidecar.write();
+    sidecar.reload();
+    assert!(!removed(&mut ann));
+    sidecar.change("connections.members.second_factor_by_email", true);
+    sidecar.write();
+    sidecar.reload();
+    assert!(removed(&mut ann));
+}
+
+#[test]
+fn an_address_that_counts_for_nothing_is_sent_no_code() {
+    let server = MailServer::start();
+    let keys = [
+        ("second_factor", "required_here".into()),
+        ("trust_email", "never".into()),
+    ];
+    let mut site = Site::with(&json!({}), &json!({}), &keys);
+    let sidecar = std::mem::replace(&mut site.sidecar, Sidecar::new());
+    let mut sidecar = server.behind(sidecar);
+    sidecar.change("connections.op.second_factor_by_email", true);
+    sidecar.write();
+    sidecar.reload();
+    site.sidecar = sidecar;
+    let (ann, page) = site.sign_in("/wanted", &[("login", "ann")]);
+    assert!(page.text().contains("Set up a"), "{page:?}");
+    assert!(ann.session().is_none());
+    assert!(server.all().is_empty(), "{:#?}", server.all());
+}
