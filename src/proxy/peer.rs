@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use openssl::{pkey::PKey, x509::X509};
 use pingora::{
     Error, ErrorType, OrErr,
-    protocols::ALPN,
+    protocols::{ALPN, TcpKeepalive},
     proxy::Session as Downstream,
     tls::x509::X509 as PeerCertificate,
     upstreams::peer::{HttpPeer, Scheme},
@@ -30,8 +30,16 @@ use crate::{
 const NAMES_KEPT: Duration = Duration::from_secs(10);
 /// Of a name's addresses so many are tried.
 const MOST_ADDRESSES: usize = 4;
-/// How long an idle connection to an application is kept.
-const IDLE: Duration = Duration::from_secs(60);
+/// An idle connection to an application is kept until the application ends it, or until others take
+/// its place. One that broke in silence answers no probe: the first comes after `idle`. (An idle
+/// timeout of ours would set and clear a timer with each request.)
+const KEEPALIVE: TcpKeepalive = TcpKeepalive {
+    idle: Duration::from_secs(30),
+    interval: Duration::from_secs(10),
+    count: 3,
+    // As the system has it.
+    user_timeout: Duration::ZERO,
+};
 
 /// What is needed to connect to the applications of one generation of the configuration.
 #[derive(Debug)]
@@ -246,7 +254,7 @@ impl Target {
             options.total_connection_timeout = Some(route.timeouts.connect.0);
             options.write_timeout = Some(route.timeouts.write.0);
             options.read_timeout = Some(route.timeouts.read.0);
-            options.idle_timeout = Some(IDLE);
+            options.tcp_keepalive = Some(KEEPALIVE);
         }))
     }
 
