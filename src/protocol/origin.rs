@@ -101,8 +101,9 @@ impl Origin {
     /// The same scheme and port at another host.
     pub(crate) fn at(&self, host: Host) -> Self {
         Self {
+            scheme: self.scheme,
             host,
-            ..self.clone()
+            port: self.port,
         }
     }
 

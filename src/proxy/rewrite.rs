@@ -290,7 +290,7 @@ fn keep_out_of_shared_caches(response: &mut ResponseHeader, seen: &Seen) -> ping
     }
     if !seen.cache_control {
         let private = HeaderValue::from_static("private");
-        return response.insert_header("Cache-Control", private);
+        return response.insert_header(header::CACHE_CONTROL, private);
     }
     let lines = response.headers.get_all(header::CACHE_CONTROL);
     let text = |line: &HeaderValue| line.to_str().unwrap_or_default().to_owned();
@@ -319,7 +319,7 @@ fn keep_out_of_shared_caches(response: &mut ResponseHeader, seen: &Seen) -> ping
     });
     kept.insert(0, "private");
     if let Ok(value) = HeaderValue::from_str(&kept.join(", ")) {
-        response.insert_header("Cache-Control", value)?;
+        response.insert_header(header::CACHE_CONTROL, value)?;
     }
     Ok(())
 }
