@@ -204,7 +204,7 @@ sign_in() {
   session_of "$jar"
 }
 
-# Two: with the product's settings, and as pingora comes.
+# Three: with the product's settings, as pingora comes, and with the product's header fields.
 start_bare() {
   bare_port=$(free_port)
   start bare "$bare_port" "$bare" "127.0.0.1:$bare_port" "127.0.0.1:$upstream" "$threads"
@@ -212,6 +212,9 @@ start_bare() {
   stealing_port=$(free_port)
   start stealing "$stealing_port" "$bare" "127.0.0.1:$stealing_port" "127.0.0.1:$upstream" "$threads" stealing
   stealing_pid=$started
+  fields_port=$(free_port)
+  start fields "$fields_port" "$bare" "127.0.0.1:$fields_port" "127.0.0.1:$upstream" "$threads" fields
+  fields_pid=$started
 }
 
 start_nginx() {
