@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     AccountKey, Allowance, Allowed, Budgets, Of, Price, Throttle, Throttled, account_bytes,
-    prices_around,
+    budgets::Mode, prices_around,
 };
 use crate::{
     protocol::EmailAddress,
@@ -32,16 +32,22 @@ impl Throttle {
         more: Vec<Price>,
     ) -> Result<(), Throttled> {
         let (rates, mut paid) = (&budgets.mail, Vec::new());
-        let all = (Counts::MailAll, Vec::new(), rates.all);
-        let most = match self.spend(all, &mut paid).await? {
-            Budget::Exhausted { .. } => budgets.scarce,
-            Budget::Spent { .. } => u32::MAX,
+        let all = || (Counts::MailAll, Vec::new(), rates.all);
+        let prices = |scarce| {
+            let most = if scarce { budgets.scarce } else { u32::MAX };
+            let of_address = (Counts::MailAddress, rates.address.at_most(most));
+            let of_network = (Counts::MailNetwork, rates.network.at_most(most));
+            let mut prices = prices_around(budgets, address, of_address, of_network);
+            prices.extend(more.iter().cloned());
+            prices
         };
-        let of_address = (Counts::MailAddress, rates.address.at_most(most));
-        let of_network = (Counts::MailNetwork, rates.network.at_most(most));
-        let mut prices = prices_around(budgets, address, of_address, of_network);
-        prices.extend(more);
-        self.pay(budgets, prices, &mut paid).await
+        if budgets.mode == Mode::Enforce {
+            let scarce = self.is_exhausted(all()).await?;
+            self.look(budgets, &self.spends(prices(scarce))).await?;
+        }
+        let of_all = self.spend(all(), &mut paid).await?;
+        let scarce = matches!(of_all, Budget::Exhausted { .. });
+        self.pay(budgets, prices(scarce), &mut paid).await
     }
 
     /// Pays for a message to an address, by whatever name it was asked for and by whomever. Whoever

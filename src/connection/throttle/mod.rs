@@ -107,22 +107,9 @@ impl Throttle {
     /// A [`KnownBrowser`] does not pay from here.
     pub(crate) async fn is_left_to(&self, address: Option<IpAddr>) -> Result<(), Throttled> {
         let budgets = self.budgets.load_full();
-        let all = (Counts::LoginAll, Vec::new(), budgets.login.all);
-        let exhausted = async |price| {
-            let spend = self.spend_of(price);
-            self.store.exhausted(&spend, self.clock.now()).await
-        };
-        let scarce = exhausted(all).await?.is_some();
-        for price in prices_of_address(&budgets, address, scarce) {
-            let counts = price.0;
-            if let Some(until) = exhausted(price).await? {
-                note_exhausted(&budgets, counts);
-                if budgets.mode == Mode::Enforce {
-                    return Err(Throttled::Until(until));
-                }
-            }
-        }
-        Ok(())
+        let scarce = self.is_exhausted(for_all(&budgets)).await?;
+        let prices = prices_of_address(&budgets, address, scarce);
+        self.look(&budgets, &self.spends(prices)).await
     }
 
     /// Pays for one try at a password. When one budget is empty the others get their unit back.
@@ -139,18 +126,27 @@ impl Throttle {
             let key = [account, known.browser.to_vec()].concat();
             vec![(Counts::LoginKnownBrowser, key, login.known_browser)]
         } else {
-            let all = (Counts::LoginAll, Vec::new(), login.all);
-            let of_all = self.spend(all, &mut paid).await?;
-            let shared = (Counts::LoginAccount, account.clone(), login.account);
-            let at_account = match self.spend(shared, &mut paid).await? {
-                Budget::Exhausted { .. } => login.account.at_most(budgets.scarce),
-                Budget::Spent { .. } => login.account,
+            let shared = || (Counts::LoginAccount, account.clone(), login.account);
+            let of_network = [account.as_slice(), &network_bytes(attempt.address)].concat();
+            // What the network pays, when the shared budgets are at their end and when not.
+            let prices = |scarce, at_account: bool| {
+                let most = if at_account { budgets.scarce } else { u32::MAX };
+                let at_account = login.account.at_most(most);
+                let mut prices = prices_of_address(&budgets, attempt.address, scarce);
+                prices.push((Counts::LoginAccountNetwork, of_network.clone(), at_account));
+                prices
             };
-            let of_network = [account, network_bytes(attempt.address)].concat();
+            if budgets.mode == Mode::Enforce {
+                let scarce = self.is_exhausted(for_all(&budgets)).await?;
+                let at_account = self.is_exhausted(shared()).await?;
+                let spends = self.spends(prices(scarce, at_account));
+                self.look(&budgets, &spends).await?;
+            }
+            let of_all = self.spend(for_all(&budgets), &mut paid).await?;
             let scarce = matches!(of_all, Budget::Exhausted { .. });
-            let mut prices = prices_of_address(&budgets, attempt.address, scarce);
-            prices.push((Counts::LoginAccountNetwork, of_network, at_account));
-            prices
+            let of_account = self.spend(shared(), &mut paid).await?;
+            let at_account = matches!(of_account, Budget::Exhausted { .. });
+            prices(scarce, at_account)
         };
         self.pay(&budgets, prices, &mut paid).await?;
         Ok(Allowance {
@@ -195,9 +191,16 @@ impl Throttle {
         prices: Vec<Price>,
         paid: &mut Vec<Counter>,
     ) -> Result<(), Throttled> {
-        for price in prices {
-            let counts = price.0;
-            if let Budget::Exhausted { until } = self.spend(price, paid).await? {
+        let spends = self.spends(prices);
+        if budgets.mode == Mode::Enforce
+            && let Err(refused) = self.look(budgets, &spends).await
+        {
+            self.refund(paid).await?;
+            return Err(refused);
+        }
+        for spend in spends {
+            let counts = spend.counter.counts;
+            if let Budget::Exhausted { until } = self.count(spend, paid).await? {
                 note_exhausted(budgets, counts);
                 if budgets.mode == Mode::Enforce {
                     self.refund(paid).await?;
@@ -208,13 +211,43 @@ impl Throttle {
         Ok(())
     }
 
+    /// Refuses what one of these budgets has nothing left for. Nothing is spent: a flood of tries
+    /// that are refused reads, and writes nothing.
+    async fn look(&self, budgets: &Budgets, spends: &[Spend]) -> Result<(), Throttled> {
+        for spend in spends {
+            let exhausted = self.store.exhausted(spend, self.clock.now());
+            if let Some(until) = exhausted.await? {
+                note_exhausted(budgets, spend.counter.counts);
+                if budgets.mode == Mode::Enforce {
+                    return Err(Throttled::Until(until));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_exhausted(&self, price: Price) -> Result<bool, StoreError> {
+        let (spend, now) = (self.spend_of(price), self.clock.now());
+        Ok(self.store.exhausted(&spend, now).await?.is_some())
+    }
+
     async fn spend(&self, price: Price, paid: &mut Vec<Counter>) -> Result<Budget, StoreError> {
-        let spend = self.spend_of(price);
+        self.count(self.spend_of(price), paid).await
+    }
+
+    async fn count(&self, spend: Spend, paid: &mut Vec<Counter>) -> Result<Budget, StoreError> {
         let budget = self.store.count(&spend, self.clock.now()).await?;
         if let Budget::Spent { .. } = budget {
             paid.push(spend.counter);
         }
         Ok(budget)
+    }
+
+    fn spends(&self, prices: Vec<Price>) -> Vec<Spend> {
+        prices
+            .into_iter()
+            .map(|price| self.spend_of(price))
+            .collect()
     }
 
     fn spend_of(&self, (counts, key, rate): Price) -> Spend {
@@ -253,6 +286,11 @@ impl Throttle {
             slot: u16::from_be_bytes([high, low]),
         }
     }
+}
+
+/// What a try costs the budget for all.
+fn for_all(budgets: &Budgets) -> Price {
+    (Counts::LoginAll, Vec::new(), budgets.login.all)
 }
 
 /// What a try costs its address and the network around it.
