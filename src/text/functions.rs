@@ -110,13 +110,13 @@ fn utc(at: Timestamp) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
-/// The first letters of the first and the last word.
 /// What stands for a name that has no picture.
 fn letter(name: &str) -> Option<String> {
     let letter = name.chars().find(|c| c.is_alphanumeric())?;
     Some(letter.to_uppercase().collect())
 }
 
+/// The first letters of the first and the last word.
 fn initials(name: &str) -> String {
     let mut words = name
         .split(|c: char| !c.is_alphanumeric())

@@ -2,9 +2,9 @@
 //!
 //! A caller fills in a [`Page`] and asks [`Pages::render`] for HTML in the visitor's [`Locale`].
 //! The templates (`templates/*.html`, minijinja) are built in; a file of the same name in the
-//! operator's folder replaces one. They are all compiled and tried with sample data when they are
-//! loaded, so a broken one stops the start or the reload and never a visitor. They hold no
-//! sentences: those come from the catalogue ([`message`]) by `t("key")`.
+//! operator's folder replaces one. Then they are all tried with sample data when they are loaded, so
+//! a broken one stops the start or the reload and never a visitor; ours are tried by the tests, and
+//! one is compiled when it is first drawn. They hold no sentences: those come from the catalogue ([`message`]) by `t("key")`.
 //!
 //! Values are escaped because every template's name ends in `.html`; there is no inline style, no
 //! address outside this host, and no script but those whose hashes
@@ -15,6 +15,7 @@ pub(crate) mod assets;
 pub(crate) mod colour;
 pub(crate) mod config;
 pub(crate) mod device;
+mod engine;
 mod folder;
 mod functions;
 pub(crate) mod language;
@@ -27,31 +28,29 @@ mod tests;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use minijinja::{
-    Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig, value::Serde,
-};
+use minijinja::{ErrorKind, Value, context, value::Serde};
 
 pub(crate) use self::{
     assets::Asset, config::Config, language::Locale, letter::Letter, page::Page, sms::TextMessage,
 };
-use self::{assets::Policies, language::Languages, message::Catalogue};
+use self::{
+    assets::Policies,
+    engine::{Engines, Parts},
+    language::Languages,
+};
 use crate::problem::Problem;
-
-/// What one render may cost; the largest sample takes less than a fiftieth of it.
-const FUEL: u64 = 250_000;
 
 /// The pages, ready to be drawn.
 #[derive(Debug)]
 pub(crate) struct Pages {
     languages: Languages,
-    /// One environment for each language that is spoken.
-    environments: Vec<(Locale, Environment<'static>)>,
+    engines: Engines,
     assets: Vec<Asset>,
     policies: Policies,
 }
 
 impl Pages {
-    /// Compiles everything and draws each page once. `prefix` is `server.auth_prefix`; `icons` are
+    /// Reads what the operator has of their own, and tries it. `prefix` is `server.auth_prefix`; `icons` are
     /// the keys and values of each connection's `icon`.
     pub(crate) fn load(
         config: &Config,
@@ -88,12 +87,6 @@ impl Pages {
             accent => config.accent.to_string(),
             on_accent => config.accent.ink().to_string(),
         };
-        let mut pages = Self {
-            languages,
-            environments: Vec::new(),
-            assets: [css, icon].into_iter().chain(logo).collect(),
-            policies: Policies::new(),
-        };
         let addresses = pictures
             .iter()
             .map(|(file, one)| (file.clone(), one.path.clone()));
@@ -102,26 +95,21 @@ impl Pages {
             pictures: Arc::new(addresses.collect()),
             site,
         };
-        pages.assets.extend(pictures.into_values());
-        problems.extend(pages.speak(&parts));
-        problems.extend(pages.try_out(config.templates.is_some()));
+        let files = [css, icon].into_iter().chain(logo);
+        let mut pages = Self {
+            engines: Engines::new(&languages, parts),
+            languages,
+            assets: files.chain(pictures.into_values()).collect(),
+            policies: Policies::new(),
+        };
+        if config.templates.is_some() {
+            problems.extend(pages.try_out());
+        }
         if problems.is_empty() {
             Ok(pages)
         } else {
             Err(problems)
         }
-    }
-
-    /// Makes the environments, and says what is wrong with a catalogue.
-    fn speak(&mut self, parts: &Parts) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for locale in self.languages.iter() {
-            match environment(locale.0, parts) {
-                Ok(environment) => self.environments.push((locale, environment)),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        problems
     }
 
     /// The languages that are spoken.
@@ -131,19 +119,20 @@ impl Pages {
 
     /// Draws a page, in the default language if this one is not spoken.
     pub(crate) fn render(&self, page: &Page, locale: Locale) -> Result<String, RenderError> {
-        let (_, environment) = self.environment(locale)?;
-        let template = environment.get_template(page.template())?;
+        let engine = self.engines.of(self.languages.or_default(locale))?;
+        let template = engine.get_template(page.template())?;
         Ok(template.render(context! { page => Value::from(Serde(page)) })?)
     }
 
     /// Writes a message by mail, in the default language if this one is not spoken.
     pub(crate) fn write(&self, letter: &Letter, locale: Locale) -> Result<Written, RenderError> {
-        let (locale, environment) = self.environment(locale)?;
+        let locale = self.languages.or_default(locale);
+        let engine = self.engines.of(locale)?;
         let context = context! { letter => Value::from(Serde(letter)) };
-        let draw = |name: &str| environment.get_template(name)?.render(&context);
+        let draw = |name: &str| engine.get_template(name)?.render(&context);
         Ok(Written {
-            locale: *locale,
-            subject: environment.render_named_str("subject.txt", SUBJECT, &context)?,
+            locale,
+            subject: engine.render_named_str("subject.txt", SUBJECT, &context)?,
             html: draw("mail.html")?,
             text: draw("mail.txt")?,
         })
@@ -155,17 +144,10 @@ impl Pages {
         message: &TextMessage,
         locale: Locale,
     ) -> Result<String, RenderError> {
-        let (_, environment) = self.environment(locale)?;
-        let template = environment.get_template("sms.txt")?;
+        let engine = self.engines.of(self.languages.or_default(locale))?;
+        let template = engine.get_template("sms.txt")?;
         let text = template.render(context! { sms => Value::from(Serde(message)) })?;
         Ok(text.trim().to_owned())
-    }
-
-    fn environment(&self, locale: Locale) -> Result<&(Locale, Environment<'static>), RenderError> {
-        let locale = self.languages.or_default(locale);
-        let mut all = self.environments.iter();
-        let found = all.find(|(known, _)| *known == locale);
-        found.ok_or(RenderError::NoLanguage)
     }
 
     /// The files to serve, each under its own path for ever.
@@ -178,18 +160,12 @@ impl Pages {
         self.policies.of(page)
     }
 
-    /// What goes wrong when every page and every mail is drawn once. Ours are known to be good in
-    /// every language, so the default does unless there are `foreign` ones.
-    fn try_out(&mut self, foreign: bool) -> Vec<Problem> {
-        let most = if foreign { usize::MAX } else { 1 };
-        let tried = self.environments.iter().take(most);
+    /// What goes wrong when every page and every mail is drawn once in every language.
+    fn try_out(&mut self) -> Vec<Problem> {
         // What is broken in one language mostly is in all.
-        let mut found = tried.map(|(locale, _)| self.try_all(*locale));
+        let mut found = self.languages.iter().map(|locale| self.try_all(locale));
         let problems = found.find(|problems| !problems.is_empty());
-        // Compiled again when somebody asks for it: a language takes more than a megabyte.
-        for (_, environment) in self.environments.iter_mut().skip(1) {
-            environment.clear_templates();
-        }
+        self.engines.forget();
         problems.unwrap_or_default()
     }
 
@@ -252,39 +228,6 @@ fn pictures(
         }
     }
     pictures
-}
-
-/// What all languages have in common.
-struct Parts {
-    sources: Arc<Sources>,
-    /// The addresses of the pictures.
-    pictures: Arc<BTreeMap<String, String>>,
-    site: Value,
-}
-
-/// The template engine for one language.
-fn environment(
-    language: &'static language::Language,
-    parts: &Parts,
-) -> Result<Environment<'static>, Problem> {
-    let catalogue = Catalogue::read(language).map_err(|error| {
-        Problem::new("pages", format!("messages for {}: {error}", language.tag))
-    })?;
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build();
-    let mut environment = Environment::new();
-    let sources = Arc::clone(&parts.sources);
-    environment.set_loader(move |name| Ok(sources.get(name).map(ToString::to_string)));
-    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.set_fuel(Some(FUEL));
-    environment.set_syntax(syntax.map_err(|error| Problem::new("pages", error.to_string()))?);
-    environment.add_global("site", parts.site.clone());
-    environment.add_global("lang", language.tag);
-    environment.add_global("dir", language.dir);
-    functions::add(&mut environment, catalogue, &parts.pictures);
-    Ok(environment)
 }
 
 /// Template sources by file name.
@@ -382,8 +325,11 @@ fn names() -> Vec<&'static str> {
 /// A page that cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
-    /// No language was loaded.
-    #[error("there is no language to draw a page in")]
+    /// The language's own messages are broken.
+    #[error("messages for {0}: {1}")]
+    Messages(&'static str, #[source] Box<toml::de::Error>),
+    /// The language is not spoken.
+    #[error("the language is not spoken")]
     NoLanguage,
     /// The template is broken; with the file and the line.
     #[error("{}", at_line(.0))]

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::{
+    message::Catalogue,
     page::{Href, Icon, Script, sample},
     *,
 };
@@ -60,9 +61,12 @@ fn poisoned(page: &Page, with: &str) -> serde_json::Value {
     value
 }
 
+fn engine(pages: &Pages) -> &minijinja::Environment<'static> {
+    pages.engines.of(Locale::default()).unwrap()
+}
+
 fn draw(pages: &Pages, template: &str, page: &serde_json::Value) -> String {
-    pages.environments[0]
-        .1
+    engine(pages)
         .get_template(template)
         .unwrap()
         .render(context! { page => Value::from(Serde(page)) })
@@ -369,7 +373,9 @@ fn every_message_of_every_variant_is_said() {
         ActionLabel::SignOut.into(),
         ActionLabel::TryAgain.into(),
     ];
-    for (_, environment) in &built().environments {
+    let pages = built();
+    for locale in Locale::all() {
+        let environment = pages.engines.of(locale).unwrap();
         for text in &texts {
             let said = environment
                 .render_str("{{ t(text) }}", context! { text => Serde(text) })
@@ -562,7 +568,7 @@ fn a_connection_without_a_picture_of_its_own_gets_one() {
     assert_eq!(Icon::find("saml"), Some(Icon::Building));
     assert_eq!(Icon::find("<script>"), None);
     let pages = built();
-    let (_, environment) = &pages.environments[0];
+    let environment = engine(&pages);
     let drawn = |name: &str, of: &str| {
         let about = context! { name, of };
         environment
@@ -639,7 +645,7 @@ fn an_icon_is_a_known_name_or_a_small_picture() {
     );
     let drawn = |icon: &str| {
         let source = "{{ icon(name) }}";
-        let (_, environment) = &pages.environments[0];
+        let environment = engine(&pages);
         environment
             .render_str(source, context! { name => icon })
             .unwrap()
