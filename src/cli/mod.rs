@@ -158,9 +158,16 @@ impl Place {
 
     /// The settings of the file; without one, those of the trial.
     fn load(&self) -> anyhow::Result<Loaded> {
-        Ok(match self.file() {
-            Some(file) => config::load(&file, &self.environment, &app::problems)?,
-            None => Loaded::trial(None, &self.environment, &app::problems)?,
-        })
+        self.load_for(None)
+    }
+
+    /// The same; with an application to try it with, those of the trial.
+    fn load_for(&self, upstream: Option<&str>) -> anyhow::Result<Loaded> {
+        let loaded = match self.file().filter(|_| upstream.is_none()) {
+            Some(file) => config::load(&file, &self.environment, &app::problems),
+            None => Loaded::trial(upstream, &self.environment, &app::problems),
+        };
+        config::forget_schema();
+        Ok(loaded?)
     }
 }

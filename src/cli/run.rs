@@ -23,7 +23,7 @@ use super::{
     reload::{self, Reloader},
 };
 use crate::{
-    app::{self, App},
+    app::App,
     config::{self, Loaded, LogFormat, Settings},
     flow::new_owner_token,
     metrics,
@@ -46,15 +46,7 @@ pub(super) struct Arguments {
 /// Serves.
 pub(super) fn run(place: &Place, arguments: &Arguments) -> anyhow::Result<Ended> {
     let trial = arguments.upstream.is_some() || place.file().is_none();
-    let loaded = if trial {
-        Loaded::trial(
-            arguments.upstream.as_deref(),
-            &place.environment,
-            &app::problems,
-        )?
-    } else {
-        place.load()?
-    };
+    let loaded = place.load_for(arguments.upstream.as_deref())?;
     let settings = &loaded.settings;
     start_log(settings)?;
     metrics::register();

@@ -22,10 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::de::{DeValue, ValueDeserializer};
 
-use super::{
-    schema::MARKED,
-    source::{Node, Source, push_index, push_key},
-};
+use super::source::{Node, Source, push_index, push_key};
 use crate::{environment::Environment, problem::Problem, secret::SecretRef};
 
 /// The keyword of the schema.
@@ -33,6 +30,8 @@ pub(super) const MARK: &str = "x-vestibule";
 
 /// Walks through a value along its schema.
 pub(super) struct Marks<'a, 'i> {
+    /// Where references in a schema point to.
+    pub(super) root: &'a Value,
     pub(super) source: &'a Source<'i>,
     /// Where relative paths begin.
     pub(super) folder: &'a Path,
@@ -44,12 +43,13 @@ pub(super) struct Marks<'a, 'i> {
     pub(super) problems: Vec<Problem>,
 }
 
-impl<'i> Marks<'_, 'i> {
+impl<'a, 'i> Marks<'a, 'i> {
     /// Does what the marks of `schema` say to the value at `path`.
-    pub(super) fn apply(&mut self, schema: &'static Value, node: &mut Node<'i>, path: &mut String) {
+    pub(super) fn apply(&mut self, schema: &'a Value, node: &mut Node<'i>, path: &mut String) {
         // A mark may stand beside a reference.
         let reference = schema.get("$ref").and_then(Value::as_str);
-        if let Some(target) = reference.and_then(|path| MARKED.pointer(path.strip_prefix('#')?)) {
+        if let Some(target) = reference.and_then(|path| self.root.pointer(path.strip_prefix('#')?))
+        {
             self.apply(target, node, path);
         }
         for any in ["anyOf", "oneOf", "allOf"] {
@@ -67,7 +67,7 @@ impl<'i> Marks<'_, 'i> {
         }
     }
 
-    fn apply_inside(&mut self, schema: &'static Value, node: &mut Node<'i>, path: &mut String) {
+    fn apply_inside(&mut self, schema: &'a Value, node: &mut Node<'i>, path: &mut String) {
         match node.get_mut() {
             DeValue::Table(table) => {
                 let properties = schema.get("properties");
@@ -179,7 +179,7 @@ fn relocated(kind: &str, text: &str, folder: &Path) -> Option<String> {
     Some(format!("{front}{}", path.to_str()?))
 }
 
-fn elements(schema: &'static Value, key: &str) -> impl Iterator<Item = &'static Value> {
+fn elements<'s>(schema: &'s Value, key: &str) -> impl Iterator<Item = &'s Value> {
     schema
         .get(key)
         .and_then(Value::as_array)
@@ -232,7 +232,6 @@ mod tests {
             }),
         );
         let schema = generator.root_schema_for::<Config>().to_value();
-        let schema: &'static Value = Box::leak(Box::new(schema));
         let environment = Environment::of([("TOKEN", "from the environment")]);
         let mut source = Source::new("config.toml", text);
         let mut root = toml::de::DeTable::parse(text).unwrap().into_inner();
@@ -241,6 +240,7 @@ mod tests {
             root.insert(toml::Spanned::new(span(0), "client_secret".into()), value);
         }
         let mut marks = Marks {
+            root: &schema,
             source: &source,
             folder: Path::new("/nowhere"),
             environment: &environment,
@@ -249,7 +249,7 @@ mod tests {
             problems: Vec::new(),
         };
         let mut node = toml::Spanned::new(0..0, DeValue::Table(root));
-        marks.apply(schema, &mut node, &mut "connections.a".to_owned());
+        marks.apply(&schema, &mut node, &mut "connections.a".to_owned());
         let config = Config::deserialize(ValueDeserializer::from(node));
         (
             config.map_err(|error| error.message().to_owned()),

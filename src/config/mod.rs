@@ -43,7 +43,7 @@ use toml::{
 pub(crate) use self::{
     file::{ClientCertificates, LogFormat, Serves},
     report::Report,
-    schema::schema,
+    schema::{forget as forget_schema, schema},
     settings::{Address, ConnectionEntry, Listener, SessionStore, Settings},
     watch::{Watcher, watch},
 };
@@ -135,7 +135,9 @@ pub(crate) fn parse(
     let places = source.places(&root);
     put_defaults(&mut root);
 
+    let schema = schema::marked();
     let mut marks = Marks {
+        root: &schema,
         source: &source,
         folder,
         environment,
@@ -144,7 +146,7 @@ pub(crate) fn parse(
         problems: Vec::new(),
     };
     let mut root = Spanned::new(0..0, DeValue::Table(root));
-    marks.apply(&schema::MARKED, &mut root, &mut String::new());
+    marks.apply(&schema, &mut root, &mut String::new());
     let (files, mut problems) = (marks.files, marks.problems);
 
     let mut reader = Reader::new(&source);

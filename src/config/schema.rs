@@ -1,7 +1,8 @@
 //! The JSON schema of `config.toml`, for editors and for the loader itself.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -12,16 +13,27 @@ use crate::connection::{
     registry::{self, Strategy},
 };
 
+static MARKED: Mutex<Option<Arc<Value>>> = Mutex::new(None);
+
 /// The schema with our own marks, which tell the loader what is a path and what is a secret.
-pub(super) static MARKED: LazyLock<Value> = LazyLock::new(|| {
-    SchemaGenerator::default()
-        .into_root_schema_for::<File>()
-        .to_value()
-});
+pub(super) fn marked() -> Arc<Value> {
+    let make = || {
+        SchemaGenerator::default()
+            .into_root_schema_for::<File>()
+            .to_value()
+    };
+    let mut kept = MARKED.lock();
+    Arc::clone(kept.get_or_insert_with(|| Arc::new(make())))
+}
+
+/// Lets go of the schema, which takes more than a megabyte, until a file is read again.
+pub(crate) fn forget() {
+    *MARKED.lock() = None;
+}
 
 /// The JSON schema of the whole file (draft 2020-12).
 pub(crate) fn schema() -> Value {
-    let mut schema = MARKED.clone();
+    let mut schema = Value::clone(&marked());
     remove_marks(&mut schema);
     schema
 }

@@ -1,7 +1,7 @@
 //! Serde's messages in the operator's words. They are taken apart, because serde says no more than
 //! a text; and no value is repeated, because it may be a secret in the wrong place.
 
-use super::schema::MARKED;
+use super::schema::marked;
 use crate::policy::distance;
 
 /// What serde found.
@@ -78,7 +78,8 @@ fn unknown_variant(rest: &str) -> Complaint {
 
 /// The forms that a value may have, by the schema of its type.
 fn forms(type_name: &str) -> String {
-    let defined = |name: &str| MARKED.get("$defs").and_then(|types| types.get(name));
+    let schema = marked();
+    let defined = |name: &str| schema.get("$defs").and_then(|types| types.get(name));
     let alternatives = defined(type_name).and_then(|one| one.get("anyOf")?.as_array());
     let mut words = Vec::new();
     for form in alternatives.into_iter().flatten() {
