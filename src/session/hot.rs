@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -153,12 +153,17 @@ impl Register {
 
 /// The marks of all users there may be, a fixed number: they cost nothing for each. Users who share
 /// one are read anew together, which is rare and harms nobody.
+///
+/// They are made when one of their block is first raised. Until then they stand at none.
 #[derive(Debug)]
-pub(super) struct UserMarks(Box<[Mark]>);
+pub(super) struct UserMarks([OnceLock<Box<[Mark; BLOCK]>>; BLOCK]);
+
+/// So many blocks, of so many marks each.
+const BLOCK: usize = 1 << 8;
 
 impl UserMarks {
     fn new() -> Self {
-        Self((0..=u16::MAX).map(|_| Mark::default()).collect())
+        Self([const { OnceLock::new() }; BLOCK])
     }
 
     /// Where a user's mark is.
@@ -170,15 +175,23 @@ impl UserMarks {
     }
 
     pub(super) fn now(&self, place: u16) -> u64 {
-        self.0.get(usize::from(place)).map_or(0, Mark::now)
+        let [block, mark] = place.to_be_bytes().map(usize::from);
+        let marks = self.0.get(block).and_then(OnceLock::get);
+        marks.and_then(|marks| marks.get(mark)).map_or(0, Mark::now)
     }
 
     fn raise(&self, place: u16) {
-        if let Some(mark) = self.0.get(usize::from(place)) {
+        let [block, mark] = place.to_be_bytes().map(usize::from);
+        let Some(marks) = self.0.get(block) else {
+            return;
+        };
+        let marks = marks.get_or_init(|| Box::new([const { Mark(AtomicU64::new(0)) }; BLOCK]));
+        if let Some(mark) = marks.get(mark) {
             mark.raise();
         }
     }
 }
+
 /// What must not have changed while a session was read. At first nobody knows which session a
 /// token opens, so any change counts; a second try watches only the two marks that matter, so
 /// that it ends however much changes elsewhere.
