@@ -1,4 +1,5 @@
-//! Refuses a build that would link a second OpenSSL.
+//! Refuses a build that would link a second OpenSSL, and packs the addresses that the loader puts
+//! right when the program starts.
 //!
 //! pingora turns on openssl-sys's `vendored` feature; only `OPENSSL_NO_VENDOR=1` keeps the one
 //! the system patches. `.cargo/config.toml` sets it, but cargo reads that file only when it is
@@ -13,5 +14,20 @@ fn main() {
              Vestibule links the system's OpenSSL and no other"
         );
         std::process::exit(1);
+    }
+    pack_relocations();
+}
+
+/// A program that is loaded anywhere has some 90,000 addresses to put right. Packed (DT_RELR) their
+/// list takes a fiftieth of its 2 MiB, all of which would be read and stay in memory. glibc knows the
+/// form since 2.36, the one of Debian 12; a linker that does not know it says so and goes on.
+fn pack_relocations() {
+    let target = |name: &str| std::env::var_os(name).unwrap_or_default();
+    let (os, env) = (
+        target("CARGO_CFG_TARGET_OS"),
+        target("CARGO_CFG_TARGET_ENV"),
+    );
+    if os == "linux" && env == "gnu" {
+        println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
