@@ -1221,6 +1221,32 @@ fn paths_begin_at_the_folder_of_the_file() {
     assert!(!loaded.files.contains(&at("data/secret")));
 }
 
+/// A key whose mark is missing would begin at the folder that the program was started in.
+#[test]
+fn no_path_is_left_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = Environment::of([]);
+    let leaks = "[connections.a.password]\nbreached = { file = \"leaks.txt\" }";
+    let others = format!("[connections.a]\nstrategy = 'database'\n{leaks}");
+    for text in [MAXIMAL, &others] {
+        let loaded = parse(text, "", (folder.path(), &nobody), &nothing).unwrap();
+        let said = format!("{:?}", loaded.settings);
+        let words = text.split('"').skip(1).step_by(2);
+        let paths: BTreeSet<_> = words.filter(|word| is_file_name(word)).collect();
+        assert!(!paths.is_empty());
+        for path in paths {
+            let bare = format!("{path:?}");
+            assert!(!said.contains(&bare), "{path} begins nowhere");
+        }
+    }
+}
+
+fn is_file_name(word: &str) -> bool {
+    let plain = !word.contains(':') && !word.starts_with('/');
+    let ends = ["crt", "key", "keytab", "pem", "sock", "svg", "txt", "xml"];
+    plain && (word.rsplit_once('.')).is_some_and(|(_, end)| ends.contains(&end))
+}
+
 #[test]
 fn a_file_is_loaded_with_its_own_name() {
     let folder = tempfile::tempdir().unwrap();

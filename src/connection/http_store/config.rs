@@ -28,6 +28,7 @@ pub(crate) struct Config {
     /// Another one beside it, while one takes the place of the other: requests have both signatures.
     pub(crate) next_signing_secret: Option<Secret>,
     /// Root certificates (PEM) for the server, instead of the system's.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) ca: Option<PathBuf>,
     /// What else than `get_user` and `login` it answers: `create`, `change_password`, `delete`,
     /// `count`.

@@ -15,6 +15,7 @@ pub(crate) struct Config {
     /// `ldap://HOST` for StartTLS; a port may follow.
     pub(crate) servers: Vec<String>,
     /// Root certificates (PEM) for the servers, instead of the system's.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) ca: Option<PathBuf>,
     /// The entry that everything is below, like `dc=example,dc=com`.
     pub(crate) base_dn: String,
@@ -87,6 +88,7 @@ pub(crate) struct Config {
 pub(crate) struct KerberosConfig {
     /// The file with the keys of the service `HTTP/HOST`, where HOST is that of `public_url`: AES keys
     /// alone.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) keytab: PathBuf,
     /// Where browsers are asked for a ticket, as CIDRs: what is behind a proxy counts only if that is
     /// one of `trusted_proxies`.

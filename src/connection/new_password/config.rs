@@ -62,6 +62,7 @@ pub(crate) enum Classes {
 pub(crate) struct Breached {
     /// A file of `SHA-1:count` lines in the order of the hashes, or a folder of range files
     /// (`00000.txt` to `FFFFF.txt`, or without `.txt`) of `SUFFIX:count` lines.
+    #[schemars(extend("x-vestibule" = "unwatched"))]
     pub(super) file: Option<PathBuf>,
     /// A range API: it is asked with the first five digits of the hash behind this address, and
     /// learns no more.

@@ -24,9 +24,11 @@ pub(crate) struct Config {
     /// Where the provider's metadata are fetched, again each hour.
     pub(crate) metadata_url: Option<String>,
     /// A file with them instead.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) metadata: Option<PathBuf>,
     /// The certificate (PEM) that must have signed the metadata. Default: whoever gave them is
     /// trusted.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) metadata_certificate: Option<PathBuf>,
     /// Which provider is meant, if the metadata have several: its entity ID.
     pub(crate) idp_entity_id: Option<String>,
@@ -73,8 +75,10 @@ pub(crate) struct Config {
     /// Private keys (PEM, RSA) for what the provider encrypts, in the order in which they are tried.
     pub(crate) decryption_keys: Vec<Secret>,
     /// Root certificates (PEM) for calls to the provider, instead of the system's.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) ca: Option<PathBuf>,
     /// A client certificate and its key (PEM files), for calls to the provider.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) client_certificate: Option<PathBuf>,
     pub(crate) client_certificate_key: Option<Secret>,
     /// Accepts AES-CBC, which whoever is between can change unseen.

@@ -28,6 +28,7 @@ pub(crate) struct Config {
     /// `sqlite://PATH`.
     pub(crate) url: Option<Secret>,
     /// Root certificates (PEM) for the database server, instead of the system's.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) ca: Option<PathBuf>,
     pub(crate) queries: Queries,
     /// Which columns of `get_user` have a meaning of their own; the others are claims.

@@ -14,9 +14,11 @@ pub(crate) struct Config {
     /// Where the provider's federation metadata are fetched, again each hour.
     pub(crate) metadata_url: Option<String>,
     /// A file with them instead.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) metadata: Option<PathBuf>,
     /// The certificate (PEM) that must have signed the metadata. Default: whoever gave them is
     /// trusted.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) metadata_certificate: Option<PathBuf>,
     /// Which provider is meant, if the metadata have several: its entity ID.
     pub(crate) idp_entity_id: Option<String>,
@@ -41,6 +43,7 @@ pub(crate) struct Config {
     /// tried.
     pub(crate) decryption_keys: Vec<Secret>,
     /// Root certificates (PEM) for calls to the provider, instead of the system's.
+    #[schemars(extend("x-vestibule" = "file"))]
     pub(crate) ca: Option<PathBuf>,
     /// Accepts AES-CBC, which whoever is between can change unseen.
     pub(crate) danger_cbc: bool,
