@@ -17,6 +17,7 @@ use crate::{
     store::{EventKind, IdentityRecord, OneTimeUse, UserRecord, Whose},
     text::{
         Letter,
+        letter::AddedMethod,
         page::{
             Hidden, Post,
             account::LinkRow,
@@ -166,6 +167,7 @@ impl Engine {
         let keeper = visit.session().and_then(|held| self.keeper(held));
         if let (Some(method), Some((id, subject))) = (method, keeper) {
             let account = self.page_in_mail("account");
+            let method = AddedMethod::Connection(method);
             let letter = Letter::SignInMethodAdded { method, account };
             self.mail_notice(visit, (&id, &subject), letter);
         }

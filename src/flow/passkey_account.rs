@@ -15,6 +15,7 @@ use crate::{
     store::{FactorId, IdentityRecord, StoreError},
     text::{
         Letter,
+        letter::AddedMethod,
         page::{
             Hidden, Href, NewPasskey as NewPasskeyPage, Page,
             account::{AccountProblem, PasskeyRows},
@@ -129,7 +130,7 @@ impl Engine {
     fn tell_of_passkey(&self, visit: &Visit, session: &Session) {
         if let Some((id, subject)) = self.keeper(session) {
             let letter = Letter::SignInMethodAdded {
-                method: "Passkey".to_owned(),
+                method: AddedMethod::Passkey,
                 account: self.page_in_mail("account"),
             };
             self.mail_notice(visit, (&id, &subject), letter);

@@ -61,17 +61,21 @@ pub(crate) enum Letter {
         device: Option<String>,
     },
     /// There is one more way to sign in.
-    SignInMethodAdded {
-        /// What the connection is called.
-        method: String,
-        account: Href,
-    },
+    SignInMethodAdded { method: AddedMethod, account: Href },
     /// Too much was guessed at the account; whoever reads this may try on.
     Unblock { link: Href, lifetime: Duration },
     /// The username is another one from now on.
     UsernameChanged { account: Href },
     /// The account is made.
     Welcome { sign_in: Href },
+}
+
+/// What somebody signs in with from now on.
+#[derive(Clone, Debug)]
+pub(crate) enum AddedMethod {
+    /// A connection, by its display name.
+    Connection(String),
+    Passkey,
 }
 
 impl Letter {
@@ -347,7 +351,12 @@ impl From<Letter> for Sheet {
                 "mail.sign-in-method-added.subject",
                 "mail.sign-in-method-added.title",
             )
-            .text(Text::new("mail.sign-in-method-added.text").with("method", method))
+            .text(match method {
+                AddedMethod::Connection(name) => {
+                    Text::new("mail.sign-in-method-added.text").with("method", name)
+                }
+                AddedMethod::Passkey => Text::new("mail.sign-in-method-added.text-passkey"),
+            })
             .button("action.account", account)
             .after(not_you()),
             Letter::Unblock { link, lifetime } => unblock(kind, link, lifetime),

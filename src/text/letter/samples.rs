@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Letter, Proof};
+use super::{AddedMethod, Letter, Proof};
 use crate::text::page::Href;
 
 /// One of everything, for trying the templates.
@@ -64,7 +64,11 @@ pub(crate) fn samples() -> Vec<Letter> {
             device: None,
         },
         Letter::SignInMethodAdded {
-            method: "GitHub".to_owned(),
+            method: AddedMethod::Connection("GitHub".to_owned()),
+            account: page("account"),
+        },
+        Letter::SignInMethodAdded {
+            method: AddedMethod::Passkey,
             account: page("account"),
         },
         Letter::Unblock {
