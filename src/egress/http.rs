@@ -9,6 +9,7 @@ use std::{
     collections::HashSet,
     error::Error,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -22,7 +23,10 @@ use reqwest::{
 use url::{Host, Url};
 
 use super::address::{is_localhost, is_public};
-use crate::{problem::causes, secret::Secret};
+use crate::{
+    problem::{Problem, causes},
+    secret::Secret,
+};
 
 /// How long a connection may take to come about, and the whole call.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -110,6 +114,23 @@ impl Client {
             }),
             written: self.written.clone(),
         })
+    }
+
+    /// The same; with a file of root certificates (PEM), it trusts those alone. What is wrong with
+    /// it is a problem of the key `ca`.
+    pub(crate) fn trusting(self, ca: Option<&Path>) -> Result<Self, Problem> {
+        let Some(path) = ca else {
+            return Ok(self);
+        };
+        let wrong = |why: String| Problem::new("ca", why);
+        let pem = std::fs::read(path)
+            .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+        let tls = ClientTls {
+            ca: Some(pem),
+            identity: None,
+        };
+        self.with_tls(&tls)
+            .map_err(|error| wrong(error.to_string()))
     }
 
     /// Sends a request and reads the whole answer, whatever its status.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{gateway::Way, template::Place};
 use crate::{
-    egress::http::{Client, ClientTls, Written},
+    egress::http::{Client, Written},
     problem::Problem,
     secret::Secret,
 };
@@ -152,23 +152,11 @@ impl Config {
     /// The client that calls it, which may go there although it is inside.
     pub(super) fn client(&self, way: &Way, http: &Client) -> Result<Client, Problem> {
         let hosts = way.url().url().host_str().map(str::to_owned);
-        let client = http.written(Written {
+        http.written(Written {
             hosts: hosts.into_iter().collect(),
             danger_plain_http: self.danger_plain_http,
-        });
-        let Some(ca) = &self.ca else {
-            return Ok(client);
-        };
-        let wrong = |why: String| Problem::new("ca", why);
-        let pem = std::fs::read(ca)
-            .map_err(|error| wrong(format!("{} cannot be read: {error}", ca.display())))?;
-        let tls = ClientTls {
-            ca: Some(pem),
-            identity: None,
-        };
-        client
-            .with_tls(&tls)
-            .map_err(|error| wrong(error.to_string()))
+        })
+        .trusting(self.ca.as_deref())
     }
 
     /// Keys that say something about another kind.

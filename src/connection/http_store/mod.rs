@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     egress::{
-        http::{Client, ClientTls, HttpError, Written},
+        http::{Client, HttpError, Written},
         webhook,
     },
     identity::{ConnectionId, Subject},
@@ -117,25 +117,12 @@ impl OpenConnection for Config {
 impl Config {
     fn endpoint(&self, place: Place, parts: &Parts) -> Result<Endpoint, Vec<Problem>> {
         let hosts = place.url.host_str().map(str::to_owned).into_iter();
-        let client = parts.http.written(Written {
+        let written = parts.http.written(Written {
             hosts: hosts.collect(),
             danger_plain_http: self.danger_plain_http,
         });
-        let client = match &self.ca {
-            None => client,
-            Some(ca) => {
-                let wrong = |why: String| vec![Problem::new("ca", why)];
-                let pem = std::fs::read(ca)
-                    .map_err(|error| wrong(format!("{} cannot be read: {error}", ca.display())))?;
-                let tls = ClientTls {
-                    ca: Some(pem),
-                    identity: None,
-                };
-                client
-                    .with_tls(&tls)
-                    .map_err(|error| wrong(error.to_string()))?
-            }
-        };
+        let client = written.trusting(self.ca.as_deref());
+        let client = client.map_err(|problem| vec![problem])?;
         Ok(Endpoint {
             place,
             client,

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,7 +22,7 @@ use crate::{
         oauth::{Endpoint, Template, is_name},
         registry::{OpenConnection, Parts},
     },
-    egress::http::{Client, ClientTls, Written},
+    egress::http::{Client, Written},
     identity::ConnectionId,
     problem::Problem,
 };
@@ -171,24 +170,12 @@ impl Config {
 
     /// The way out: only to the hosts that are written here may it lead inside.
     fn http(&self, client: &Client, reader: &mut Reader) -> Option<Client> {
-        let client = client.written(Written {
+        let written = Written {
             hosts: reader.hosts.clone(),
             danger_plain_http: self.danger_plain_http,
-        });
-        let Some(path) = &self.ca else {
-            return Some(client);
         };
-        let read =
-            fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
-        let trusting = read.and_then(|pem| {
-            let tls = ClientTls {
-                ca: Some(pem),
-                identity: None,
-            };
-            client.with_tls(&tls).map_err(|error| error.to_string())
-        });
-        let refused = trusting.map_err(|why| reader.problems.push(Problem::new("ca", why)));
-        refused.ok()
+        let client = client.written(written).trusting(self.ca.as_deref());
+        client.map_err(|problem| reader.problems.push(problem)).ok()
     }
 }
 

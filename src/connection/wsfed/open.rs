@@ -1,7 +1,6 @@
 //! From the keys of the configuration to a connection.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,7 +16,7 @@ use crate::{
         federation::{Logout, MetadataRules, Provider, Source, mapping, signer},
         registry::{OpenConnection, Parts},
     },
-    egress::http::{Client, ClientTls, Written},
+    egress::http::{Client, Written},
     identity::ConnectionId,
     problem::Problem,
     protocol::xml::{Ciphers, Hashes, SigningCertificate},
@@ -158,22 +157,11 @@ impl Config {
         let url = self.metadata_url.as_ref();
         let url = url.and_then(|url| Url::parse(url).ok());
         let host = url.and_then(|url| url.host_str().map(str::to_owned));
-        let client = client.written(Written {
-            hosts: host.into_iter().collect(),
-            danger_plain_http: self.danger_plain_http,
-        });
-        let Some(path) = &self.ca else {
-            return Ok(client);
-        };
-        let ca = fs::read(path).map_err(|error| {
-            Problem::new("ca", format!("{} cannot be read: {error}", path.display()))
-        })?;
-        let tls = ClientTls {
-            ca: Some(ca),
-            identity: None,
-        };
         client
-            .with_tls(&tls)
-            .map_err(|error| Problem::new("ca", error.to_string()))
+            .written(Written {
+                hosts: host.into_iter().collect(),
+                danger_plain_http: self.danger_plain_http,
+            })
+            .trusting(self.ca.as_deref())
     }
 }
