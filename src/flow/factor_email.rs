@@ -83,14 +83,9 @@ impl Engine {
         visit: &Visit,
         whose: CodeFor<'_>,
     ) -> Result<Option<CodeProblem>, StoreError> {
-        match self.parts.throttle.factor_mail(whose.user).await {
-            Ok(()) => {}
-            Err(Throttled::Store(error)) => return Err(error),
-            Err(Throttled::Until(until)) => {
-                let wait = until.since(visit.now);
-                let minutes = wait.as_secs().div_ceil(60).max(1);
-                return Ok(Some(CodeProblem::TooManyMessages { minutes }));
-            }
+        let paid = self.parts.throttle.factor_mail(whose.user).await;
+        if let Some(problem) = too_many_messages(visit, paid)? {
+            return Ok(Some(problem));
         }
         let code = self.parts.factors.make_code(whose).await?;
         let draft = Draft {
@@ -128,7 +123,14 @@ impl Engine {
         let problem = match self.parts.factors.code_made_at(whose).await {
             Ok(Some(_)) if self.parts.outbox.is_away() => Some(CodeProblem::MailIsAway),
             Ok(Some(_)) => None,
-            Ok(None) => Some(CodeProblem::Gone),
+            Ok(None) => {
+                // Perhaps there was none, for want of a message to send.
+                let left = self.parts.throttle.factor_mail_is_left(whose.user).await;
+                match too_many_messages(visit, left) {
+                    Ok(problem) => Some(problem.unwrap_or(CodeProblem::Gone)),
+                    Err(error) => return self.store_is_away(visit, &error),
+                }
+            }
             Err(error) => return self.store_is_away(visit, &error),
         };
         self.type_factor_code(visit, flow, (&to, problem))
@@ -222,5 +224,20 @@ impl Engine {
             sign_in: self.href(&format!("login?flow={}&switch=1", flow.id)),
         });
         self.shown(visit, flow, page)
+    }
+}
+
+/// What a spent budget of messages says.
+fn too_many_messages(
+    visit: &Visit,
+    paid: Result<(), Throttled>,
+) -> Result<Option<CodeProblem>, StoreError> {
+    match paid {
+        Ok(()) => Ok(None),
+        Err(Throttled::Store(error)) => Err(error),
+        Err(Throttled::Until(until)) => {
+            let minutes = until.since(visit.now).as_secs().div_ceil(60).max(1);
+            Ok(Some(CodeProblem::TooManyMessages { minutes }))
+        }
     }
 }

@@ -140,16 +140,40 @@ impl Engine {
             Some(self.parts.factors.recovery_codes_left(user).await?)
         };
         let add = factors.len() < MOST_FACTORS;
+        let emailed_to = if factors.is_empty() {
+            self.sent_to(user, identities).await?
+        } else {
+            None
+        };
         let codes = factors.iter().filter(code);
         Ok(Some(FactorRows {
             rows: codes
                 .map(|factor| self.factor_row(token, factor, None))
                 .collect(),
+            emailed_to,
             problem: problem.filter(|problem| *problem != AccountProblem::LastPasskey),
             add: add.then(|| self.href("account?add=totp")),
             recovery_codes_left: left,
             new_recovery_codes: left.map(|_| self.form(token, "new-recovery-codes", None)),
         }))
+    }
+
+    /// Where a code is sent at each login of somebody with these identities, who has no factor of
+    /// their own.
+    async fn sent_to(
+        &self,
+        user: &UserId,
+        identities: &[IdentityRecord],
+    ) -> Result<Option<String>, StoreError> {
+        let Some(person) = self.parts.directory.store().find(user).await? else {
+            return Ok(None);
+        };
+        let mut asked = identities
+            .iter()
+            .filter(|known| self.factor_of(known).demand().is_some());
+        let address =
+            asked.find_map(|known| self.code_address(&person, &known.identity.connection));
+        Ok(address.map(|address| address.as_str().to_owned()))
     }
 
     /// One factor as the account page lists it.

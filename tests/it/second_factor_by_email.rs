@@ -190,9 +190,12 @@ fn who_has_an_app_is_asked_for_it_alone_and_nobody_sets_one_up_by_the_first_proo
     type_code(&mut ann, &page, &code);
     assert!(ann.session().is_some());
 
+    let told = "Until you add an app, a code is sent to ann@example.com.";
+    assert!(ann.go("/.auth/account").text().contains(told));
     let page = ann.go("/.auth/account?add=totp");
     let mut app = Authenticator::scan(&page.text());
     type_code(&mut ann, &page, &app.code());
+    assert!(!ann.go("/.auth/account").text().contains(told));
     let before = server.of(ANN).len();
     let mut again = from(&sidecar, "192.0.2.7");
     let page = again.sign_in("/", ANN, PASSWORD);
@@ -359,7 +362,7 @@ fn messages_run_out_for_a_user_and_whoever_waits_is_told() {
     }
     let mut last = from(&sidecar, "192.0.2.7");
     let page = last.sign_in("/", ANN, PASSWORD);
-    assert!(page.text().contains("not good any more"), "{page:?}");
+    assert!(page.text().contains("too many messages"), "{page:?}");
     let again = last.submit(&page, &page.form_with("again"));
     assert!(again.text().contains("too many messages"), "{again:?}");
     assert_eq!(server.of(ANN).len(), 11, "one confirmed the address");

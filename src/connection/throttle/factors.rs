@@ -1,10 +1,7 @@
 //! What tries at second factors cost. Whoever spends it has given the first proof of that user, and a
 //! code is short: so a spent budget refuses in every [`Mode`].
 
-use super::{
-    Allowance, Allowed, Budgets, Of, Price, Throttle, Throttled,
-    budgets::{Mode, Rate},
-};
+use super::{Allowance, Allowed, Of, Price, Throttle, Throttled, budgets::Rate};
 use crate::{identity::UserId, store::Counts};
 
 /// Wrong one-time passwords of one user.
@@ -35,16 +32,17 @@ impl Throttle {
 
     /// Pays for a message with a code to this user. Nothing is given back.
     pub(crate) async fn factor_mail(&self, user: &UserId) -> Result<(), Throttled> {
-        let key = user.as_str().as_bytes().to_vec();
-        let paid = self.pay_for_factor(vec![(Counts::FactorMail, key, MAIL)]);
-        paid.await.map(drop)
+        self.pay_for_factor(vec![mail(user)]).await.map(drop)
+    }
+
+    /// Whether another message with a code may go to this user. Nothing is spent.
+    pub(crate) async fn factor_mail_is_left(&self, user: &UserId) -> Result<(), Throttled> {
+        let spends = self.spends(vec![mail(user)]);
+        self.look(&self.enforcing(), &spends).await
     }
 
     async fn pay_for_factor(&self, prices: Vec<Price>) -> Result<Allowance, Throttled> {
-        let budgets = Budgets {
-            mode: Mode::Enforce,
-            ..Budgets::clone(&self.budgets.load())
-        };
+        let budgets = self.enforcing();
         let mut paid = Vec::new();
         self.pay(&budgets, prices, &mut paid).await?;
         Ok(Allowance {
@@ -54,6 +52,10 @@ impl Throttle {
     }
 }
 
+fn mail(user: &UserId) -> Price {
+    (Counts::FactorMail, user.as_str().as_bytes().to_vec(), MAIL)
+}
+
 #[cfg(test)]
 mod tests {
     use std::{sync::Arc, time::Duration};
@@ -61,6 +63,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::{ManualClock, Timestamp},
+        connection::Budgets,
         store::memory::Memory,
     };
 

@@ -102,6 +102,8 @@ pub(crate) struct PasswordChange {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FactorRows {
     pub(crate) rows: Vec<FactorRow>,
+    /// Where a code is sent at each login, for want of a factor of their own.
+    pub(crate) emailed_to: Option<String>,
     pub(crate) problem: Option<AccountProblem>,
     /// Where another one is set up.
     pub(crate) add: Option<Href>,

@@ -23,6 +23,7 @@ pub(super) fn pages(name: &str, provider: &str) -> Vec<Page> {
         password: None,
         factors: Some(FactorRows {
             rows: Vec::new(),
+            emailed_to: Some("ada@example.com".to_owned()),
             problem: None,
             add: Some(href("/.auth/account?add=totp")),
             recovery_codes_left: None,
@@ -203,6 +204,7 @@ fn account(name: &str) -> Account {
         }),
         factors: Some(FactorRows {
             rows: vec![factor("a", "Telephone", at(9000)), factor("b", "", at(50))],
+            emailed_to: None,
             problem: Some(AccountProblem::FactorNeeded),
             add: Some(href("/.auth/account?add=totp")),
             recovery_codes_left: Some(8),
