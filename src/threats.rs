@@ -340,7 +340,7 @@
 //! | LOG-3: nothing to look back at | an event with a stable reason for each turn | `log_3_every_turn_of_a_login_is_an_event` |
 //! | LOG-4: metrics that grow with requests | labels come from closed sets | `log_4_nobody_makes_metrics_grow` |
 //! | ADM-1: a web page reaches the admin listener | a listener of its own that checks the Host; the socket is 0600 before it listens, and asks the kernel whose process is at the other end | `adm_1_the_admin_listener_is_elsewhere_and_knows_its_host`, `adm_1_the_admin_socket_is_the_owners`, `nobody_connects_before_the_mode_is_right` (`src/cli/socket.rs`) |
-//! | ADM-1: the admin listener where everybody can ask | an address off the loopback stops the start | `what_does_not_fit_together_is_refused` (`src/config/tests.rs`) |
+//! | ADM-1: the admin listener where everybody can ask | an address off the loopback stops the start | `what_does_not_fit_together_is_refused` (`src/config/tests/mod.rs`) |
 //! | ADM-2: `me` hands out tokens | a closed list of fields | `adm_2_me_tells_no_token` |
 //! | CFG-1: secrets in error messages | no value is ever repeated | `cfg_1_a_secret_that_is_missing_does_not_become_its_name`, `cfg_1_no_error_repeats_a_secret` |
 //! | CFG-2: a key that is misspelt and ignored | unknown keys stop the start | `cfg_2_every_key_misspelt_once_stops_the_start` |
