@@ -38,6 +38,26 @@ fn new_member(sidecar: &Sidecar, server: &MailServer, name: &str) -> (Visitor, P
     (visitor, page)
 }
 
+/// Ann's session of the password alone, where the route `/admin` wants a second factor.
+#[track_caller]
+fn by_the_password_alone(server: &MailServer, upstream: &Upstream) -> (Sidecar, Visitor) {
+    let sidecar = site(server)
+        .set("connections.members.second_factor", "optional")
+        .route(
+            route("/admin")
+                .to(upstream)
+                .set("second_factor", "required"),
+        )
+        .start();
+    let mut ann = sidecar.visitor();
+    let page = ann.go("/.auth/signup/members");
+    let page = ann.submit_sign_up(&page, "ann");
+    let code = server.nth(ANN, 1).code();
+    type_code(&mut ann, &page, &code);
+    assert_eq!(amr(&mut ann), json!(["pwd"]));
+    (sidecar, ann)
+}
+
 #[track_caller]
 fn type_code(visitor: &mut Visitor, page: &Page, code: &str) -> Page {
     let answer = codes::type_code(visitor, page, code);
@@ -226,20 +246,7 @@ fn who_has_no_confirmed_address_sets_a_factor_up() {
 fn a_route_that_wants_a_second_factor_asks_a_session_for_the_code_alone() {
     let server = MailServer::start();
     let upstream = Upstream::start();
-    let sidecar = site(&server)
-        .set("connections.members.second_factor", "optional")
-        .route(
-            route("/admin")
-                .to(&upstream)
-                .set("second_factor", "required"),
-        )
-        .start();
-    let mut ann = sidecar.visitor();
-    let page = ann.go("/.auth/signup/members");
-    let page = ann.submit_sign_up(&page, "ann");
-    let code = server.nth(ANN, 1).code();
-    type_code(&mut ann, &page, &code);
-    assert_eq!(amr(&mut ann), json!(["pwd"]));
+    let (_sidecar, mut ann) = by_the_password_alone(&server, &upstream);
     let page = ann.go("/admin?x=1");
     assert!(
         page.text().contains("on its way to a•••@example.com"),
@@ -372,20 +379,7 @@ fn messages_run_out_for_a_user_and_whoever_waits_is_told() {
 fn nobody_sets_an_app_up_past_the_code_by_the_password_alone() {
     let server = MailServer::start();
     let upstream = Upstream::start();
-    let sidecar = site(&server)
-        .set("connections.members.second_factor", "optional")
-        .route(
-            route("/admin")
-                .to(&upstream)
-                .set("second_factor", "required"),
-        )
-        .start();
-    let mut ann = sidecar.visitor();
-    let page = ann.go("/.auth/signup/members");
-    let page = ann.submit_sign_up(&page, "ann");
-    let code = server.nth(ANN, 1).code();
-    type_code(&mut ann, &page, &code);
-    assert_eq!(amr(&mut ann), json!(["pwd"]));
+    let (sidecar, mut ann) = by_the_password_alone(&server, &upstream);
     // The session has the first proof alone, however fresh it is: an app would open the route.
     for add in ["totp", "passkey"] {
         let page = ann.go(&format!("/.auth/account?add={add}"));
