@@ -1,5 +1,5 @@
 //! What tries at second factors cost. Whoever spends it has given the first proof of that user, and a
-//! code is short: so a spent budget refuses in every [`Mode`].
+//! code is short: so a spent budget refuses in every [`Mode`](super::Mode).
 
 use super::{Allowance, Allowed, Of, Price, Throttle, Throttled, budgets::Rate};
 use crate::{identity::UserId, store::Counts};
