@@ -317,13 +317,12 @@ impl App {
 
     /// Refuses a connection whose name stood for something else until now.
     pub(crate) async fn check_pins(&self, live: &Live) -> Vec<String> {
-        let mut refused = Vec::new();
-        for (connection, _) in live.site.engine.connections.iter() {
-            if let Err(error) = self.directory.check_pin(connection.as_ref()).await {
-                refused.push(error.to_string());
-            }
+        let connections = live.site.engine.connections.iter();
+        let connections = connections.map(|(connection, _)| connection.as_ref());
+        match self.directory.check_pins(connections).await {
+            Ok(differ) => differ.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![error.to_string()],
         }
-        refused
     }
 
     /// Takes new settings into use; the last good ones stay when they are broken.

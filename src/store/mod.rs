@@ -272,8 +272,9 @@ pub(crate) trait UserStore: FactorStore + ChangeFeed + fmt::Debug + Send + Sync 
         event: Option<Event>,
     ) -> Result<bool, StoreError>;
 
-    /// Notes what a connection's name stands for, or says that it stands for something else.
-    async fn pin(&self, connection: &ConnectionId, pin: &Pin) -> Result<Pinned, StoreError>;
+    /// Notes what the names of connections stand for, or says, in the same order, which of them stand
+    /// for something else.
+    async fn pin(&self, pins: &[(ConnectionId, Pin)]) -> Result<Vec<Pinned>, StoreError>;
     /// Lets the name stand for `pin` from now on.
     async fn adopt(
         &self,

@@ -50,21 +50,17 @@ pub(crate) enum RenameError {
 
 /// A connection's name stands for something else than it did.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PinDiffers {
-    #[error(
-        "the name {connection} stood for {} {}, and is now set to {} {}: its users would become \
-         somebody else's; use another name, or run `vestibule connections adopt {connection}` if it means the \
-         same people, or `vestibule connections rename {connection} NEW` if these have another \
-         connection now",
-        was.strategy, was.issuer, is.strategy, is.issuer
-    )]
-    Differs {
-        connection: ConnectionId,
-        was: Pin,
-        is: Pin,
-    },
-    #[error(transparent)]
-    Store(#[from] StoreError),
+#[error(
+    "the name {connection} stood for {} {}, and is now set to {} {}: its users would become \
+     somebody else's; use another name, or run `vestibule connections adopt {connection}` if it means the \
+     same people, or `vestibule connections rename {connection} NEW` if these have another \
+     connection now",
+    was.strategy, was.issuer, is.strategy, is.issuer
+)]
+pub(crate) struct PinDiffers {
+    connection: ConnectionId,
+    was: Pin,
+    is: Pin,
 }
 
 impl Directory {
@@ -128,18 +124,24 @@ impl Directory {
         }
     }
 
-    /// Notes what a connection's name stands for, or finds that it stands for something else. No
-    /// login may go through a connection before this.
-    pub(crate) async fn check_pin(&self, connection: &dyn Connection) -> Result<(), PinDiffers> {
-        let (id, is) = (connection.id(), connection.pin());
-        match self.users.pin(id, &is).await? {
-            Pinned::Same => Ok(()),
-            Pinned::Differs(was) => Err(PinDiffers::Differs {
-                connection: id.clone(),
+    /// Notes what the names of connections stand for, or finds those that stand for something else.
+    /// No login may go through a connection before this.
+    pub(crate) async fn check_pins<'c>(
+        &self,
+        connections: impl IntoIterator<Item = &'c dyn Connection>,
+    ) -> Result<Vec<PinDiffers>, StoreError> {
+        let pins = connections.into_iter();
+        let pins: Vec<_> = pins.map(|one| (one.id().clone(), one.pin())).collect();
+        let said = self.users.pin(&pins).await?;
+        let differs = |((connection, is), said)| match said {
+            Pinned::Same => None,
+            Pinned::Differs(was) => Some(PinDiffers {
+                connection,
                 was,
                 is,
             }),
-        }
+        };
+        Ok(pins.into_iter().zip(said).filter_map(differs).collect())
     }
 
     /// Gives a connection another name; says how many identities it has. Users keep their ids,

@@ -429,22 +429,23 @@ pub(super) async fn a_pin_holds_until_it_is_adopted(Fresh { store, .. }: &Store)
         strategy: "oidc".to_owned(),
         issuer: issuer.to_owned(),
     };
-    assert_eq!(store.pin(&acme, &pin("a")).await.unwrap(), Pinned::Same);
-    assert_eq!(store.pin(&acme, &pin("a")).await.unwrap(), Pinned::Same);
+    let pinned = async |connection: &ConnectionId, pin: &Pin| pin_one(store, connection, pin).await;
+    assert_eq!(pinned(&acme, &pin("a")).await, Pinned::Same);
+    assert_eq!(pinned(&acme, &pin("a")).await, Pinned::Same);
     let differs = Pinned::Differs(pin("a"));
-    assert_eq!(store.pin(&acme, &pin("b")).await.unwrap(), differs);
+    assert_eq!(pinned(&acme, &pin("b")).await, differs);
     let other = Pin {
         strategy: "saml".to_owned(),
         ..pin("a")
     };
-    assert_eq!(store.pin(&acme, &other).await.unwrap(), differs);
-    let elsewhere = store.pin(&name("acme-2"), &pin("b")).await.unwrap();
+    assert_eq!(pinned(&acme, &other).await, differs);
+    let elsewhere = pinned(&name("acme-2"), &pin("b")).await;
     assert_eq!(elsewhere, Pinned::Same);
     let event = note(EventKind::ConnectionAdopted);
     store.adopt(&acme, &pin("b"), event.clone()).await.unwrap();
-    assert_eq!(store.pin(&acme, &pin("b")).await.unwrap(), Pinned::Same);
+    assert_eq!(pinned(&acme, &pin("b")).await, Pinned::Same);
     let differs = Pinned::Differs(pin("b"));
-    assert_eq!(store.pin(&acme, &pin("a")).await.unwrap(), differs);
+    assert_eq!(pinned(&acme, &pin("a")).await, differs);
     assert_eq!(store.events(10).await.unwrap(), [event]);
     let (told, _) = changes_after(store.as_ref(), 0).await;
     assert_eq!(told, [Change::Connection(acme)]);
@@ -453,7 +454,7 @@ pub(super) async fn a_pin_holds_until_it_is_adopted(Fresh { store, .. }: &Store)
     let tasks: Vec<_> = (0..10)
         .map(|number| {
             let (store, pin) = (store.clone(), pin(&number.to_string()));
-            tokio::spawn(async move { store.pin(&name("new"), &pin).await.unwrap() })
+            tokio::spawn(async move { pin_one(&store, &name("new"), &pin).await })
         })
         .collect();
     let mut same = 0;
@@ -461,6 +462,29 @@ pub(super) async fn a_pin_holds_until_it_is_adopted(Fresh { store, .. }: &Store)
         same += usize::from(task.await.unwrap() == Pinned::Same);
     }
     assert_eq!(same, 1);
+
+    // Many at once, in their order: new ones, those that are the same and those that differ.
+    let many: Vec<_> = (0..1_500)
+        .map(|number| (name(&format!("many-{number}")), pin("a")))
+        .collect();
+    let said = store.pin(&many).await.unwrap();
+    assert!(said.len() == many.len() && said.iter().all(|said| *said == Pinned::Same));
+    let mut mixed = many.clone();
+    mixed[700].1 = pin("b");
+    mixed.insert(3, (name("one-more"), pin("c")));
+    let said = store.pin(&mixed).await.unwrap();
+    for (number, said) in said.iter().enumerate() {
+        let differs = number == 701;
+        assert_eq!(*said != Pinned::Same, differs, "{number}");
+    }
+    assert_eq!(said.len(), mixed.len());
+    assert!(store.pin(&[]).await.unwrap().is_empty());
+}
+
+/// What is said of one name alone.
+async fn pin_one(store: &Arc<dyn Directory>, connection: &ConnectionId, pin: &Pin) -> Pinned {
+    let said = store.pin(&[(connection.clone(), pin.clone())]).await;
+    said.unwrap().remove(0)
 }
 
 pub(super) async fn events_are_kept_newest_first_and_swept(Fresh { store, .. }: &Store) {
@@ -498,7 +522,7 @@ pub(super) async fn a_renamed_connection_takes_everything_along(Fresh { store, .
         strategy: "oidc".to_owned(),
         issuer: issuer.to_owned(),
     };
-    store.pin(&acme, &pin("https://a.example")).await.unwrap();
+    pin_one(store, &acme, &pin("https://a.example")).await;
     let mut new = sign_up("acme", "alice");
     new.account = Some(account("acme", "alice"));
     let before = created(store.as_ref(), new).await;
@@ -533,10 +557,10 @@ pub(super) async fn a_renamed_connection_takes_everything_along(Fresh { store, .
     // whoever read the user before does not write the old name back
     let stale = store.replace(before, 1, None).await.unwrap();
     assert!(!stale);
-    let same = store.pin(&corp, &pin("https://a.example")).await.unwrap();
+    let same = pin_one(store, &corp, &pin("https://a.example")).await;
     assert_eq!(same, Pinned::Same);
     // the old name is free for something else
-    let free = store.pin(&acme, &pin("https://b.example")).await.unwrap();
+    let free = pin_one(store, &acme, &pin("https://b.example")).await;
     assert_eq!(free, Pinned::Same);
     assert_eq!(store.events(10).await.unwrap()[0], event);
     let (told, _) = changes_after(store.as_ref(), newest).await;
@@ -559,9 +583,9 @@ pub(super) async fn a_name_that_is_taken_is_not_given(Fresh { store, .. }: &Stor
         async move { store.rename(&from, &to, event).await.unwrap() }
     };
     assert_eq!(rename(acme.clone(), corp.clone()).await, Renamed::Unknown);
-    store.pin(&acme, &pin("database", "acme")).await.unwrap();
+    pin_one(store, &acme, &pin("database", "acme")).await;
     created(store.as_ref(), sign_up("acme", "alice")).await;
-    store.pin(&corp, &pin("oidc", "https://b")).await.unwrap();
+    pin_one(store, &corp, &pin("oidc", "https://b")).await;
     let differs = Renamed::Differs(pin("oidc", "https://b"));
     assert_eq!(rename(acme.clone(), corp.clone()).await, differs);
     let mut bob = sign_up("members", "bob");
@@ -585,6 +609,6 @@ pub(super) async fn a_name_that_is_taken_is_not_given(Fresh { store, .. }: &Stor
         rename(acme.clone(), corp.clone()).await,
         Renamed::Renamed(1)
     );
-    let same = store.pin(&corp, &pin("database", "corp")).await.unwrap();
+    let same = pin_one(store, &corp, &pin("database", "corp")).await;
     assert_eq!(same, Pinned::Same);
 }

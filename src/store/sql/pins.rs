@@ -1,9 +1,11 @@
 //! What the name of each connection stands for.
 
+use std::collections::HashMap;
+
 use super::{
     Sql,
-    query::{Query, query},
-    row::{Row, column, damage},
+    query::{Query, Value, query},
+    row::{Row, column, damage, parsed},
     write::Write,
 };
 use crate::{
@@ -12,34 +14,62 @@ use crate::{
 };
 
 impl Sql {
-    /// Notes the pin of a name that has none, else compares.
-    pub(super) async fn compare_pin(
+    /// Notes the pins of the names that have none, in one transaction, and compares the others.
+    pub(super) async fn compare_pins(
         &self,
-        connection: &ConnectionId,
-        pin: &Pin,
-    ) -> Result<Pinned, StoreError> {
-        // A name is pinned once in its life: most calls find the pin and write nothing.
-        if let Some(held) = self.pinned(connection).await? {
-            return Ok(compare(held, pin));
+        pins: &[(ConnectionId, Pin)],
+    ) -> Result<Vec<Pinned>, StoreError> {
+        // A name is pinned once in its life: most calls find all pins and write nothing.
+        let mut held = self.pinned(pins).await?;
+        let new = |(connection, _): &&(ConnectionId, Pin)| !held.contains_key(connection);
+        let new: Vec<_> = pins.iter().filter(new).collect();
+        if !new.is_empty() {
+            let mut write = self.write().await?;
+            for some in new.chunks(AT_ONCE) {
+                let some = some.iter().map(|(connection, pin)| (connection, pin));
+                let insert = write.insert_pins(some).unless_there();
+                insert.execute(write.sql()).await?;
+            }
+            write.end(true).await?;
+            // Somebody else may have been first.
+            held = self.pinned(pins).await?;
         }
-        let mut write = self.write().await?;
-        let insert = write.insert_pin(connection, pin).unless_there();
-        let noted = insert.execute(write.sql()).await? == 1;
-        write.end(noted).await?;
-        if noted {
-            return Ok(Pinned::Same);
-        }
-        let held = self.pinned(connection).await?;
-        held.map(|held| compare(held, pin))
-            .ok_or_else(|| damage("connection", "a pin that is there and is not"))
+        let compare = |(connection, pin): &(ConnectionId, Pin)| {
+            let held = held.get(connection);
+            let held =
+                held.ok_or_else(|| damage("connection", "a pin that is there and is not"))?;
+            Ok(if held == pin {
+                Pinned::Same
+            } else {
+                Pinned::Differs(held.clone())
+            })
+        };
+        pins.iter().map(compare).collect()
     }
 
-    async fn pinned(&self, connection: &ConnectionId) -> Result<Option<Pin>, StoreError> {
-        let row = query(PIN).bind(connection.as_str());
-        let row = row.fetch_optional(&self.readers).await?;
-        row.as_ref().map(record).transpose()
+    async fn pinned(
+        &self,
+        pins: &[(ConnectionId, Pin)],
+    ) -> Result<HashMap<ConnectionId, Pin>, StoreError> {
+        let mut held = HashMap::new();
+        for some in pins.chunks(AT_ONCE) {
+            let names = some
+                .iter()
+                .map(|(connection, _)| connection.as_str().into());
+            let names: Vec<Value<'_>> = names.collect();
+            let rows = query(PINS).bind(names).fetch_all(&self.readers).await?;
+            for row in &rows {
+                held.insert(parsed(row, "connection")?, record(row)?);
+            }
+        }
+        Ok(held)
     }
 }
+
+const PINS: &str = "SELECT connection, strategy, issuer FROM pins WHERE connection IN (?1)";
+
+/// So many names are asked for at once.
+const AT_ONCE: usize = 500;
 
 const PIN: &str = "SELECT strategy, issuer FROM pins WHERE connection = ?1";
 
@@ -63,7 +93,7 @@ impl Write {
         connection: &ConnectionId,
         pin: &Pin,
     ) -> Result<(), StoreError> {
-        self.insert_pin(connection, pin)
+        self.insert_pins([(connection, pin)])
             .or_update("connection", &["strategy", "issuer", "pinned_at"])
             .execute(self.sql())
             .await?;
@@ -112,7 +142,7 @@ impl Write {
             .execute(self.sql())
             .await?;
         if let Some(pin) = &moved {
-            self.insert_pin(to, pin)
+            self.insert_pins([(to, pin)])
                 .unless_there()
                 .execute(self.sql())
                 .await?;
@@ -136,12 +166,20 @@ impl Write {
         row.as_ref().map(record).transpose()
     }
 
-    fn insert_pin<'q>(&self, connection: &'q ConnectionId, pin: &'q Pin) -> Query<'q> {
-        query("INSERT INTO pins (connection, strategy, issuer, pinned_at) VALUES (?1, ?2, ?3, ?4)")
-            .bind(connection.as_str())
-            .bind(pin.strategy.as_str())
-            .bind(pin.issuer.as_str())
-            .bind(self.now.millis())
+    fn insert_pins<'q>(
+        &self,
+        pins: impl IntoIterator<Item = (&'q ConnectionId, &'q Pin)>,
+    ) -> Query<'q> {
+        let row = |(connection, pin): (&'q ConnectionId, &'q Pin)| {
+            vec![
+                connection.as_str().into(),
+                pin.strategy.as_str().into(),
+                pin.issuer.as_str().into(),
+                self.now.millis().into(),
+            ]
+        };
+        let rows: Vec<Vec<Value<'q>>> = pins.into_iter().map(row).collect();
+        query("INSERT INTO pins (connection, strategy, issuer, pinned_at) VALUES ?1").bind(rows)
     }
 }
 
@@ -150,12 +188,4 @@ fn record(row: &Row) -> Result<Pin, StoreError> {
         strategy: column(row, "strategy")?,
         issuer: column(row, "issuer")?,
     })
-}
-
-fn compare(held: Pin, pin: &Pin) -> Pinned {
-    if held == *pin {
-        Pinned::Same
-    } else {
-        Pinned::Differs(held)
-    }
 }

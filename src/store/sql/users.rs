@@ -303,8 +303,8 @@ impl UserStore for Sql {
         .await
     }
 
-    async fn pin(&self, connection: &ConnectionId, pin: &Pin) -> Result<Pinned, StoreError> {
-        self.change(|| self.compare_pin(connection, pin)).await
+    async fn pin(&self, pins: &[(ConnectionId, Pin)]) -> Result<Vec<Pinned>, StoreError> {
+        self.change(|| self.compare_pins(pins)).await
     }
 
     async fn adopt(
