@@ -1,13 +1,14 @@
 //! The same pingora proxy with an empty filter: what script/bench holds Vestibule against.
 //!
-//!     bare_pingora LISTEN UPSTREAM THREADS [stealing | fields]
+//!     bare_pingora LISTEN UPSTREAM THREADS [stealing | fields | timeouts]
 //!
 //! Allocator, host and settings are the product's; everything that knows a login is left out. With
 //! `stealing` its threads take work from each other, as pingora's do unless they are told not to.
 //! With `fields` it writes the fields that the product writes, always the same ones and in the cheapest
-//! way there is, and decides nothing: what is above that is the price of the decision.
+//! way there is, and decides nothing: what is above that is the price of the decision. With
+//! `timeouts` an application must answer in the product's default times, which costs a timer.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, header};
@@ -38,6 +39,8 @@ const FIELDS: [(&str, &str); 9] = [
 
 struct Bare {
     upstream: SocketAddr,
+    /// Whether an application must answer in the product's default time.
+    timeouts: bool,
     /// Ready to be cloned; none without `fields`.
     fields: Vec<(HeaderName, HeaderValue)>,
 }
@@ -49,7 +52,14 @@ impl ProxyHttp for Bare {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new(self.upstream, false, String::new())))
+        let mut peer = HttpPeer::new(self.upstream, false, String::new());
+        if self.timeouts {
+            peer.options.connection_timeout = Some(Duration::from_secs(5));
+            peer.options.total_connection_timeout = Some(Duration::from_secs(5));
+            peer.options.read_timeout = Some(Duration::from_mins(1));
+            peer.options.write_timeout = Some(Duration::from_mins(1));
+        }
+        Ok(Box::new(peer))
     }
 
     async fn upstream_request_filter(
@@ -115,7 +125,12 @@ fn main() {
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut proxy = http_proxy_service(&server.configuration, Bare { upstream, fields });
+    let bare = Bare {
+        upstream,
+        timeouts: mode.as_deref() == Some("timeouts"),
+        fields,
+    };
+    let mut proxy = http_proxy_service(&server.configuration, bare);
     proxy.add_tcp(&listen);
     server.add_service(proxy);
     server.run_forever();

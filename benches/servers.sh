@@ -215,6 +215,9 @@ start_bare() {
   fields_port=$(free_port)
   start fields "$fields_port" "$bare" "127.0.0.1:$fields_port" "127.0.0.1:$upstream" "$threads" fields
   fields_pid=$started
+  timeouts_port=$(free_port)
+  start timeouts "$timeouts_port" "$bare" "127.0.0.1:$timeouts_port" "127.0.0.1:$upstream" "$threads" timeouts
+  timeouts_pid=$started
 }
 
 start_nginx() {
