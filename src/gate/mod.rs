@@ -104,8 +104,8 @@ impl BadRequest {
 pub(crate) struct Permitted {
     route: Arc<Route>,
     permit: Permit,
-    edits: Edits,
-    audience: Origin,
+    /// Where the route wants assertions: whom they are for.
+    audience: Option<Origin>,
 }
 
 impl Permitted {
@@ -119,9 +119,10 @@ impl Permitted {
         &self.permit
     }
 
-    /// The identity headers to set after all owned ones were stripped.
-    pub(crate) fn edits(&self) -> &Edits {
-        &self.edits
+    /// The identity headers to set after all owned ones were stripped. The gate has seen that there
+    /// are some; without them the request must not go on.
+    pub(crate) fn edits(&self) -> Result<Edits, HeadersError> {
+        self.route.headers.edits(&self.permit)
     }
 
     /// The signed assertion, if the route wants one and the request acts as somebody. Without it,
@@ -131,10 +132,10 @@ impl Permitted {
         assertions: &Assertions,
         now: Timestamp,
     ) -> Result<Option<HeaderValue>, AssertionError> {
-        if !self.route.assertion {
+        let Some(audience) = &self.audience else {
             return Ok(None);
-        }
-        assertions.sign(&self.permit, self.route.policy.trust(), &self.audience, now)
+        };
+        assertions.sign(&self.permit, self.route.policy.trust(), audience, now)
     }
 }
 
@@ -184,9 +185,9 @@ impl Gate {
             Decision::Permit(permit) => permit,
         };
         let somebody = permit.session().is_some();
-        let refused = self.stop(request, route, somebody, || route.headers.edits(&permit));
+        let refused = self.stop(request, route, somebody, || route.headers.check(&permit));
         match refused {
-            Ok(edits) => self.forward(request, route, permit, edits),
+            Ok(()) => self.forward(request, route, permit),
             Err(reason) => self.refuse(request, route, reason),
         }
     }
@@ -272,13 +273,13 @@ impl Gate {
     }
 
     /// What can still stop a request that the policy lets pass; else the headers it goes with.
-    fn stop(
+    fn stop<T>(
         &self,
         request: &RequestFacts<'_>,
         route: &Route,
         somebody: bool,
-        edits: impl FnOnce() -> Result<Edits, HeadersError>,
-    ) -> Result<Edits, Reason> {
+        edits: impl FnOnce() -> Result<T, HeadersError>,
+    ) -> Result<T, Reason> {
         if somebody && !self.may_open_websocket(request, route) {
             return Err(Reason::WebSocketOrigin);
         }
@@ -288,23 +289,16 @@ impl Gate {
     /// Refuses what was permitted to somebody; a public path goes on as nobody.
     fn refuse(&self, request: &RequestFacts<'_>, route: &Arc<Route>, reason: Reason) -> Verdict {
         match route.policy.decide(&request.facts, None) {
-            Decision::Permit(nobody) => self.forward(request, route, nobody, Edits::default()),
+            Decision::Permit(nobody) => self.forward(request, route, nobody),
             Decision::Challenge(_) | Decision::Deny(_) => Verdict::Deny { reason },
         }
     }
 
-    fn forward(
-        &self,
-        request: &RequestFacts<'_>,
-        route: &Arc<Route>,
-        permit: Permit,
-        edits: Edits,
-    ) -> Verdict {
+    fn forward(&self, request: &RequestFacts<'_>, route: &Arc<Route>, permit: Permit) -> Verdict {
         Verdict::Forward(Permitted {
             route: route.clone(),
             permit,
-            edits,
-            audience: self.origin(request.facts.host),
+            audience: (route.assertion).then(|| self.origin(request.facts.host)),
         })
     }
 

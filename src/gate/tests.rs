@@ -72,7 +72,7 @@ fn agree(verdict: &Verdict, judged: &Judged) {
         (Verdict::Forward(permitted), JudgedVerdict::Forward { as_nobody }) => {
             let headers: Vec<_> = judged.headers.iter().map(|(n, v)| (n, v.clone())).collect();
             permitted.permit().session().is_none() == *as_nobody
-                && permitted.edits().iter().collect::<Vec<_>>() == headers
+                && permitted.edits().unwrap().iter().collect::<Vec<_>>() == headers
                 && judged.route.as_ref().unwrap().index == permitted.route().index
         }
         (Verdict::Misdirected, JudgedVerdict::Misdirected)
@@ -359,6 +359,7 @@ fn a_permitted_request_carries_its_headers() {
     let names = |permitted: &Permitted| -> Vec<String> {
         permitted
             .edits()
+            .unwrap()
             .iter()
             .map(|(name, _)| name.to_string())
             .collect()
@@ -386,7 +387,10 @@ fn a_permitted_request_carries_its_headers() {
     assert!(wiki.assertion(&assertions, NOW).unwrap().is_some());
     assert!(docs.assertion(&assertions, NOW).unwrap().is_none());
     assert!(nobody.assertion(&assertions, NOW).unwrap().is_none());
-    assert_eq!(wiki.audience.to_string(), "https://wiki.example.com");
+    assert_eq!(
+        wiki.audience.unwrap().to_string(),
+        "https://wiki.example.com"
+    );
 }
 
 /// Two routes keep what they work out about one session apart.
@@ -417,6 +421,7 @@ fn one_session_on_several_routes() {
             let found = match gate.decide(&request, Some(session.clone())) {
                 Verdict::Forward(permitted) => permitted
                     .edits()
+                    .unwrap()
                     .iter()
                     .next()
                     .map(|(name, _)| name.to_string()),
@@ -525,7 +530,7 @@ fn cost_of_a_cached_decision() {
         let mut set = 0;
         for _ in 0..rounds {
             if let Verdict::Forward(permitted) = gate.decide(&request, Some(session.clone())) {
-                set += permitted.edits().iter().count();
+                set += permitted.edits().unwrap().iter().count();
             }
         }
         let each = start.elapsed() / rounds;

@@ -72,6 +72,15 @@ impl IdentityHeaders {
         self.fields.iter().map(|(name, _)| name)
     }
 
+    /// Whether there are [`edits`](Self::edits).
+    pub(crate) fn check(&self, permit: &Permit) -> Result<(), HeadersError> {
+        if permit.session().is_none() || permit.keeps(|who| self.values(who).ok()) {
+            Ok(())
+        } else {
+            Err(HeadersError::Refused)
+        }
+    }
+
     /// What to set for this permit. Nothing for nobody.
     pub(crate) fn edits(&self, permit: &Permit) -> Result<Edits, HeadersError> {
         if permit.session().is_none() {

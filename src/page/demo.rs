@@ -35,11 +35,8 @@ impl Site {
                 .email(who.identity)
                 .map(|email| email.to_string()),
         });
-        let ours: Vec<_> = permitted
-            .edits()
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect();
+        let edits = permitted.edits().unwrap_or_default();
+        let ours: Vec<_> = edits.iter().map(|(name, _)| name.clone()).collect();
         let (mut identity_headers, mut other_headers) = (Vec::new(), Vec::new());
         for (name, value) in headers {
             let shown = (

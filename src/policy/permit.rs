@@ -48,18 +48,38 @@ impl Permit {
         contents.principal(connection).map(|who| then(&who))
     }
 
+    /// Whether both speak for the same version of the same session before the same policy, or for
+    /// nobody.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.holder, &other.holder) {
+            (None, None) => true,
+            (Some((_, view)), Some((_, other))) => Arc::ptr_eq(view, other),
+            _ => false,
+        }
+    }
+
+    /// Whether there is something [`kept`](Self::kept).
+    pub(crate) fn keeps(&self, make: impl Fn(&Principal<'_>) -> Option<Box<[u8]>>) -> bool {
+        self.keeper(make).is_some()
+    }
+
     /// What somebody makes of the person, which hangs on the route and the configuration and on
     /// nothing else; it is made once and kept with the session. `None` for nobody, and when there
     /// is nothing that could be made.
     pub(crate) fn kept(&self, make: impl Fn(&Principal<'_>) -> Option<Box<[u8]>>) -> Option<Bytes> {
+        // No copy: the view stays for as long as anybody reads what it keeps.
+        let view = self.keeper(make)?.clone();
+        Some(Bytes::from_owner(Kept(view)))
+    }
+
+    fn keeper(&self, make: impl Fn(&Principal<'_>) -> Option<Box<[u8]>>) -> Option<&Arc<View>> {
         let (_, view) = self.holder.as_ref()?;
         if view.kept.get().is_none() {
             let fresh = self.with_principal(make)?;
             view.kept.get_or_init(|| fresh);
         }
         view.kept.get()?.as_ref()?;
-        // No copy: the view stays for as long as anybody reads what it keeps.
-        Some(Bytes::from_owner(Kept(view.clone())))
+        Some(view)
     }
 }
 

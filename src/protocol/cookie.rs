@@ -63,7 +63,8 @@ pub(crate) fn with_prefix<'a>(
 /// is left; borrowed when there was nothing to take out.
 pub(crate) fn without(line: &[u8], is_ours: impl Fn(&str) -> bool) -> Option<Cow<'_, [u8]>> {
     let ours = |pair: &[u8]| {
-        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        let end = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+        let name = pair.get(..end).unwrap_or_default();
         std::str::from_utf8(name.trim_ascii()).is_ok_and(&is_ours)
     };
     if !pairs(line).any(ours) {
@@ -83,7 +84,14 @@ pub(crate) fn without(line: &[u8], is_ours: impl Fn(&str) -> bool) -> Option<Cow
 
 /// The pairs of a line, without the spaces and tabs around the semicolons.
 fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|&byte| byte == b';').map(|mut pair| {
+    let mut begin = 0;
+    let ends = memchr::memchr_iter(b';', line).chain([line.len()]);
+    let parts = ends.map(move |end| {
+        let part = line.get(begin..end).unwrap_or_default();
+        begin = end + 1;
+        part
+    });
+    parts.map(|mut pair| {
         while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = pair {
             pair = rest;
         }

@@ -16,7 +16,8 @@ use super::{
     certificate::channel_binding,
     head::{BadHead, Head},
     peer::Waits,
-    rewrite::Forwarding,
+    present::Present,
+    rewrite::Ours,
     worker,
 };
 use crate::{
@@ -88,7 +89,8 @@ impl Edge {
             return Decided::Answer(Answer::OwnPage);
         }
         let base = &live.site.engine.base;
-        if *head.host() == base.login.host
+        if head.present.any(&[Present::SERVICE_WORKER])
+            && *head.host() == base.login.host
             && worker::covers(&base.prefix, head.path(), &downstream.req_header().headers)
         {
             return Decided::Answer(Answer::ServiceWorker);
@@ -370,9 +372,10 @@ impl Edge {
             return Ok(true);
         };
         let mut request = downstream.req_header().clone();
-        let forwarding = Forwarding::of(&head.client, None)?;
+        let visitor = (&head.client, &request.headers);
+        let ours = Ours::fields(permitted, visitor, &mut None, HeaderValue::clone)?;
         let what = (permitted, passage.tokens.as_slice());
-        super::rewrite::request(&mut request, live, (head, &forwarding), what)?;
+        super::rewrite::request(&mut request, (live, head), what, (None, ours), false)?;
         visit.session = None;
         let page = live.site.demo(
             permitted,
@@ -721,16 +724,20 @@ fn wanted(head: &Head) -> String {
 
 /// Lets a request pass, if it is no larger than the route takes.
 fn forward(downstream: &mut Downstream, passage: &mut Passage, permitted: Permitted) -> Decided {
-    let size = passage.head.as_ref().map_or(0, |head| head.size as u64);
-    if size > permitted.route().limits.head.0 {
+    let Some(head) = &passage.head else {
+        return Decided::Answer(Answer::Page(FailureKind::Internal));
+    };
+    let present = head.present;
+    if head.size as u64 > permitted.route().limits.head.0 {
         return Decided::Answer(Answer::Page(FailureKind::HeadTooLarge));
     }
-    if too_long(downstream, &permitted) {
+    if present.any(&[Present::CONTENT_LENGTH]) && too_long(downstream, &permitted) {
         return Decided::Answer(Answer::Page(FailureKind::BodyTooLarge));
     }
     let first = permitted.route().upstreams.all().first();
     let demo = matches!(first, Some(Upstream::BuiltinDemo));
-    set_patience(downstream, passage, &permitted);
+    passage.waits = Waits::of(downstream, present);
+    set_patience(downstream, passage.waits, &permitted);
     passage.permitted = Some(permitted);
     if demo {
         Decided::Answer(Answer::Demo)
@@ -773,10 +780,9 @@ fn too_long(downstream: &Downstream, permitted: &crate::gate::Permitted) -> bool
 }
 
 /// How long the visitor may take; nobody hurries a WebSocket.
-fn set_patience(downstream: &mut Downstream, passage: &mut Passage, permitted: &Permitted) {
+fn set_patience(downstream: &mut Downstream, waits: Waits, permitted: &Permitted) {
     let client = permitted.route().timeouts.client.0;
-    passage.waits = Waits::of(downstream);
-    let reading = (passage.waits != Waits::WebSocket).then_some(client);
+    let reading = (waits != Waits::WebSocket).then_some(client);
     downstream.set_read_timeout(reading);
     downstream.set_write_timeout(Some(client));
     if downstream.is_http2() && !downstream.is_body_empty() {

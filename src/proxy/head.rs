@@ -12,7 +12,7 @@ use pingora::{
     proxy::Session as Downstream,
 };
 
-use super::{Live, streams, tls::Handshaken};
+use super::{Live, hop, present::Present, streams, tls::Handshaken};
 use crate::{
     clock::Timestamp,
     protocol::{
@@ -35,6 +35,7 @@ pub(super) struct Head {
     pub(super) client: ClientFacts,
     /// Whether it came to where browsers are asked for certificates, and nothing else is served.
     pub(super) at_certificate_origin: bool,
+    pub(super) present: Present,
     /// In bytes.
     pub(super) size: usize,
     /// When it was read; everything about this request happens now.
@@ -97,8 +98,13 @@ impl Head {
         if let Some(octets) = octets {
             unrepaired(&octets)?;
         }
-        framing(request)?;
-        nominations(request, live)?;
+        let present = Present::in_request(&request.headers);
+        if present.any(&[Present::CONTENT_LENGTH, Present::TRANSFER_ENCODING]) {
+            framing(request)?;
+        }
+        if present.any(&[Present::CONNECTION]) {
+            hop::check(&request.headers, live.gate.owned())?;
+        }
         let host = host(request)?;
         let handshaken = Handshaken::of(downstream);
         let asked_for = handshaken.and_then(|said| said.name.as_deref());
@@ -133,6 +139,7 @@ impl Head {
             verbatim,
             client,
             at_certificate_origin,
+            present,
             size,
             now,
         })
@@ -248,26 +255,6 @@ fn framing(request: &RequestHeader) -> Result<(), BadHead> {
     }
     if request.version != Version::HTTP_11 {
         return Err(BadHead::Framing("transfer-encoding-before-1.1"));
-    }
-    Ok(())
-}
-
-/// A Connection line names what ends with this hop (RFC 9110 section 7.6.1). Who names a header that
-/// decides something wants it to be read here and missed upstream.
-fn nominations(request: &RequestHeader, live: &Live) -> Result<(), BadHead> {
-    let lines = request.headers.get_all(header::CONNECTION);
-    let names = lines
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    for name in names {
-        let name = std::str::from_utf8(name.trim_ascii())
-            .map_err(|_| BadHead::Framing("connection-not-ascii"))?;
-        let decides = ["authorization", "content-length", "cookie", "host"];
-        if decides.iter().any(|one| one.eq_ignore_ascii_case(name))
-            || live.gate.owned().contains(name)
-        {
-            return Err(BadHead::Framing("connection-names-what-decides"));
-        }
     }
     Ok(())
 }

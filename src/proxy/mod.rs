@@ -11,8 +11,10 @@ mod answer;
 mod bridge;
 mod certificate;
 mod head;
+mod hop;
 mod kept;
 mod peer;
+mod present;
 mod redirect;
 mod rewrite;
 pub(crate) mod server;
@@ -25,7 +27,7 @@ use std::{any::Any, sync::Arc};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::{
     Error, ErrorType,
     http::{RequestHeader, ResponseHeader},
@@ -40,7 +42,9 @@ use self::{
     head::Head,
     kept::Kept,
     peer::{Tries, Waits},
-    rewrite::Forwarding,
+    present::Present,
+    rewrite::Ours,
+    server::ActiveRequest,
 };
 use crate::{
     clock::Clock,
@@ -74,6 +78,7 @@ pub(crate) struct Edge {
 /// One request on its way through.
 #[derive(Debug, Default)]
 pub(crate) struct Passage {
+    active: Option<ActiveRequest>,
     head: Option<Head>,
     permitted: Option<Permitted>,
     live: Option<Arc<Live>>,
@@ -83,6 +88,8 @@ pub(crate) struct Passage {
     tokens: Vec<(HeaderName, HeaderValue)>,
     waits: Waits,
     tries: Tries,
+    /// The fields of the request, once pingora needs them no more: it copies its own for each try.
+    theirs: Option<HeaderMap>,
     /// Bytes of the request's body so far.
     body: u64,
 }
@@ -189,20 +196,27 @@ impl ProxyHttp for Edge {
         downstream: &mut Downstream,
         passage: &mut Passage,
     ) -> pingora::Result<bool> {
-        streams::head_arrived();
+        passage.active = streams::head_arrived();
         let live = self.live.load_full();
-        passage.live = Some(live.clone());
         let head = Head::read(downstream, &live, self.clock.now());
+        let decided = head.map(|head| self.decide(downstream, passage, &live, head));
+        let kept = passage.live.insert(live);
         // What is rare has its own box, or every request would allocate and copy the room for it.
-        match head {
-            Ok(head) => match self.decide(downstream, passage, &live, head) {
-                Decided::Passes => Ok(false),
-                Decided::Answer(answer) => {
-                    Box::pin(self.answer(downstream, passage, &live, answer)).await
-                }
-            },
-            Err(bad) => Box::pin(self.refuse_head(downstream, passage, &live, bad)).await,
+        let answered = match decided {
+            Ok(Decided::Passes) => false,
+            Ok(Decided::Answer(answer)) => {
+                let live = kept.clone();
+                Box::pin(self.answer(downstream, passage, &live, answer)).await?
+            }
+            Err(bad) => {
+                let live = kept.clone();
+                Box::pin(self.refuse_head(downstream, passage, &live, bad)).await?
+            }
+        };
+        if !answered && needs_no_fields(downstream, passage) {
+            passage.theirs = Some(swap_fields(downstream, HeaderMap::new()));
         }
+        Ok(answered)
     }
 
     async fn upstream_peer(
@@ -235,7 +249,7 @@ impl ProxyHttp for Edge {
 
     async fn upstream_request_filter(
         &self,
-        _downstream: &mut Downstream,
+        downstream: &mut Downstream,
         request: &mut RequestHeader,
         passage: &mut Passage,
     ) -> pingora::Result<()> {
@@ -244,11 +258,15 @@ impl ProxyHttp for Edge {
         else {
             return Err(Error::explain(ErrorType::HTTPStatus(403), "no permit"));
         };
-        let kept = streams::with_kept(|kept| kept.forwarding()).flatten();
-        let forwarding = Forwarding::of(&head.client, kept)?;
+        let theirs = passage.theirs.as_ref();
+        let visitor = (&head.client, theirs.unwrap_or(&request.headers));
+        let ours = match streams::with_kept(|kept| kept.ours(permitted, visitor)) {
+            Some(ours) => ours?,
+            None => Ours::fields(permitted, visitor, &mut None, HeaderValue::clone)?,
+        };
+        let websocket = hop::asks_for_websocket(downstream.req_header(), head.present);
         let what = (permitted, passage.tokens.as_slice());
-        rewrite::request(request, live, (head, &forwarding), what)?;
-        streams::with_kept(|kept| kept.keep_forwarding(forwarding));
+        rewrite::request(request, (live, head), what, (theirs, ours), websocket)?;
         // A second try sends the body again.
         passage.body = 0;
         Ok(())
@@ -288,9 +306,9 @@ impl ProxyHttp for Edge {
         let (Some(live), Some(permitted)) = (&passage.live, &passage.permitted) else {
             return Ok(());
         };
-        rewrite::response(response, live, permitted)?;
+        let has_length = rewrite::response(response, live, permitted)?;
         if let Some(session) = permitted.permit().session()
-            && is_stream(response)
+            && is_stream(response.status, has_length)
         {
             self.watch_stream(session);
         }
@@ -303,6 +321,9 @@ impl ProxyHttp for Edge {
         error: &Error,
         passage: &mut Passage,
     ) -> FailToProxy {
+        if let Some(theirs) = passage.theirs.take() {
+            swap_fields(downstream, theirs);
+        }
         self.failed(downstream, error, passage).await
     }
 
@@ -339,11 +360,33 @@ impl ProxyHttp for Edge {
     }
 }
 
+/// Whether pingora knows all that it has to know of a request: how its body is framed and whether
+/// the connection stays. It looks at no other field, unless the protocol is to be changed or the
+/// body is waited for.
+fn needs_no_fields(downstream: &mut Downstream, passage: &Passage) -> bool {
+    let asks = [Present::UPGRADE, Present::EXPECT];
+    passage
+        .head
+        .as_ref()
+        .is_some_and(|head| !head.present.any(&asks))
+        && !downstream.is_http2()
+        && downstream.is_body_empty()
+}
+
+/// Puts these fields in the place of the request's.
+fn swap_fields(downstream: &mut Downstream, fields: HeaderMap) -> HeaderMap {
+    let request = downstream.req_header_mut();
+    let nothing = RequestHeader::from(http::Request::new(()).into_parts().0);
+    let mut parts = http::request::Parts::from(std::mem::replace(request, nothing));
+    let old = std::mem::replace(&mut parts.headers, fields);
+    *request = RequestHeader::from(parts);
+    old
+}
+
 /// Whether an answer goes on after its head: a WebSocket, events, or anything without a length.
-fn is_stream(response: &ResponseHeader) -> bool {
-    let status = response.status.as_u16();
-    let bodiless = matches!(status, 204 | 205 | 304);
-    status == 101 || (!bodiless && !response.headers.contains_key(header::CONTENT_LENGTH))
+fn is_stream(status: StatusCode, has_length: bool) -> bool {
+    let bodiless = matches!(status.as_u16(), 204 | 205 | 304);
+    status == StatusCode::SWITCHING_PROTOCOLS || (!bodiless && !has_length)
 }
 
 /// A header value that is known to be one.

@@ -16,10 +16,11 @@ use pingora::{
     protocols::{ALPN, TcpKeepalive},
     proxy::Session as Downstream,
     tls::x509::X509 as PeerCertificate,
-    upstreams::peer::{HttpPeer, Scheme},
+    upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, Scheme},
     utils::tls::CertKey,
 };
 
+use super::present::Present;
 use crate::{
     problem::Problem,
     protocol::Host,
@@ -82,7 +83,10 @@ pub(super) enum Waits {
 
 impl Waits {
     /// What the request asks for. One that has a body has to send it in time all the same.
-    pub(super) fn of(downstream: &mut Downstream) -> Self {
+    pub(super) fn of(downstream: &mut Downstream, present: Present) -> Self {
+        if !present.any(&[Present::ACCEPT, Present::UPGRADE]) {
+            return Self::Answer;
+        }
         let fields = &downstream.req_header().headers;
         let is = |name, wanted: &[u8]| {
             let field = fields.get(name).map(HeaderValue::as_bytes);
@@ -255,6 +259,8 @@ impl Target {
             options.write_timeout = Some(route.timeouts.write.0);
             options.read_timeout = Some(route.timeouts.read.0);
             options.tcp_keepalive = Some(KEEPALIVE);
+            // `rewrite` lets nothing pass that is of one hop.
+            options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
         }))
     }
 

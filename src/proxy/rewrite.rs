@@ -2,91 +2,179 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, Entry},
+};
 use pingora::{
     ErrorType, OrErr,
     http::{RequestHeader, ResponseHeader},
 };
 
-use super::{Live, head::Head};
+use super::{Live, head::Head, hop, present::Present};
 use crate::{
     flow::CookieNames,
     gate::Permitted,
     headers::assertion::ASSERTION,
     page::headers::HSTS_SECONDS,
+    policy::Permit,
     protocol::{ClientFacts, cookie, folded},
-    route::{Authorization, UpstreamHost},
+    route::{Authorization, Route, UpstreamHost},
 };
 
-/// What a visitor's requests have in common: the headers that say where they come from. They are
-/// kept with the connection.
+/// What a visitor's requests have in common: the headers that say where they come from.
 #[derive(Debug)]
-pub(super) struct Forwarding {
+struct Forwarding {
     client: ClientFacts,
     host: HeaderValue,
     lines: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Forwarding {
-    /// That of `client`: what is kept, if it is theirs.
-    pub(super) fn of(client: &ClientFacts, kept: Option<Arc<Self>>) -> pingora::Result<Arc<Self>> {
-        if let Some(kept) = kept.filter(|kept| kept.client == *client) {
-            return Ok(kept);
-        }
+    fn of(client: &ClientFacts) -> pingora::Result<Self> {
         let host = HeaderValue::try_from(client.host.to_string())
             .or_err(ErrorType::InternalError, "a host is always a field value")?;
         let mut lines = Vec::with_capacity(6);
         client.outgoing(|name, value| lines.push((name, value)));
-        Ok(Arc::new(Self {
+        Ok(Self {
             client: client.clone(),
             host,
             lines,
-        }))
+        })
     }
 }
 
-/// The head for the application: every owned header out, one value of each in.
+/// What the requests of one visitor on one route have in common, ready to be cloned: all that we
+/// tell the application, and the visitor's cookies without ours. It is kept with the connection.
+#[derive(Debug)]
+pub(super) struct Ours {
+    forwarding: Arc<Forwarding>,
+    route: Arc<Route>,
+    permit: Permit,
+    /// As they came.
+    cookies: Vec<HeaderValue>,
+    /// Filled when the same visitor comes again: where a proxy in front sends everybody's requests
+    /// over one connection, nobody does.
+    fields: HeaderMap,
+}
+
+impl Ours {
+    /// Those of this request, whose visitor sent these fields. What can be taken from `kept`, of an
+    /// earlier request, is; and what can serve the next one is left there.
+    pub(super) fn fields(
+        permitted: &Permitted,
+        (client, theirs): (&ClientFacts, &HeaderMap),
+        kept: &mut Option<Box<Self>>,
+        copy: impl Fn(&HeaderValue) -> HeaderValue,
+    ) -> pingora::Result<HeaderMap> {
+        if let Some(kept) = kept
+            && kept.serves(permitted, (client, theirs))
+        {
+            if kept.fields.is_empty() {
+                kept.fields = told(permitted, &kept.forwarding, &kept.cookies)?;
+                pack(&mut kept.fields);
+            }
+            return Ok(kept.fields.clone());
+        }
+        let earlier = kept.take().map(|kept| kept.forwarding);
+        let forwarding = match earlier.filter(|earlier| earlier.client == *client) {
+            Some(earlier) => earlier,
+            None => Arc::new(Forwarding::of(client)?),
+        };
+        let cookies: Vec<_> = theirs.get_all(header::COOKIE).iter().map(copy).collect();
+        let fields = told(permitted, &forwarding, &cookies)?;
+        *kept = Some(Box::new(Self {
+            forwarding,
+            route: Arc::clone(permitted.route()),
+            permit: permitted.permit().clone(),
+            cookies,
+            fields: HeaderMap::new(),
+        }));
+        Ok(fields)
+    }
+
+    /// Whether it says what would be said now.
+    pub(super) fn serves(
+        &self,
+        permitted: &Permitted,
+        (client, theirs): (&ClientFacts, &HeaderMap),
+    ) -> bool {
+        Arc::ptr_eq(&self.route, permitted.route())
+            && self.permit.is(permitted.permit())
+            && self.forwarding.client == *client
+            && self.cookies.iter().eq(theirs.get_all(header::COOKIE))
+    }
+}
+
+/// One value of each name: what the application is told, and the visitor's cookies without ours.
+fn told(
+    permitted: &Permitted,
+    forwarding: &Forwarding,
+    cookies: &[HeaderValue],
+) -> pingora::Result<HeaderMap> {
+    let route = permitted.route();
+    let host = match route.upstream_host {
+        UpstreamHost::Upstream => route.upstreams.authority().map(HeaderValue::try_from),
+        UpstreamHost::Preserve => None,
+    };
+    let host = host
+        .transpose()
+        .or_err(ErrorType::InternalError, "a host is always a field value")?;
+    let edits = permitted.edits().or_err(
+        ErrorType::InternalError,
+        "the identity headers are gone, and the request does not go without",
+    )?;
+    let mut fields = HeaderMap::with_capacity(2 + forwarding.lines.len() + edits.most());
+    let host = host.unwrap_or_else(|| forwarding.host.clone());
+    fields.insert(header::HOST, host);
+    for (name, value) in &forwarding.lines {
+        fields.insert(name, value.clone());
+    }
+    for (name, value) in edits.iter() {
+        fields.insert(name, value);
+    }
+    if let Some(left) = without_ours(cookies) {
+        fields.entry(header::COOKIE).or_insert(left);
+    }
+    Ok(fields)
+}
+
+/// Puts the values one behind the other into one piece of memory: they are copied for each request
+/// of a connection, and so they are one place to fetch and to count instead of ten.
+fn pack(fields: &mut HeaderMap) {
+    let mut all = BytesMut::with_capacity(fields.values().map(HeaderValue::len).sum());
+    for value in fields.values() {
+        all.extend_from_slice(value.as_bytes());
+    }
+    let mut all = all.freeze();
+    for value in fields.values_mut() {
+        let packed = HeaderValue::from_maybe_shared(all.split_to(value.len()));
+        if let Ok(packed) = packed {
+            *value = packed;
+        }
+    }
+}
+
+/// The head for the application: `ours`, and of what the visitor said whatever is not for us alone.
+/// `theirs` are the visitor's fields where the request has them no more.
 ///
 /// The fields travel under their names in lower case, as over HTTP/2 (RFC 9113 section 8.2.1; names
 /// are case-insensitive, RFC 9110 section 5.1): pingora keeps the case of each in a second table,
 /// which would be filled, copied and searched for each request.
 pub(super) fn request(
     request: &mut RequestHeader,
-    live: &Live,
-    (head, forwarding): (&Head, &Forwarding),
+    (live, head): (&Live, &Head),
     (permitted, tokens): (&Permitted, &[(HeaderName, HeaderValue)]),
+    (theirs, mut ours): (Option<&HeaderMap>, HeaderMap),
+    websocket: bool,
 ) -> pingora::Result<()> {
     let nothing = RequestHeader::from(http::Request::new(()).into_parts().0);
     let mut parts = http::request::Parts::from(std::mem::replace(request, nothing));
-    let fields = &mut parts.headers;
-    remove_owned(fields, live);
-    hide_our_cookies(fields);
-    let route = permitted.route();
-    if route.authorization == Authorization::Drop {
-        fields.remove(header::AUTHORIZATION);
-    }
-    let authority = match route.upstream_host {
-        UpstreamHost::Upstream => route.upstreams.authority().map(HeaderValue::try_from),
-        UpstreamHost::Preserve => None,
-    };
-    let authority = authority
-        .transpose()
-        .or_err(ErrorType::InternalError, "a host is always a field value")?;
-    let host = authority.as_ref().unwrap_or(&forwarding.host);
-    if fields.get(header::HOST) != Some(host) {
-        fields.insert(header::HOST, host.clone());
-    }
-    let edits = permitted.edits();
-    fields.reserve(forwarding.lines.len() + edits.most());
-    for (name, value) in forwarding.lines.iter().map(|(name, value)| (name, value)) {
-        fields.insert(name, value.clone());
-    }
-    for (name, value) in edits.iter() {
-        fields.insert(name, value);
-    }
     for (name, value) in tokens {
-        fields.insert(name, value.clone());
+        ours.insert(name, value.clone());
     }
+    let route = permitted.route();
     if route.assertion {
         let assertion = permitted
             .assertion(&live.site.assertions.load(), head.now)
@@ -95,9 +183,31 @@ pub(super) fn request(
                 "the assertion was not made, and the route does not go without",
             )?;
         if let Some(assertion) = assertion {
-            fields.insert(ASSERTION, assertion);
+            ours.insert(ASSERTION, assertion);
         }
     }
+    if websocket {
+        ours.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        ours.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    let cloned = std::mem::replace(&mut parts.headers, ours);
+    let theirs = theirs.unwrap_or(&cloned);
+    let named = if head.present.any(&[Present::CONNECTION]) {
+        hop::named_fields(theirs)
+    } else {
+        Vec::new()
+    };
+    let keeps_authorization = route.authorization != Authorization::Drop;
+    add(&mut parts.headers, theirs, |name| match *name {
+        header::AUTHORIZATION => keeps_authorization && !named.contains(name),
+        header::COOKIE | header::HOST => false,
+        _ => {
+            !hop::ends_with(name)
+                && !live.gate.owned().contains(name.as_str())
+                && !is_disguised(name.as_str())
+                && !named.contains(name)
+        }
+    });
     *request = RequestHeader::from(parts);
     if !head.is_verbatim() {
         request.set_raw_path(head.target().as_bytes())?;
@@ -105,17 +215,28 @@ pub(super) fn request(
     Ok(())
 }
 
-/// Whatever a visitor said under a name of ours.
-fn remove_owned(fields: &mut HeaderMap, live: &Live) {
-    let owned = live.gate.owned();
-    // Names are collected first: the map cannot change while it is read. Mostly there are none.
-    let planted: Vec<HeaderName> = fields
-        .keys()
-        .filter(|name| owned.contains(name.as_str()) || is_disguised(name.as_str()))
-        .cloned()
-        .collect();
-    for name in planted {
-        fields.remove(name);
+/// Adds the lines of `theirs` whose name passes and is not there yet.
+fn add(fields: &mut HeaderMap, theirs: &HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
+    // The lines of one name stand together.
+    let mut last: Option<(&HeaderName, bool)> = None;
+    for (name, value) in theirs {
+        match last {
+            Some((same, passed)) if std::ptr::eq(same, name) => {
+                if passed {
+                    fields.append(name, value.clone());
+                }
+            }
+            _ => {
+                let mut passed = false;
+                if passes(name)
+                    && let Entry::Vacant(place) = fields.entry(name)
+                {
+                    place.insert(value.clone());
+                    passed = true;
+                }
+                last = Some((name, passed));
+            }
+        }
     }
 }
 
@@ -137,60 +258,58 @@ fn is_disguised(name: &str) -> bool {
     marked && MEANT.contains(&folded(name).trim_matches('-'))
 }
 
-/// Our cookies are nobody else's business, and whoever reads a log upstream must not hold them.
-fn hide_our_cookies(fields: &mut HeaderMap) {
-    let lines = fields.get_all(header::COOKIE);
-    let mut kept: Vec<u8> = Vec::new();
-    // HTTP/2 may split the cookies over several lines; an application wants one (RFC 9113 section
-    // 8.2.3), and so does RFC 6265 section 5.4 of every client.
-    let mut changed = lines.iter().nth(1).is_some();
-    for line in lines {
-        match cookie::without(line.as_bytes(), CookieNames::is_ours) {
-            None => changed = true,
-            // Nothing was taken out of the only line.
-            Some(Cow::Borrowed(_)) if !changed => {}
-            Some(left) => {
-                changed |= matches!(left, Cow::Owned(_));
-                if !kept.is_empty() {
-                    kept.extend_from_slice(b"; ");
-                }
-                kept.extend_from_slice(&left);
-            }
-        }
-    }
-    if changed {
-        fields.remove(header::COOKIE);
-        let kept = HeaderValue::from_maybe_shared(bytes::Bytes::from(kept));
-        if let Some(kept) = kept.ok().filter(|kept| !kept.is_empty()) {
-            fields.insert(header::COOKIE, kept);
-        }
-    }
+/// The visitor's cookies without ours, which are nobody else's business: whoever reads a log upstream
+/// must not hold them. HTTP/2 may split them over several lines; an application wants one (RFC 9113
+/// section 8.2.3), and so does RFC 6265 section 5.4 of every client.
+fn without_ours(lines: &[HeaderValue]) -> Option<HeaderValue> {
+    let lines = lines.iter().map(HeaderValue::as_bytes);
+    let left = lines.filter_map(|line| cookie::without(line, CookieNames::is_ours));
+    let left: Vec<Cow<'_, [u8]>> = left.collect();
+    let line = left.join(b"; ".as_slice());
+    let line = HeaderValue::from_maybe_shared(Bytes::from(line)).ok();
+    line.filter(|line| !line.is_empty())
 }
 
-/// The application's answer: it neither speaks for us nor into the caches of others.
+/// The application's answer: it neither speaks for us nor into the caches of others. Its names lose
+/// their case, as those of [`request`] do. Says whether it tells how long it is.
 pub(super) fn response(
     response: &mut ResponseHeader,
     live: &Live,
     permitted: &Permitted,
-) -> pingora::Result<()> {
-    let seen = Seen::of(response, live);
+) -> pingora::Result<bool> {
+    // pingora gives the phrase of the status itself where the application said no other.
+    let usual = response.status.canonical_reason().map(str::as_ptr);
+    let reason = response.get_reason_phrase();
+    let reason = reason.filter(|phrase| Some(phrase.as_ptr()) != usual);
+    let reason = reason.map(str::to_owned);
+    let nothing = ResponseHeader::from(http::Response::new(()).into_parts().0);
+    let mut parts = http::response::Parts::from(std::mem::replace(response, nothing));
+    let seen = Seen::of(&parts, live);
+    clean(&mut parts.headers, &seen, live, permitted);
+    *response = ResponseHeader::from(parts);
+    if reason.is_some() {
+        response.set_reason_phrase(reason.as_deref())?;
+    }
+    Ok(seen.content_length)
+}
+
+fn clean(fields: &mut HeaderMap, seen: &Seen, live: &Live, permitted: &Permitted) {
     if seen.connection {
-        remove_nominated(response);
+        remove_nominated(fields);
     }
     for name in &seen.unwanted {
-        response.remove_header(name);
+        fields.remove(name);
     }
     if seen.set_cookie {
-        drop_our_set_cookies(response)?;
+        drop_our_set_cookies(fields);
     }
     if permitted.permit().session().is_some() {
-        keep_out_of_shared_caches(response, &seen)?;
+        keep_out_of_shared_caches(fields, seen);
     }
     let https = live.site.engine.base.login.scheme == crate::protocol::Scheme::Https;
-    if https && seen.hsts && weakens_hsts(response) {
-        response.remove_header(&header::STRICT_TRANSPORT_SECURITY);
+    if https && seen.hsts && weakens_hsts(fields) {
+        fields.remove(header::STRICT_TRANSPORT_SECURITY);
     }
-    Ok(())
 }
 
 /// What one look over the names of an answer finds.
@@ -198,6 +317,7 @@ pub(super) fn response(
 struct Seen {
     cache_control: bool,
     connection: bool,
+    content_length: bool,
     hsts: bool,
     /// It may be used again without asking for it (RFC 9111 section 4.2).
     lasts: bool,
@@ -207,7 +327,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(response: &ResponseHeader, live: &Live) -> Self {
+    fn of(response: &http::response::Parts, live: &Live) -> Self {
         let owned = live.gate.owned();
         let changes = response.status == http::StatusCode::SWITCHING_PROTOCOLS;
         let mut seen = Self::default();
@@ -216,6 +336,7 @@ impl Seen {
                 header::CACHE_CONTROL => (seen.cache_control, seen.lasts) = (true, true),
                 // A changed protocol is changed on both sides.
                 header::CONNECTION => seen.connection = !changes,
+                header::CONTENT_LENGTH => seen.content_length = true,
                 header::EXPIRES | header::LAST_MODIFIED => seen.lasts = true,
                 header::SET_COOKIE => seen.set_cookie = true,
                 header::STRICT_TRANSPORT_SECURITY => seen.hsts = true,
@@ -240,35 +361,30 @@ const UNWANTED: [HeaderName; 5] = [
 
 /// What an application says to its neighbour, who is us, ends here; pingora tells the visitor how
 /// their connection goes on.
-fn remove_nominated(response: &mut ResponseHeader) {
+fn remove_nominated(fields: &mut HeaderMap) {
     // What says where an answer ends is not somebody's to nominate.
     const FRAMING: [HeaderName; 3] = [
         header::CONNECTION,
         header::CONTENT_LENGTH,
         header::TRANSFER_ENCODING,
     ];
-    let lines = response.headers.get_all(header::CONNECTION).iter();
-    let nominated: Vec<HeaderName> = lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .filter(|name| !FRAMING.contains(name))
-        .collect();
+    let mut nominated = hop::named_fields(fields);
+    nominated.retain(|name| !FRAMING.contains(name));
     for name in &nominated {
-        response.remove_header(name);
+        fields.remove(name);
     }
 }
 
-fn drop_our_set_cookies(response: &mut ResponseHeader) -> pingora::Result<()> {
-    let lines = response.headers.get_all(header::SET_COOKIE);
+fn drop_our_set_cookies(fields: &mut HeaderMap) {
+    let lines = fields.get_all(header::SET_COOKIE);
     if !lines.iter().any(|line| sets_ours(line.as_bytes())) {
-        return Ok(());
+        return;
     }
     let lines: Vec<HeaderValue> = lines.iter().cloned().collect();
-    response.remove_header(&header::SET_COOKIE);
+    fields.remove(header::SET_COOKIE);
     for line in lines.into_iter().filter(|line| !sets_ours(line.as_bytes())) {
-        response.append_header(header::SET_COOKIE, line)?;
+        fields.append(header::SET_COOKIE, line);
     }
-    Ok(())
 }
 
 /// Whether a Set-Cookie line could come back from a browser as a cookie of ours. A cookie without
@@ -282,17 +398,18 @@ fn sets_ours(line: &[u8]) -> bool {
 
 /// An answer to a signed-in person is theirs: a cache on the way must not give it to the next one
 /// (RFC 9111 section 3.5 knows Authorization, but not cookies).
-fn keep_out_of_shared_caches(response: &mut ResponseHeader, seen: &Seen) -> pingora::Result<()> {
+fn keep_out_of_shared_caches(fields: &mut HeaderMap, seen: &Seen) {
     // What a browser may use again is good for the cookies it was given for: the next person at
     // this browser has others.
     if seen.lasts {
-        response.append_header("Vary", HeaderValue::from_static("Cookie"))?;
+        fields.append(header::VARY, HeaderValue::from_static("Cookie"));
     }
     if !seen.cache_control {
         let private = HeaderValue::from_static("private");
-        return response.insert_header(header::CACHE_CONTROL, private);
+        fields.insert(header::CACHE_CONTROL, private);
+        return;
     }
-    let lines = response.headers.get_all(header::CACHE_CONTROL);
+    let lines = fields.get_all(header::CACHE_CONTROL);
     let text = |line: &HeaderValue| line.to_str().unwrap_or_default().to_owned();
     let said = lines.iter().map(text).collect::<Vec<_>>().join(",");
     let mut kept: Vec<&str> = said
@@ -308,7 +425,7 @@ fn keep_out_of_shared_caches(response: &mut ResponseHeader, seen: &Seen) -> ping
         .iter()
         .any(|part| is(part, "private") || is(part, "no-store"))
     {
-        return Ok(());
+        return;
     }
     // What a shared cache may keep of it is nothing, whatever the application thinks: it does not
     // know that its pages are for one person.
@@ -319,15 +436,14 @@ fn keep_out_of_shared_caches(response: &mut ResponseHeader, seen: &Seen) -> ping
     });
     kept.insert(0, "private");
     if let Ok(value) = HeaderValue::from_str(&kept.join(", ")) {
-        response.insert_header(header::CACHE_CONTROL, value)?;
+        fields.insert(header::CACHE_CONTROL, value);
     }
-    Ok(())
 }
 
 /// Whether a browser would be told to keep to https for less time than our own pages tell it, in
 /// whatever words (RFC 6797 section 6.1; the first line counts, section 8.1).
-fn weakens_hsts(response: &ResponseHeader) -> bool {
-    let lines = response.headers.get_all(header::STRICT_TRANSPORT_SECURITY);
+fn weakens_hsts(fields: &HeaderMap) -> bool {
+    let lines = fields.get_all(header::STRICT_TRANSPORT_SECURITY);
     lines.iter().any(|line| {
         let age = line.to_str().ok().and_then(|line| {
             line.split(';').find_map(|part| {
@@ -342,64 +458,36 @@ fn weakens_hsts(response: &ResponseHeader) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
-    use crate::protocol::{Arrival, HostPort, Scheme, TrustedProxies};
 
-    fn client(address: &str, scheme: Scheme, host: &str) -> ClientFacts {
-        let arrival = Arrival {
-            peer: address.parse().ok(),
-            scheme,
-            host: &HostPort::parse(host).unwrap(),
-        };
-        ClientFacts::find(&TrustedProxies::default(), arrival, &HeaderMap::new()).unwrap()
-    }
-
-    #[test]
-    fn what_a_connection_keeps_serves_the_same_visitor_only() {
-        let first = client("192.0.2.1", Scheme::Https, "a.test:8443");
-        let kept = Forwarding::of(&first, None).unwrap();
-        assert_eq!(kept.host, "a.test:8443");
-        assert!(Arc::ptr_eq(
-            &kept,
-            &Forwarding::of(&first.clone(), Some(kept.clone())).unwrap()
-        ));
-        for other in [
-            client("192.0.2.2", Scheme::Https, "a.test:8443"),
-            client("192.0.2.1", Scheme::Http, "a.test:8443"),
-            client("192.0.2.1", Scheme::Https, "b.test:8443"),
-            client("192.0.2.1", Scheme::Https, "a.test"),
-        ] {
-            let fresh = Forwarding::of(&other, None).unwrap();
-            let given = Forwarding::of(&other, Some(kept.clone())).unwrap();
-            assert_eq!((&given.host, &given.lines), (&fresh.host, &fresh.lines));
-            assert_ne!(given.lines, kept.lines);
-        }
-    }
-
-    fn cookies_sent(lines: &[&str]) -> Vec<String> {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        for line in lines {
-            request.append_header("cookie", *line).unwrap();
-        }
-        let mut fields = request.headers.clone();
-        hide_our_cookies(&mut fields);
-        let left = fields.get_all("cookie").iter();
-        left.map(|line| line.to_str().unwrap().to_owned()).collect()
+    fn cookies_sent(lines: &[&str]) -> Option<String> {
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| HeaderValue::from_str(line).unwrap())
+            .collect();
+        let left = without_ours(&lines);
+        left.map(|line| line.to_str().unwrap().to_owned())
     }
 
     #[test]
     fn an_application_gets_its_cookies_in_one_line() {
-        assert_eq!(cookies_sent(&["a=1;b=2"]), ["a=1;b=2"]);
-        let ours_between = ["a=1; vestibule-1=x; b=2"];
-        assert_eq!(cookies_sent(&ours_between), ["a=1; b=2"]);
-        assert_eq!(cookies_sent(&["a=1", "b=2"]), ["a=1; b=2"]);
-        assert_eq!(
-            cookies_sent(&["a=1", "__Host-vestibule=x", "b=2; vestibule-last-1=y"]),
-            ["a=1; b=2"]
-        );
-        assert!(cookies_sent(&["vestibule-e7453f2a=x"]).is_empty());
+        let (ours, other) = ("__Host-vestibule=x", "vestibule-last-1=y");
+        for (lines, sent) in [
+            (vec!["a=1;b=2"], Some("a=1;b=2")),
+            (vec!["a=1; vestibule-1=x; b=2"], Some("a=1; b=2")),
+            (vec!["a=1", "b=2"], Some("a=1; b=2")),
+            (
+                vec!["a=1", ours, "b=2; vestibule-last-1=y"],
+                Some("a=1; b=2"),
+            ),
+            (vec![ours, "a=1"], Some("a=1")),
+            (vec!["a=1; b=2", ours, other], Some("a=1; b=2")),
+            (vec![ours], None),
+            (vec![ours, other], None),
+            (vec![], None),
+        ] {
+            assert_eq!(cookies_sent(&lines).as_deref(), sent, "{lines:?}");
+        }
     }
 
     #[test]
@@ -424,12 +512,33 @@ mod tests {
         }
     }
 
-    fn answer(fields: &[(&'static str, &str)]) -> ResponseHeader {
-        let mut response = ResponseHeader::build(200, None).unwrap();
-        for (name, value) in fields {
-            response.append_header(*name, *value).unwrap();
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        response
+        map
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_what_is_ours() {
+        let ours = [("host", "a.test"), ("x-user", "alice")];
+        let mut fields = map(&ours);
+        let theirs = map(&[
+            ("accept", "a"),
+            ("accept", "b"),
+            ("x-user", "root"),
+            ("x-user", "mallory"),
+            ("x-other", "1"),
+            ("x-dropped", "1"),
+            ("x-dropped", "2"),
+        ]);
+        add(&mut fields, &theirs, |name| name != "x-dropped");
+        let mut wanted = map(&ours);
+        wanted.extend(map(&[("accept", "a"), ("x-other", "1")]));
+        wanted.append("accept", HeaderValue::from_static("b"));
+        assert_eq!(fields, wanted);
     }
 
     #[test]
@@ -444,16 +553,16 @@ mod tests {
             "max-age=forever",
             "\u{fc}",
         ] {
-            let weak = answer(&[("strict-transport-security", weak)]);
+            let weak = map(&[("strict-transport-security", weak)]);
             assert!(weakens_hsts(&weak), "{weak:?}");
         }
         for strong in ["max-age=31536000", "preload; Max-Age = \"63072000\""] {
-            assert!(!weakens_hsts(&answer(&[(
+            assert!(!weakens_hsts(&map(&[(
                 "strict-transport-security",
                 strong
             )])));
         }
-        assert!(!weakens_hsts(&answer(&[])));
+        assert!(!weakens_hsts(&map(&[])));
     }
 
     #[test]
@@ -465,9 +574,9 @@ mod tests {
             ("content-length", "3"),
             ("x-end", "1"),
         ];
-        let mut response = answer(&fields);
-        remove_nominated(&mut response);
-        let mut left: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
+        let mut fields = map(&fields);
+        remove_nominated(&mut fields);
+        let mut left: Vec<_> = fields.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["connection", "content-length", "x-end"]);
     }

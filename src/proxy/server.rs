@@ -89,6 +89,7 @@ impl Traffic {
 }
 
 /// A request under way; dropping it ends it.
+#[derive(Debug)]
 pub(super) struct ActiveRequest(Traffic);
 
 impl Drop for ActiveRequest {

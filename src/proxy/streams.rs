@@ -2,12 +2,12 @@
 //!
 //! pingora runs nothing for an idle stream and knows no deadline for a whole request head. Both
 //! are had by standing around the inner proxy: the future of one request is polled here together
-//! with two others, which the phases of that request set up through a task-local. Dropping the
+//! with two others, which the phases of that request set up through [`WATCHED`]. Dropping the
 //! request's future closes the connection (RFC 6455 section 7.1.5: the visitor sees 1006).
 
 use std::{
     any::Any,
-    cell::RefCell,
+    cell::Cell,
     collections::HashSet,
     future::{Future, poll_fn},
     pin::Pin,
@@ -46,17 +46,27 @@ const NEXT_HEAD: u8 = 5;
 /// How long an HTTP/2 connection without a stream is kept, like one of HTTP/1.1.
 const IDLE: Duration = Duration::from_mins(1);
 
-type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// `Sync`, as is all that pingora carries from request to request.
+type Signal = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
+/// What is watched of a connection, or of one stream of HTTP/2.
 struct Watched {
-    /// Set when the head is complete; counts the request as under way.
-    active: Option<ActiveRequest>,
     traffic: Traffic,
-    end: Option<Signal>,
-    /// `None` over HTTP/2: its streams come with their heads, and have no next one.
-    connection: Option<Box<Connection>>,
+    /// Its streams come with their heads, and have no next one.
+    over_h2: bool,
+    /// Goes off every [`HEAD`], counted from when a head was first waited for.
+    alarm: Option<Pin<Box<Sleep>>>,
     /// How often the alarm may still go off before the head is there.
     head_waits: u8,
+    request: WatchedRequest,
+    kept: Kept,
+}
+
+/// What is watched of the request that is under way.
+#[derive(Default)]
+struct WatchedRequest {
+    head_arrived: bool,
+    end: Option<Signal>,
     body: Option<BodyDue>,
 }
 
@@ -66,30 +76,40 @@ struct BodyDue {
     alarm: Pin<Box<Sleep>>,
 }
 
-/// What one request of a connection hands on to the next.
-#[derive(Default)]
-struct Connection {
-    /// Goes off every [`HEAD`], counted from when a head was first waited for.
-    alarm: Option<Pin<Box<Sleep>>>,
-    kept: Kept,
-}
-
 impl Watched {
+    /// Waits for the first head.
+    fn new(traffic: Traffic, over_h2: bool) -> Self {
+        Self {
+            traffic,
+            over_h2,
+            alarm: None,
+            head_waits: 0,
+            request: WatchedRequest::default(),
+            kept: Kept::default(),
+        }
+    }
+
+    /// Waits for the next head.
+    fn wait_again(&mut self) {
+        self.head_waits = NEXT_HEAD;
+        self.request = WatchedRequest::default();
+    }
+
     /// Whether the request ends before it is done: at its stream's end, or when its head or a part
     /// of its body is not there in time.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(body) = &mut self.body
+        if let Some(body) = &mut self.request.body
             && body.alarm.as_mut().poll(context).is_ready()
         {
             return Poll::Ready(());
         }
-        if let Some(end) = &mut self.end {
+        if let Some(end) = &mut self.request.end {
             return end.as_mut().poll(context);
         }
-        let (None, Some(connection)) = (&self.active, &mut self.connection) else {
+        if self.request.head_arrived || self.over_h2 {
             return Poll::Pending;
-        };
-        let alarm = (connection.alarm).get_or_insert_with(|| Box::pin(tokio::time::sleep(HEAD)));
+        }
+        let alarm = (self.alarm).get_or_insert_with(|| Box::pin(tokio::time::sleep(HEAD)));
         while alarm.as_mut().poll(context).is_ready() {
             let Some(left) = self.head_waits.checked_sub(1) else {
                 return Poll::Ready(());
@@ -101,37 +121,44 @@ impl Watched {
     }
 }
 
-tokio::task_local! {
-    static WATCHED: RefCell<Watched>;
+thread_local! {
+    /// That of the request that is being polled. (A task-local of tokio does the same for any value
+    /// in any nesting, which costs as much as the gate does: there are five polls to a request.)
+    static WATCHED: Cell<Option<Box<Watched>>> = const { Cell::new(None) };
 }
 
-/// The head of this request is complete: its deadline is off.
-pub(super) fn head_arrived() {
-    // Outside the scope (HTTP/2 reads its heads elsewhere) there is no deadline to lift.
-    let _ = WATCHED.try_with(|watched| {
-        let mut watched = watched.borrow_mut();
-        watched.active = Some(watched.traffic.enter());
-    });
+/// Does something with what is watched, if anything is.
+fn with_watched<T>(with: impl FnOnce(&mut Watched) -> T) -> Option<T> {
+    let mut watched = WATCHED.take()?;
+    let done = with(&mut watched);
+    WATCHED.set(Some(watched));
+    Some(done)
+}
+
+/// The head of this request is complete: its deadline is off, and the request is under way.
+pub(super) fn head_arrived() -> Option<ActiveRequest> {
+    with_watched(|watched| {
+        watched.request.head_arrived = true;
+        watched.traffic.enter()
+    })
 }
 
 /// This request goes on as a stream, and ends with its session.
 pub(super) fn end_with(stream: OpenStream) {
     let end: Signal = Box::pin(async move { stream.ended().await });
-    let _ = WATCHED.try_with(|watched| watched.borrow_mut().end = Some(end));
+    with_watched(|watched| watched.request.end = Some(end));
 }
 
 /// Over HTTP/2: each part of the body must come within this time.
 pub(super) fn await_body(patience: Duration) {
-    let _ = WATCHED.try_with(|watched| {
-        let alarm = Box::pin(tokio::time::sleep(patience));
-        watched.borrow_mut().body = Some(BodyDue { patience, alarm });
-    });
+    let alarm = Box::pin(tokio::time::sleep(patience));
+    with_watched(|watched| watched.request.body = Some(BodyDue { patience, alarm }));
 }
 
 /// A part of the body came, perhaps the last.
 pub(super) fn body_arrived(last: bool) {
-    let _ = WATCHED.try_with(|watched| {
-        let body = &mut watched.borrow_mut().body;
+    with_watched(|watched| {
+        let body = &mut watched.request.body;
         if last {
             *body = None;
         } else if let Some(body) = body {
@@ -142,17 +169,15 @@ pub(super) fn body_arrived(last: bool) {
 
 /// What earlier requests of this connection left; nothing over HTTP/2.
 pub(super) fn with_kept<T>(with: impl FnOnce(&mut Kept) -> T) -> Option<T> {
-    let done = WATCHED.try_with(|watched| {
-        let mut watched = watched.borrow_mut();
-        Some(with(&mut watched.connection.as_mut()?.kept))
-    });
-    done.ok().flatten()
+    with_watched(|watched| (!watched.over_h2).then(|| with(&mut watched.kept))).flatten()
 }
 
 /// Hands over what the connection's next request gets.
 pub(super) fn hand_on() -> Option<Box<dyn Any + Send + Sync>> {
-    let connection = WATCHED.try_with(|watched| watched.borrow_mut().connection.take());
-    Some(connection.ok()??)
+    let over_h2 = with_watched(|watched| watched.over_h2)?;
+    let mut watched = WATCHED.take().filter(|_| !over_h2)?;
+    watched.wait_again();
+    Some(watched)
 }
 
 /// The proxy, with each connection and each request under watch.
@@ -241,25 +266,22 @@ where
                 self.without_stream.lock().remove(&this);
             }
         }
-        let kept = session.take_connection_user_context();
-        let kept: Option<Box<Connection>> = kept.and_then(|kept| kept.downcast().ok());
-        let head_waits = if kept.is_some() { NEXT_HEAD } else { 0 };
-        let watched = Watched {
-            active: None,
-            traffic: self.traffic.clone(),
-            end: None,
-            connection: (!session.is_http2()).then(|| kept.unwrap_or_default()),
-            head_waits,
-            body: None,
-        };
+        let handed_on = session.take_connection_user_context();
+        let mut watched = handed_on.and_then(|watched| watched.downcast().ok());
+        if watched.is_none() {
+            let fresh = Watched::new(self.traffic.clone(), session.is_http2());
+            watched = Some(Box::new(fresh));
+        }
         let mut request = self.inner.process_new_http(session, shutdown);
-        let watch = poll_fn(move |context| {
-            if let Poll::Ready(done) = request.as_mut().poll(context) {
-                return Poll::Ready(done);
+        Box::pin(poll_fn(move |context| {
+            WATCHED.set(watched.take());
+            let polled = request.as_mut().poll(context);
+            watched = WATCHED.take();
+            match (polled, &mut watched) {
+                (Poll::Pending, Some(watched)) => watched.poll(context).map(|()| None),
+                (polled, _) => polled,
             }
-            WATCHED.with(|watched| watched.borrow_mut().poll(context).map(|()| None))
-        });
-        Box::pin(WATCHED.scope(RefCell::new(watched), watch))
+        }))
     }
 
     fn h2_options(&self) -> Option<H2Options> {
@@ -284,15 +306,13 @@ where
 mod tests {
     use super::*;
 
-    fn watched(connection: Option<Box<Connection>>) -> Watched {
-        Watched {
-            active: None,
-            traffic: Traffic::default(),
-            end: None,
-            head_waits: connection.as_ref().map_or(0, |_| NEXT_HEAD),
-            connection: Some(connection.unwrap_or_default()),
-            body: None,
-        }
+    fn first() -> Watched {
+        Watched::new(Traffic::default(), false)
+    }
+
+    fn next(mut earlier: Watched) -> Watched {
+        earlier.wait_again();
+        earlier
     }
 
     async fn waits(watched: &mut Watched) -> Duration {
@@ -304,29 +324,29 @@ mod tests {
     /// The alarm of an earlier request goes off too early, and is set again.
     #[tokio::test(start_paused = true)]
     async fn each_head_has_its_whole_time() {
-        let mut first = watched(None);
-        let tried = tokio::time::timeout(Duration::from_secs(5), waits(&mut first));
+        let mut waiting = first();
+        let tried = tokio::time::timeout(Duration::from_secs(5), waits(&mut waiting));
         assert!(tried.await.is_err(), "the first head has 15 s");
-        let left = waits(&mut first).await;
+        let left = waits(&mut waiting).await;
         assert_eq!(
             left.as_secs(),
             10,
             "counted from when it was first waited for"
         );
 
-        let mut next = watched(first.connection.take());
+        let mut waiting = next(waiting);
         for begun in [0, 1, 14] {
             tokio::time::sleep(Duration::from_secs(begun)).await;
-            let waited = waits(&mut next).await.as_secs();
+            let waited = waits(&mut waiting).await.as_secs();
             assert!((75..=90).contains(&waited), "{waited} s");
-            next = watched(next.connection.take());
+            waiting = next(waiting);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_under_way_has_no_deadline() {
-        let mut under_way = watched(None);
-        under_way.active = Some(under_way.traffic.enter());
+        let mut under_way = first();
+        under_way.request.head_arrived = true;
         let tried = tokio::time::timeout(Duration::from_secs(100), waits(&mut under_way));
         assert!(tried.await.is_err());
     }

@@ -139,8 +139,8 @@ impl Router {
     /// The tables that a host's routes stand in, the most specific first.
     fn at<'r, 'h>(&'r self, host: &'h Host) -> impl Iterator<Item = &'r Paths> {
         let parent = |name: &&'h str| name.split_once('.').map(|(_, parent)| parent);
-        let parents = std::iter::successors(parent(&host.as_str()), parent);
-        let below = parents.filter_map(|domain| self.below.get(domain));
+        let names = std::iter::successors(Some(host.as_str()), parent);
+        let below = names.skip(1).filter_map(|domain| self.below.get(domain));
         self.exact.get(host).into_iter().chain(below)
     }
 

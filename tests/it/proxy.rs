@@ -1,6 +1,10 @@
 //! The proxy itself: bodies, streams, WebSockets, TLS both ways, sockets, limits.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use crate::support::{
     Raw, Reply, Request, Sidecar, Upstream, free_port,
@@ -163,6 +167,139 @@ fn what_an_application_tells_its_neighbour_ends_with_us() {
     assert_eq!(answer.header("X-End"), Some("1"));
     for hop in ["X-Hop", "Proxy-Connection", "TE"] {
         assert_eq!(answer.header(hop), None, "{answer:?}");
+    }
+}
+
+#[test]
+fn the_words_beside_a_status_are_the_applications() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let host = format!("localhost:{}", sidecar.port);
+    let ask = Request::get("/x").header("Connection", "close");
+    let mut stream = TcpStream::connect(("127.0.0.1", sidecar.port)).unwrap();
+    stream.write_all(&ask.bytes(&host)).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 Status\r\n"), "{answer}");
+}
+
+/// pingora is told to let all of it through, so every name is ours to drop.
+#[test]
+fn what_a_visitor_tells_their_neighbour_ends_with_us() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let hops = [
+        ("Connection", "close, X-Hop, x-other-hop"),
+        ("X-Hop", "1"),
+        ("X-Other-Hop", "1"),
+        ("Keep-Alive", "timeout=5"),
+        ("Proxy-Connection", "keep-alive"),
+        ("Proxy-Authenticate", "Basic"),
+        ("Proxy-Authorization", "Basic eDp5"),
+        ("TE", "trailers"),
+        ("Trailer", "X-End"),
+        ("Upgrade", "h2c"),
+        ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+    ];
+    for body in [false, true] {
+        let mut request = Request::get("/x").header("X-End", "1");
+        if body {
+            request = Request::new("POST", "/x")
+                .header("X-End", "1")
+                .body("text/plain", "a");
+        }
+        for (name, value) in hops {
+            request = request.header(name, value);
+        }
+        sidecar.ask(&request).expect(200);
+        let seen = upstream.last();
+        assert_eq!(seen.header("X-End"), Some("1"));
+        for (hop, _) in hops {
+            assert_eq!(seen.header(hop), None, "{seen:?}");
+        }
+    }
+}
+
+#[test]
+fn no_more_is_nominated_than_anybody_honest_does() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let nominating = |count: usize| {
+        let names = (0..count).map(|number| format!("X-{number}"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        Request::get("/x").header("Connection", &names)
+    };
+    sidecar.ask(&nominating(9)).expect(200);
+    for bad in [
+        nominating(10),
+        Request::get("/x").header("Connection", ":authority"),
+        Request::get("/x").header("Connection", "\"X-Other\""),
+        Request::get("/x").header("Connection", "x other"),
+    ] {
+        sidecar.ask(&bad).expect(400);
+    }
+    assert_eq!(upstream.hits(), 1);
+}
+
+/// The fields of a request are kept aside while it is on its way, and are still there when the
+/// connection turns out to be gone.
+#[test]
+fn a_second_try_says_the_same() {
+    let upstream = Upstream::start();
+    upstream.on("/half", Reply::CloseEarly { promised: None });
+    let sidecar = open(&upstream);
+    let tried_again = (1..=20).any(|_| {
+        sidecar.ask(&Request::get("/x")).expect(200);
+        upstream.forget();
+        let asked = Request::get("/half").header("X-Custom", "kept");
+        sidecar
+            .ask(&asked.header("Cookie", "theme=dark"))
+            .expect(502);
+        let seen = upstream.seen();
+        for seen in &seen {
+            assert_eq!(seen.header("X-Custom"), Some("kept"), "{seen:?}");
+            assert_eq!(seen.header("Cookie"), Some("theme=dark"), "{seen:?}");
+            assert_eq!(
+                seen.header("X-Forwarded-For"),
+                Some("127.0.0.1"),
+                "{seen:?}"
+            );
+        }
+        seen.len() > 1
+    });
+    assert!(tried_again);
+}
+
+/// Over one connection, as a proxy in front sends them: each request brings what it says itself.
+#[test]
+fn nothing_of_one_request_is_said_of_the_next() {
+    let upstream = Upstream::start();
+    let sidecar = open(&upstream);
+    let mut raw = sidecar.raw();
+    let host = format!("localhost:{}", sidecar.port);
+    for round in 0..3 {
+        for (cookie, other, arrives) in [
+            (Some("a=1"), Some("one"), Some("a=1")),
+            (Some("a=1"), Some("one"), Some("a=1")),
+            (Some("a=1"), None, Some("a=1")),
+            (Some("b=2; __Host-vestibule=x"), None, Some("b=2")),
+            (Some("b=2; __Host-vestibule=y"), Some("two"), Some("b=2")),
+            (Some("__Host-vestibule=y"), None, None),
+            (None, Some("three"), None),
+            (None, None, None),
+        ] {
+            let mut request = Request::get("/x");
+            for (name, value) in [("Cookie", cookie), ("X-Other", other)] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
+            raw.send(request.bytes(&host));
+            assert_eq!(raw.answer("GET").unwrap().status, 200);
+            let seen = upstream.last();
+            assert_eq!(seen.header("Cookie"), arrives, "round {round}");
+            assert_eq!(seen.header("X-Other"), other, "round {round}");
+        }
     }
 }
 

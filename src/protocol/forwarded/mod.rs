@@ -110,12 +110,11 @@ impl ClientFacts {
             hops: Vec::new(),
         };
         if facts.by_trusted_proxy {
-            if [FOR, PROTO, HOST, PORT]
-                .iter()
-                .any(|name| headers.contains_key(name))
-            {
+            // One look over the names costs less than to look each of them up.
+            let says = |names: &[HeaderName]| headers.keys().any(|name| names.contains(name));
+            if says(&[FOR, PROTO, HOST, PORT]) {
                 facts.hear_x_forwarded(trusted, headers)?;
-            } else if headers.contains_key(FORWARDED) {
+            } else if says(&[FORWARDED]) {
                 facts.hear_forwarded(trusted, headers)?;
             }
         }
