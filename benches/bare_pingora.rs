@@ -1,12 +1,13 @@
 //! The same pingora proxy with an empty filter: what script/bench holds Vestibule against.
 //!
-//!     bare_pingora LISTEN UPSTREAM THREADS [stealing | fields | timeouts]
+//!     bare_pingora LISTEN UPSTREAM THREADS [stealing] [fields] [timeouts]
 //!
 //! Allocator, host and settings are the product's; everything that knows a login is left out. With
 //! `stealing` its threads take work from each other, as pingora's do unless they are told not to.
 //! With `fields` it writes the fields that the product writes, always the same ones and in the cheapest
 //! way there is, and decides nothing: what is above that is the price of the decision. With
-//! `timeouts` an application must answer in the product's default times, which costs a timer.
+//! `timeouts` an application must answer in the product's default times, which costs a timer. With
+//! both it does for a request what the product does, but for whom.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -105,11 +106,9 @@ fn main() {
     ) else {
         return;
     };
-    let mode = words.next();
-    let fields: &[_] = match mode.as_deref() {
-        Some("fields") => &FIELDS,
-        _ => &[],
-    };
+    let modes: Vec<String> = words.collect();
+    let is = |mode: &str| modes.iter().any(|given| given == mode);
+    let fields: &[_] = if is("fields") { &FIELDS } else { &[] };
     let fields = fields.iter().map(|(name, value)| {
         let name = HeaderName::from_static(name);
         (name, HeaderValue::from_static(value))
@@ -117,7 +116,7 @@ fn main() {
     let fields = fields.collect();
     let conf = ServerConf {
         threads,
-        work_stealing: mode.as_deref() == Some("stealing"),
+        work_stealing: is("stealing"),
         // The bench does not wait for what is still under way.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(0),
@@ -127,7 +126,7 @@ fn main() {
     server.bootstrap();
     let bare = Bare {
         upstream,
-        timeouts: mode.as_deref() == Some("timeouts"),
+        timeouts: is("timeouts"),
         fields,
     };
     let mut proxy = http_proxy_service(&server.configuration, bare);

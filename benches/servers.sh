@@ -218,6 +218,9 @@ start_bare() {
   timeouts_port=$(free_port)
   start timeouts "$timeouts_port" "$bare" "127.0.0.1:$timeouts_port" "127.0.0.1:$upstream" "$threads" timeouts
   timeouts_pid=$started
+  furnished_port=$(free_port)
+  start furnished "$furnished_port" "$bare" "127.0.0.1:$furnished_port" "127.0.0.1:$upstream" "$threads" fields timeouts
+  furnished_pid=$started
 }
 
 start_nginx() {

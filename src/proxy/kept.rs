@@ -2,7 +2,7 @@
 //!
 //! Most requests of a connection come from one visitor and say the same about them. What was worked
 //! out from such a line is kept with the line: the same bytes, under the same circumstances, need
-//! not be read again. Whatever can change meanwhile (the session, the routes) is not kept.
+//! not be read again. Whatever can change meanwhile (the session, the route) is a circumstance.
 
 use std::sync::Arc;
 
