@@ -39,6 +39,9 @@ type Hashing = foldhash::fast::RandomState;
 /// The routes of one host, by their decoded path prefix.
 #[derive(Debug, Default)]
 struct Paths {
+    /// Of every path. It has no prefix to be compared: a table that holds an empty one is slow to
+    /// find it, for no octet of it is anywhere in memory.
+    root: Option<Arc<Route>>,
     routes: HashMap<Vec<u8>, Arc<Route>, Hashing>,
     longest: usize,
 }
@@ -156,25 +159,33 @@ impl Paths {
     /// Enters a route, or gives back the one that has its path already.
     fn enter(&mut self, route: &Arc<Route>) -> Option<Arc<Route>> {
         let prefix = prefix(&route.path);
-        if let Some(twin) = self.routes.get(&prefix) {
+        let twin = if prefix.is_empty() {
+            self.root.as_ref()
+        } else {
+            self.routes.get(&prefix)
+        };
+        if let Some(twin) = twin {
             return Some(twin.clone());
         }
-        self.longest = self.longest.max(prefix.len());
-        self.routes.insert(prefix, route.clone());
+        if prefix.is_empty() {
+            self.root = Some(route.clone());
+        } else {
+            self.longest = self.longest.max(prefix.len());
+            self.routes.insert(prefix, route.clone());
+        }
         None
     }
 
     fn find(&self, path: &[u8]) -> Option<&Arc<Route>> {
-        let mut end = path.len().min(self.longest);
-        loop {
+        for end in (1..=path.len().min(self.longest)).rev() {
             // a prefix ends where the path does, or before a slash
             if matches!(path.get(end), None | Some(b'/'))
                 && let Some(route) = path.get(..end).and_then(|front| self.routes.get(front))
             {
                 return Some(route);
             }
-            end = end.checked_sub(1)?;
         }
+        self.root.as_ref()
     }
 }
 
