@@ -23,7 +23,7 @@
 //! | HDR-2, HDR-3: `X_Forwarded_User`, `X.Forwarded.User` | names are compared folded: case, `_`, `-` and `.` are equal ([`protocol`](crate::protocol)) | `hdr_2_alias_by_underscore`, `hdr_3_alias_by_dot` |
 //! | HDR-4: a longer name of the same family | families go whole, by their prefix | `hdr_4_whole_families_go` |
 //! | HDR-5: the header twice, folded, empty, with NUL | one value is inserted, never appended; broken lines are 400 | `hdr_5_duplicates_and_broken_lines` |
-//! | HDR-6: `Connection: X-Forwarded-User` has our header removed | who nominates a header that decides something gets 400 | `hdr_6_connection_options_take_nothing_away` |
+//! | HDR-6: `Connection: X-Forwarded-User` has our header removed | who nominates a header that decides something gets 400, and so does who nominates more than nine | `hdr_6_connection_options_take_nothing_away`, `no_more_is_nominated_than_anybody_honest_does` (`tests/it/proxy.rs`) |
 //! | HDR-7: HTTP/2 values that become lines of HTTP/1.1 | the parser refuses them; `:authority` and Host must agree | `hdr_7_nothing_is_smuggled_through_http_2` |
 //! | HDR-8: a name with a line break, or in another script | values are percent-encoded UTF-8, and what is too large is refused, never cut ([`headers`](crate::headers)) | `hdr_8_values_that_are_no_header_text_are_encoded` |
 //! | HDR-9: a group `users,admins` is read as two | a comma in a name is encoded; which headers there are stands in the file alone | `one_group_with_a_comma_is_not_two` (`src/headers/tests.rs`) |

@@ -272,18 +272,19 @@ impl Gate {
             })
     }
 
-    /// What can still stop a request that the policy lets pass; else the headers it goes with.
+    /// What can still stop a request that the policy lets pass; else what `headers` says of those it
+    /// goes with.
     fn stop<T>(
         &self,
         request: &RequestFacts<'_>,
         route: &Route,
         somebody: bool,
-        edits: impl FnOnce() -> Result<T, HeadersError>,
+        headers: impl FnOnce() -> Result<T, HeadersError>,
     ) -> Result<T, Reason> {
         if somebody && !self.may_open_websocket(request, route) {
             return Err(Reason::WebSocketOrigin);
         }
-        edits().map_err(|_| Reason::HeadersTooLarge)
+        headers().map_err(|_| Reason::HeadersTooLarge)
     }
 
     /// Refuses what was permitted to somebody; a public path goes on as nobody.

@@ -174,8 +174,10 @@ pub(super) fn with_kept<T>(with: impl FnOnce(&mut Kept) -> T) -> Option<T> {
 
 /// Hands over what the connection's next request gets.
 pub(super) fn hand_on() -> Option<Box<dyn Any + Send + Sync>> {
-    let over_h2 = with_watched(|watched| watched.over_h2)?;
-    let mut watched = WATCHED.take().filter(|_| !over_h2)?;
+    if with_watched(|watched| watched.over_h2)? {
+        return None;
+    }
+    let mut watched = WATCHED.take()?;
     watched.wait_again();
     Some(watched)
 }
