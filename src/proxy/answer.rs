@@ -15,9 +15,9 @@ use super::{
     bridge::{self, BodyError},
     certificate::channel_binding,
     head::{BadHead, Head},
+    ours::Ours,
     peer::Waits,
     present::Present,
-    rewrite::Ours,
     worker,
 };
 use crate::{

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{head::BadHead, rewrite::Ours};
+use super::{head::BadHead, ours::Ours};
 use crate::{
     crypto::KeyRing,
     gate::Permitted,

@@ -13,6 +13,7 @@ mod certificate;
 mod head;
 mod hop;
 mod kept;
+mod ours;
 mod peer;
 mod present;
 mod redirect;
@@ -41,9 +42,9 @@ use self::{
     answer::Decided,
     head::Head,
     kept::Kept,
+    ours::Ours,
     peer::{Tries, Waits},
     present::Present,
-    rewrite::Ours,
     server::ActiveRequest,
 };
 use crate::{
